@@ -1,0 +1,262 @@
+//! The endpoints of registration, sign-in and the profile.
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json, types::MaybeUndefined};
+
+use super::{NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials, invalid_credentials, store};
+use crate::{
+    carts,
+    clock::Timestamp,
+    http::{body::Body, problem::{ApiResult, Problem}, reply::{Created, Done}, tags::Tag},
+    ids::{CartId, UserId},
+    shop::Shop,
+};
+
+/// Who wants an account.
+#[derive(Object)]
+struct Registration {
+    /// Where the shop writes to. Unique, without regard to case.
+    #[oai(validator(max_length = 254))]
+    email: String,
+    /// 8 to 128 characters, not a common one.
+    #[oai(validator(max_length = 1000))]
+    password: String,
+    /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
+    #[oai(validator(max_length = 255))]
+    username: Option<String>,
+    #[oai(validator(max_length = 255))]
+    first_name: Option<String>,
+    #[oai(validator(max_length = 255))]
+    last_name: Option<String>,
+    #[oai(validator(max_length = 255))]
+    phone_number: Option<String>,
+    /// The same as `phone_number`.
+    #[oai(validator(max_length = 255))]
+    phone: Option<String>,
+    #[oai(validator(max_length = 1000))]
+    address: Option<String>,
+    /// An anonymous cart that becomes the new user's.
+    cart_id: Option<CartId>,
+}
+
+/// A user.
+#[derive(Object)]
+#[oai(rename = "User")]
+pub struct UserView {
+    id: UserId,
+    username: String,
+    email: String,
+    role: Role,
+    first_name: String,
+    last_name: String,
+    phone_number: String,
+    address: String,
+    city: String,
+    country: String,
+    /// Signing in works before the e-mail is verified.
+    email_verified: bool,
+    created_at: Timestamp,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            role: user.role,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            phone_number: user.phone_number,
+            address: user.address,
+            city: user.city,
+            country: user.country,
+            email_verified: user.email_verified,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A name and a password. One of `email` and `username` is needed.
+#[derive(Object)]
+struct Login {
+    #[oai(validator(max_length = 255))]
+    email: Option<String>,
+    #[oai(validator(max_length = 255))]
+    username: Option<String>,
+    #[oai(validator(max_length = 1000))]
+    password: String,
+    /// An anonymous cart to merge into the user's.
+    cart_id: Option<CartId>,
+}
+
+/// The tokens of a session.
+#[derive(Object)]
+struct TokenPair {
+    /// Send it as `Authorization: Bearer …`.
+    access: String,
+    /// Exchange it at `/api/auth/token/refresh`. It works once.
+    refresh: String,
+    token_type: String,
+    /// Seconds until `access` expires.
+    expires_in: u64,
+}
+
+impl TokenPair {
+    fn of(shop: &Shop, user: UserId, sign_in: SignIn) -> ApiResult<Self> {
+        Ok(Self {
+            access: shop.tokens.access(user, sign_in.session, shop.now())?,
+            refresh: sign_in.refresh,
+            token_type: "Bearer".to_owned(),
+            expires_in: shop.tokens.access_lifetime(),
+        })
+    }
+}
+
+#[derive(Object)]
+struct RefreshRequest {
+    #[oai(validator(max_length = 1000))]
+    refresh: String,
+}
+
+/// What a user may change about themselves. Fields left out keep their value, `null` clears one.
+#[derive(Object)]
+struct ProfileChange {
+    #[oai(validator(max_length = 255))]
+    first_name: MaybeUndefined<String>,
+    #[oai(validator(max_length = 255))]
+    last_name: MaybeUndefined<String>,
+    #[oai(validator(max_length = 255))]
+    phone_number: MaybeUndefined<String>,
+    /// The same as `phone_number`.
+    #[oai(validator(max_length = 255))]
+    phone: MaybeUndefined<String>,
+    #[oai(validator(max_length = 1000))]
+    address: MaybeUndefined<String>,
+    #[oai(validator(max_length = 255))]
+    city: MaybeUndefined<String>,
+    #[oai(validator(max_length = 255))]
+    country: MaybeUndefined<String>,
+}
+
+pub struct AccountsApi;
+
+#[OpenApi(prefix_path = "/api")]
+impl AccountsApi {
+    /// Makes an account.
+    ///
+    /// Sign in afterwards to get tokens. With `cart_id`, what is in that anonymous cart is in the new user's.
+    #[oai(path = "/auth/register", method = "post", tag = "Tag::Accounts", operation_id = "register")]
+    async fn register(&self, shop: Data<&Shop>, body: Body<Registration>) -> ApiResult<Created<UserView>> {
+        let wanted = body.check()?;
+        check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
+        let new = NewUser {
+            password_hash: shop.passwords.hash(wanted.password).await?,
+            email: wanted.email,
+            username: wanted.username,
+            role: Role::Customer,
+            first_name: wanted.first_name.unwrap_or_default(),
+            last_name: wanted.last_name.unwrap_or_default(),
+            phone_number: wanted.phone_number.or(wanted.phone).unwrap_or_default(),
+            address: wanted.address.unwrap_or_default(),
+        };
+        let mut tx = shop.db.write().await?;
+        let user = super::register(&mut tx, new, shop.now()).await?;
+        if let Some(cart) = wanted.cart_id {
+            carts::merge(&mut tx, cart, user.id, shop.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(Created::json(&user.into()))
+    }
+
+    /// Signs in with an e-mail or a username.
+    #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
+    async fn login(&self, shop: Data<&Shop>, body: Body<Login>) -> ApiResult<Json<TokenPair>> {
+        let given = body.check()?;
+        let known = match (&given.email, &given.username) {
+            (Some(email), _) => store::credentials_by_email(&shop.db, email).await?,
+            (None, Some(username)) => store::credentials_by_username(&shop.db, username).await?,
+            (None, None) => return Err(Problem::invalid_field("email", "required", "or username is required")),
+        };
+        let hash = known.as_ref().map(|known| known.password_hash.clone());
+        let matches = shop.passwords.verify(given.password, hash).await?;
+        let user = known.filter(|known| matches && known.is_active).ok_or_else(invalid_credentials)?.id;
+
+        let mut tx = shop.db.write().await?;
+        let sign_in = super::begin_session(&mut tx, &shop.tokens, user, shop.now()).await?;
+        if let Some(cart) = given.cart_id {
+            carts::merge(&mut tx, cart, user, shop.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(Json(TokenPair::of(&shop, user, sign_in)?))
+    }
+
+    /// Exchanges a refresh token for new tokens.
+    ///
+    /// The old refresh token is spent. Using a spent one ends the whole session: somebody else may have it.
+    #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
+    async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Json<TokenPair>> {
+        let given = body.check()?;
+        let mut tx = shop.db.write().await?;
+        let refreshed = super::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
+        tx.commit().await?;
+        match refreshed {
+            Refreshed::Continued { user, sign_in } => Ok(Json(TokenPair::of(&shop, user, sign_in)?)),
+            Refreshed::Refused(problem) => Err(problem),
+        }
+    }
+
+    /// Signs out: the session's tokens stop working at once.
+    #[oai(path = "/auth/logout", method = "post", tag = "Tag::Accounts", operation_id = "logout")]
+    async fn logout(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        super::end_session(&mut tx, by.session, shop.now()).await?;
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+
+    /// Shows who is signed in.
+    #[oai(path = "/profile", method = "get", tag = "Tag::Accounts", operation_id = "getProfile")]
+    async fn profile(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<UserView>> {
+        let mut tx = shop.db.read().await?;
+        let user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
+        Ok(Json(user.into()))
+    }
+
+    /// Changes the profile.
+    #[oai(path = "/profile", method = "put", tag = "Tag::Accounts", operation_id = "replaceProfile")]
+    async fn replace_profile(&self, shop: Data<&Shop>, by: SignedIn, body: Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+        change_profile(&shop, by, &body).await
+    }
+
+    /// Changes the profile.
+    #[oai(path = "/profile", method = "patch", tag = "Tag::Accounts", operation_id = "changeProfile")]
+    async fn change_profile(&self, shop: Data<&Shop>, by: SignedIn, body: Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+        change_profile(&shop, by, &body).await
+    }
+}
+
+/// PUT and PATCH are the same here, because no field is required.
+async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+    let change = body.check()?;
+    let mut tx = shop.db.write().await?;
+    let mut user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
+    apply(&mut user.first_name, change.first_name);
+    apply(&mut user.last_name, change.last_name);
+    apply(&mut user.phone_number, change.phone);
+    apply(&mut user.phone_number, change.phone_number);
+    apply(&mut user.address, change.address);
+    apply(&mut user.city, change.city);
+    apply(&mut user.country, change.country);
+    store::update_profile(&mut tx, &user).await?;
+    tx.commit().await?;
+    Ok(Json(user.into()))
+}
+
+fn apply(field: &mut String, change: MaybeUndefined<String>) {
+    match change {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => field.clear(),
+        MaybeUndefined::Value(value) => *field = value,
+    }
+}

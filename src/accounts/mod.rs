@@ -1,0 +1,207 @@
+//! Who is who: users, their sign-ins and what they may do.
+//!
+//! A sign-in is a session. Its access token is a short-lived JWT that names the session, and every request asks the
+//! database whether that session still lives, so signing out works at once and everywhere. Its refresh token is random,
+//! kept only as a hash, and works once: the next one comes with each use. A spent one that comes back means that
+//! somebody else had it, and ends the session.
+//!
+//! Signing in never tells whether an account exists: an unknown name costs the same argon2 as a wrong password.
+
+pub mod api;
+pub mod jobs;
+mod passwords;
+mod signed_in;
+mod store;
+mod tokens;
+
+use poem::http::StatusCode;
+
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, FieldError, Problem},
+    ids::{SessionId, UserId},
+    jobs::Job,
+    text_enum,
+};
+
+pub use passwords::Passwords;
+pub use signed_in::{Admin, SignedIn, Visitor, is_admin};
+pub use store::find;
+pub use tokens::Tokens;
+
+text_enum! {
+    /// What a user may do. Admins run the shop.
+    pub enum Role { Customer = "customer", Admin = "admin" }
+}
+
+/// A user, as the database keeps one.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct User {
+    pub id: UserId,
+    pub username: String,
+    pub email: String,
+    pub role: Role,
+    pub first_name: String,
+    pub last_name: String,
+    pub phone_number: String,
+    pub address: String,
+    pub city: String,
+    pub country: String,
+    pub email_verified: bool,
+    pub created_at: Timestamp,
+}
+
+impl User {
+    /// How a letter greets them; empty when we do not know their name.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
+    }
+}
+
+/// Who wants an account, checked, with the password hashed.
+pub struct NewUser {
+    pub email: String,
+    /// Without one, the e-mail's local part is used, made unique.
+    pub username: Option<String>,
+    pub password_hash: String,
+    pub role: Role,
+    pub first_name: String,
+    pub last_name: String,
+    pub phone_number: String,
+    pub address: String,
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// 409 when the e-mail or the username is taken.
+pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<User> {
+    if store::email_exists(tx, &key(&new.email)).await? {
+        return Err(email_taken());
+    }
+    let username = match &new.username {
+        Some(name) if store::username_exists(tx, &key(name)).await? => return Err(username_taken()),
+        Some(name) => name.clone(),
+        None => free_username(tx, &new.email).await?,
+    };
+    // Somebody may have registered the same name in this very moment; the unique index decides.
+    store::insert(tx, &new, &username, now).await.map_err(|error| if db::is_taken(&error) { email_taken() } else { error.into() })
+}
+
+/// Names are matched without regard to case.
+fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+async fn free_username(tx: &mut Tx, email: &str) -> db::Result<String> {
+    let local = email.split('@').next().unwrap_or_default();
+    let allowed: String = local.chars().filter(|c| c.is_alphanumeric() || "@.+-_".contains(*c)).take(140).collect();
+    let base = if allowed.chars().count() < 3 { format!("user-{allowed}") } else { allowed };
+    let mut name = base.clone();
+    for number in 2.. {
+        if !store::username_exists(tx, &key(&name)).await? {
+            break;
+        }
+        name = format!("{base}{number}");
+    }
+    Ok(name)
+}
+
+fn email_taken() -> Problem {
+    Problem::conflict("email_taken", "There is an account with this e-mail already. Sign in instead.")
+}
+
+fn username_taken() -> Problem {
+    Problem::conflict("username_taken", "This username is taken. Choose another.")
+}
+
+/// What is wrong with an e-mail address, a username and a password, all at once.
+///
+/// # Errors
+/// 422: `weak_password` when that is all there is, else `validation_failed`.
+pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    if !email_address::EmailAddress::is_valid(email) || email.len() > 254 {
+        errors.push(FieldError::new("email", "email", "is not an e-mail address"));
+    }
+    if let Some(name) = username
+        && !(3..=150).contains(&name.chars().count())
+    {
+        errors.push(FieldError::new("username", "length", "must have 3 to 150 characters"));
+    } else if username.is_some_and(|name| !name.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c))) {
+        errors.push(FieldError::new("username", "pattern", "may only have letters, digits and @ . + - _"));
+    }
+    let weakness = passwords::weakness(password, email);
+    let only_weak = errors.is_empty() && weakness.is_some();
+    errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
+    match errors.is_empty() {
+        true => Ok(()),
+        false if only_weak => Err(Problem { code: "weak_password", ..Problem::invalid(errors) }),
+        false => Err(Problem::invalid(errors)),
+    }
+}
+
+/// A fresh pair of tokens' worth: the session and the refresh token that continues it.
+pub struct SignIn {
+    pub session: SessionId,
+    pub refresh: String,
+}
+
+/// Begins a session.
+pub async fn begin_session(tx: &mut Tx, tokens: &Tokens, user: UserId, now: Timestamp) -> db::Result<SignIn> {
+    let session = SessionId::random();
+    store::insert_session(tx, session, user, now).await?;
+    let refresh = tokens.new_refresh();
+    store::insert_refresh_token(tx, &refresh.hash, session, now + tokens.refresh_ttl).await?;
+    Ok(SignIn { session, refresh: refresh.text })
+}
+
+/// How the use of a refresh token ended. Also what is refused changes something, so it is committed too.
+pub enum Refreshed {
+    Continued { user: UserId, sign_in: SignIn },
+    Refused(Problem),
+}
+
+/// Spends a refresh token for the next one.
+pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> ApiResult<Refreshed> {
+    let hash = Tokens::refresh_hash(token);
+    let Some(known) = store::find_refresh_token(tx, &hash).await?.filter(|known| known.expires_at > now) else {
+        return Ok(Refreshed::Refused(Problem::unauthenticated("unauthenticated", "This refresh token is not valid. Sign in again.")));
+    };
+    if known.spent_at.is_some() {
+        return reused(tx, known.session_id, known.user_id, now).await;
+    }
+    if known.ended_at.is_some() || !known.is_active {
+        return Ok(Refreshed::Refused(session_revoked()));
+    }
+    store::spend_refresh_token(tx, &hash, now).await?;
+    let next = tokens.new_refresh();
+    store::insert_refresh_token(tx, &next.hash, known.session_id, now + tokens.refresh_ttl).await?;
+    Ok(Refreshed::Continued { user: known.user_id, sign_in: SignIn { session: known.session_id, refresh: next.text } })
+}
+
+async fn reused(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> ApiResult<Refreshed> {
+    if end_session(tx, session, now).await? {
+        tracing::warn!(%user, %session, "a spent refresh token came back; the session was ended");
+        jobs::TellSessionEnded { session }.enqueue(tx, now).await?;
+    }
+    let detail = "This refresh token was used before, so its session was ended. Sign in again.";
+    Ok(Refreshed::Refused(Problem::unauthenticated("refresh_reused", detail)))
+}
+
+/// Ends a session: its tokens stop working. Whether it was alive.
+pub async fn end_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> db::Result<bool> {
+    store::end_session(tx, session, now).await
+}
+
+fn session_revoked() -> Problem {
+    Problem::unauthenticated("session_revoked", "This session has ended. Sign in again.")
+}
+
+fn invalid_credentials() -> Problem {
+    let detail = "There is no account with this name and password.";
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+        .header(poem::http::header::WWW_AUTHENTICATE, "Bearer")
+}

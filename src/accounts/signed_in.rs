@@ -1,0 +1,112 @@
+//! Who is asking: what an endpoint takes as a parameter to say who may call it.
+
+use poem::{FromRequest, Request, RequestBody, Result, http::header, web::Data};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+
+use super::{Role, session_revoked, store, tokens::bad_token};
+use crate::{http::problem::{ApiResult, Problem}, ids::{SessionId, UserId}, shop::Shop};
+
+const SCHEME: &str = "bearer";
+
+/// Any user with a living session.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn {
+    pub id: UserId,
+    pub session: SessionId,
+    pub role: Role,
+}
+
+impl SignedIn {
+    #[must_use]
+    pub fn is_admin(self) -> bool {
+        self.role == Role::Admin
+    }
+}
+
+/// A signed-in admin; others get 403.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin(pub SignedIn);
+
+/// Somebody who may be signed in. A bad token is refused, no token is fine.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor(pub Option<SignedIn>);
+
+/// Whether an admin is looking. For catalog reads, which ignore a bad token.
+pub async fn is_admin(request: &Request, shop: &Shop) -> bool {
+    let Some(token) = bearer(request) else { return false };
+    signed_in(shop, token).await.is_ok_and(SignedIn::is_admin)
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
+    let session = shop.tokens.session(token, shop.now())?;
+    store::living_session(&shop.db, session).await?.ok_or_else(session_revoked)
+}
+
+async fn judge(request: &Request, body: &mut RequestBody) -> Result<Option<SignedIn>> {
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let token = bearer(request).ok_or_else(bad_token)?;
+    let shop = <Data<&Shop> as FromRequest>::from_request(request, body).await?;
+    Ok(Some(signed_in(&shop, token).await?))
+}
+
+fn register_scheme(registry: &mut Registry) {
+    registry.create_security_scheme(
+        SCHEME,
+        MetaSecurityScheme {
+            ty: "http",
+            description: Some("The `access` token of POST /api/auth/login."),
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: Some("JWT"),
+            flows: None,
+            openid_connect_url: None,
+        },
+    );
+}
+
+macro_rules! security {
+    ($name:ident, fallback: $fallback:literal, |$found:ident| $judge:expr) => {
+        impl<'a> ApiExtractor<'a> for $name {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+            type ParamType = ();
+            type ParamRawType = ();
+
+            fn register(registry: &mut Registry) {
+                register_scheme(registry);
+            }
+
+            fn security_schemes() -> Vec<&'static str> {
+                vec![SCHEME]
+            }
+
+            fn has_security_fallback() -> bool {
+                $fallback
+            }
+
+            async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+                let $found = judge(request, body).await?;
+                Ok($judge?)
+            }
+        }
+    };
+}
+
+security!(SignedIn, fallback: false, |found| found.ok_or_else(bad_token));
+security!(Admin, fallback: false, |found| match found {
+    Some(user) if user.is_admin() => Ok(Admin(user)),
+    Some(_) => Err(Problem::forbidden()),
+    None => Err(bad_token()),
+});
+security!(Visitor, fallback: true, |found| Ok::<_, Problem>(Visitor(found)));
+

@@ -1,0 +1,127 @@
+//! The two tokens of a session. The access token is a JWT (HS256, RFC 9068's `at+jwt`); the refresh token is 256 random
+//! bits that mean nothing by themselves.
+//!
+//! jsonwebtoken 11 checks `aud` and `iss` only when they are there and skips `nbf`, so all claims are required, the
+//! algorithm is fixed, and the times are checked here, against the shop's clock.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    clock::Timestamp,
+    http::problem::{ApiResult, Problem},
+    ids::{SessionId, UserId},
+    settings::Settings,
+};
+
+const ISSUER: &str = "cartwright";
+const AUDIENCE: &str = "cartwright-api";
+const TYPE: &str = "at+jwt";
+/// How far two clocks may differ, in seconds.
+const LEEWAY: i64 = 60;
+
+#[derive(Clone)]
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    access_ttl: Duration,
+    pub refresh_ttl: Duration,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: SessionId,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+/// A refresh token as the client gets it and as the database keeps it.
+pub struct Refresh {
+    pub text: String,
+    pub hash: Vec<u8>,
+}
+
+impl Tokens {
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let secret = settings.jwt_secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            access_ttl: settings.access_token_ttl,
+            refresh_ttl: settings.refresh_token_ttl,
+        }
+    }
+
+    /// Seconds.
+    #[must_use]
+    pub fn access_lifetime(&self) -> u64 {
+        self.access_ttl.as_secs()
+    }
+
+    /// # Errors
+    /// Only when the crypto library fails.
+    pub fn access(&self, user: UserId, session: SessionId, now: Timestamp) -> ApiResult<String> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.to_string(),
+            sid: session,
+            iat: now.unix_seconds(),
+            nbf: now.unix_seconds(),
+            exp: (now + self.access_ttl).unix_seconds(),
+        };
+        let header = Header { typ: Some(TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
+        encode(&header, &claims, &self.encoding).map_err(Problem::internal)
+    }
+
+    /// The session an access token belongs to.
+    ///
+    /// # Errors
+    /// 401: `token_expired` for a token of ours that is too old, `unauthenticated` for everything else.
+    pub fn session(&self, token: &str, now: Timestamp) -> ApiResult<SessionId> {
+        let decoded = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|_| bad_token())?;
+        let (claims, now) = (decoded.claims, now.unix_seconds());
+        if decoded.header.typ.as_deref() != Some(TYPE) || claims.nbf > now.saturating_add(LEEWAY) {
+            return Err(bad_token());
+        }
+        if claims.exp.saturating_add(LEEWAY) < now {
+            return Err(Problem::unauthenticated("token_expired", "This access token is too old. Use the refresh token to get a new one."));
+        }
+        Ok(claims.sid)
+    }
+
+    #[must_use]
+    pub fn new_refresh(&self) -> Refresh {
+        let random: [u8; 32] = rand::random();
+        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = Self::refresh_hash(&text);
+        Refresh { text, hash }
+    }
+
+    /// Plain SHA-256 does: the token has 256 random bits, which nobody guesses.
+    #[must_use]
+    pub fn refresh_hash(token: &str) -> Vec<u8> {
+        Sha256::digest(token.as_bytes()).to_vec()
+    }
+}
+
+pub fn bad_token() -> Problem {
+    Problem::unauthenticated("unauthenticated", "Send the access token of a sign-in as Authorization: Bearer ….")
+}

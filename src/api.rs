@@ -1,0 +1,102 @@
+//! Puts the API together: every feature's endpoints, their document, and what surrounds them.
+
+use std::sync::Arc;
+
+use poem::{
+    Endpoint, EndpointExt, Response, endpoint::StaticFilesEndpoint, get, handler,
+    http::HeaderValue,
+    middleware::{Compression, NormalizePath, SetHeader, TrailingSlash},
+    web::Data,
+};
+use poem_openapi::{LicenseObject, OpenApiService, OpenApi};
+use serde_json::{Value, json};
+
+use crate::{
+    accounts::api::AccountsApi,
+    carts::api::CartsApi,
+    catalog::api::CatalogApi,
+    http::{
+        edge::{AllowedMethods, Edge},
+        health,
+        schema::Schemas,
+    },
+    inventory::api::InventoryApi,
+    jobs::api::JobsApi,
+    orders::api::OrdersApi,
+    payments::api::PaymentsApi,
+    shop::Shop,
+};
+
+fn service() -> OpenApiService<impl OpenApi, ()> {
+    let description = "A headless shop: browse, fill a cart, order and pay.\n\n\
+        Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
+        their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
+    let endpoints = (AccountsApi, CatalogApi, CartsApi, OrdersApi, PaymentsApi, InventoryApi, JobsApi);
+    OpenApiService::new(endpoints, "Cartwright", env!("CARGO_PKG_VERSION"))
+        .description(description)
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// The OpenAPI document, as it is served and kept in `openapi/openapi.json`.
+///
+/// # Panics
+/// Never: poem-openapi writes JSON.
+#[must_use]
+pub fn document() -> Value {
+    let mut document: Value = serde_json::from_str(&service().spec()).expect("the document is JSON");
+    mend(&mut document);
+    document
+}
+
+/// What poem-openapi writes in its own way: a media type with a charset, and errors without a status.
+fn mend(document: &mut Value) {
+    match document {
+        Value::Object(members) => {
+            if let Some(json) = members.remove("application/json; charset=utf-8") {
+                members.insert("application/json".to_owned(), json);
+            }
+            members.values_mut().for_each(mend);
+        }
+        Value::Array(values) => values.iter_mut().for_each(mend),
+        _ => {}
+    }
+}
+
+/// The whole application, ready to be served.
+pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
+    let document = document();
+    let schemas = Arc::new(Schemas::of(&document));
+    let allowed = AllowedMethods::of(&document);
+    let service = service();
+    let app = health::routes()
+        .at("/", get(welcome))
+        .at("/openapi.json", get(openapi))
+        .nest("/docs", service.swagger_ui())
+        .nest("/media", media(shop))
+        .nest("/", service)
+        .data(shop.clone())
+        .data(schemas)
+        .data(Arc::new(document))
+        .with(NormalizePath::new(TrailingSlash::Trim))
+        .with(Compression::new())
+        .map_to_response();
+    Edge::new(app, shop.clone(), allowed)
+}
+
+#[handler]
+fn welcome(shop: Data<&Shop>) -> Response {
+    let found = json!({"name": shop.settings.store_name, "docs": "/docs", "openapi": "/openapi.json"});
+    Response::builder().content_type("application/json").body(found.to_string())
+}
+
+#[handler]
+fn openapi(document: Data<&Arc<Value>>) -> Response {
+    Response::builder().content_type("application/json").body(document.to_string())
+}
+
+/// Files of the shop: never guessed at, never run.
+fn media(shop: &Shop) -> impl Endpoint + 'static {
+    let policy = HeaderValue::from_static("default-src 'none'; sandbox");
+    StaticFilesEndpoint::new(shop.media.folder())
+        .with(SetHeader::new().overriding("content-security-policy", policy).overriding("cache-control", "public, max-age=86400"))
+}

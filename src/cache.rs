@@ -1,0 +1,231 @@
+//! The catalog's cache: moka in the process, then Redis when there is one, then the database.
+//!
+//! What is kept are the bytes that go on the wire, with their tag. Every key carries the generation of what it shows:
+//! one for the catalog as a whole, which lists carry too, and one for each product. A write makes the generation grow,
+//! so that what is old, or was being loaded at that moment, is never looked for again; it ages out. Redis being away
+//! costs speed, never correctness: nothing is kept for longer than two seconds.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use moka::future::Cache as Moka;
+use redis::{AsyncTypedCommands, PushInfo, PushKind, aio::{ConnectionManager, ConnectionManagerConfig}};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::ids::ProductId;
+
+/// The most a process keeps, in bytes.
+const CAPACITY: u64 = 64 * 1024 * 1024;
+/// How old a cached answer may be: the stock in it may be sold by then, and a word from another process be lost.
+const MAX_AGE: Duration = Duration::from_secs(2);
+/// How long Redis may take before the database is asked instead.
+const PATIENCE: Duration = Duration::from_millis(100);
+const CHANNEL: &str = "cartwright:forget";
+const GENERATIONS: &str = "cartwright:generations";
+/// Products share generations, this many, so that their number does not grow with the catalog.
+const SHARDS: usize = 1024;
+
+/// What a key shows, or a write changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// Any list, category or brand.
+    Catalog,
+    Product(ProductId),
+}
+
+impl Part {
+    /// Where its generation is counted: the catalog's at 0, then the products'.
+    fn slot(self) -> usize {
+        match self {
+            Self::Catalog => 0,
+            Self::Product(id) => 1 + usize::try_from(id.0).unwrap_or_default() % SHARDS,
+        }
+    }
+}
+
+/// An answer as it goes on the wire.
+#[derive(Clone, Debug)]
+pub struct Cached {
+    pub body: Bytes,
+    pub tag: String,
+    /// Of a list: how many there are in all.
+    pub total: i64,
+}
+
+impl Cached {
+    #[must_use]
+    pub fn new(body: Vec<u8>, total: i64) -> Self {
+        let digest = Sha256::digest(&body);
+        let tag = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self { body: body.into(), tag: format!("W/\"{tag}-{total}\""), total }
+    }
+}
+
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct Cache {
+    local: Moka<String, Cached>,
+    shared: Option<Shared>,
+    generations: Arc<[AtomicU64]>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    redis: ConnectionManager,
+    reachable: Arc<AtomicBool>,
+}
+
+impl Cache {
+    /// A cache of this process alone.
+    #[must_use]
+    pub fn local() -> Self {
+        let local = Moka::builder()
+            .max_capacity(CAPACITY)
+            .weigher(|key: &String, cached: &Cached| u32::try_from(key.len() + cached.body.len()).unwrap_or(u32::MAX))
+            .time_to_live(MAX_AGE)
+            .build();
+        Self { local, shared: None, generations: (0..=SHARDS).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// A cache shared with every process that uses the same Redis. It may be away now and come later.
+    ///
+    /// # Errors
+    /// When the URL cannot be used.
+    pub fn shared(url: &str) -> redis::RedisResult<Self> {
+        let url = if url.contains("protocol=") { url.to_owned() } else { format!("{url}{}protocol=resp3", if url.contains('?') { '&' } else { '?' }) };
+        let (heard, hears) = unbounded_channel();
+        let config = ConnectionManagerConfig::new()
+            .set_push_sender(heard)
+            .set_automatic_resubscription()
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(PATIENCE))
+            .set_number_of_retries(2);
+        let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        let shared = Shared { redis, reachable: Arc::new(AtomicBool::new(false)) };
+        let cache = Self { shared: Some(shared.clone()), ..Self::local() };
+        tokio::spawn(hear_others(cache.clone(), shared, hears));
+        Ok(cache)
+    }
+
+    /// The answer under `key`, made once however many ask for it at the same moment.
+    pub async fn get<E, F>(&self, part: Part, key: &str, load: F) -> Result<Cached, Arc<E>>
+    where
+        E: Send + Sync + 'static,
+        F: Future<Output = Result<Cached, E>>,
+    {
+        let generation = |slot: usize| self.generations[slot].load(Ordering::SeqCst);
+        let key = format!("{}.{}:{key}", generation(0), generation(part.slot()));
+        self.local
+            .try_get_with(key.clone(), async {
+                if let Some(found) = self.ask_redis(&key).await {
+                    return Ok(found);
+                }
+                let loaded = load.await?;
+                self.tell_redis(&key, &loaded).await;
+                Ok(loaded)
+            })
+            .await
+    }
+
+    /// Forgets what was changed, in every process. Called after the commit.
+    pub async fn forget(&self, parts: &[Part]) {
+        for part in parts {
+            self.generations[part.slot()].fetch_add(1, Ordering::SeqCst);
+        }
+        let Some(mut redis) = self.reachable() else { return };
+        let mut grow = redis::pipe();
+        for part in parts {
+            grow.hincr(GENERATIONS, part.slot(), 1);
+        }
+        let Ok(grown) = grow.query_async::<Vec<u64>>(&mut redis).await else { return }; // who misses it waits MAX_AGE
+        let mut tell = redis::pipe();
+        for (part, generation) in parts.iter().zip(grown) {
+            self.advance(part.slot(), generation);
+            tell.publish(CHANNEL, format!("{}:{generation}", part.slot())).ignore();
+        }
+        let _: redis::RedisResult<()> = tell.query_async(&mut redis).await;
+    }
+
+    /// Whether Redis answers; `None` when there is none.
+    pub async fn redis_answers(&self) -> Option<bool> {
+        let mut redis = self.shared.as_ref()?.redis.clone();
+        Some(redis.ping().await.is_ok())
+    }
+
+    fn advance(&self, slot: usize, generation: u64) {
+        if let Some(current) = self.generations.get(slot) {
+            current.fetch_max(generation, Ordering::SeqCst);
+        }
+    }
+
+    async fn ask_redis(&self, key: &str) -> Option<Cached> {
+        let mut redis = self.reachable()?;
+        let kept = redis.hgetall(format!("cartwright:{key}")).await.ok()?;
+        Some(Cached {
+            body: Bytes::from(kept.get("body")?.clone()),
+            tag: kept.get("tag")?.clone(),
+            total: kept.get("total")?.parse().ok()?,
+        })
+    }
+
+    async fn tell_redis(&self, key: &str, cached: &Cached) {
+        let Some(mut redis) = self.reachable() else { return };
+        let key = format!("cartwright:{key}");
+        let body = String::from_utf8_lossy(&cached.body).into_owned();
+        let fields = [("body", body), ("tag", cached.tag.clone()), ("total", cached.total.to_string())];
+        let mut pipe = redis::pipe();
+        pipe.atomic().hset_multiple(&key, &fields).ignore().expire(&key, 2).ignore();
+        let _: redis::RedisResult<()> = pipe.query_async(&mut redis).await; // a cache may fail to remember
+    }
+
+    fn reachable(&self) -> Option<ConnectionManager> {
+        let shared = self.shared.as_ref()?;
+        shared.reachable.load(Ordering::Relaxed).then(|| shared.redis.clone())
+    }
+}
+
+/// Subscribes, and keeps the generations in step with the other processes.
+async fn hear_others(cache: Cache, shared: Shared, mut hears: UnboundedReceiver<PushInfo>) {
+    let mut redis = shared.redis.clone();
+    let mut subscribed = false;
+    loop {
+        if !subscribed {
+            subscribed = redis.subscribe(CHANNEL).await.is_ok();
+        }
+        // What was said while nobody could be heard is caught up with here.
+        let generations = redis.hgetall(GENERATIONS).await;
+        shared.reachable.store(generations.is_ok(), Ordering::Relaxed);
+        for (slot, generation) in generations.unwrap_or_default() {
+            cache.advance(slot.parse().unwrap_or(usize::MAX), generation.parse().unwrap_or_default());
+        }
+        let quiet = tokio::time::sleep(Duration::from_secs(1));
+        tokio::pin!(quiet);
+        loop {
+            tokio::select! {
+                () = &mut quiet => break,
+                push = hears.recv() => match push {
+                    Some(push) if push.kind == PushKind::Message => {
+                        let told = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+                        let told = told.as_deref().and_then(|told| told.split_once(':'));
+                        if let Some((Ok(slot), Ok(generation))) = told.map(|(slot, generation)| (slot.parse(), generation.parse())) {
+                            cache.advance(slot, generation);
+                        }
+                    }
+                    Some(push) if push.kind == PushKind::Disconnection => {
+                        shared.reachable.store(false, Ordering::Relaxed);
+                        break;
+                    }
+                    Some(_) => {}
+                    None => return,
+                },
+            }
+        }
+    }
+}

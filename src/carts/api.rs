@@ -1,0 +1,266 @@
+//! The endpoints of carts: the user's own under `/api/cart`, anonymous ones under `/api/carts/{cart_id}`.
+
+use poem::{http::StatusCode, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+
+use super::{Cart, CartItem};
+use crate::{
+    accounts::{SignedIn, Visitor},
+    clock::Timestamp,
+    db::Tx,
+    http::{body::Body, problem::ApiResult, reply::{Created, Done}, tags::Tag},
+    ids::{CartId, CartItemId, ProductId, UserId},
+    money::Amount,
+    shop::Shop,
+};
+
+/// A cart. Its prices are today's.
+#[derive(Object)]
+#[oai(rename = "Cart")]
+struct CartView {
+    id: CartId,
+    /// Whose it is; `null` for an anonymous one.
+    user: Option<UserId>,
+    items: Vec<CartItemView>,
+    /// Pieces, not products.
+    total_items: i64,
+    total_price: Amount,
+    created_at: Timestamp,
+}
+
+/// A product in a cart.
+#[derive(Object)]
+#[oai(rename = "CartItem")]
+struct CartItemView {
+    id: CartItemId,
+    product: ProductId,
+    name: String,
+    price: Amount,
+    quantity: i64,
+    subtotal: Amount,
+    /// Whether this many can be ordered now.
+    available: bool,
+}
+
+#[derive(Object)]
+struct CartSummary {
+    /// Pieces, not products.
+    total_items: i64,
+    total_price: Amount,
+}
+
+/// A product to put into a cart.
+#[derive(Object)]
+struct NewItem {
+    /// The id of a product.
+    product: ProductId,
+    /// How many pieces, 1 to 9,999. Default 1.
+    #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
+    quantity: Option<i64>,
+}
+
+#[derive(Object)]
+struct ItemChange {
+    /// How many pieces it is to be, 1 to 9,999.
+    #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
+    quantity: i64,
+}
+
+fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
+    let subtotal = item.price.times(item.quantity).ok_or_else(super::amount_out_of_range)?;
+    Ok(CartItemView {
+        available: item.available(),
+        id: item.id,
+        product: item.product_id,
+        name: item.name,
+        price: shop.settings.currency.format(item.price),
+        quantity: item.quantity,
+        subtotal: shop.settings.currency.format(subtotal),
+    })
+}
+
+async fn cart_view(tx: &mut Tx, shop: &Shop, cart: Cart) -> ApiResult<CartView> {
+    let items = super::items(tx, cart.id).await?;
+    Ok(CartView {
+        id: cart.id,
+        user: cart.user_id,
+        total_items: items.iter().map(|item| item.quantity).sum(),
+        total_price: shop.settings.currency.format(super::total(&items)?),
+        items: items.into_iter().map(|item| item_view(shop, item)).collect::<ApiResult<_>>()?,
+        created_at: cart.created_at,
+    })
+}
+
+pub struct CartsApi;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Cart")]
+impl CartsApi {
+    /// Shows the user's cart.
+    #[oai(path = "/cart", method = "get", operation_id = "getCart")]
+    async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let shown = cart_view(&mut tx, &shop, cart).await?;
+        tx.commit().await?;
+        Ok(Json(shown))
+    }
+
+    /// Adds a product. Adding one that is in already adds up.
+    #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
+        add_to_own(&shop, by, &body).await
+    }
+
+    /// Adds a product. Adding one that is in already adds up.
+    #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
+    async fn add_item(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
+        add_to_own(&shop, by, &body).await
+    }
+
+    /// Empties the user's cart.
+    #[oai(path = "/cart", method = "delete", operation_id = "clearCart")]
+    async fn clear(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        super::clear(&mut tx, cart.id).await?;
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+
+    /// Says how much is in the user's cart and what it costs.
+    #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
+    async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartSummary>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let shown = cart_view(&mut tx, &shop, cart).await?;
+        tx.commit().await?;
+        Ok(Json(CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
+    }
+
+    /// Shows one product in the user's cart.
+    #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]
+    async fn get_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Json<CartItemView>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
+        tx.commit().await?;
+        Ok(Json(item_view(&shop, item)?))
+    }
+
+    /// Changes a quantity. Answers the whole cart.
+    #[oai(path = "/cart/items/:item_id", method = "patch", operation_id = "changeCartItem")]
+    async fn change_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>, body: Body<ItemChange>) -> ApiResult<Json<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        change_quantity(tx, &shop, cart, item_id.0, &body).await
+    }
+
+    /// Changes a quantity. Answers the whole cart.
+    #[oai(path = "/cart/items/:item_id", method = "put", operation_id = "replaceCartItem")]
+    async fn replace_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>, body: Body<ItemChange>) -> ApiResult<Json<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        change_quantity(tx, &shop, cart, item_id.0, &body).await
+    }
+
+    /// Takes a product out of the user's cart.
+    #[oai(path = "/cart/items/:item_id", method = "delete", operation_id = "removeCartItem")]
+    async fn remove_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        remove(tx, &shop, &cart, item_id.0).await
+    }
+
+    /// Makes an anonymous cart, whose id is the secret to reach it.
+    ///
+    /// With a token it answers the user's own cart instead: 201 when that was made, else 200.
+    #[oai(path = "/carts", method = "post", operation_id = "createCart")]
+    async fn create(&self, shop: Data<&Shop>, by: Visitor) -> ApiResult<Created<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let (cart, made) = match by.0 {
+            Some(user) => super::own(&mut tx, user.id, shop.now()).await?,
+            None => (super::anonymous(&mut tx, shop.now()).await?, true),
+        };
+        let shown = cart_view(&mut tx, &shop, cart).await?;
+        tx.commit().await?;
+        let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+        Ok(Created::json(&shown).status(status))
+    }
+
+    /// Shows an anonymous cart.
+    #[oai(path = "/carts/:cart_id", method = "get", operation_id = "getAnonymousCart")]
+    async fn get_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Json<CartView>> {
+        let mut tx = shop.db.read().await?;
+        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        Ok(Json(cart_view(&mut tx, &shop, cart).await?))
+    }
+
+    /// Deletes an anonymous cart.
+    #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
+    async fn delete_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        super::delete(&mut tx, cart.id).await?;
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+
+    /// Adds a product to an anonymous cart.
+    #[oai(path = "/carts/:cart_id/items", method = "post", operation_id = "addAnonymousCartItem")]
+    async fn add_anonymous_item(&self, shop: Data<&Shop>, cart_id: Path<CartId>, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        add(tx, &shop, cart, &body).await
+    }
+
+    /// Changes a quantity in an anonymous cart. Answers the whole cart.
+    #[oai(path = "/carts/:cart_id/items/:item_id", method = "patch", operation_id = "changeAnonymousCartItem")]
+    async fn change_anonymous_item(
+        &self,
+        shop: Data<&Shop>,
+        cart_id: Path<CartId>,
+        item_id: Path<CartItemId>,
+        body: Body<ItemChange>,
+    ) -> ApiResult<Json<CartView>> {
+        let mut tx = shop.db.write().await?;
+        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        change_quantity(tx, &shop, cart, item_id.0, &body).await
+    }
+
+    /// Takes a product out of an anonymous cart.
+    #[oai(path = "/carts/:cart_id/items/:item_id", method = "delete", operation_id = "removeAnonymousCartItem")]
+    async fn remove_anonymous_item(&self, shop: Data<&Shop>, cart_id: Path<CartId>, item_id: Path<CartItemId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        remove(tx, &shop, &cart, item_id.0).await
+    }
+}
+
+async fn add_to_own(shop: &Shop, by: SignedIn, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {
+    let mut tx = shop.db.write().await?;
+    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+    add(tx, shop, cart, body).await
+}
+
+async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {
+    let new = body.check()?;
+    super::add(&mut tx, cart.id, new.product, new.quantity.unwrap_or(1), shop.now()).await?;
+    let shown = cart_view(&mut tx, shop, cart).await?;
+    tx.commit().await?;
+    Ok(Created::json(&shown))
+}
+
+async fn change_quantity(mut tx: Tx, shop: &Shop, cart: Cart, item: CartItemId, body: &Body<ItemChange>) -> ApiResult<Json<CartView>> {
+    let item = super::find_item(&mut tx, cart.id, item).await?;
+    super::set_quantity(&mut tx, cart.id, &item, body.check()?.quantity, shop.now()).await?;
+    let shown = cart_view(&mut tx, shop, cart).await?;
+    tx.commit().await?;
+    Ok(Json(shown))
+}
+
+async fn remove(mut tx: Tx, shop: &Shop, cart: &Cart, item: CartItemId) -> ApiResult<Done> {
+    let item = super::find_item(&mut tx, cart.id, item).await?;
+    super::remove(&mut tx, cart.id, item.id, shop.now()).await?;
+    tx.commit().await?;
+    Ok(Done::Done)
+}

@@ -1,0 +1,160 @@
+//! What a customer is about to buy. Prices are today's, from the catalog; an order prices its lines itself.
+//!
+//! A signed-in user has one cart, made when it is first needed. An anonymous cart is reached by its random id alone; when
+//! its owner signs in with it, it is merged into theirs and gone.
+
+pub mod api;
+mod store;
+
+use poem::http::StatusCode;
+
+use crate::{
+    catalog,
+    clock::Timestamp,
+    db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
+    ids::{CartId, CartItemId, ProductId, UserId},
+    money::Money,
+};
+
+/// The most pieces of one product in a cart or an order.
+pub const MAX_QUANTITY: i64 = 9_999;
+/// The most different products in a cart or an order.
+pub const MAX_LINES: usize = 100;
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Cart {
+    pub id: CartId,
+    pub user_id: Option<UserId>,
+    pub created_at: Timestamp,
+}
+
+/// One product in a cart, with what the catalog says of it now.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct CartItem {
+    pub id: CartItemId,
+    pub product_id: ProductId,
+    pub name: String,
+    pub price: Money,
+    pub quantity: i64,
+    pub stock: i64,
+    pub is_active: bool,
+}
+
+impl CartItem {
+    /// Whether this many can be ordered now.
+    #[must_use]
+    pub fn available(&self) -> bool {
+        self.is_active && self.stock >= self.quantity
+    }
+}
+
+/// The user's own cart, made if there is none yet. `true` when it was made.
+pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(Cart, bool)> {
+    if let Some(cart) = store::find_of(tx, user).await? {
+        return Ok((cart, false));
+    }
+    let made = store::insert_for(tx, CartId::random(), user, now).await? == 1;
+    let cart = store::find_of(tx, user).await?.ok_or(crate::db::Error::RowNotFound)?;
+    Ok((cart, made))
+}
+
+/// A cart for somebody who is not signed in.
+pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> Result<Cart> {
+    store::insert_anonymous(tx, CartId::random(), now).await
+}
+
+/// An anonymous cart. Nobody reaches a user's cart by its id.
+///
+/// # Errors
+/// 404 when there is none.
+pub async fn find_anonymous(tx: &mut Tx, id: CartId) -> ApiResult<Cart> {
+    store::find(tx, id).await?.filter(|cart| cart.user_id.is_none()).ok_or_else(Problem::not_found)
+}
+
+pub use store::{clear, items};
+
+/// Puts pieces of a product in; of one that is in already, more.
+///
+/// # Errors
+/// 422 for an unknown product, 409 when it cannot be bought or there are not so many.
+pub async fn add(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64, now: Timestamp) -> ApiResult<()> {
+    store::lock(tx, cart).await?;
+    let before = store::quantity_of(tx, cart, product).await?;
+    if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cart_full", format!("A cart holds at most {MAX_LINES} products.")));
+    }
+    let wanted = before.unwrap_or(0) + quantity;
+    check_buyable(tx, product, wanted).await?;
+    store::put(tx, cart, product, wanted).await?;
+    Ok(store::touch(tx, cart, now).await?)
+}
+
+/// Changes how many pieces of a product are in.
+///
+/// # Errors
+/// 409 when there are not so many.
+pub async fn set_quantity(tx: &mut Tx, cart: CartId, item: &CartItem, quantity: i64, now: Timestamp) -> ApiResult<()> {
+    check_buyable(tx, item.product_id, quantity).await?;
+    store::put(tx, cart, item.product_id, quantity).await?;
+    Ok(store::touch(tx, cart, now).await?)
+}
+
+/// # Errors
+/// 404 when it is not in this cart.
+pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> ApiResult<CartItem> {
+    items(tx, cart).await?.into_iter().find(|found| found.id == item).ok_or_else(Problem::not_found)
+}
+
+pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp) -> Result<()> {
+    store::remove(tx, cart, item).await?;
+    store::touch(tx, cart, now).await
+}
+
+/// Takes an anonymous cart away, with what is in it.
+pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
+    store::delete(tx, cart).await
+}
+
+/// Pours an anonymous cart into the user's: quantities add up, capped by the stock. A cart that is gone, or somebody's,
+/// is not merged, and that is no reason to refuse a sign-in.
+pub async fn merge(tx: &mut Tx, from: CartId, user: UserId, now: Timestamp) -> Result<()> {
+    let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
+    let (own, _) = own(tx, user, now).await?;
+    store::lock(tx, own.id).await?;
+    for item in items(tx, from.id).await?.into_iter().filter(|item| item.is_active) {
+        let before = store::quantity_of(tx, own.id, item.product_id).await?.unwrap_or(0);
+        let together = (before + item.quantity).min(item.stock.max(before)).min(MAX_QUANTITY);
+        if together > 0 {
+            store::put(tx, own.id, item.product_id, together).await?;
+        }
+    }
+    store::delete(tx, from.id).await?;
+    store::touch(tx, own.id, now).await
+}
+
+async fn check_buyable(tx: &mut Tx, product: ProductId, quantity: i64) -> ApiResult<()> {
+    let Some(product) = catalog::find_product(tx, product).await?.filter(|product| product.is_active) else {
+        return Err(Problem::invalid_field("product", "unknown", "names a product that does not exist"));
+    };
+    if quantity > MAX_QUANTITY {
+        return Err(Problem::invalid_field("quantity", "maximum", format!("must be at most {MAX_QUANTITY} in all")));
+    }
+    if product.stock < quantity {
+        let detail = format!("There are {} of {:?} in stock.", product.stock, product.name);
+        return Err(Problem::conflict("out_of_stock", detail).with("available", product.stock));
+    }
+    Ok(())
+}
+
+/// What everything in a cart costs today.
+///
+/// # Errors
+/// 422 when that is more than money can say.
+pub fn total(items: &[CartItem]) -> ApiResult<Money> {
+    items.iter().try_fold(Money(0), |sum, item| sum.plus(item.price.times(item.quantity)?)).ok_or_else(amount_out_of_range)
+}
+
+pub fn amount_out_of_range() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "amount_out_of_range", "This comes to more than 9,999,999,999.99; order less at once.")
+}

@@ -1,0 +1,76 @@
+//! The SQL of carts.
+
+use super::{Cart, CartItem};
+use crate::{clock::Timestamp, db::{Result, Tx}, ids::{CartId, CartItemId, ProductId, UserId}};
+
+pub async fn find(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
+    tx.query("SELECT id, user_id, created_at FROM carts WHERE id = $1").bind(id).fetch_optional().await
+}
+
+/// Locked, so that two changes of one cart, or a change and an order from it, follow one another.
+pub async fn lock(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
+    tx.query("SELECT id, user_id, created_at FROM carts WHERE id = $1 /* FOR UPDATE */").bind(id).fetch_optional().await
+}
+
+pub async fn find_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
+    tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1 /* FOR UPDATE */").bind(user).fetch_optional().await
+}
+
+pub async fn insert_for(tx: &mut Tx, id: CartId, user: UserId, now: Timestamp) -> Result<u64> {
+    tx.query("INSERT INTO carts (id, user_id, created_at, updated_at) VALUES ($1, $2, $3, $3) ON CONFLICT (user_id) DO NOTHING")
+        .bind(id).bind(user).bind(now)
+        .execute().await
+}
+
+pub async fn insert_anonymous(tx: &mut Tx, id: CartId, now: Timestamp) -> Result<Cart> {
+    tx.query("INSERT INTO carts (id, created_at, updated_at) VALUES ($1, $2, $2) RETURNING id, user_id, created_at")
+        .bind(id).bind(now)
+        .fetch_one().await
+}
+
+pub async fn items(tx: &mut Tx, cart: CartId) -> Result<Vec<CartItem>> {
+    tx.query(
+        "SELECT i.id, i.product_id, p.name, p.price, i.quantity, p.stock, p.is_active
+         FROM cart_items i JOIN products p ON p.id = i.product_id WHERE i.cart_id = $1 ORDER BY i.id",
+    )
+    .bind(cart)
+    .fetch_all().await
+}
+
+pub async fn count_items(tx: &mut Tx, cart: CartId) -> Result<i64> {
+    let (count,) = tx.query("SELECT COUNT(*) FROM cart_items WHERE cart_id = $1").bind(cart).fetch_one().await?;
+    Ok(count)
+}
+
+pub async fn quantity_of(tx: &mut Tx, cart: CartId, product: ProductId) -> Result<Option<i64>> {
+    let found: Option<(i64,)> = tx
+        .query("SELECT quantity FROM cart_items WHERE cart_id = $1 AND product_id = $2").bind(cart).bind(product)
+        .fetch_optional().await?;
+    Ok(found.map(|(quantity,)| quantity))
+}
+
+pub async fn put(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64) -> Result<u64> {
+    tx.query(
+        "INSERT INTO cart_items (cart_id, product_id, quantity) VALUES ($1, $2, $3)
+         ON CONFLICT (cart_id, product_id) DO UPDATE SET quantity = excluded.quantity",
+    )
+    .bind(cart).bind(product).bind(quantity)
+    .execute().await
+}
+
+pub async fn touch(tx: &mut Tx, cart: CartId, now: Timestamp) -> Result<()> {
+    tx.query("UPDATE carts SET updated_at = $2 WHERE id = $1").bind(cart).bind(now).execute().await.map(drop)
+}
+
+pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<u64> {
+    tx.query("DELETE FROM cart_items WHERE cart_id = $1 AND id = $2").bind(cart).bind(item).execute().await
+}
+
+/// Empties a cart.
+pub async fn clear(tx: &mut Tx, cart: CartId) -> Result<()> {
+    tx.query("DELETE FROM cart_items WHERE cart_id = $1").bind(cart).execute().await.map(drop)
+}
+
+pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
+    tx.query("DELETE FROM carts WHERE id = $1").bind(cart).execute().await.map(drop)
+}

@@ -1,0 +1,142 @@
+//! Lists of products: filters, order and pages.
+
+use super::{Product, search};
+use crate::{
+    db::{Query, Result, Tx},
+    http::{paging::Page, problem::{ApiResult, FieldError, Problem}},
+    money::Money,
+};
+
+const MAX_SEARCH: usize = 200;
+
+/// What a list shows. Its `Debug` text is the key it is cached under.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub terms: Vec<String>,
+    /// An id or a slug.
+    pub category: Option<String>,
+    pub brand: Option<String>,
+    pub min_price: Option<Money>,
+    pub max_price: Option<Money>,
+    pub in_stock: Option<bool>,
+    /// Customers only ever see what is active.
+    pub is_active: Option<bool>,
+    pub order: Vec<Order>,
+}
+
+/// One column of an order.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    Price,
+    PriceDown,
+    Name,
+    NameDown,
+    Created,
+    CreatedDown,
+    Rating,
+    RatingDown,
+}
+
+impl Order {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Price => " p.price,",
+            Self::PriceDown => " p.price DESC,",
+            Self::Name => " p.search_name,",
+            Self::NameDown => " p.search_name DESC,",
+            Self::Created => " p.created_at,",
+            Self::CreatedDown => " p.created_at DESC,",
+            Self::Rating => " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) NULLS LAST,",
+            Self::RatingDown => " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) DESC NULLS LAST,",
+        }
+    }
+
+    /// Reads `?ordering=price,-created_at`.
+    ///
+    /// # Errors
+    /// 422 that names what can be ordered by.
+    pub fn read(text: &str) -> ApiResult<Vec<Self>> {
+        text.split(',').map(|field| Self::named(field.trim())).collect()
+    }
+
+    fn named(field: &str) -> ApiResult<Self> {
+        Ok(match field {
+            "price" => Self::Price,
+            "-price" => Self::PriceDown,
+            "name" => Self::Name,
+            "-name" => Self::NameDown,
+            "created_at" => Self::Created,
+            "-created_at" => Self::CreatedDown,
+            "rating" => Self::Rating,
+            "-rating" => Self::RatingDown,
+            _ => {
+                let message = "takes price, name, created_at and rating, each with a - before it for the other way round";
+                let invalid = Problem::invalid(vec![FieldError::new("ordering", "invalid_ordering", message)]);
+                return Err(Problem { code: "invalid_ordering", ..invalid });
+            }
+        })
+    }
+}
+
+/// The terms of `?search=`.
+///
+/// # Errors
+/// 422 beyond 200 characters.
+pub fn search_terms(typed: &str) -> ApiResult<Vec<String>> {
+    if typed.chars().count() > MAX_SEARCH {
+        return Err(Problem::invalid_field("search", "maxLength", format!("must have at most {MAX_SEARCH} characters")));
+    }
+    Ok(search::terms(typed))
+}
+
+/// A page of products, and how many there are in all.
+pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Product>, i64)> {
+    let dialect = tx.dialect();
+    let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), dialect, filter).fetch_one().await?;
+    let columns = tx.query(
+        "SELECT p.id, p.name, p.slug, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
+                p.rating_sum, p.review_count, p.created_at, p.updated_at
+         FROM products p WHERE TRUE",
+    );
+    let query = ordered(filtered(columns, dialect, filter), dialect, filter);
+    let rows = query.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?", page.offset()).fetch_all().await?;
+    Ok((rows, total))
+}
+
+fn filtered<'a>(mut query: Query<'a>, dialect: crate::db::Dialect, filter: &Filter) -> Query<'a> {
+    for term in &filter.terms {
+        query = search::narrow(query, dialect, term);
+    }
+    if let Some(category) = &filter.category {
+        query = query.push_bind(" AND p.category_id IN (SELECT id FROM categories WHERE slug = $?", category.clone());
+        query = query.push_bind(" OR id = $?)", category.parse::<i64>().unwrap_or(0));
+    }
+    if let Some(brand) = &filter.brand {
+        query = query.push_bind(" AND p.brand_id IN (SELECT id FROM brands WHERE slug = $?", brand.clone());
+        query = query.push_bind(" OR id = $?)", brand.parse::<i64>().unwrap_or(0));
+    }
+    if let Some(price) = filter.min_price {
+        query = query.push_bind(" AND p.price >= $?", price);
+    }
+    if let Some(price) = filter.max_price {
+        query = query.push_bind(" AND p.price <= $?", price);
+    }
+    query = match filter.in_stock {
+        Some(true) => query.push(" AND p.stock > 0"),
+        Some(false) => query.push(" AND p.stock = 0"),
+        None => query,
+    };
+    match filter.is_active {
+        Some(active) => query.push_bind(" AND p.is_active = $?", active),
+        None => query,
+    }
+}
+
+fn ordered<'a>(query: Query<'a>, dialect: crate::db::Dialect, filter: &Filter) -> Query<'a> {
+    let query = query.push(" ORDER BY");
+    if filter.order.is_empty() {
+        let ranked = filter.terms.iter().fold(query, |query, term| search::rank(query, dialect, term));
+        return ranked.push(" p.created_at DESC, p.id DESC");
+    }
+    filter.order.iter().fold(query, |query, order| query.push(order.sql())).push(" p.id")
+}

@@ -1,0 +1,208 @@
+//! What the shop sells: products, in categories, of brands.
+//!
+//! Reads are the busiest thing a shop does, so their answers are cached as the bytes that go on the wire
+//! ([`crate::cache`]); a change forgets what it touched after its commit. Products that were ever ordered are never
+//! deleted, only deactivated: their order lines stay true.
+
+pub mod api;
+
+pub mod list;
+mod search;
+pub mod shopify;
+mod store;
+pub mod view;
+
+use poem::http::StatusCode;
+use poem_openapi::types::MaybeUndefined;
+
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, FieldError, Problem},
+    ids::{BrandId, CategoryId, ProductId},
+    inventory::{self, Reason},
+    money::Money,
+};
+
+pub use store::{any_products, find_product, insert_image};
+
+/// A product as the database keeps it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Product {
+    pub id: ProductId,
+    pub name: String,
+    pub slug: String,
+    pub description: String,
+    pub price: Money,
+    pub stock: i64,
+    pub is_active: bool,
+    pub category_id: Option<CategoryId>,
+    pub brand_id: Option<BrandId>,
+    pub rating_sum: i64,
+    pub review_count: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A product about to be made.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    pub name: String,
+    pub slug: Option<String>,
+    pub description: String,
+    pub price: Money,
+    pub stock: i64,
+    pub is_active: bool,
+    pub category: Option<CategoryId>,
+    pub brand: Option<BrandId>,
+    /// The key of imports.
+    pub sku: Option<String>,
+}
+
+/// What is to be different about a product; what is `None` stays.
+#[derive(Debug, Default)]
+pub struct ProductChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub price: Option<Money>,
+    pub stock: Option<i64>,
+    pub is_active: Option<bool>,
+    pub category: MaybeUndefined<CategoryId>,
+    pub brand: MaybeUndefined<BrandId>,
+}
+
+/// Puts a product on the shelf, with the movement that explains its stock.
+pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
+    check_parents(tx, new.category, new.brand).await?;
+    let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
+    let product = store::insert_product(tx, &new, &slug, now).await?;
+    inventory::receive(tx, product.id, new.stock, now).await?;
+    Ok(product)
+}
+
+/// Changes a product. A new stock is a count: the movement is the difference.
+pub async fn change_product(tx: &mut Tx, mut product: Product, change: ProductChange, now: Timestamp) -> ApiResult<Product> {
+    product.name = change.name.unwrap_or(product.name);
+    product.description = change.description.unwrap_or(product.description);
+    product.price = change.price.unwrap_or(product.price);
+    product.is_active = change.is_active.unwrap_or(product.is_active);
+    product.category_id = changed(change.category, product.category_id);
+    product.brand_id = changed(change.brand, product.brand_id);
+    product.updated_at = now;
+    check_parents(tx, product.category_id, product.brand_id).await?;
+    store::update_product(tx, &product).await?;
+    if let Some(stock) = change.stock {
+        inventory::set(tx, product.id, stock, Reason::Adjusted, now).await?;
+        product.stock = stock;
+    }
+    Ok(product)
+}
+
+fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
+    match change {
+        MaybeUndefined::Undefined => before,
+        MaybeUndefined::Null => None,
+        MaybeUndefined::Value(value) => Some(value),
+    }
+}
+
+async fn check_parents(tx: &mut Tx, category: Option<CategoryId>, brand: Option<BrandId>) -> ApiResult<()> {
+    let mut errors = Vec::new();
+    if let Some(id) = category
+        && store::find_category(tx, id).await?.is_none()
+    {
+        errors.push(FieldError::new("category", "unknown", "names a category that does not exist"));
+    }
+    if let Some(id) = brand
+        && store::find_brand(tx, id).await?.is_none()
+    {
+        errors.push(FieldError::new("brand", "unknown", "names a brand that does not exist"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
+/// Takes a product out of the shop: for good if nobody ever ordered it, else out of sight.
+pub async fn delete_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> db::Result<()> {
+    if store::was_ordered(tx, id).await? { store::deactivate_product(tx, id, now).await } else { store::delete_product(tx, id).await }
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Category {
+    pub id: CategoryId,
+    pub name: String,
+    pub slug: String,
+    pub description: String,
+}
+
+pub async fn create_category(tx: &mut Tx, name: &str, slug: Option<&str>, description: &str) -> db::Result<Category> {
+    let slug = free_slug(tx, "categories", slug.unwrap_or(name)).await?;
+    store::insert_category(tx, name, &slug, description).await
+}
+
+/// # Errors
+/// 409 while products are in it.
+pub async fn delete_category(tx: &mut Tx, id: CategoryId) -> ApiResult<()> {
+    match store::category_has_products(tx, id).await? {
+        true => Err(in_use("category")),
+        false => Ok(store::delete_category(tx, id).await?),
+    }
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Brand {
+    pub id: BrandId,
+    pub name: String,
+    pub slug: String,
+    pub logo: Option<String>,
+}
+
+pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Result<Brand> {
+    let slug = free_slug(tx, "brands", slug.unwrap_or(name)).await?;
+    store::insert_brand(tx, name, &slug).await
+}
+
+/// # Errors
+/// 409 while products are of it.
+pub async fn delete_brand(tx: &mut Tx, id: BrandId) -> ApiResult<()> {
+    match store::brand_has_products(tx, id).await? {
+        true => Err(in_use("brand")),
+        false => Ok(store::delete_brand(tx, id).await?),
+    }
+}
+
+fn in_use(what: &str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "in_use", format!("There are products in this {what}. Move them first."))
+}
+
+/// A slug nobody has: `oak-shelf`, `oak-shelf-2`, … and at last one with a random end, so that a thousand products of
+/// one name do not ask a thousand times.
+async fn free_slug(tx: &mut Tx, table: &'static str, text: &str) -> db::Result<String> {
+    let base = slug_of(text);
+    for number in 1..=5 {
+        let slug = if number == 1 { base.clone() } else { format!("{base}-{number}") };
+        if !store::slug_exists(tx, table, &slug).await? {
+            return Ok(slug);
+        }
+    }
+    Ok(format!("{base}-{:08x}", rand::random::<u32>()))
+}
+
+/// The words of a name in lower case, joined by dashes.
+fn slug_of(text: &str) -> String {
+    let words = text.to_lowercase();
+    let words: Vec<&str> = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let slug: String = words.join("-").chars().take(200).collect();
+    if slug.is_empty() { "unnamed".to_owned() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug_of;
+
+    #[test]
+    fn slugs_are_the_words_of_the_name() {
+        assert_eq!(slug_of("Oak  Shelf, 80 cm"), "oak-shelf-80-cm");
+        assert_eq!(slug_of("Café Crème"), "café-crème");
+        assert_eq!(slug_of("!!!"), "unnamed");
+    }
+}

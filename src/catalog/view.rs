@@ -1,0 +1,149 @@
+//! The catalog as the API shows it.
+
+use std::collections::HashMap;
+
+use poem_openapi::Object;
+
+use super::{Brand, Category, Product, store};
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{BrandId, CategoryId, ImageId, ProductId},
+    money::Amount,
+    shop::Shop,
+};
+
+/// A group of products.
+#[derive(Object)]
+#[oai(rename = "Category")]
+pub struct CategoryView {
+    pub id: CategoryId,
+    pub name: String,
+    /// The name as it may stand in an address.
+    pub slug: String,
+    pub description: String,
+}
+
+impl From<Category> for CategoryView {
+    fn from(category: Category) -> Self {
+        Self { id: category.id, name: category.name, slug: category.slug, description: category.description }
+    }
+}
+
+/// Who makes a product.
+#[derive(Object)]
+#[oai(rename = "Brand")]
+pub struct BrandView {
+    pub id: BrandId,
+    pub name: String,
+    /// The name as it may stand in an address.
+    pub slug: String,
+    /// The address of its logo.
+    pub logo: Option<String>,
+}
+
+impl From<Brand> for BrandView {
+    fn from(brand: Brand) -> Self {
+        Self { id: brand.id, name: brand.name, slug: brand.slug, logo: brand.logo }
+    }
+}
+
+/// A product.
+#[derive(Object)]
+#[oai(rename = "Product")]
+pub struct ProductView {
+    pub id: ProductId,
+    pub name: String,
+    /// The name as it may stand in an address.
+    pub slug: String,
+    pub description: String,
+    pub price: Amount,
+    /// The id of its category.
+    pub category: Option<CategoryId>,
+    /// The id of its brand.
+    pub brand: Option<BrandId>,
+    /// How many can be ordered. In lists it may be two seconds old; placing an order always asks anew.
+    pub stock: i64,
+    /// Inactive products are seen by admins only.
+    pub is_active: bool,
+    /// The address of its first image.
+    pub image: Option<String>,
+    pub images: Vec<ImageView>,
+    /// The average of its reviews, 1 to 5 with one decimal; `null` without any.
+    pub rating: Option<f64>,
+    pub review_count: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// An image of a product.
+#[derive(Object)]
+#[oai(rename = "Image")]
+pub struct ImageView {
+    pub id: ImageId,
+    pub url: String,
+    pub thumbnail_url: String,
+}
+
+/// One product with its images.
+pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
+    let images = store::images_of(tx, product.id).await?;
+    Ok(shown(shop, product, images.into_iter().map(|(_, id, file)| image(shop, id, &file)).collect()))
+}
+
+/// A page of products with their images.
+pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
+    let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
+    let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();
+    for (of, id, file) in store::images_of_all(tx, &ids).await? {
+        images.entry(of).or_default().push(image(shop, id, &file));
+    }
+    Ok(products.into_iter().map(|product| {
+        let images = images.remove(&product.id).unwrap_or_default();
+        shown(shop, product, images)
+    }).collect())
+}
+
+fn image(shop: &Shop, id: ImageId, file: &str) -> ImageView {
+    let url = shop.media.url(file);
+    ImageView { id, thumbnail_url: url.clone(), url }
+}
+
+fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
+    ProductView {
+        id: product.id,
+        name: product.name,
+        slug: product.slug,
+        description: product.description,
+        price: shop.settings.currency.format(product.price),
+        category: product.category_id,
+        brand: product.brand_id,
+        stock: product.stock,
+        is_active: product.is_active,
+        image: images.first().map(|image| image.url.clone()),
+        images,
+        rating: rating(product.rating_sum, product.review_count),
+        review_count: product.review_count,
+        created_at: product.created_at,
+        updated_at: product.updated_at,
+    }
+}
+
+/// The average to one decimal, half up.
+#[expect(clippy::cast_precision_loss, reason = "tenths between 10 and 50")]
+fn rating(sum: i64, count: i64) -> Option<f64> {
+    (count > 0).then(|| ((sum * 20 + count) / (count * 2)) as f64 / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rating;
+
+    #[test]
+    fn ratings_have_one_decimal() {
+        assert_eq!(rating(0, 0), None);
+        assert_eq!(rating(9, 2), Some(4.5));
+        assert_eq!(rating(14, 3), Some(4.7));
+        assert_eq!(rating(5, 1), Some(5.0));
+    }
+}

@@ -1,0 +1,535 @@
+//! Two engines, one SQL text. The only file that names an engine (full-text search aside, `catalog/search.rs`).
+//!
+//! A call reads `tx.query("SELECT … WHERE id = $1").bind(id).fetch_optional::<Product>().await?` whatever the engine.
+//! [`Db::read`] is a snapshot, [`Db::write`] a writer from its first word: on SQLite all writers of a process queue for one
+//! connection and begin with `BEGIN IMMEDIATE`, so that none fails half way with `SQLITE_BUSY`. Nothing slow may
+//! happen inside a `write`: no network, no sleep.
+//!
+//! Lock hints are written as comments, `/* FOR UPDATE */` and `/* FOR UPDATE SKIP LOCKED */`: PostgreSQL gets them as
+//! words; SQLite, which has one writer, needs none.
+//!
+//! Two faults of sqlx 0.9.0 are closed here. `commit()` answers `Ok` for a PostgreSQL transaction that the server has
+//! already aborted, so [`Tx::commit`] proves that the transaction is alive first. A future dropped inside `begin()` puts
+//! its connection back with a transaction open, so a connection is checked before it is handed out again.
+
+use std::{borrow::Cow, path::PathBuf, str::FromStr, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool,
+    Transaction, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    migrate::{Migrate, Migrator},
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions, PgRow, PgTypeInfo},
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+        SqliteTypeInfo,
+    },
+};
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+
+use crate::clock::Timestamp;
+
+pub use sqlx::Error;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a connection, or for SQLite's one writer, before it is told that the shop is overloaded.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one process waits for another that is writing to the same SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+const POSTGRES_CONNECTIONS: u32 = 20;
+const SQLITE_READERS: u32 = 8;
+/// The PostgreSQL channel that carries notices between processes.
+const CHANNEL: &str = "cartwright";
+
+/// The shop's database. Cloning is cheap.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    notices: broadcast::Sender<String>,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// Which engine answers. Asked only where full-text search differs, and by people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Db {
+    /// Prepares the pools. Connects when first used, so that a program may start before its database does.
+    ///
+    /// # Errors
+    /// When the URL is not one of `sqlite://…` and `postgres://…`.
+    pub fn new(url: &str) -> Result<Self> {
+        let engine = if url.starts_with("sqlite:") { sqlite(url)? } else { Engine::Postgres(postgres(url)?) };
+        let (notices, _) = broadcast::channel(1024);
+        let db = Self { engine, notices };
+        db.hear_other_processes();
+        Ok(db)
+    }
+
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.engine {
+            Engine::Sqlite { .. } => Dialect::Sqlite,
+            Engine::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// A snapshot: every statement in it sees the same moment. It never becomes a writer.
+    pub async fn read(&self) -> Result<Tx> {
+        let inner = match &self.engine {
+            Engine::Sqlite { readers, .. } => Inner::Sqlite(readers.begin().await?),
+            Engine::Postgres(pool) => {
+                Inner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        };
+        Ok(self.transaction(inner))
+    }
+
+    /// A writer from its first word. Take the time after this returns: it may have waited.
+    pub async fn write(&self) -> Result<Tx> {
+        let inner = match &self.engine {
+            Engine::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Postgres(pool) => Inner::Postgres(pool.begin().await?),
+        };
+        Ok(self.transaction(inner))
+    }
+
+    fn transaction(&self, inner: Inner) -> Tx {
+        Tx { inner, notices: Vec::new(), hearers: self.notices.clone() }
+    }
+
+    /// A single read, which needs no transaction.
+    pub fn query(&self, sql: &'static str) -> Query<'_> {
+        let (target, args) = match &self.engine {
+            Engine::Sqlite { readers, .. } => (Target::SqlitePool(readers), Args::Sqlite(SqliteArguments::default())),
+            Engine::Postgres(pool) => (Target::PgPool(pool), Args::Postgres(PgArguments::default())),
+        };
+        Query::new(target, sql, args)
+    }
+
+    /// Hears every notice committed by this process and, on PostgreSQL, by the others.
+    pub fn notices(&self) -> broadcast::Receiver<String> {
+        self.notices.subscribe()
+    }
+
+    fn hear_other_processes(&self) {
+        let Engine::Postgres(pool) = &self.engine else { return };
+        let (pool, notices) = (pool.clone(), self.notices.clone());
+        tokio::spawn(async move {
+            while !pool.is_closed() {
+                if let Err(error) = forward_notices(&pool, &notices).await {
+                    tracing::debug!(%error, "not listening to the database, trying again");
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    }
+
+    /// Brings the schema up to date; running it twice, or from two processes at once, does no harm.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
+            Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// How many migrations this program knows that the database has not had yet.
+    pub async fn pending_migrations(&self) -> anyhow::Result<usize> {
+        let (known, applied) = match &self.engine {
+            Engine::Sqlite { writer, .. } => (&SQLITE_MIGRATIONS, applied(&mut *writer.acquire().await?).await?),
+            Engine::Postgres(pool) => (&POSTGRES_MIGRATIONS, applied(&mut *pool.acquire().await?).await?),
+        };
+        Ok(known.iter().filter(|migration| !applied.contains(&migration.version)).count())
+    }
+
+    /// Asks the database whether it is there.
+    pub async fn ping(&self) -> Result<()> {
+        self.query("SELECT 1").execute().await.map(drop)
+    }
+
+    /// Closes every connection after letting them finish.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn sqlite(url: &str) -> Result<Engine> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-16000");
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone());
+    let readers = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options.pragma("query_only", "on"));
+    Ok(Engine::Sqlite { writer, readers })
+}
+
+fn postgres(url: &str) -> Result<PgPool> {
+    let options = PgConnectOptions::from_str(url)?.application_name("cartwright").options([
+        ("statement_timeout", "10s"),
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+    ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // This also is the liveness test that sqlx would make by itself: one round trip instead of two.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                let outside: bool =
+                    sqlx::query_scalar("SELECT now() = statement_timestamp()").fetch_one(&mut *connection).await?;
+                Ok(outside)
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+async fn forward_notices(pool: &PgPool, notices: &broadcast::Sender<String>) -> Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let notice = listener.recv().await?;
+        let _ = notices.send(notice.payload().to_owned()); // nobody listening is fine
+    }
+}
+
+async fn applied<C: Connection + Migrate>(connection: &mut C) -> Result<Vec<i64>> {
+    let table = "_sqlx_migrations";
+    connection.ensure_migrations_table(table).await.map_err(|error| Error::Migrate(Box::new(error)))?;
+    let applied =
+        connection.list_applied_migrations(table).await.map_err(|error| Error::Migrate(Box::new(error)))?;
+    Ok(applied.into_iter().map(|migration| migration.version).collect())
+}
+
+/// The folder and file of an SQLite URL, so that the program can make the folder before the first connection.
+#[must_use]
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path).split('?').next()?))
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it changed nothing.
+pub struct Tx {
+    inner: Inner,
+    notices: Vec<String>,
+    hearers: broadcast::Sender<String>,
+}
+
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        let (target, args) = match &mut self.inner {
+            Inner::Sqlite(tx) => (Target::Sqlite(tx), Args::Sqlite(SqliteArguments::default())),
+            Inner::Postgres(tx) => (Target::Postgres(tx), Args::Postgres(PgArguments::default())),
+        };
+        Query::new(target, sql, args)
+    }
+
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Says something to whoever listens, if and when this commits.
+    pub fn notify(&mut self, notice: impl Into<String>) {
+        let notice = notice.into();
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Makes it all true.
+    ///
+    /// # Errors
+    /// Also when an earlier statement failed and the server has given the transaction up: then nothing was kept.
+    pub async fn commit(self) -> Result<()> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Postgres(mut tx) => {
+                let alive = "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice";
+                sqlx::query(alive).bind(CHANNEL).bind(&self.notices).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+        }
+        for notice in self.notices {
+            let _ = self.hearers.send(notice); // nobody listening is fine
+        }
+        Ok(())
+    }
+}
+
+/// A value both engines can store. Blanket-implemented, so nobody writes an impl.
+pub trait Value: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres> {}
+impl<T> Value for T where T: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres> {}
+
+/// A row both engines can return: `#[derive(FromRow)]` is enough, its impl is generic over the row.
+pub trait Record: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Record for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+enum Target<'a> {
+    SqlitePool(&'a SqlitePool),
+    PgPool(&'a PgPool),
+    Sqlite(&'a mut Transaction<'static, Sqlite>),
+    Postgres(&'a mut Transaction<'static, Postgres>),
+}
+
+enum Args {
+    Sqlite(SqliteArguments),
+    Postgres(PgArguments),
+}
+
+/// One statement on its way to the engine.
+#[must_use = "a query does nothing until it is executed or fetched"]
+pub struct Query<'a> {
+    target: Target<'a>,
+    sql: Cow<'static, str>,
+    args: Args,
+    bound: usize,
+    /// The first value that could not be encoded; told when the query runs.
+    fault: Option<BoxDynError>,
+}
+
+/// Runs the same sqlx call on whichever engine, inside or outside a transaction.
+macro_rules! on_engine {
+    ($query:expr, $call:ident, $executor:ident => $run:expr) => {{
+        let Query { target, sql, args, fault, .. } = $query;
+        if let Some(fault) = fault {
+            return Err(Error::Encode(fault));
+        }
+        let sql = AssertSqlSafe(sql);
+        match (target, args) {
+            (Target::SqlitePool($executor), Args::Sqlite(args)) => {
+                let $call = sqlx::$call(sql, args);
+                $run
+            }
+            (Target::PgPool($executor), Args::Postgres(args)) => {
+                let $call = sqlx::$call(sql, args);
+                $run
+            }
+            (Target::Sqlite(tx), Args::Sqlite(args)) => {
+                let ($executor, $call) = (&mut **tx, sqlx::$call(sql, args));
+                $run
+            }
+            (Target::Postgres(tx), Args::Postgres(args)) => {
+                let ($executor, $call) = (&mut **tx, sqlx::$call(sql, args));
+                $run
+            }
+            _ => unreachable!("arguments are made for the target they go to"),
+        }
+    }};
+}
+
+impl<'a> Query<'a> {
+    fn new(target: Target<'a>, sql: &'static str, args: Args) -> Self {
+        let sql = match args {
+            Args::Postgres(_) if sql.contains("/* FOR") => sql.replace("/* FOR", "FOR").replace(" */", "").into(),
+            _ => sql.into(),
+        };
+        Self { target, sql, args, bound: 0, fault: None }
+    }
+
+    /// Gives the next `$n` its value.
+    pub fn bind<V: Value>(mut self, value: V) -> Self {
+        use sqlx::Arguments;
+        let added = match &mut self.args {
+            Args::Sqlite(args) => args.add(value),
+            Args::Postgres(args) => args.add(value),
+        };
+        self.bound += 1;
+        self.fault = self.fault.or(added.err());
+        self
+    }
+
+    /// Adds a piece of the statement, as a list with optional filters needs. `$?` in it stands for `value`.
+    pub fn push_bind<V: Value>(mut self, fragment: &'static str, value: V) -> Self {
+        let place = format!("${}", self.bound + 1);
+        self.sql.to_mut().push_str(&fragment.replace("$?", &place));
+        self.bind(value)
+    }
+
+    /// Adds a piece of the statement that carries no value.
+    pub fn push(mut self, fragment: &'static str) -> Self {
+        self.sql.to_mut().push_str(fragment);
+        self
+    }
+
+    /// Runs it and says how many rows it changed.
+    pub async fn execute(self) -> Result<u64> {
+        on_engine!(self, query_with, executor => Ok(executor.execute(query_with).await?.rows_affected()))
+    }
+
+    pub async fn fetch_optional<R: Record>(self) -> Result<Option<R>> {
+        on_engine!(self, query_as_with, executor => query_as_with.fetch_optional(executor).await)
+    }
+
+    pub async fn fetch_one<R: Record>(self) -> Result<R> {
+        on_engine!(self, query_as_with, executor => query_as_with.fetch_one(executor).await)
+    }
+
+    pub async fn fetch_all<R: Record>(self) -> Result<Vec<R>> {
+        on_engine!(self, query_as_with, executor => query_as_with.fetch_all(executor).await)
+    }
+
+    /// Asks the engine whether it understands the statement, without running it. For tests.
+    pub async fn prepare(self) -> Result<()> {
+        let sql = AssertSqlSafe(self.sql).into_sql_str();
+        match self.target {
+            Target::SqlitePool(pool) => pool.prepare(sql).await.map(drop),
+            Target::PgPool(pool) => pool.prepare(sql).await.map(drop),
+            Target::Sqlite(tx) => tx.prepare(sql).await.map(drop),
+            Target::Postgres(tx) => tx.prepare(sql).await.map(drop),
+        }
+    }
+}
+
+/// Whether the database is away, restarting or too busy: trying again makes sense, and nothing was done.
+#[must_use]
+pub fn is_unavailable(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::Tls(_) | Error::Protocol(_) => true,
+        Error::BeginFailed | Error::WorkerCrashed => true,
+        // PostgreSQL: connection lost, shutting down, out of resources, locks and deadlocks. SQLite: busy, locked.
+        Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "57P", "53", "55P03", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a unique index refused the row.
+#[must_use]
+pub fn is_taken(error: &Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+// A moment is microseconds since 1970 in an SQLite INTEGER, which sorts and compares, and a TIMESTAMPTZ on PostgreSQL.
+
+impl Type<Sqlite> for Timestamp {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as Type<Sqlite>>::type_info()
+    }
+}
+
+impl Encode<'_, Sqlite> for Timestamp {
+    fn encode_by_ref(&self, buf: &mut <Sqlite as sqlx::Database>::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <i64 as Encode<Sqlite>>::encode_by_ref(&self.micros(), buf)
+    }
+}
+
+impl<'r> Decode<'r, Sqlite> for Timestamp {
+    fn decode(value: <Sqlite as sqlx::Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        <i64 as Decode<Sqlite>>::decode(value).map(Timestamp::from_micros)
+    }
+}
+
+impl Type<Postgres> for Timestamp {
+    fn type_info() -> PgTypeInfo {
+        <OffsetDateTime as Type<Postgres>>::type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for Timestamp {
+    fn encode_by_ref(&self, buf: &mut <Postgres as sqlx::Database>::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <OffsetDateTime as Encode<Postgres>>::encode_by_ref(&self.date_time(), buf)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Timestamp {
+    fn decode(value: <Postgres as sqlx::Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        <OffsetDateTime as Decode<Postgres>>::decode(value).map(Timestamp::from_date_time)
+    }
+}
+
+/// An enum kept as text in the database and shown as the same text in JSON.
+///
+/// `text_enum! { /// Doc. pub enum Role { Customer = "customer", Admin = "admin" } }`
+#[macro_export]
+macro_rules! text_enum {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, poem_openapi::Enum)]
+        pub enum $name { $($(#[$variant_meta])* #[oai(rename = $text)] $variant),+ }
+
+        impl $name {
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err(format!("{other:?} is not one of {}", [$($text),+].join(", "))),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl<D: sqlx::Database> sqlx::Type<D> for $name where String: sqlx::Type<D> {
+            fn type_info() -> D::TypeInfo { <String as sqlx::Type<D>>::type_info() }
+            fn compatible(ty: &D::TypeInfo) -> bool { <String as sqlx::Type<D>>::compatible(ty) }
+        }
+
+        impl<'q, D: sqlx::Database> sqlx::Encode<'q, D> for $name where String: sqlx::Encode<'q, D> {
+            fn encode_by_ref(
+                &self,
+                buf: &mut <D as sqlx::Database>::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                self.as_str().to_owned().encode(buf)
+            }
+        }
+
+        impl<'r, D: sqlx::Database> sqlx::Decode<'r, D> for $name where String: sqlx::Decode<'r, D> {
+            fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(String::decode(value)?.parse::<Self>()?)
+            }
+        }
+    };
+}

@@ -1,0 +1,104 @@
+//! A request body that is read first and judged later.
+//!
+//! The order of judgement is: who is asking, may they, does the thing exist, and only then what the body says. So an
+//! endpoint takes a [`Body`], finds what it is about, and then calls [`Body::check`].
+
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use poem::{FromRequest, Request, RequestBody, Result, http::{StatusCode, header}, web::Data};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::ParseFromJSON,
+};
+
+use super::{json, problem::{ApiResult, Problem}, schema::Schemas};
+use crate::shop::Shop;
+
+/// How long a client may stop sending in the middle of a body.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A JSON body not looked at yet.
+pub struct Body<T> {
+    bytes: Vec<u8>,
+    is_json: bool,
+    schemas: Arc<Schemas>,
+    wanted: PhantomData<fn() -> T>,
+}
+
+impl<T: ParseFromJSON> Body<T> {
+    /// Judges the body.
+    ///
+    /// # Errors
+    /// 415 when it is no JSON, 400 when it is malformed, 422 with every fault when it is not what the document says.
+    pub fn check(&self) -> ApiResult<T> {
+        if !self.is_json {
+            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let body = json::read(&self.bytes).map_err(|what| {
+            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("The body is not well-formed JSON: {what}."))
+        })?;
+        self.schemas.check(&T::name(), &body)?;
+        T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
+    }
+
+    /// What was sent, byte for byte: what an idempotency key remembers.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() }],
+            required: T::IS_REQUIRED,
+        })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let shop = <Data<&Shop> as FromRequest>::from_request(request, body).await?;
+        let schemas = <Data<&Arc<Schemas>> as FromRequest>::from_request(request, body).await?;
+        let bytes = read(request, body, shop.settings.body_limit).await?;
+        // A body left out altogether is an empty object: every field of it may be optional.
+        let bytes = if bytes.is_empty() { b"{}".to_vec() } else { bytes };
+        let is_json = request.content_type().map_or(bytes == b"{}", Json::<T>::check_content_type);
+        Ok(Self { bytes, is_json, schemas: Arc::clone(&schemas), wanted: PhantomData })
+    }
+}
+
+/// Reads a body to its end, stopping at the limit and when the client stalls.
+pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> ApiResult<Vec<u8>> {
+    let too_large = || Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).header(header::CONNECTION, "close");
+    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let body = body.take().map_err(Problem::internal)?;
+    let mut chunks = std::pin::pin!(body.into_bytes_stream());
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+    loop {
+        let next = tokio::time::timeout(STALL_TIMEOUT, chunks.next()).await.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body stopped arriving; send it again.")
+                .header(header::CONNECTION, "close")
+        })?;
+        match next {
+            None => return Ok(bytes),
+            Some(Ok(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
+            Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
+            Some(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body broke off.")),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The outermost layer: every request passes here first and every answer last.
+//!
+//! Each request runs in a task of its own. poem drops a handler when its client hangs up, which would cut a mutation in
+//! two; a task goes on to its end. A panic in it becomes a 500 like any other error, instead of a cut connection.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+};
+use uuid::Uuid;
+
+use super::{cors, problem::Problem, reply::JSON};
+use crate::{shop::Shop, telemetry};
+
+const MAX_URL: usize = 8 * 1024;
+const MAX_HEADERS: usize = 16 * 1024;
+
+pub struct Edge<E> {
+    app: Arc<E>,
+    shop: Shop,
+    allow: Arc<AllowedMethods>,
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
+    pub fn new(app: E, shop: Shop, allow: AllowedMethods) -> Self {
+        Self { app: Arc::new(app), shop, allow: Arc::new(allow) }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        refuse_oversized(&request)?;
+        refuse_unacceptable(&request)?;
+        let app = Arc::clone(&self.app);
+        let id = telemetry::request_id().unwrap_or_default();
+        let work = telemetry::on_behalf_of(id, async move { app.get_response(request).await });
+        let answered = tokio::spawn(AssertUnwindSafe(work).catch_unwind()).await;
+        match answered {
+            Ok(Ok(response)) => Ok(response),
+            _ => Err(Problem::internal("a handler panicked")),
+        }
+    }
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let id = request_id(request.headers());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let origin = cors::allowed(&self.shop.settings.cors_origins, &request);
+        if method == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+
+        let preflight = cors::preflight(&request);
+        let preflights = preflight.is_some();
+        let answer = match preflight {
+            Some(response) => Ok(response),
+            None => telemetry::on_behalf_of(id.clone(), self.answer(request)).await,
+        };
+        let mut response = self.in_problem_form(answer, &method, &path, &id);
+
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert("x-request-id", id);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = origin {
+            cors::allow(headers, origin, preflights);
+        }
+        if method == Method::HEAD {
+            response.set_body(());
+        }
+        log(&method, &path, response.status(), started, &id);
+        Ok(response)
+    }
+}
+
+impl<E> Edge<E> {
+    /// Whatever went wrong, and whoever noticed it, the client gets a problem.
+    fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
+        let response = answer.unwrap_or_else(|problem| poem::error::ResponseError::as_response(&problem));
+        let status = response.status();
+        if !(status.is_client_error() || status.is_server_error()) {
+            return response;
+        }
+        let mut problem = match response.extensions().get::<Problem>() {
+            Some(problem) => problem.clone(),
+            None => Problem::of_status(status),
+        };
+        if status == StatusCode::METHOD_NOT_ALLOWED
+            && let Ok(allow) = HeaderValue::from_str(&self.allow.at(path))
+        {
+            problem.headers.push((header::ALLOW, allow));
+        }
+        if problem.status.is_server_error() && response.extensions().get::<Problem>().is_none() {
+            tracing::error!(%method, path, %status, request_id = id, "answered with a bare error");
+        }
+        problem.render(&self.shop.settings.public_url, path, id)
+    }
+}
+
+/// Which methods each path takes, for the `Allow` of a 405.
+pub struct AllowedMethods(HashMap<String, Vec<String>>);
+
+impl AllowedMethods {
+    #[must_use]
+    pub fn of(document: &serde_json::Value) -> Self {
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let methods = |operations: &serde_json::Value| {
+            operations.as_object().into_iter().flat_map(|methods| methods.keys()).map(|name| name.to_uppercase()).collect()
+        };
+        Self(paths.map(|(path, operations)| (path.clone(), methods(operations))).collect())
+    }
+
+    fn at(&self, path: &str) -> String {
+        let path = path.trim_end_matches('/');
+        let matches = |pattern: &str| {
+            let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+            loop {
+                match (wanted.next(), given.next()) {
+                    (None, None) => return true,
+                    (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+                    _ => return false,
+                }
+            }
+        };
+        // A path of words comes before one with ids: `/api/cart/summary` before `/api/cart/{item_id}`.
+        let found = self.0.iter().filter(|(pattern, _)| matches(pattern)).min_by_key(|(pattern, _)| pattern.matches('{').count());
+        found.map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    given.filter(valid).map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+fn refuse_oversized(request: &Request) -> Result<(), Problem> {
+    if uri_length(request.original_uri()) > MAX_URL {
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The address is longer than 8 KiB."));
+    }
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > MAX_HEADERS {
+        let detail = "The headers are larger than 16 KiB.";
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+    }
+    Ok(())
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, str::len)
+}
+
+/// The API speaks JSON; a client that takes nothing of the sort is told so. Pages and files are not asked.
+fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
+    let accept = request.header(header::ACCEPT).unwrap_or("*/*");
+    let takes = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        ["*/*", "application/*", JSON, "application/problem+json", "text/event-stream", ""].contains(&kind)
+    };
+    if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Answers are application/json; accept that."))
+}
+
+fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {
+    let took = started.elapsed();
+    metrics::histogram!("http_request_duration_seconds", "method" => method.to_string(), "status" => status.as_u16().to_string())
+        .record(took.as_secs_f64());
+    let milliseconds = took.as_secs_f64() * 1000.0;
+    tracing::info!(%method, path, status = status.as_u16(), milliseconds, request_id, "request");
+}

@@ -1,0 +1,84 @@
+//! `Idempotency-Key`: the same key and body give the first answer again.
+//!
+//! The key is claimed and its answer stored in the transaction of the effect, so that both exist or neither. A second
+//! request with the key waits for the first at the claim and then gets its answer; only when the wait is too long (three
+//! seconds, PostgreSQL's lock timeout) is it told to come back. Only what succeeded is kept, for 24 hours.
+
+use poem::{Request, http::{StatusCode, header}};
+use sha2::{Digest, Sha256};
+use sqlx::FromRow;
+
+use super::problem::{ApiResult, Problem};
+use crate::{clock::Timestamp, db::Tx, ids::UserId};
+
+/// A key as the client sent it, with what it stands for.
+pub struct Key {
+    key: String,
+    path: String,
+    body_hash: Vec<u8>,
+}
+
+/// An answer that was given before.
+#[derive(FromRow)]
+pub struct Stored {
+    body_hash: Vec<u8>,
+    pub response: String,
+}
+
+impl Key {
+    /// # Errors
+    /// 400 when the header is no key.
+    pub fn of(request: &Request, body: &[u8]) -> ApiResult<Option<Self>> {
+        let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().ok().filter(|key| {
+            (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        });
+        let Some(key) = key else {
+            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
+        };
+        let path = request.uri().path().to_owned();
+        Ok(Some(Self { key: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
+    }
+
+    /// Claims the key for this transaction, or finds the answer it got before.
+    ///
+    /// # Errors
+    /// 422 when the key was used for another body; 409 when its first request takes too long.
+    pub async fn claim(&self, tx: &mut Tx, user: UserId, now: Timestamp) -> ApiResult<Option<Stored>> {
+        let claimed = tx
+            .query(
+                "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
+                 VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT DO NOTHING",
+            )
+            .bind(user).bind(self.path.clone()).bind(self.key.clone()).bind(self.body_hash.clone()).bind(now)
+            .execute().await;
+        match claimed {
+            Ok(1) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03")) => {
+                let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
+                return Err(Problem::conflict("idempotency_in_progress", detail).header(header::RETRY_AFTER, "1"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let stored: Stored = tx
+            .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
+            .bind(user).bind(self.path.clone()).bind(self.key.clone())
+            .fetch_one().await?;
+        if stored.body_hash == self.body_hash {
+            return Ok(Some(stored));
+        }
+        let detail = "This Idempotency-Key was used for another request; make a new one for each thing you want done.";
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail))
+    }
+
+    /// Keeps the answer, in the transaction that made it true.
+    pub async fn keep(&self, tx: &mut Tx, user: UserId, response: &[u8]) -> ApiResult<()> {
+        tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
+            .bind(user).bind(self.path.clone()).bind(self.key.clone())
+            .bind(String::from_utf8_lossy(response).into_owned())
+            .execute().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! What all endpoints share. The features bring their endpoints to [`crate::api`], which puts them together.
+
+pub mod body;
+mod cors;
+pub mod edge;
+pub mod health;
+pub mod idempotency;
+mod json;
+pub mod paging;
+pub mod problem;
+pub mod query;
+pub mod reply;
+pub mod schema;
+pub mod server;
+pub mod tags;

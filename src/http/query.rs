@@ -1,0 +1,80 @@
+//! Query parameters that never stop the others from being judged.
+//!
+//! poem-openapi gives up at the first parameter it cannot read, in words of its own. [`Asked`] keeps what was read or
+//! what was wrong, and the endpoint asks for it by name.
+
+use std::borrow::Cow;
+
+use poem_openapi::{
+    param::Query,
+    registry::{MetaSchemaRef, Registry},
+    types::{ParseFromParameter, ParseResult, Type},
+};
+
+use super::problem::{ApiResult, Problem};
+
+/// An optional query parameter as it was asked for.
+pub type Ask<T> = Query<Asked<T>>;
+
+pub struct Asked<T>(Result<Option<T>, String>);
+
+impl<T: Clone> Asked<T> {
+    /// The value, if one was given.
+    ///
+    /// # Errors
+    /// 422 that names the parameter.
+    pub fn get(&self, name: &str) -> ApiResult<Option<T>> {
+        self.0.clone().map_err(|message| Problem::invalid_field(name, "invalid", message))
+    }
+}
+
+impl<T: Type> Type for Asked<T> {
+    const IS_REQUIRED: bool = false;
+    type RawValueType = T::RawValueType;
+    type RawElementValueType = T::RawElementValueType;
+
+    fn name() -> Cow<'static, str> {
+        T::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        None // our own checks follow; the document's validators only document
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+        Box::new(std::iter::empty())
+    }
+}
+
+impl<T: ParseFromParameter> ParseFromParameter for Asked<T> {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        Self::parse_from_parameters(Some(text))
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(given: I) -> ParseResult<Self> {
+        let mut given = given.into_iter();
+        Ok(Self(match (given.next(), given.next()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(_)) => Err("is given twice".to_owned()),
+            // `?category=` asks for nothing, as an empty form field does.
+            (Some(text), None) if text.as_ref().is_empty() => Ok(None),
+            (Some(text), None) if text.as_ref().contains('\0') => Err("must not contain NUL".to_owned()),
+            (Some(text), None) => match T::parse_from_parameter(text.as_ref()) {
+                Ok(value) => Ok(Some(value)),
+                Err(_) => Err(format!("cannot be {:?}", shortened(text.as_ref()))),
+            },
+        }))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}

@@ -1,0 +1,113 @@
+//! The shapes of good answers: the thing (200), a new thing (201), accepted work (202), nothing (204), a list, and
+//! bytes that were made before and are sent again.
+
+use bytes::Bytes;
+use poem::{IntoResponse, Response, http::{StatusCode, Uri, header}};
+use poem_openapi::{
+    ApiResponse,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{ToJSON, Type},
+};
+
+use super::paging::Page;
+
+/// JSON bytes with the status and headers they are sent with; `T` is what the document says they are.
+pub struct Reply<T, const STATUS: u16 = 200> {
+    response: Response,
+    told: std::marker::PhantomData<fn() -> T>,
+}
+
+/// 201: the thing that was made.
+pub type Created<T> = Reply<T, 201>;
+/// 202: the thing whose work is under way.
+pub type Accepted<T> = Reply<T, 202>;
+/// 200: a page of a list.
+pub type List<T> = Reply<Vec<T>>;
+
+impl<T, const STATUS: u16> Reply<T, STATUS> {
+    /// Sends bytes that are JSON already.
+    pub fn bytes(body: impl Into<Bytes>) -> Self {
+        let status = StatusCode::from_u16(STATUS).expect("the status is a constant");
+        let response = Response::builder().status(status).content_type(JSON).body(body.into());
+        Self { response, told: std::marker::PhantomData }
+    }
+
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.response.set_status(status);
+        self
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = value.parse() {
+            self.response.headers_mut().insert(name, value);
+        }
+        self
+    }
+}
+
+impl<T: ToJSON, const STATUS: u16> Reply<T, STATUS> {
+    pub fn json(thing: &T) -> Self {
+        Self::bytes(json_bytes(thing))
+    }
+}
+
+impl<T: ToJSON> List<T> {
+    /// A page with its total and its neighbours.
+    pub fn page(things: &Vec<T>, total: i64, page: Page, asked: &Uri) -> Self {
+        Self::json(things).header("x-total-count", &total.to_string()).header("link", &page.links(asked, total))
+    }
+}
+
+pub const JSON: &str = "application/json";
+
+/// A thing as the bytes that go on the wire.
+pub fn json_bytes(thing: &impl ToJSON) -> Vec<u8> {
+    thing.to_json().unwrap_or_default().to_string().into_bytes()
+}
+
+impl<T: Send, const STATUS: u16> IntoResponse for Reply<T, STATUS> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: match STATUS {
+                    201 => "Made",
+                    202 => "Accepted; the work is under way",
+                    _ => "The answer",
+                },
+                status: Some(STATUS),
+                status_range: None,
+                content: vec![MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() }],
+                headers: vec![],
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+
+/// Where the client already has these very bytes: 304, else the bytes with their tag.
+pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Reply<T> {
+    let known = asked.is_some_and(|tags| tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == tag));
+    let reply = if known { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
+    reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control)
+}
+
+/// 204: done, and there is nothing to show.
+#[derive(ApiResponse)]
+pub enum Done {
+    /// Done
+    #[oai(status = 204)]
+    Done,
+}

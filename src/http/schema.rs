@@ -1,0 +1,124 @@
+//! Checks request bodies against the schemas of the served document, so that what the document says is what is
+//! enforced, and so that a client hears of every fault at once.
+
+use std::collections::HashMap;
+
+use jsonschema::{JsonType, ValidationError, Validator, error::{TypeKind, ValidationErrorKind}};
+use serde_json::{Value, json};
+
+use super::problem::{FieldError, Problem};
+
+/// One validator for each schema of the document, by name.
+pub struct Schemas(HashMap<String, Validator>);
+
+impl Schemas {
+    /// # Panics
+    /// When the document holds a schema that is no schema: a fault of ours that the first start shows.
+    #[must_use]
+    pub fn of(document: &Value) -> Self {
+        let mut components = document["components"]["schemas"].clone();
+        loosen(&mut components);
+        let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
+        let validator = |name: &str| {
+            let root = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "components": {"schemas": components},
+                "$ref": format!("#/components/schemas/{name}"),
+            });
+            jsonschema::validator_for(&root).expect("the document's schemas are schemas")
+        };
+        Self(names.map(|name| (name.clone(), validator(&name))).collect())
+    }
+
+    /// # Errors
+    /// 422 with every fault of the body.
+    pub fn check(&self, name: &str, body: &Value) -> Result<(), Problem> {
+        let Some(validator) = self.0.get(name) else {
+            return Err(Problem::internal(format!("no schema {name} in the document")));
+        };
+        let errors: Vec<FieldError> = validator.iter_errors(body).map(|error| field_error(&error)).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+    }
+}
+
+/// What OpenAPI 3.0 says in its own way: an optional property may be null, and an amount may be a number.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(loosen),
+        Value::Object(members) => {
+            if members.get("format").is_some_and(|format| format == "decimal") {
+                members.insert("type".into(), json!(["string", "number"]));
+                members.insert("minimum".into(), json!(0));
+            }
+            let required = members.get("required").cloned().unwrap_or_default();
+            if let Some(Value::Object(properties)) = members.get_mut("properties") {
+                let required: Vec<&str> = required.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                for (name, property) in properties {
+                    loosen(property);
+                    if !required.contains(&name.as_str()) {
+                        *property = json!({"anyOf": [{"type": "null"}, property.take()]});
+                    }
+                }
+            }
+            members.iter_mut().filter(|(name, _)| *name != "properties").for_each(|(_, value)| loosen(value));
+        }
+        _ => {}
+    }
+}
+
+fn field_error(error: &ValidationError<'_>) -> FieldError {
+    // An optional field is "null or …"; the fault people want to hear of is that of the second.
+    if let ValidationErrorKind::AnyOf { context } = error.kind()
+        && let Some(inner) = context.last().and_then(|errors| errors.first())
+    {
+        return field_error(inner);
+    }
+    let path = field_path(error.instance_path().as_str());
+    let field = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        }
+        _ if path.is_empty() => "body".to_owned(),
+        _ => path,
+    };
+    FieldError::new(field, error.kind().keyword(), message(error))
+}
+
+/// `/items/0/quantity` is `items[0].quantity`.
+fn field_path(pointer: &str) -> String {
+    pointer.split('/').skip(1).fold(String::new(), |path, part| match part.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => part.to_owned(),
+        Err(_) => format!("{path}.{part}"),
+    })
+}
+
+fn message(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Required { .. } => "is required".to_owned(),
+        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
+        ValidationErrorKind::MinLength { limit } => format!("must have at least {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} entries"),
+        ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} entries"),
+        ValidationErrorKind::Enum { options } => format!("must be one of {options}"),
+        ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } => format!("must be {}", kind(*wanted)),
+        ValidationErrorKind::Type { .. } => "must be a string or a number".to_owned(),
+        ValidationErrorKind::Pattern { .. } => "is not written as it must be; see the document".to_owned(),
+        _ => "is not valid; see the document".to_owned(),
+    }
+}
+
+fn kind(wanted: JsonType) -> &'static str {
+    match wanted {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "an object",
+        JsonType::String => "text",
+    }
+}

@@ -1,0 +1,19 @@
+//! The chapters of the API document.
+
+use poem_openapi::Tags;
+
+#[derive(Tags)]
+pub enum Tag {
+    /// Registration, sign-in and the profile.
+    Accounts,
+    /// Products, categories and brands. Public to read; admins change them.
+    Catalog,
+    /// What a customer is about to buy.
+    Cart,
+    /// Placing orders and following them.
+    Orders,
+    /// Paying for orders.
+    Payments,
+    /// Running the shop: stock and background jobs.
+    Admin,
+}

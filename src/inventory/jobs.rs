@@ -1,0 +1,54 @@
+//! The stock worker's proofs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mismatch;
+use crate::{ids::OrderId, jobs::{Job, JobError, Queue}, shop::Shop};
+
+/// How often everything is checked.
+pub const EVERY: Duration = Duration::from_secs(60);
+
+/// Compares every product's stock with its movements.
+#[derive(Default, Serialize, Deserialize)]
+pub struct ReconcileStock {}
+
+impl Job for ReconcileStock {
+    const NAME: &'static str = "inventory.reconcile";
+    const QUEUE: Queue = Queue::Stock;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let mut tx = shop.db.write().await?;
+        let checked = super::reconcile(&mut tx, shop.now()).await?;
+        tx.commit().await?;
+        report(&checked.mismatches);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; at most 100 are counted")]
+        metrics::gauge!("cartwright_stock_mismatches").set(checked.mismatches.len() as f64);
+        Ok(())
+    }
+}
+
+/// Proves that what one order took is what its products lost.
+#[derive(Serialize, Deserialize)]
+pub struct ProveOrderStock {
+    pub order: OrderId,
+}
+
+impl Job for ProveOrderStock {
+    const NAME: &'static str = "inventory.prove_order";
+    const QUEUE: Queue = Queue::Stock;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let mut tx = shop.db.read().await?;
+        report(&super::reconcile_order(&mut tx, self.order).await?);
+        Ok(())
+    }
+}
+
+/// A difference is told, never repaired in silence.
+fn report(mismatches: &[Mismatch]) {
+    for found in mismatches {
+        tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not add up");
+    }
+}

@@ -1,0 +1,94 @@
+//! Stock. Every change of it is a movement, written in the same transaction, so that stock always is their sum.
+//!
+//! Units are taken with one conditional statement: check and change together, so that two buyers cannot both take the
+//! last one. Callers take several products in id order, so that two orders cannot wait for each other.
+
+pub mod api;
+pub mod jobs;
+mod store;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{OrderId, ProductId},
+    text_enum,
+};
+
+pub use store::reconciliation;
+
+text_enum! {
+    /// Why stock changed.
+    pub enum Reason {
+        /// The product was made with it, or an import brought it.
+        Received = "received",
+        /// An admin set another number.
+        Adjusted = "adjusted",
+        /// An order took it.
+        Ordered = "ordered",
+        /// A cancelled order gave it back.
+        Returned = "returned",
+    }
+}
+
+/// Takes units off the shelf for an order. `false` when there are not enough; then nothing changed.
+pub async fn take(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<bool> {
+    if store::take(tx, product, units).await? == 0 {
+        return Ok(false);
+    }
+    store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), now).await?;
+    Ok(true)
+}
+
+/// Puts the units of a cancelled order back.
+pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<()> {
+    store::put_back(tx, product, units).await?;
+    store::insert_movement(tx, product, units, Reason::Returned, Some(order), now).await
+}
+
+/// Writes down the units a new product comes with.
+pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
+    match units {
+        0 => Ok(()),
+        units => store::insert_movement(tx, product, units, Reason::Received, None, now).await,
+    }
+}
+
+/// Sets the stock to what was counted; the movement is the difference.
+pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
+    let before = store::lock(tx, product).await?;
+    if before == stock {
+        return Ok(());
+    }
+    store::set(tx, product, stock).await?;
+    store::insert_movement(tx, product, stock - before, reason, None, now).await
+}
+
+/// A product whose stock is not the sum of its movements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, poem_openapi::Object)]
+pub struct Mismatch {
+    pub product: ProductId,
+    /// What the product says.
+    pub stock: i64,
+    /// What its movements add up to.
+    pub movements: i64,
+}
+
+/// How many products were checked, and which did not add up.
+pub struct Checked {
+    pub products: i64,
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Compares every product's stock with its movements and keeps the result for admins. Repairs nothing.
+pub async fn reconcile(tx: &mut Tx, now: Timestamp) -> Result<Checked> {
+    let checked = Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? };
+    store::save_reconciliation(tx, &checked, now).await?;
+    Ok(checked)
+}
+
+/// Whether the stock of one order's products adds up.
+pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
+    store::mismatches_of_order(tx, order).await
+}

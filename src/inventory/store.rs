@@ -1,0 +1,71 @@
+//! The SQL of stock and its movements.
+
+use super::{Checked, Mismatch, Reason};
+use crate::{clock::Timestamp, db::{Db, Result, Tx}, ids::{OrderId, ProductId}};
+
+pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
+    tx.query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2")
+        .bind(product).bind(units)
+        .execute().await
+}
+
+pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
+    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1").bind(product).bind(units).execute().await
+}
+
+pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<i64> {
+    let (stock,) = tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_one().await?;
+    Ok(stock)
+}
+
+pub async fn set(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
+    tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
+}
+
+pub async fn insert_movement(tx: &mut Tx, product: ProductId, delta: i64, reason: Reason, order: Option<OrderId>, now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO stock_movements (product_id, delta, reason, order_id, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(product).bind(delta).bind(reason).bind(order).bind(now)
+        .execute().await?;
+    Ok(())
+}
+
+pub async fn count_products(tx: &mut Tx) -> Result<i64> {
+    let (count,) = tx.query("SELECT COUNT(*) FROM products").fetch_one().await?;
+    Ok(count)
+}
+
+pub async fn mismatches(tx: &mut Tx) -> Result<Vec<Mismatch>> {
+    tx.query(
+        "SELECT p.id AS product, p.stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
+         FROM products p LEFT JOIN stock_movements m ON m.product_id = p.id
+         GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id LIMIT 100",
+    )
+    .fetch_all().await
+}
+
+pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
+    tx.query(
+        "SELECT p.id AS product, p.stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
+         FROM order_lines l JOIN products p ON p.id = l.product_id LEFT JOIN stock_movements m ON m.product_id = p.id
+         WHERE l.order_id = $1
+         GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id",
+    )
+    .bind(order)
+    .fetch_all().await
+}
+
+pub async fn save_reconciliation(tx: &mut Tx, checked: &Checked, now: Timestamp) -> Result<()> {
+    let mismatches = serde_json::to_string(&checked.mismatches).map_err(|error| crate::db::Error::Encode(error.into()))?;
+    tx.query(
+        "INSERT INTO stock_reconciliation (id, checked_at, products, mismatches) VALUES (1, $1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at, products = excluded.products, mismatches = excluded.mismatches",
+    )
+    .bind(now).bind(checked.products).bind(mismatches)
+    .execute().await?;
+    Ok(())
+}
+
+/// The last check, if there was one.
+pub async fn reconciliation(db: &Db) -> Result<Option<(Timestamp, i64, String)>> {
+    db.query("SELECT checked_at, products, mismatches FROM stock_reconciliation WHERE id = 1").fetch_optional().await
+}

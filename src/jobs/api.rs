@@ -1,0 +1,145 @@
+//! What admins see of the background work, and do about what failed.
+
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+
+use super::{QUEUES, Queue, State, store::{self, JobRow, Wanted}};
+use crate::{
+    accounts::Admin,
+    clock::Timestamp,
+    http::{paging::Page, problem::{ApiResult, Problem}, query::Ask, reply::{Done, List}, tags::Tag},
+    ids::JobId,
+    shop::Shop,
+};
+
+/// How a queue stands.
+#[derive(Object)]
+#[oai(rename = "Queue")]
+struct QueueView {
+    queue: Queue,
+    /// Due now.
+    pending: i64,
+    /// Due later: retries that wait for their time.
+    scheduled: i64,
+    running: i64,
+    /// Given up, waiting for an admin.
+    dead: i64,
+    /// How long the oldest pending job has been due.
+    oldest_pending_seconds: u64,
+}
+
+/// A job that is not done yet.
+#[derive(Object)]
+#[oai(rename = "Job")]
+struct JobView {
+    id: JobId,
+    queue: Queue,
+    kind: String,
+    /// `pending`, `scheduled`, `running` or `dead`.
+    state: String,
+    attempts: i64,
+    run_at: Timestamp,
+    last_error: Option<String>,
+    created_at: Timestamp,
+}
+
+fn view(job: JobRow, now: Timestamp) -> JobView {
+    let scheduled = job.state == State::Pending && job.due_at > now;
+    JobView {
+        id: job.id,
+        queue: job.queue,
+        kind: job.kind,
+        state: if scheduled { "scheduled".to_owned() } else { job.state.to_string() },
+        attempts: job.attempts,
+        run_at: job.due_at,
+        last_error: job.last_error,
+        created_at: job.created_at,
+    }
+}
+
+impl Wanted {
+    /// Reads what people call a job's state.
+    ///
+    /// # Errors
+    /// 422 for a queue or state that does not exist.
+    pub fn read(queue: Option<&str>, state: Option<&str>) -> ApiResult<Self> {
+        let queue = queue.map(str::parse).transpose().map_err(|why: String| Problem::invalid_field("queue", "enum", why))?;
+        let (state, scheduled) = match state {
+            None => (None, None),
+            Some("pending") => (Some(State::Pending), Some(false)),
+            Some("scheduled") => (Some(State::Pending), Some(true)),
+            Some("running") => (Some(State::Running), None),
+            Some("dead") => (Some(State::Dead), None),
+            Some(_) => return Err(Problem::invalid_field("state", "enum", "must be one of pending, scheduled, running, dead")),
+        };
+        Ok(Self { queue, state, scheduled })
+    }
+}
+
+pub struct JobsApi;
+
+#[OpenApi(prefix_path = "/api/admin/jobs", tag = "Tag::Admin")]
+impl JobsApi {
+    /// Shows how the queues stand.
+    #[oai(path = "/queues", method = "get", operation_id = "listQueues")]
+    async fn queues(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Json<Vec<QueueView>>> {
+        let now = shop.now();
+        let mut queues = Vec::new();
+        for queue in QUEUES {
+            let figures = store::figures(&shop.db, queue, now).await?;
+            queues.push(QueueView {
+                queue,
+                pending: figures.pending,
+                scheduled: figures.scheduled,
+                running: figures.running,
+                dead: figures.dead,
+                oldest_pending_seconds: figures.oldest_due.map_or(0, |due| now.since(due).as_secs()),
+            });
+        }
+        Ok(Json(queues))
+    }
+
+    /// Lists jobs that are not done, newest first.
+    #[oai(path = "/", method = "get", operation_id = "listJobs")]
+    #[allow(clippy::too_many_arguments)] // one for each query parameter
+    async fn list(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        _by: Admin,
+        /// `email`, `payment` or `stock`.
+        queue: Ask<String>,
+        /// `pending`, `scheduled`, `running` or `dead`.
+        state: Ask<String>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<JobView>> {
+        let wanted = Wanted::read(queue.get("queue")?.as_deref(), state.get("state")?.as_deref())?;
+        let (page, now) = (Page::asked(&page, &per_page)?, shop.now());
+        let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
+        let shown = jobs.into_iter().map(|job| view(job, now)).collect();
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
+    /// Gives a dead or waiting job all its tries again, from now.
+    #[oai(path = "/:id/retry", method = "post", operation_id = "retryJob")]
+    async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Json<JobView>> {
+        let mut tx = shop.db.write().await?;
+        let now = shop.now();
+        let job = store::revive(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
+        tx.notify(job.queue.as_str());
+        tx.commit().await?;
+        Ok(Json(view(job, now)))
+    }
+
+    /// Removes a job that is not running.
+    #[oai(path = "/:id", method = "delete", operation_id = "discardJob")]
+    async fn discard(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        if !store::discard(&mut tx, id.0).await? {
+            return Err(Problem::not_found());
+        }
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+}

@@ -1,0 +1,118 @@
+//! Background jobs: everything slow or outside our control.
+//!
+//! A job is a row of the shop's own database, written in the transaction that made the work necessary: an order and its
+//! e-mail exist together or not at all. Workers claim rows with a lease; a worker that dies loses nothing, because its
+//! leases run out within [`LEASE`] and others take over. apalis runs the workers ([`worker`]) over our own backend
+//! ([`backend`]).
+//!
+//! What the spike with kills and database restarts taught, and what is built on it:
+//! - A stable worker name that comes back at once makes its dead predecessor's jobs look alive: names are random.
+//! - apalis ends a worker whose backend returns an error, and ends it for good: [`backend`] returns none, it waits.
+//! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after
+//!   [`MAX_LOST`] tries instead of going round for ever.
+//! - Finishing, retrying and burying name the claim in their WHERE: a worker that stalled past its lease and came back
+//!   changes nothing.
+//! - A lease dated before the wait for SQLite's write lock may be born expired: the time is taken inside the transaction.
+
+pub mod api;
+mod backend;
+pub mod retry;
+pub mod store;
+pub mod worker;
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::FromRow;
+
+use crate::{clock::Timestamp, db, db::Tx, ids::JobId, shop::Shop, telemetry, text_enum};
+
+/// How long a claimed job is its worker's alone without a sign of life.
+pub const LEASE: Duration = Duration::from_secs(12);
+/// How often a worker gives that sign.
+pub const RENEWAL: Duration = Duration::from_secs(4);
+/// How long one run of a job may take.
+pub const RUN_LIMIT: Duration = Duration::from_secs(60);
+/// How many workers may die over one job before it is given up.
+pub const MAX_LOST: i64 = 5;
+
+text_enum! {
+    /// Which worker program takes a job.
+    pub enum Queue { Email = "email", Payment = "payment", Stock = "stock" }
+}
+
+pub const QUEUES: [Queue; 3] = [Queue::Email, Queue::Payment, Queue::Stock];
+
+text_enum! {
+    /// `pending` is waiting (due now or later), `running` is claimed by a worker, `done` is finished, `dead` was given up.
+    pub enum State { Pending = "pending", Running = "running", Done = "done", Dead = "dead" }
+}
+
+/// What to do, in ids, plus the one function that does it. It may run twice and must not mind.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Stored in rows: keep it when the type is renamed.
+    const NAME: &'static str;
+    const QUEUE: Queue;
+
+    fn run(self, shop: &Shop) -> impl Future<Output = Result<(), JobError>> + Send;
+
+    /// Makes the job part of this transaction. It is due at once.
+    fn enqueue(&self, tx: &mut Tx, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
+        enqueue(self, tx, now, now, None)
+    }
+
+    /// The same, due later.
+    fn enqueue_at(&self, tx: &mut Tx, due: Timestamp, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
+        enqueue(self, tx, due, now, None)
+    }
+
+    /// The same, at most once for each `key`, whoever asks.
+    fn enqueue_once(&self, tx: &mut Tx, key: String, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
+        enqueue(self, tx, now, now, Some(key))
+    }
+}
+
+async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
+    let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
+    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() };
+    store::insert(tx, new, now).await?;
+    tx.notify(J::QUEUE.as_str());
+    Ok(())
+}
+
+/// Why a job did not succeed, and whether trying again makes sense.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("{0}")]
+    Retry(String),
+    #[error("{0}")]
+    GiveUp(String),
+}
+
+impl From<db::Error> for JobError {
+    fn from(error: db::Error) -> Self {
+        Self::Retry(format!("database: {error}"))
+    }
+}
+
+/// A job that a worker holds.
+#[derive(Clone, Debug, FromRow)]
+pub struct Claim {
+    pub id: JobId,
+    pub kind: String,
+    pub payload: String,
+    /// Claims so far, this one included.
+    pub attempts: i64,
+    /// Runs so far that ended in an error.
+    pub failures: i64,
+    pub claimed_by: String,
+    pub request_id: Option<String>,
+}
+
+impl Claim {
+    /// How many workers died over it.
+    #[must_use]
+    pub fn lost(&self) -> i64 {
+        self.attempts - 1 - self.failures
+    }
+}

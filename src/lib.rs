@@ -1,0 +1,23 @@
+#![doc = include_str!("../ARCHITECTURE.md")]
+
+pub mod accounts;
+pub mod api;
+pub mod cache;
+pub mod carts;
+pub mod catalog;
+pub mod clock;
+pub mod db;
+pub mod http;
+pub mod ids;
+pub mod inventory;
+pub mod jobs;
+pub mod mail;
+pub mod media;
+pub mod money;
+pub mod orders;
+pub mod payments;
+pub mod programs;
+pub mod settings;
+pub mod shop;
+pub mod telemetry;
+pub mod workers;

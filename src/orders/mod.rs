@@ -1,0 +1,258 @@
+//! Orders: the checkout, and what becomes of it.
+//!
+//! [`place`] is the whole checkout. It runs in one write transaction together with its idempotency key, so all of it
+//! exists or none: the order, its lines at today's prices, the stock it took, the empty cart, and its jobs.
+
+pub mod api;
+pub mod jobs;
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use poem::http::StatusCode;
+use serde_json::json;
+
+use crate::{
+    accounts,
+    carts::{self, MAX_QUANTITY, amount_out_of_range},
+    catalog,
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, FieldError, Problem},
+    ids::{OrderId, OrderLineId, ProductId, UserId},
+    inventory,
+    jobs::Job,
+    money::Money,
+    payments::{self, Provider},
+    shop::Shop,
+    text_enum,
+};
+
+text_enum! {
+    /// `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
+    pub enum OrderStatus {
+        Pending = "pending", Confirmed = "confirmed", Shipped = "shipped", Delivered = "delivered", Cancelled = "cancelled",
+    }
+}
+
+text_enum! {
+    /// Where the money is.
+    pub enum PaymentStatus {
+        Unpaid = "unpaid", Processing = "processing", Paid = "paid", Failed = "failed", Refunded = "refunded",
+    }
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Order {
+    pub id: OrderId,
+    pub order_number: String,
+    pub user_id: UserId,
+    pub status: OrderStatus,
+    pub payment_status: PaymentStatus,
+    pub payment_method: Provider,
+    pub shipping_address: String,
+    pub total_price: Money,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A product of an order, with its name and price at the moment of purchase.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Line {
+    pub id: OrderLineId,
+    pub product_id: ProductId,
+    pub name: String,
+    pub price: Money,
+    pub quantity: i64,
+}
+
+/// What a customer wants to order.
+pub struct Checkout {
+    pub shipping_address: Option<String>,
+    pub payment_method: Provider,
+    /// Pieces by product; `None` orders the cart.
+    pub items: Option<BTreeMap<ProductId, i64>>,
+    /// What the customer was shown.
+    pub expected_total: Option<Money>,
+}
+
+/// Places an order: all of it, or nothing.
+///
+/// # Errors
+/// 409 for an empty cart, a total other than expected, and products that are gone; 422 for a missing address.
+pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<Order> {
+    let now = shop.now();
+    let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
+    let (wanted, cart) = wanted(tx, buyer, checkout.items, now).await?;
+    let lines = priced(tx, &wanted).await?;
+    let total = total(&lines)?;
+    if checkout.expected_total.is_some_and(|expected| expected != total) {
+        return Err(total_changed(shop, total));
+    }
+    let held_until = checkout.payment_method.is_online().then(|| now + shop.settings.reservation_ttl);
+    let currency = shop.settings.currency;
+    let order = store::insert(tx, &order_number(now), buyer, checkout.payment_method, &address, currency, total, held_until, now).await?;
+    take_stock(tx, &order, &lines, now).await?;
+    for line in &lines {
+        store::insert_line(tx, order.id, line).await?;
+    }
+    if let Some(cart) = cart {
+        carts::clear(tx, cart).await?;
+    }
+    jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
+    inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
+    Ok(order)
+}
+
+async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> ApiResult<String> {
+    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
+        return Ok(given);
+    }
+    let user = accounts::find(tx, buyer).await?.ok_or_else(Problem::not_found)?;
+    let lines: Vec<String> = [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
+    match lines.is_empty() {
+        true => Err(Problem::invalid_field("shipping_address", "required", "is required, because the profile has no address")),
+        false => Ok(lines.join("\n")),
+    }
+}
+
+/// What is to be ordered, in product order, and the cart it came from. The cart is locked: of two orders from it at the
+/// same moment the second finds it empty.
+async fn wanted(tx: &mut Tx, buyer: UserId, items: Option<BTreeMap<ProductId, i64>>, now: Timestamp) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::ids::CartId>)> {
+    if let Some(items) = items {
+        return Ok((items, None));
+    }
+    let (cart, _) = carts::own(tx, buyer, now).await?;
+    let items: BTreeMap<_, _> = carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
+    match items.is_empty() {
+        true => Err(Problem::conflict("cart_empty", "There is nothing in the cart to order.")),
+        false => Ok((items, Some(cart.id))),
+    }
+}
+
+/// The lines at today's prices, from the catalog and never from the request.
+async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (&id, &quantity) in wanted {
+        let Some(product) = catalog::find_product(tx, id).await? else {
+            return Err(Problem::invalid_field("items", "unknown", format!("names product {id}, which does not exist")));
+        };
+        if !product.is_active {
+            let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
+            return Err(Problem::conflict("product_unavailable", detail).with("product", id.0));
+        }
+        lines.push(Line { id: OrderLineId(0), product_id: id, name: product.name, price: product.price, quantity });
+    }
+    Ok(lines)
+}
+
+/// # Errors
+/// 422 when it is more than money can say.
+fn total(lines: &[Line]) -> ApiResult<Money> {
+    lines.iter().try_fold(Money(0), |sum, line| sum.plus(line.price.times(line.quantity)?)).ok_or_else(amount_out_of_range)
+}
+
+/// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
+async fn take_stock(tx: &mut Tx, order: &Order, lines: &[Line], now: Timestamp) -> ApiResult<()> {
+    let mut lacking = Vec::new();
+    for line in lines {
+        if !inventory::take(tx, line.product_id, line.quantity, order.id, now).await? {
+            let left = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
+            lacking.push(json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}));
+        }
+    }
+    match lacking.as_slice() {
+        [] => Ok(()),
+        [..] => Err(Problem::conflict("out_of_stock", "There is not enough in stock; see lines.").with("lines", lacking)),
+    }
+}
+
+fn total_changed(shop: &Shop, total: Money) -> Problem {
+    let total = shop.settings.currency.format(total).to_string();
+    Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again.")).with("total_price", total)
+}
+
+/// What people quote: the day, and eight letters that cannot be misread. It tells nobody how many orders there are.
+fn order_number(now: Timestamp) -> String {
+    const LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let random: [u8; 8] = rand::random();
+    let letters: String = random.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    let day = now.date_time();
+    format!("{:04}{:02}{:02}-{letters}", day.year(), u8::from(day.month()), day.day())
+}
+
+/// Reads `items` of a request: a product named twice is one line.
+///
+/// # Errors
+/// 422 when one product adds up to too many.
+pub fn add_up(items: impl IntoIterator<Item = (ProductId, i64)>) -> ApiResult<BTreeMap<ProductId, i64>> {
+    let mut wanted = BTreeMap::new();
+    for (index, (product, quantity)) in items.into_iter().enumerate() {
+        let sum = wanted.entry(product).or_insert(0);
+        *sum += quantity;
+        if *sum > MAX_QUANTITY {
+            let field = format!("items[{index}].quantity");
+            return Err(Problem::invalid(vec![FieldError::new(field, "maximum", format!("must be at most {MAX_QUANTITY} of one product"))]));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Cancels an order that has not shipped: the stock returns, and money that was paid goes back. Cancelling again changes
+/// nothing.
+///
+/// # Errors
+/// 409 once it has shipped.
+pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Order> {
+    match order.status {
+        OrderStatus::Cancelled => return Ok(order),
+        OrderStatus::Shipped | OrderStatus::Delivered => return Err(invalid_transition(order.status, OrderStatus::Cancelled)),
+        OrderStatus::Pending | OrderStatus::Confirmed => {}
+    }
+    for line in store::lines(tx, order.id).await? {
+        inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await?;
+    }
+    let order = store::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
+    payments::order_cancelled(tx, &order, now).await?;
+    Ok(store::find(tx, order.id).await?.unwrap_or(order))
+}
+
+/// Moves an order on, one step at a time.
+///
+/// # Errors
+/// 409 for any other step.
+pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> ApiResult<Order> {
+    use OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Shipped};
+    match (order.status, to) {
+        (_, Cancelled) => return cancel(tx, order, now).await,
+        (Pending, Confirmed) | (Confirmed, Shipped) | (Shipped, Delivered) => {}
+        (from, to) => return Err(invalid_transition(from, to)),
+    }
+    let order = store::set_status(tx, order.id, to, now).await?;
+    if to == Delivered {
+        payments::order_delivered(tx, &order, now).await?;
+    }
+    Ok(store::find(tx, order.id).await?.unwrap_or(order))
+}
+
+fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "invalid_transition", format!("An order that is {from} cannot become {to}."))
+}
+
+/// Confirms a pending order, because it is paid or will be paid at the door. It holds its stock from now on.
+pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
+    if order.status == OrderStatus::Pending {
+        store::set_status(tx, order.id, OrderStatus::Confirmed, now).await?;
+    }
+    Ok(())
+}
+
+/// Cancels the unpaid orders whose time ran out, a few at a time. How many there were.
+pub async fn expire_unpaid(tx: &mut Tx, now: Timestamp) -> ApiResult<usize> {
+    let expired = store::expired(tx, now).await?;
+    for order in &expired {
+        tracing::info!(order = %order.id, "an unpaid order ran out of time; its stock returns");
+        cancel(tx, order.clone(), now).await?;
+    }
+    Ok(expired.len())
+}

@@ -1,0 +1,118 @@
+//! The SQL of orders.
+
+use super::{Line, Order, OrderStatus, PaymentStatus};
+use crate::{
+    clock::Timestamp,
+    db::{Query, Result, Tx},
+    ids::{OrderId, UserId},
+    money::{Currency, Money},
+    payments::Provider,
+};
+
+#[allow(clippy::too_many_arguments)] // a row has as many columns as it has
+pub async fn insert(
+    tx: &mut Tx,
+    number: &str,
+    user: UserId,
+    payment_method: Provider,
+    shipping_address: &str,
+    currency: Currency,
+    total: Money,
+    held_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Order> {
+    tx.query(
+        "INSERT INTO orders (order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
+                             total_price, held_until, created_at, updated_at)
+         VALUES ($1, $2, 'pending', 'unpaid', $3, $4, $5, $6, $7, $8, $8)
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at",
+    )
+    .bind(number.to_owned()).bind(user).bind(payment_method).bind(shipping_address.to_owned()).bind(currency.to_string())
+    .bind(total).bind(held_until).bind(now)
+    .fetch_one().await
+}
+
+pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64> {
+    tx.query("INSERT INTO order_lines (order_id, product_id, name, price, quantity) VALUES ($1, $2, $3, $4, $5)")
+        .bind(order).bind(line.product_id).bind(line.name.clone()).bind(line.price).bind(line.quantity)
+        .execute().await
+}
+
+pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
+    tx.query(
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+         FROM orders WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional().await
+}
+
+/// The same, locked until the transaction ends: whatever happens to an order happens one thing after another.
+pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
+    tx.query(
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+         FROM orders WHERE id = $1 /* FOR UPDATE */",
+    )
+    .bind(id)
+    .fetch_optional().await
+}
+
+/// In product order, which is the order stock is changed in.
+pub async fn lines(tx: &mut Tx, order: OrderId) -> Result<Vec<Line>> {
+    tx.query("SELECT id, product_id, name, price, quantity FROM order_lines WHERE order_id = $1 ORDER BY product_id").bind(order)
+        .fetch_all().await
+}
+
+/// One page of orders, newest first, and how many there are; of one user, or of all.
+pub async fn list(tx: &mut Tx, user: Option<UserId>, limit: i64, offset: i64) -> Result<(Vec<Order>, i64)> {
+    let (total,) = of(tx.query("SELECT COUNT(*) FROM orders WHERE TRUE"), user).fetch_one().await?;
+    let rows = tx.query(
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+         FROM orders WHERE TRUE",
+    );
+    let page = of(rows, user).push_bind(" ORDER BY created_at DESC, id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset);
+    Ok((page.fetch_all().await?, total))
+}
+
+fn of(query: Query<'_>, user: Option<UserId>) -> Query<'_> {
+    match user {
+        Some(user) => query.push_bind(" AND user_id = $?", user),
+        None => query,
+    }
+}
+
+/// Only a pending order runs out of time.
+pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<Order> {
+    tx.query(
+        "UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at",
+    )
+    .bind(id).bind(status).bind(now)
+    .fetch_one().await
+}
+
+pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1").bind(id).bind(status).bind(now).execute().await
+}
+
+/// Some of the unpaid orders whose time is over, locked; what another worker is cancelling is passed over.
+pub async fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<Order>> {
+    tx.query(
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+         FROM orders WHERE held_until <= $1 AND status = 'pending' AND payment_status <> 'paid'
+         ORDER BY held_until LIMIT 50 /* FOR UPDATE SKIP LOCKED */",
+    )
+    .bind(now)
+    .fetch_all().await
+}
+
+pub async fn confirmation_sent(tx: &mut Tx, id: OrderId) -> Result<bool> {
+    let (sent,): (Option<Timestamp>,) =
+        tx.query("SELECT confirmation_sent FROM orders WHERE id = $1").bind(id).fetch_one().await?;
+    Ok(sent.is_some())
+}
+
+pub async fn mark_confirmation_sent(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET confirmation_sent = $2 WHERE id = $1 AND confirmation_sent IS NULL").bind(id).bind(now).execute().await
+}
+

@@ -1,0 +1,181 @@
+//! The endpoints of payments.
+
+use poem::{Request, web::Data};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+    payload::{Binary, Json},
+};
+
+use super::{Payment, Provider, Status, store, webhooks};
+use crate::{
+    accounts::SignedIn,
+    clock::Timestamp,
+    http::{
+        body::{self, Body},
+        idempotency,
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Accepted, List, json_bytes},
+        tags::Tag,
+    },
+    ids::{OrderId, PaymentId},
+    money::Amount,
+    orders,
+    shop::Shop,
+};
+
+/// Asks for an order to be paid.
+#[derive(Object)]
+struct PaymentInput {
+    /// The id of one's own order.
+    order: OrderId,
+    /// Default: the order's payment method.
+    provider: Option<Provider>,
+    /// What the buyer pays with, as the provider names it, e.g. Stripe's `pm_…`. Left out: the buyer chooses in the
+    /// browser, with the `client_secret` that the payment shows.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    payment_method: Option<String>,
+}
+
+/// A payment. Ask for it again until its status is final.
+#[derive(Object)]
+#[oai(rename = "Payment")]
+struct PaymentView {
+    id: PaymentId,
+    order: OrderId,
+    amount: Amount,
+    currency: String,
+    provider: Provider,
+    status: Status,
+    /// The provider's id of it.
+    transaction_id: Option<String>,
+    /// For Stripe Elements, while the buyer has to act.
+    #[oai(skip_serializing_if_is_none)]
+    client_secret: Option<String>,
+    /// Why it failed.
+    #[oai(skip_serializing_if_is_none)]
+    failure: Option<Failure>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Object)]
+#[oai(rename = "PaymentFailure")]
+struct Failure {
+    /// The provider's code, e.g. `generic_decline`.
+    code: String,
+    message: String,
+}
+
+#[derive(Object)]
+struct Received {
+    received: bool,
+}
+
+fn view(shop: &Shop, payment: Payment) -> PaymentView {
+    let failure = payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
+    PaymentView {
+        id: payment.id,
+        order: payment.order_id,
+        amount: shop.settings.currency.format(payment.amount),
+        currency: payment.currency,
+        provider: payment.provider,
+        status: payment.status,
+        transaction_id: payment.transaction_id,
+        client_secret: payment.client_secret.filter(|_| payment.status == Status::RequiresAction),
+        failure,
+        created_at: payment.created_at,
+        updated_at: payment.updated_at,
+    }
+}
+
+pub struct PaymentsApi;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Payments")]
+impl PaymentsApi {
+    /// Asks for an order to be paid.
+    ///
+    /// Answers at once; the provider is asked in the background. One payment of an order can be open at a time; after a
+    /// failed one a new one may be made.
+    #[oai(path = "/payments", method = "post", operation_id = "createPayment")]
+    async fn create(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        by: SignedIn,
+        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        body: Body<PaymentInput>,
+    ) -> ApiResult<Accepted<PaymentView>> {
+        let key = idempotency::Key::of(request, body.bytes())?;
+        let input = body.check()?;
+        let mut tx = shop.db.write().await?;
+        if let Some(key) = &key
+            && let Some(stored) = key.claim(&mut tx, by.id, shop.now()).await?
+        {
+            return Ok(Accepted::bytes(stored.response).header("idempotent-replayed", "true"));
+        }
+        let order = orders::store::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
+        let order = order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
+        let provider = input.provider.unwrap_or(order.payment_method);
+        let payment = super::begin(&mut tx, &shop, &order, provider, input.payment_method, shop.now()).await?;
+        let location = format!("/api/payments/{}", payment.id);
+        let answer = json_bytes(&view(&shop, payment));
+        if let Some(key) = &key {
+            key.keep(&mut tx, by.id, &answer).await?;
+        }
+        tx.commit().await?;
+        Ok(Accepted::bytes(answer).header("location", &location))
+    }
+
+    /// Lists payments of one's own orders, newest first. Admins see everybody's.
+    #[oai(path = "/payments", method = "get", operation_id = "listPayments")]
+    async fn list(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        by: SignedIn,
+        /// Only those of this order.
+        order: Ask<i64>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<PaymentView>> {
+        let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
+        let of = (!by.is_admin()).then_some(by.id);
+        let (payments, total) = store::list(&mut shop.db.read().await?, of, order, page.size, page.offset()).await?;
+        let shown = payments.into_iter().map(|payment| view(&shop, payment)).collect();
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
+    /// Shows a payment.
+    #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
+    async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Json<PaymentView>> {
+        let mut tx = shop.db.read().await?;
+        let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        let order = orders::store::find(&mut tx, payment.order_id).await?;
+        match order {
+            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Json(view(&shop, payment))),
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    /// Takes what a provider tells. For providers, not for frontends.
+    ///
+    /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+    #[oai(path = "/payments/webhooks/:provider", method = "post", operation_id = "receiveWebhook")]
+    async fn webhook(&self, shop: Data<&Shop>, request: &Request, provider: Path<String>, body: Binary<poem::Body>) -> ApiResult<Json<Received>> {
+        let mut body = poem::RequestBody::new(body.0);
+        let bytes = body::read(request, &mut body, shop.settings.body_limit).await?;
+        match provider.0.parse() {
+            Ok(Provider::Stripe) => {
+                let event = webhooks::stripe(&shop, &bytes, request.header("stripe-signature"), shop.now())?;
+                webhooks::receive(&shop, Provider::Stripe, &event).await?;
+                Ok(Json(Received { received: true }))
+            }
+            _ => Err(Problem::not_found()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What every handler and job is given: the database, the cache, the mailer, the files, the providers and the clock.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+
+use crate::{
+    accounts::{Passwords, Tokens},
+    cache::Cache,
+    clock::{Clock, Timestamp},
+    db::{self, Db},
+    mail::Mailer,
+    media::Media,
+    payments::stripe::Stripe,
+    settings::Settings,
+};
+
+/// The shop. Cloning is cheap.
+#[derive(Clone)]
+pub struct Shop(Arc<Parts>);
+
+pub struct Parts {
+    pub settings: Settings,
+    pub db: Db,
+    pub cache: Cache,
+    pub mailer: Mailer,
+    pub media: Media,
+    pub stripe: Option<Stripe>,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub clock: Clock,
+}
+
+impl Deref for Shop {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Shop {
+    /// Puts the parts together. Nothing is asked of the database or Redis yet: they may still be starting.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn new(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let db = Db::new(settings.database_url.expose_secret()).context("DATABASE_URL cannot be used")?;
+        let cache = match &settings.redis_url {
+            Some(url) => Cache::shared(url.expose_secret()).context("REDIS_URL cannot be used")?,
+            None => Cache::local(),
+        };
+        let mailer = Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?;
+        let media = Media::new(settings.media_dir.clone(), &settings.public_url);
+        let stripe = settings.stripe.as_ref().map(Stripe::new).transpose()?;
+        let tokens = Tokens::new(&settings);
+        let passwords = Passwords::new();
+        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, clock })))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The Message-ID of an e-mail about something: the same for every copy.
+    #[must_use]
+    pub fn message_id(&self, about: &str) -> String {
+        let host = self.settings.public_url.split("://").last().and_then(|rest| rest.split([':', '/']).next());
+        format!("<{about}@{}>", host.unwrap_or("localhost"))
+    }
+
+    /// Waits until the database answers, saying so, however long that takes.
+    pub async fn wait_for_database(&self) -> anyhow::Result<()> {
+        let mut told = false;
+        loop {
+            match self.db.ping().await {
+                Ok(()) => return Ok(()),
+                Err(error) if db::is_unavailable(&error) => {
+                    if !told {
+                        tracing::warn!(%error, "waiting for the database");
+                    }
+                    told = true;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => bail!("DATABASE_URL: the database refuses us: {error}"),
+            }
+        }
+    }
+
+    /// Refuses to go on with a schema that is older than the program.
+    ///
+    /// # Errors
+    /// When migrations are missing, with what to do.
+    pub async fn require_current_schema(&self) -> anyhow::Result<()> {
+        match self.db.pending_migrations().await? {
+            0 => Ok(()),
+            missing => bail!("the database lacks {missing} migration(s): run `cartwright migrate`, or `cartwright serve --migrate`"),
+        }
+    }
+}

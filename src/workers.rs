@@ -1,0 +1,40 @@
+//! Which worker takes which jobs. The programs in `workers/` and `serve` run these same lists.
+
+use crate::{
+    accounts::jobs::TellSessionEnded,
+    inventory::jobs::{self as stock, ProveOrderStock, ReconcileStock},
+    jobs::{Queue, worker::Worker},
+    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation},
+    payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
+};
+
+/// E-mail. Slow mail never delays payments, which have their own worker.
+#[must_use]
+pub fn email() -> Worker {
+    Worker::new(Queue::Email).takes::<SendConfirmation>().takes::<TellSessionEnded>()
+}
+
+/// Everything that talks to payment providers.
+#[must_use]
+pub fn payment() -> Worker {
+    Worker::new(Queue::Payment)
+        .takes::<Pay>()
+        .takes::<Refund>()
+        .takes::<HandleWebhook>()
+        .takes_every::<CheckHanging>(payments::CHECK_EVERY)
+}
+
+/// The proofs that stock adds up, and the stock of unpaid orders that ran out of time.
+#[must_use]
+pub fn stock() -> Worker {
+    Worker::new(Queue::Stock)
+        .takes::<ProveOrderStock>()
+        .takes_every::<ReconcileStock>(stock::EVERY)
+        .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
+}
+
+/// All three.
+#[must_use]
+pub fn all() -> [Worker; 3] {
+    [email(), payment(), stock()]
+}
