@@ -63,6 +63,7 @@ fn mend(document: &mut Value) {
 }
 
 /// The whole application, ready to be served.
+#[must_use]
 pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     let document = document();
     let schemas = Arc::new(Schemas::of(&document));
@@ -84,12 +85,14 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn welcome(shop: Data<&Shop>) -> Response {
     let found = json!({"name": shop.settings.store_name, "docs": "/docs", "openapi": "/openapi.json"});
     Response::builder().content_type("application/json").body(found.to_string())
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn openapi(document: Data<&Arc<Value>>) -> Response {
     Response::builder().content_type("application/json").body(document.to_string())
 }

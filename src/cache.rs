@@ -63,8 +63,8 @@ impl Cached {
     #[must_use]
     pub fn new(body: Vec<u8>, total: i64) -> Self {
         let digest = Sha256::digest(&body);
-        let tag = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>();
-        Self { body: body.into(), tag: format!("W/\"{tag}-{total}\""), total }
+        let tag = u128::from_be_bytes(std::array::from_fn(|index| digest[index]));
+        Self { body: body.into(), tag: format!("W/\"{tag:032x}-{total}\""), total }
     }
 }
 
@@ -122,16 +122,15 @@ impl Cache {
     {
         let generation = |slot: usize| self.generations[slot].load(Ordering::SeqCst);
         let key = format!("{}.{}:{key}", generation(0), generation(part.slot()));
-        self.local
-            .try_get_with(key.clone(), async {
-                if let Some(found) = self.ask_redis(&key).await {
-                    return Ok(found);
-                }
-                let loaded = load.await?;
-                self.tell_redis(&key, &loaded).await;
-                Ok(loaded)
-            })
-            .await
+        let load = async {
+            if let Some(found) = self.ask_redis(&key).await {
+                return Ok(found);
+            }
+            let loaded = load.await?;
+            self.tell_redis(&key, &loaded).await;
+            Ok(loaded)
+        };
+        Box::pin(self.local.try_get_with(key.clone(), load)).await // moka's future is large
     }
 
     /// Forgets what was changed, in every process. Called after the commit.

@@ -121,6 +121,7 @@ impl Db {
     }
 
     /// Hears every notice committed by this process and, on PostgreSQL, by the others.
+    #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<String> {
         self.notices.subscribe()
     }
@@ -328,7 +329,8 @@ pub struct Query<'a> {
     fault: Option<BoxDynError>,
 }
 
-/// Runs the same sqlx call on whichever engine, inside or outside a transaction.
+/// Runs the same sqlx call on whichever engine, inside or outside a transaction. Boxed: the futures of four drivers side by
+/// side would make every endpoint's future tens of kilobytes large.
 macro_rules! on_engine {
     ($query:expr, $call:ident, $executor:ident => $run:expr) => {{
         let Query { target, sql, args, fault, .. } = $query;
@@ -394,19 +396,19 @@ impl<'a> Query<'a> {
 
     /// Runs it and says how many rows it changed.
     pub async fn execute(self) -> Result<u64> {
-        on_engine!(self, query_with, executor => Ok(executor.execute(query_with).await?.rows_affected()))
+        on_engine!(self, query_with, executor => Ok(Box::pin(executor.execute(query_with)).await?.rows_affected()))
     }
 
     pub async fn fetch_optional<R: Record>(self) -> Result<Option<R>> {
-        on_engine!(self, query_as_with, executor => query_as_with.fetch_optional(executor).await)
+        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_optional(executor)).await)
     }
 
     pub async fn fetch_one<R: Record>(self) -> Result<R> {
-        on_engine!(self, query_as_with, executor => query_as_with.fetch_one(executor).await)
+        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_one(executor)).await)
     }
 
     pub async fn fetch_all<R: Record>(self) -> Result<Vec<R>> {
-        on_engine!(self, query_as_with, executor => query_as_with.fetch_all(executor).await)
+        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_all(executor)).await)
     }
 
     /// Asks the engine whether it understands the statement, without running it. For tests.
@@ -425,8 +427,8 @@ impl<'a> Query<'a> {
 #[must_use]
 pub fn is_unavailable(error: &Error) -> bool {
     match error {
-        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::Tls(_) | Error::Protocol(_) => true,
-        Error::BeginFailed | Error::WorkerCrashed => true,
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::Tls(_) | Error::Protocol(_)
+        | Error::BeginFailed | Error::WorkerCrashed => true,
         // PostgreSQL: connection lost, shutting down, out of resources, locks and deadlocks. SQLite: busy, locked.
         Error::Database(error) => error.code().is_some_and(|code| {
             ["08", "57P", "53", "55P03", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
@@ -485,8 +487,8 @@ impl<'r> Decode<'r, Postgres> for Timestamp {
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, poem_openapi::Enum)]
+        $(#[$meta])*
         pub enum $name { $($(#[$variant_meta])* #[oai(rename = $text)] $variant),+ }
 
         impl $name {

@@ -7,6 +7,7 @@ pub mod carts;
 pub mod catalog;
 pub mod clock;
 pub mod db;
+pub mod demo;
 pub mod http;
 pub mod ids;
 pub mod inventory;

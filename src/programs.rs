@@ -137,6 +137,7 @@ pub fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::
 }
 
 /// Tells how a program ended: in one line, if it failed.
+#[must_use]
 pub fn ending(result: anyhow::Result<()>) -> std::process::ExitCode {
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -9,6 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{db, money::Currency};
 
+// What is written to the fields is what `--help` prints, where backticks and angle brackets would stand as they are.
+#[expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "help texts")]
 /// The settings as text, with their flags, variables and defaults: what `--help` shows.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
@@ -137,6 +139,11 @@ pub struct SettingError {
 
 type Checked<T> = Result<T, SettingError>;
 
+/// A variable that is set to nothing is not set, as container tools like to pass them.
+fn given(setting: Option<&String>) -> Option<&str> {
+    setting.map(String::as_str).filter(|text| !text.is_empty())
+}
+
 fn wrong(setting: &'static str, value: impl Display, accepted: impl Display) -> SettingError {
     SettingError { setting, value: value.to_string(), accepted: accepted.to_string() }
 }
@@ -148,11 +155,10 @@ impl SettingArgs {
     /// [`SettingError`] when the format is unknown.
     pub fn log_format(&self) -> Checked<LogFormat> {
         use std::io::IsTerminal;
-        match self.log_format.as_deref() {
+        match given(self.log_format.as_ref()) {
             Some("pretty") => Ok(LogFormat::Pretty),
             Some("json") => Ok(LogFormat::Json),
-            None if std::io::stderr().is_terminal() => Ok(LogFormat::Pretty),
-            None => Ok(LogFormat::Json),
+            None => Ok(if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }),
             Some(other) => Err(wrong("LOG_FORMAT", other, "write pretty or json")),
         }
     }
@@ -172,9 +178,9 @@ impl SettingArgs {
         }
         let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
         Ok(Settings {
-            worker_bind: self.worker_bind.as_deref().map(|text| address("WORKER_BIND", text)).transpose()?,
+            worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
             redis_url: self.redis_url()?,
-            inline_workers: self.inline_workers.as_deref().map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text))?,
+            inline_workers: given(self.inline_workers.as_ref()).map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text))?,
             worker_concurrency: self.worker_concurrency()?,
             jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
             access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
@@ -182,7 +188,7 @@ impl SettingArgs {
             store_name: self.store_name.clone(),
             currency: self.store_currency.parse().map_err(|accepted| wrong("STORE_CURRENCY", &self.store_currency, format!("write {accepted}")))?,
             public_url: self.public_url(bind)?,
-            smtp_url: self.smtp_url.clone().map(SecretString::from),
+            smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
             media_dir: self.media_dir()?,
@@ -196,16 +202,16 @@ impl SettingArgs {
     }
 
     fn database_url(&self) -> Checked<String> {
-        let Some(url) = &self.database_url else {
+        let Some(url) = given(self.database_url.as_ref()) else {
             return Ok(format!("sqlite://{}", self.data_dir.join("cartwright.db").display()));
         };
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
         let scheme = url.split_once(':').map_or("…", |(scheme, _)| scheme);
-        if known { Ok(url.clone()) } else { Err(wrong("DATABASE_URL", format!("{scheme}:…"), "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")) }
+        if known { Ok(url.to_owned()) } else { Err(wrong("DATABASE_URL", format!("{scheme}:…"), "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")) }
     }
 
     fn redis_url(&self) -> Checked<Option<SecretString>> {
-        let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        let Some(url) = given(self.redis_url.as_ref()) else { return Ok(None) };
         redis::Client::open(url).map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
         Ok(Some(url.into()))
     }
@@ -216,13 +222,13 @@ impl SettingArgs {
     }
 
     fn public_url(&self, bind: SocketAddr) -> Checked<String> {
-        let Some(url) = &self.public_url else { return Ok(format!("http://{bind}")) };
+        let Some(url) = given(self.public_url.as_ref()) else { return Ok(format!("http://{bind}")) };
         let valid = (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<poem::http::Uri>().is_ok();
         if valid { Ok(url.trim_end_matches('/').to_owned()) } else { Err(wrong("PUBLIC_URL", url, "write an http:// or https:// address")) }
     }
 
     fn media_dir(&self) -> Checked<PathBuf> {
-        let Some(url) = &self.media_url else { return Ok(self.data_dir.join("media")) };
+        let Some(url) = given(self.media_url.as_ref()) else { return Ok(self.data_dir.join("media")) };
         url.strip_prefix("file://").map(PathBuf::from).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER"))
     }
 
@@ -231,12 +237,13 @@ impl SettingArgs {
         if !secret_key.expose_secret().starts_with("sk_") && !secret_key.expose_secret().starts_with("rk_") {
             return Err(wrong("STRIPE_SECRET_KEY", "…", "it starts with sk_ or rk_; you find it in Stripe's dashboard"));
         }
-        if let Some(base) = &self.stripe_api_base
+        let api_base = given(self.stripe_api_base.as_ref());
+        if let Some(base) = api_base
             && !base.starts_with("http")
         {
             return Err(wrong("STRIPE_API_BASE", base, "write an http:// or https:// address"));
         }
-        Ok(Some(StripeSettings { secret_key, webhook_secret: secret("STRIPE_WEBHOOK_SECRET"), api_base: self.stripe_api_base.clone() }))
+        Ok(Some(StripeSettings { secret_key, webhook_secret: secret("STRIPE_WEBHOOK_SECRET"), api_base: api_base.map(ToOwned::to_owned) }))
     }
 }
 

@@ -42,6 +42,9 @@ pub fn metrics() -> String {
 }
 
 /// Starts counting.
+///
+/// # Panics
+/// When somebody else installed a recorder before.
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {

@@ -27,7 +27,7 @@ use crate::{
 
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, is_admin};
-pub use store::find;
+pub use store::{find, update_profile};
 pub use tokens::Tokens;
 
 text_enum! {

@@ -109,8 +109,8 @@ impl Tokens {
 
     #[must_use]
     pub fn new_refresh(&self) -> Refresh {
-        let random: [u8; 32] = rand::random();
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let random: [u128; 2] = rand::random();
+        let text = format!("{:032x}{:032x}", random[0], random[1]);
         let hash = Self::refresh_hash(&text);
         Refresh { text, hash }
     }

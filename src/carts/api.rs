@@ -98,8 +98,7 @@ impl CartsApi {
     /// Shows the user's cart.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartView>> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let (mut tx, cart) = look(&shop, by).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Json(shown))
@@ -130,8 +129,7 @@ impl CartsApi {
     /// Says how much is in the user's cart and what it costs.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
     async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartSummary>> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let (mut tx, cart) = look(&shop, by).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Json(CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
@@ -140,8 +138,7 @@ impl CartsApi {
     /// Shows one product in the user's cart.
     #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]
     async fn get_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Json<CartItemView>> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+        let (mut tx, cart) = look(&shop, by).await?;
         let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
         tx.commit().await?;
         Ok(Json(item_view(&shop, item)?))
@@ -234,6 +231,18 @@ impl CartsApi {
         let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
         remove(tx, &shop, &cart, item_id.0).await
     }
+}
+
+/// The user's cart, to be shown. Only the very first look, which makes the cart, is a write.
+async fn look(shop: &Shop, by: SignedIn) -> ApiResult<(Tx, Cart)> {
+    let mut tx = shop.db.read().await?;
+    if let Some(cart) = super::find_of(&mut tx, by.id).await? {
+        return Ok((tx, cart));
+    }
+    drop(tx);
+    let mut tx = shop.db.write().await?;
+    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+    Ok((tx, cart))
 }
 
 async fn add_to_own(shop: &Shop, by: SignedIn, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {

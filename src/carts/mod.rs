@@ -49,13 +49,13 @@ impl CartItem {
     }
 }
 
-/// The user's own cart, made if there is none yet. `true` when it was made.
+/// The user's own cart, locked; made if there is none yet. `true` when it was made.
 pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(Cart, bool)> {
-    if let Some(cart) = store::find_of(tx, user).await? {
+    if let Some(cart) = store::lock_of(tx, user).await? {
         return Ok((cart, false));
     }
     let made = store::insert_for(tx, CartId::random(), user, now).await? == 1;
-    let cart = store::find_of(tx, user).await?.ok_or(crate::db::Error::RowNotFound)?;
+    let cart = store::lock_of(tx, user).await?.ok_or(crate::db::Error::RowNotFound)?;
     Ok((cart, made))
 }
 
@@ -72,7 +72,7 @@ pub async fn find_anonymous(tx: &mut Tx, id: CartId) -> ApiResult<Cart> {
     store::find(tx, id).await?.filter(|cart| cart.user_id.is_none()).ok_or_else(Problem::not_found)
 }
 
-pub use store::{clear, items};
+pub use store::{clear, find_of, items};
 
 /// Puts pieces of a product in; of one that is in already, more.
 ///
@@ -155,6 +155,7 @@ pub fn total(items: &[CartItem]) -> ApiResult<Money> {
     items.iter().try_fold(Money(0), |sum, item| sum.plus(item.price.times(item.quantity)?)).ok_or_else(amount_out_of_range)
 }
 
+#[must_use]
 pub fn amount_out_of_range() -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "amount_out_of_range", "This comes to more than 9,999,999,999.99; order less at once.")
 }

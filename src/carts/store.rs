@@ -13,6 +13,10 @@ pub async fn lock(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
 }
 
 pub async fn find_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
+    tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1").bind(user).fetch_optional().await
+}
+
+pub async fn lock_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
     tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1 /* FOR UPDATE */").bind(user).fetch_optional().await
 }
 

@@ -5,7 +5,7 @@
 //! deleted, only deactivated: their order lines stay true.
 
 pub mod api;
-
+pub mod import;
 pub mod list;
 mod search;
 pub mod shopify;
@@ -142,10 +142,10 @@ pub async fn create_category(tx: &mut Tx, name: &str, slug: Option<&str>, descri
 /// # Errors
 /// 409 while products are in it.
 pub async fn delete_category(tx: &mut Tx, id: CategoryId) -> ApiResult<()> {
-    match store::category_has_products(tx, id).await? {
-        true => Err(in_use("category")),
-        false => Ok(store::delete_category(tx, id).await?),
+    if store::category_has_products(tx, id).await? {
+        return Err(in_use("category"));
     }
+    Ok(store::delete_category(tx, id).await?)
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -164,10 +164,10 @@ pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Re
 /// # Errors
 /// 409 while products are of it.
 pub async fn delete_brand(tx: &mut Tx, id: BrandId) -> ApiResult<()> {
-    match store::brand_has_products(tx, id).await? {
-        true => Err(in_use("brand")),
-        false => Ok(store::delete_brand(tx, id).await?),
+    if store::brand_has_products(tx, id).await? {
+        return Err(in_use("brand"));
     }
+    Ok(store::delete_brand(tx, id).await?)
 }
 
 fn in_use(what: &str) -> Problem {

@@ -96,6 +96,10 @@ pub async fn insert_image(tx: &mut Tx, product: ProductId, file: &str, now: Time
         .execute().await.map(drop)
 }
 
+pub async fn delete_image(tx: &mut Tx, id: ImageId) -> Result<()> {
+    tx.query("DELETE FROM product_images WHERE id = $1").bind(id).execute().await.map(drop)
+}
+
 pub async fn slug_exists(tx: &mut Tx, table: &'static str, slug: &str) -> Result<bool> {
     let query = match table {
         "categories" => tx.query("SELECT id FROM categories WHERE slug = $1"),

@@ -4,6 +4,13 @@
 //! nothing else does: the same product looks the same in every demo shop. Every thing is a rounded box, because a
 //! box with the right corners is also a ball, a cup, an arch or a shadow. Flat colours keep the files small.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "pixels and colours are small and positive"
+)]
+
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, Pixel, Rgb, RgbImage};
 

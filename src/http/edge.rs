@@ -86,7 +86,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
 impl<E> Edge<E> {
     /// Whatever went wrong, and whoever noticed it, the client gets a problem.
     fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
-        let response = answer.unwrap_or_else(|problem| poem::error::ResponseError::as_response(&problem));
+        let response = answer.unwrap_or_else(|problem| poem::Error::from(problem).into_response());
         let status = response.status();
         if !(status.is_client_error() || status.is_server_error()) {
             return response;

@@ -6,11 +6,13 @@ use serde_json::json;
 use crate::{jobs::worker, shop::Shop, telemetry};
 
 /// `/health/live`, `/health/ready` and `/metrics`, for the API and the worker programs alike.
+#[must_use]
 pub fn routes() -> Route {
     Route::new().at("/health/live", get(live)).at("/health/ready", get(ready)).at("/metrics", get(metrics))
 }
 
 /// The same, as all that a worker program serves.
+#[must_use]
 pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     routes().data(shop).map_to_response()
 }

@@ -13,7 +13,7 @@ use crate::{clock::Timestamp, db::Tx, ids::UserId};
 
 /// A key as the client sent it, with what it stands for.
 pub struct Key {
-    key: String,
+    text: String,
     path: String,
     body_hash: Vec<u8>,
 }
@@ -38,7 +38,7 @@ impl Key {
             return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
         };
         let path = request.uri().path().to_owned();
-        Ok(Some(Self { key: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
+        Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
 
     /// Claims the key for this transaction, or finds the answer it got before.
@@ -51,7 +51,7 @@ impl Key {
                 "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
                  VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT DO NOTHING",
             )
-            .bind(user).bind(self.path.clone()).bind(self.key.clone()).bind(self.body_hash.clone()).bind(now)
+            .bind(user).bind(self.path.clone()).bind(self.text.clone()).bind(self.body_hash.clone()).bind(now)
             .execute().await;
         match claimed {
             Ok(1) => return Ok(None),
@@ -64,7 +64,7 @@ impl Key {
         }
         let stored: Stored = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
-            .bind(user).bind(self.path.clone()).bind(self.key.clone())
+            .bind(user).bind(self.path.clone()).bind(self.text.clone())
             .fetch_one().await?;
         if stored.body_hash == self.body_hash {
             return Ok(Some(stored));
@@ -76,7 +76,7 @@ impl Key {
     /// Keeps the answer, in the transaction that made it true.
     pub async fn keep(&self, tx: &mut Tx, user: UserId, response: &[u8]) -> ApiResult<()> {
         tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
-            .bind(user).bind(self.path.clone()).bind(self.key.clone())
+            .bind(user).bind(self.path.clone()).bind(self.text.clone())
             .bind(String::from_utf8_lossy(response).into_owned())
             .execute().await?;
         Ok(())

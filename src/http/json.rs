@@ -1,4 +1,4 @@
-//! Reads JSON more strictly than serde_json does: a key given twice, nesting beyond 64 levels and NUL in text are
+//! Reads JSON more strictly than `serde_json` does: a key given twice, nesting beyond 64 levels and NUL in text are
 //! refused, because two readers of such a body would not agree on what it says.
 
 use std::fmt;

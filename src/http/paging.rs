@@ -38,14 +38,12 @@ impl Page {
     #[must_use]
     pub fn links(self, asked: &Uri, total: i64) -> String {
         let last = (total + self.size - 1).div_euclid(self.size).max(1);
-        let others: String = asked
-            .query()
-            .unwrap_or_default()
-            .split('&')
-            .filter(|part| !part.is_empty() && !part.starts_with("page="))
-            .map(|part| format!("{part}&"))
-            .collect();
-        let link = |rel: &str, page: i64| format!("<{}?{others}page={page}>; rel=\"{rel}\"", asked.path());
+        let others = asked.query().unwrap_or_default().split('&');
+        let kept: Vec<&str> = others.filter(|part| !part.is_empty() && !part.starts_with("page=")).collect();
+        let link = |rel: &str, page: i64| {
+            let query = [kept.as_slice(), &[format!("page={page}").as_str()]].concat().join("&");
+            format!("<{}?{query}>; rel=\"{rel}\"", asked.path())
+        };
         let mut links = vec![link("first", 1)];
         if self.number > 1 {
             links.push(link("prev", (self.number - 1).min(last)));

@@ -4,8 +4,7 @@
 //! the request's id, which the problem carries.
 
 use poem::{
-    Response, ResponseBuilder,
-    error::ResponseError,
+    Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{ApiResponse, Object, payload::Payload, registry::{MetaMediaType, MetaResponse, MetaResponses, Registry}, types::Type};
@@ -143,12 +142,9 @@ impl Problem {
         if !self.errors.is_empty() {
             body.insert("errors".into(), serde_json::to_value(&self.errors).unwrap_or_default());
         }
-        self.headed().content_type("application/problem+json").body(Value::Object(body).to_string())
-    }
-
-    fn headed(&self) -> ResponseBuilder {
-        let start = Response::builder().status(self.status);
-        self.headers.iter().fold(start, |response, (name, value)| response.header(name, value))
+        let start = Response::builder().status(self.status).content_type("application/problem+json");
+        let headed = self.headers.iter().fold(start, |response, (name, value)| response.header(name, value));
+        headed.body(Value::Object(body).to_string())
     }
 }
 
@@ -167,14 +163,12 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-impl ResponseError for Problem {
-    fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Carries the problem to the edge, which renders it.
-    fn as_response(&self) -> Response {
-        self.headed().extension(self.clone()).finish()
+/// Carries the problem to the edge, which renders it.
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        let mut error = Self::from_status(problem.status);
+        error.set_data(problem);
+        error
     }
 }
 

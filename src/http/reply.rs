@@ -27,6 +27,9 @@ pub type List<T> = Reply<Vec<T>>;
 
 impl<T, const STATUS: u16> Reply<T, STATUS> {
     /// Sends bytes that are JSON already.
+    ///
+    /// # Panics
+    /// Never: every status here is one.
     pub fn bytes(body: impl Into<Bytes>) -> Self {
         let status = StatusCode::from_u16(STATUS).expect("the status is a constant");
         let response = Response::builder().status(status).content_type(JSON).body(body.into());

@@ -8,7 +8,7 @@ use super::Mismatch;
 use crate::{ids::OrderId, jobs::{Job, JobError, Queue}, shop::Shop};
 
 /// How often everything is checked.
-pub const EVERY: Duration = Duration::from_secs(60);
+pub const EVERY: Duration = Duration::from_mins(1);
 
 /// Compares every product's stock with its movements.
 #[derive(Default, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::{
 
 /// How a queue stands.
 #[derive(Object)]
-#[oai(rename = "Queue")]
+#[oai(rename = "QueueFigures")]
 struct QueueView {
     queue: Queue,
     /// Due now.

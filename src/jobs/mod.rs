@@ -32,7 +32,7 @@ pub const LEASE: Duration = Duration::from_secs(12);
 /// How often a worker gives that sign.
 pub const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one run of a job may take.
-pub const RUN_LIMIT: Duration = Duration::from_secs(60);
+pub const RUN_LIMIT: Duration = Duration::from_mins(1);
 /// How many workers may die over one job before it is given up.
 pub const MAX_LOST: i64 = 5;
 

@@ -22,7 +22,7 @@ pub fn wait(failures: i64) -> Option<Duration> {
             let longest = 2_u64.saturating_pow(u32::try_from(failures - 1).unwrap_or(u32::MAX)).min(30);
             Some(Duration::from_secs(longest).mul_f64(rand::rng().random_range(0.75..1.0)))
         }
-        _ if failures <= LAST => Some(Duration::from_secs(300)),
+        _ if failures <= LAST => Some(Duration::from_mins(5)),
         _ => None,
     }
 }

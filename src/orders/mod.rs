@@ -110,10 +110,10 @@ async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> 
     }
     let user = accounts::find(tx, buyer).await?.ok_or_else(Problem::not_found)?;
     let lines: Vec<String> = [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
-    match lines.is_empty() {
-        true => Err(Problem::invalid_field("shipping_address", "required", "is required, because the profile has no address")),
-        false => Ok(lines.join("\n")),
+    if lines.is_empty() {
+        return Err(Problem::invalid_field("shipping_address", "required", "is required, because the profile has no address"));
     }
+    Ok(lines.join("\n"))
 }
 
 /// What is to be ordered, in product order, and the cart it came from. The cart is locked: of two orders from it at the
@@ -124,10 +124,10 @@ async fn wanted(tx: &mut Tx, buyer: UserId, items: Option<BTreeMap<ProductId, i6
     }
     let (cart, _) = carts::own(tx, buyer, now).await?;
     let items: BTreeMap<_, _> = carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
-    match items.is_empty() {
-        true => Err(Problem::conflict("cart_empty", "There is nothing in the cart to order.")),
-        false => Ok((items, Some(cart.id))),
+    if items.is_empty() {
+        return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
     }
+    Ok((items, Some(cart.id)))
 }
 
 /// The lines at today's prices, from the catalog and never from the request.
@@ -161,10 +161,10 @@ async fn take_stock(tx: &mut Tx, order: &Order, lines: &[Line], now: Timestamp) 
             lacking.push(json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}));
         }
     }
-    match lacking.as_slice() {
-        [] => Ok(()),
-        [..] => Err(Problem::conflict("out_of_stock", "There is not enough in stock; see lines.").with("lines", lacking)),
+    if lacking.is_empty() {
+        return Ok(());
     }
+    Err(Problem::conflict("out_of_stock", "There is not enough in stock; see lines.").with("lines", lacking))
 }
 
 fn total_changed(shop: &Shop, total: Money) -> Problem {

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// How long the provider remembers an idempotency key, with an hour to spare.
-const KEY_LIFE: Duration = Duration::from_secs(23 * 3600);
+const KEY_LIFE: Duration = Duration::from_hours(23);
 /// How long a payment may hang before the provider is asked about it.
-const HANGING: Duration = Duration::from_secs(300);
+const HANGING: Duration = Duration::from_mins(5);
 /// How often hanging payments are looked for.
-pub const CHECK_EVERY: Duration = Duration::from_secs(60);
+pub const CHECK_EVERY: Duration = Duration::from_mins(1);
 
 impl From<Trouble> for JobError {
     fn from(trouble: Trouble) -> Self {
@@ -86,15 +86,13 @@ async fn charge(shop: &Shop, payment: Payment) -> Result<(), JobError> {
 /// A stored failure is repeated under its key, and an old key is forgotten: so the payment is looked for, and only when
 /// it is not there does the next try get a new key.
 async fn look_before_sending_again(shop: &Shop, stripe: &Stripe, payment: &Payment) -> Result<(), JobError> {
-    match stripe.find(payment, payment.created_at).await? {
-        Some(report) => write_down(shop, payment.id, report).await,
-        None => {
-            let mut tx = shop.db.write().await?;
-            store::renew_key(&mut tx, payment).await?;
-            tx.commit().await?;
-            Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
-        }
+    if let Some(report) = stripe.find(payment, payment.created_at).await? {
+        return write_down(shop, payment.id, report).await;
     }
+    let mut tx = shop.db.write().await?;
+    store::renew_key(&mut tx, payment).await?;
+    tx.commit().await?;
+    Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
 }
 
 async fn write_down(shop: &Shop, payment: PaymentId, report: super::Report) -> Result<(), JobError> {

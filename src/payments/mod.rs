@@ -30,6 +30,7 @@ use crate::{
 
 text_enum! {
     /// Who takes the money.
+    #[oai(rename = "PaymentProvider")]
     pub enum Provider {
         /// Paid at the door.
         CashOnDelivery = "cash_on_delivery",
@@ -66,6 +67,7 @@ impl Provider {
 text_enum! {
     /// `queued → processing → requires_action → captured`, or `failed`, `cancelled`; after that `partially_refunded`,
     /// `refunded`. It only moves forward.
+    #[oai(rename = "PaymentProgress")]
     pub enum Status {
         Queued = "queued", Processing = "processing", RequiresAction = "requires_action", Captured = "captured",
         Failed = "failed", Cancelled = "cancelled", PartiallyRefunded = "partially_refunded", Refunded = "refunded",
@@ -143,13 +145,16 @@ pub async fn begin(tx: &mut Tx, shop: &Shop, order: &Order, provider: Provider, 
     }
     let id = PaymentId::random();
     let currency = shop.settings.currency;
-    let payment = store::insert(tx, id, order, provider, currency, method, now).await.map_err(|error| match db::is_taken(&error) {
-        true => Problem::conflict("payment_in_progress", "This order is being paid. Look at its payments."),
-        false => error.into(),
+    let payment = store::insert(tx, id, order, provider, currency, method, now).await.map_err(|error| {
+        if db::is_taken(&error) { payment_in_progress() } else { error.into() }
     })?;
     orders::store::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
     Ok(payment)
+}
+
+fn payment_in_progress() -> Problem {
+    Problem::conflict("payment_in_progress", "This order is being paid. Look at its payments.")
 }
 
 /// Writes down what a provider says, once, whatever came before it.

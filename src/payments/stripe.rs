@@ -1,4 +1,4 @@
-//! Stripe: PaymentIntents, through async-stripe.
+//! Stripe: payment intents, through async-stripe.
 //!
 //! Its own retries draw a new idempotency key each time, which can charge twice, so every call is made once, with the key
 //! of the payment's row; trying again is the job's business. Its errors are never logged whole: they quote the answer,

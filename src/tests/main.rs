@@ -1,1 +1,17 @@
+//! Stories: what happens in a shop, told through its HTTP API, each on SQLite and on PostgreSQL.
+//!
+//! `.ci/test` runs both halves; without `TEST_DATABASE_URL` the PostgreSQL half is skipped and `the_postgres_half` says
+//! so. After each story the shop has to keep the promises of [`support::invariants`].
 
+#[macro_use]
+mod support;
+
+mod accounts;
+mod carts;
+mod catalog;
+mod errors;
+mod http;
+mod jobs;
+mod orders;
+mod payments;
+mod schema;

@@ -1,0 +1,19 @@
+//! `cartwright migrate`.
+
+use anyhow::Context;
+use cartwright::{clock::Clock, programs, settings::SettingArgs, shop::Shop};
+
+use super::say;
+
+pub async fn run(settings: &SettingArgs) -> anyhow::Result<()> {
+    let shop = Shop::new(programs::begin(settings)?, Clock::default())?;
+    shop.wait_for_database().await?;
+    let pending = shop.db.pending_migrations().await?;
+    shop.db.migrate().await.context("the database cannot be migrated")?;
+    shop.db.close().await;
+    match pending {
+        0 => say("the database is up to date"),
+        1 => say("applied 1 migration"),
+        many => say(format!("applied {many} migrations")),
+    }
+}

@@ -1,0 +1,73 @@
+//! `cartwright serve`.
+
+use cartwright::{
+    clock::Clock,
+    demo::{self, SignIns},
+    programs,
+    settings::SettingArgs,
+    shop::Shop,
+};
+use clap::Args;
+
+use super::say;
+
+/// Serve the API; what no command means
+///
+/// On SQLite, the default, everything is in this one program and in the folder DATA_DIR, also the workers that send
+/// e-mails and talk to payment providers. On PostgreSQL the workers are programs of their own: email-worker,
+/// payment-worker and stock-worker. Ctrl-C and SIGTERM let the requests and jobs under way end first.
+#[derive(Args, Clone, Copy, Default)]
+#[command(after_help = "\
+Examples:
+  cartwright serve --demo
+      A shop to try, at http://127.0.0.1:8000/docs
+  cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
+      Behind a proxy that does TLS
+  DATABASE_URL=postgres://cartwright:…@db/cartwright cartwright serve --migrate
+      On PostgreSQL, whose schema is brought up to date first")]
+pub struct ServeArgs {
+    /// Load the demo shop into an empty database first, and print its sign-ins
+    #[arg(long)]
+    demo: bool,
+    /// Bring the schema of a PostgreSQL database up to date first
+    #[arg(long)]
+    migrate: bool,
+}
+
+pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    let settings = programs::begin(settings)?;
+    let stop = programs::stop_signal()?;
+    let listener = programs::listen("BIND", settings.bind).await?; // first, so that a taken port is told at once
+    let shop = Shop::new(settings, Clock::default())?;
+    tokio::select! {
+        ready = prepare(&shop, args) => ready?,
+        () = stop.cancelled() => return Ok(()),
+    }
+    tracing::info!(address = %listener.local_addr()?, "the shop is open");
+    programs::serve(shop, listener, stop).await;
+    Ok(())
+}
+
+async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
+    if args.migrate {
+        shop.wait_for_database().await?;
+        shop.db.migrate().await?;
+    }
+    programs::prepare(shop).await?;
+    if args.demo {
+        let loaded = demo::load(shop, None, |_| {}).await?;
+        introduce(loaded)?;
+        say(format!("Swagger UI: {}/docs", shop.settings.public_url))?;
+    }
+    Ok(())
+}
+
+/// Says who can sign in to the demo shop.
+pub fn introduce(loaded: Option<SignIns>) -> anyhow::Result<()> {
+    let Some(SignIns { customer, admin }) = loaded else {
+        return say("The database has products already, so the demo shop was not loaded; nothing was changed.");
+    };
+    say("The demo shop is loaded. You can sign in as")?;
+    say(format!("  customer: {} / {}", customer.email, customer.password))?;
+    say(format!("  admin:    {} / {}", admin.email, admin.password))
+}

@@ -1,0 +1,161 @@
+//! What must hold after every story, whatever happened in it. Each promise is a query that finds who broke it.
+
+use std::collections::BTreeMap;
+
+use super::shop::TestShop;
+
+/// A promise, and the query that names what breaks it.
+type Promise = (&'static str, &'static str);
+
+const ALWAYS: &[Promise] = &[
+    ("no stock is negative", "SELECT CAST(id AS TEXT) FROM products WHERE stock < 0"),
+    (
+        "an order has lines",
+        "SELECT o.order_number FROM orders o WHERE NOT EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.id)",
+    ),
+    (
+        "an order's total is the sum of its lines",
+        "SELECT o.order_number FROM orders o
+         WHERE o.total_price <> (SELECT SUM(l.price * l.quantity) FROM order_lines l WHERE l.order_id = o.id)",
+    ),
+    (
+        "a living order took what it sold, a cancelled one gave it back",
+        "SELECT o.order_number FROM orders o JOIN order_lines l ON l.order_id = o.id
+         WHERE CASE WHEN o.status = 'cancelled' THEN 0 ELSE -l.quantity END <> COALESCE(
+             (SELECT SUM(m.delta) FROM stock_movements m WHERE m.order_id = o.id AND m.product_id = l.product_id), 0)",
+    ),
+    (
+        "a paid order has a captured payment of its amount",
+        "SELECT o.order_number FROM orders o WHERE o.payment_status = 'paid' AND NOT EXISTS (
+             SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.amount = o.total_price
+                                        AND p.status IN ('captured', 'partially_refunded'))",
+    ),
+    (
+        "an order is captured at most once",
+        "SELECT CAST(order_id AS TEXT) FROM payments WHERE status IN ('captured', 'partially_refunded')
+         GROUP BY order_id HAVING COUNT(*) > 1",
+    ),
+    (
+        "an order has at most one open payment",
+        "SELECT CAST(order_id AS TEXT) FROM payments WHERE status IN ('queued', 'processing', 'requires_action')
+         GROUP BY order_id HAVING COUNT(*) > 1",
+    ),
+    (
+        "nothing is refunded beyond what was captured",
+        "SELECT CAST(order_id AS TEXT) FROM payments
+         WHERE refunded > amount OR (refunded > 0 AND status NOT IN ('partially_refunded', 'refunded'))",
+    ),
+    (
+        "an idempotency key stands once and with its answer",
+        "SELECT key FROM idempotency_keys GROUP BY user_id, path, key HAVING COUNT(*) > 1 OR MIN(response) = ''",
+    ),
+    (
+        "a session has at most one refresh token to spend",
+        "SELECT 'a session' FROM refresh_tokens WHERE spent_at IS NULL GROUP BY session_id HAVING COUNT(*) > 1",
+    ),
+];
+
+/// What holds unless somebody tampered with the stock.
+const STOCK: &[Promise] = &[
+    (
+        "stock is the sum of its movements",
+        "SELECT p.name FROM products p
+         WHERE p.stock <> COALESCE((SELECT SUM(m.delta) FROM stock_movements m WHERE m.product_id = p.id), 0)",
+    ),
+    (
+        "units sold and units left are the units received",
+        "SELECT p.name FROM products p
+         WHERE p.stock
+             + COALESCE((SELECT SUM(l.quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id
+                         WHERE l.product_id = p.id AND o.status <> 'cancelled'), 0)
+            <> COALESCE((SELECT SUM(m.delta) FROM stock_movements m WHERE m.product_id = p.id AND m.order_id IS NULL), 0)",
+    ),
+];
+
+const NO_DEAD_LETTERS: Promise =
+    ("no job was given up", "SELECT kind || ': ' || COALESCE(last_error, '') FROM jobs WHERE state = 'dead'");
+
+const NOTHING_WAITS: Promise = (
+    "no job is left",
+    "SELECT kind || ' is ' || state || ' ' || COALESCE(last_error, '') FROM jobs WHERE state IN ('pending', 'running')",
+);
+
+/// What holds once all jobs have run.
+const AT_REST: &[Promise] = &[
+    NOTHING_WAITS,
+    (
+        "captured money belongs to a paid order",
+        "SELECT CAST(p.order_id AS TEXT) FROM payments p JOIN orders o ON o.id = p.order_id
+         WHERE p.status = 'captured' AND o.payment_status <> 'paid'",
+    ),
+    (
+        "every webhook was acted on",
+        "SELECT event_id FROM webhooks WHERE processed_at IS NULL",
+    ),
+];
+
+const CONFIRMED: Promise =
+    ("every order was confirmed by mail", "SELECT order_number FROM orders WHERE confirmation_sent IS NULL");
+
+/// # Panics
+/// With every promise that was broken.
+pub async fn hold(shop: &TestShop) {
+    let expected = shop.expected();
+    let mut promises = ALWAYS.to_vec();
+    if !expected.wrong_stock {
+        promises.extend(STOCK);
+    }
+    if !expected.dead_letters {
+        promises.push(NO_DEAD_LETTERS);
+    }
+    if !expected.waiting_jobs {
+        promises.extend(AT_REST);
+    }
+    if !expected.waiting_jobs && !expected.dead_letters {
+        promises.push(CONFIRMED);
+    }
+    let mut broken = Vec::new();
+    for (promise, query) in promises {
+        let who: Vec<(String,)> = shop.db().query(query).fetch_all().await.unwrap_or_else(|error| panic!("{promise}: {error}"));
+        if !who.is_empty() {
+            broken.push(format!("{promise}: broken by {who:?}"));
+        }
+    }
+    broken.extend(jobs_of_orders(shop, "orders.send_confirmation").await);
+    broken.extend(jobs_of_orders(shop, "inventory.prove_order").await);
+    broken.extend(charged_twice(shop));
+    if !expected.repeated_mail {
+        broken.extend(mailed_twice(shop));
+    }
+    assert!(broken.is_empty(), "promises were broken:\n{}", broken.join("\n"));
+}
+
+/// Every order has exactly one job of this kind, and no job is about an order that does not exist.
+async fn jobs_of_orders(shop: &TestShop, kind: &'static str) -> Option<String> {
+    let orders: Vec<(i64,)> = shop.db().query("SELECT id FROM orders ORDER BY id").fetch_all().await.expect("the orders");
+    let payloads: Vec<(String,)> =
+        shop.db().query("SELECT payload FROM jobs WHERE kind = $1").bind(kind).fetch_all().await.expect("the jobs");
+    let about = |(payload,): &(String,)| serde_json::from_str::<serde_json::Value>(payload).ok()?["order"].as_i64();
+    let mut of_jobs: Vec<i64> = payloads.iter().filter_map(about).collect();
+    of_jobs.sort_unstable();
+    let orders: Vec<i64> = orders.into_iter().map(|(id,)| id).collect();
+    (of_jobs != orders).then(|| format!("every order has its {kind}: orders {orders:?}, jobs for {of_jobs:?}"))
+}
+
+/// Whatever our rows say, the provider took money at most once for a payment.
+fn charged_twice(shop: &TestShop) -> Option<String> {
+    let mut charges: BTreeMap<String, usize> = BTreeMap::new();
+    for capture in shop.stripe().captures() {
+        *charges.entry(capture.payment_id).or_default() += 1;
+    }
+    charges.retain(|_, count| *count > 1);
+    (!charges.is_empty()).then(|| format!("a payment is charged once: {charges:?}"))
+}
+
+fn mailed_twice(shop: &TestShop) -> Option<String> {
+    let mut ids: Vec<String> = shop.mail().mails().iter().map(super::smtp::Mail::message_id).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    (ids.len() != all).then(|| format!("a mail leaves once: {} of {all} were copies", all - ids.len()))
+}

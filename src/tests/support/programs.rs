@@ -1,0 +1,185 @@
+//! The real programs as processes of their own, to be killed.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use cartwright::{accounts::{NewUser, Passwords, Role, register}, clock::Clock, db::Db};
+use serde_json::{Value, json};
+
+/// A process that is killed when the test ends.
+pub struct Program(Child);
+
+impl Program {
+    /// Starts `cartwright`, `email-worker`, … with these settings and no others.
+    pub fn start(name: &str, settings: &[(&str, String)], folder: &Path) -> Self {
+        let path = match name {
+            "cartwright" => env!("CARGO_BIN_EXE_cartwright"),
+            "email-worker" => env!("CARGO_BIN_EXE_email-worker"),
+            "payment-worker" => env!("CARGO_BIN_EXE_payment-worker"),
+            _ => env!("CARGO_BIN_EXE_stock-worker"),
+        };
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log"))).unwrap();
+        let child = Command::new(path)
+            .current_dir(folder)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// `kill -9`.
+    pub fn is_killed(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// SIGTERM; answers the exit status.
+    pub fn is_told_to_stop(mut self) -> Option<i32> {
+        let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it may have ended
+        let _ = self.0.wait();
+    }
+}
+
+/// A database, a folder and an address for real programs.
+pub struct Site {
+    pub folder: tempfile::TempDir,
+    pub db: Db,
+    pub url: String,
+    settings: Vec<(&'static str, String)>,
+    http: reqwest::Client,
+}
+
+impl Site {
+    pub async fn open(database_url: Option<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data").join("cartwright.db");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let database_url = database_url.unwrap_or_else(|| format!("sqlite://{}", file.display()));
+        let db = Db::new(&database_url).unwrap();
+        db.migrate().await.unwrap();
+        let address = free_address();
+        let settings = vec![
+            ("DATABASE_URL", database_url),
+            ("DATA_DIR", folder.path().join("data").display().to_string()),
+            ("JWT_SECRET", "a secret of the crash tests, long enough".to_owned()),
+            ("INLINE_WORKERS", "false".to_owned()),
+            ("BIND", address.clone()),
+        ];
+        Self { folder, db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
+    }
+
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.settings.push((name, value.into()));
+    }
+
+    pub fn starts(&self, name: &str) -> Program {
+        Program::start(name, &self.settings, self.folder.path())
+    }
+
+    /// Starts the API and waits until it answers.
+    pub async fn opens(&self) -> Program {
+        let program = self.starts("cartwright");
+        until("the shop is ready", Duration::from_secs(20), || async {
+            let answer = self.http.get(format!("{}/health/ready", self.url)).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        program
+    }
+
+    /// Makes an admin and signs in. The token.
+    pub async fn admin(&self) -> String {
+        self.make_user("admin@example.com", Role::Admin).await;
+        self.signs_in("admin@example.com").await
+    }
+
+    /// Makes a customer and signs in. The token.
+    pub async fn customer(&self, email: &str) -> String {
+        self.make_user(email, Role::Customer).await;
+        self.signs_in(email).await
+    }
+
+    async fn make_user(&self, email: &str, role: Role) {
+        let new = NewUser {
+            email: email.to_owned(),
+            username: None,
+            password_hash: Passwords::new().hash("a long password".to_owned()).await.unwrap(),
+            role,
+            first_name: "Ada".to_owned(),
+            last_name: String::new(),
+            phone_number: String::new(),
+            address: "12 Mill Lane".to_owned(),
+        };
+        let mut tx = self.db.write().await.unwrap();
+        register(&mut tx, new, Clock::default().now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn signs_in(&self, email: &str) -> String {
+        let (status, tokens) = self.post("/api/auth/login", "", None, &json!({"email": email, "password": "a long password"})).await.unwrap();
+        assert_eq!(status, 200, "{tokens}");
+        tokens["access"].as_str().unwrap().to_owned()
+    }
+
+    /// The status and body, unless the connection broke.
+    pub async fn post(&self, path: &str, token: &str, key: Option<&str>, body: &Value) -> Option<(u16, Value)> {
+        let mut request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token).json(body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let answer = request.timeout(Duration::from_secs(20)).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.ok()?))
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Option<(u16, Value)> {
+        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(token).timeout(Duration::from_secs(20)).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.ok()?))
+    }
+
+    pub async fn sells(&self, admin: &str, name: &str, stock: i64) -> i64 {
+        let (status, product) = self.post("/api/products", admin, None, &json!({"name": name, "price": "12.50", "stock": stock})).await.unwrap();
+        assert_eq!(status, 201, "{product}");
+        product["id"].as_i64().unwrap()
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let (count,): (i64,) = self.db.query(sql).fetch_one().await.unwrap();
+        count
+    }
+}
+
+/// A port nobody listens on.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Asks again and again, as another process gives no other sign. Panics when it takes too long; answers how long it took.
+pub async fn until<F: Future<Output = bool>>(what: &str, within: Duration, mut holds: impl FnMut() -> F) -> Duration {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < within, "{what}: not within {within:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    started.elapsed()
+}

@@ -1,0 +1,336 @@
+//! A shop of its own for each story: the real HTTP server over its own database, with a mail server, a Stripe and a
+//! clock that belong to the story.
+
+use std::{
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use cartwright::{
+    accounts::{self, NewUser, Role},
+    api,
+    clock::{Clock, Timestamp},
+    db::Db,
+    http::server,
+    settings::{SettingArgs, Settings, StripeSettings},
+    shop::Shop,
+    workers,
+};
+use clap::Parser;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::OnceCell};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use super::{
+    database::{Database, Engine},
+    people::{Order, PASSWORD, Person, Product, money},
+    smtp::MailServer,
+    stripe::StripeStandIn,
+};
+
+/// Every story begins on 15 January 2025, 06:31 UTC.
+pub const BEGINNING: Timestamp = Timestamp::from_micros(1_736_922_698_809_214);
+
+/// The shop of a story. Cloning is cheap.
+#[derive(Clone)]
+pub struct TestShop {
+    house: Arc<House>,
+    shop: Shop,
+    address: String,
+    http: reqwest::Client,
+    _open: Arc<DropGuard>,
+}
+
+/// What stays when a shop closes and opens again with other settings.
+struct House {
+    folder: PathBuf,
+    database: Database,
+    clock: Clock,
+    mail: MailServer,
+    stripe: StripeStandIn,
+    admin: OnceCell<Person>,
+    expected: Mutex<Expected>,
+}
+
+/// What a story says will be unusual at its end.
+#[derive(Clone, Copy, Default)]
+pub struct Expected {
+    pub dead_letters: bool,
+    pub waiting_jobs: bool,
+    pub wrong_stock: bool,
+    pub repeated_mail: bool,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+impl TestShop {
+    /// A new shop; `None` when its engine is not here.
+    pub async fn opens(engine: Engine) -> Option<Self> {
+        let folder = std::env::temp_dir().join(format!("cartwright-story-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).expect("a folder for the story");
+        let Some(database) = Database::create(engine, &folder).await else {
+            std::fs::remove_dir_all(&folder).expect("the folder just made");
+            return None;
+        };
+        let house = House {
+            folder,
+            database,
+            clock: Clock::standing_at(BEGINNING),
+            mail: MailServer::start().await,
+            stripe: StripeStandIn::start().await,
+            admin: OnceCell::new(),
+            expected: Mutex::default(),
+        };
+        let settings = settings(&house);
+        let shop = open(Arc::new(house), settings).await;
+        if engine == Engine::Sqlite {
+            shop.db().migrate().await.expect("the migrations run");
+        }
+        Some(shop)
+    }
+
+    /// The same shop, opened again beside itself with other settings: what another process would be.
+    pub async fn opens_again(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(&self.house);
+        change(&mut settings);
+        open(Arc::clone(&self.house), settings).await
+    }
+
+    /// Takes everything down.
+    pub async fn closes(self) {
+        self.db().close().await;
+        self.house.database.drop().await;
+        std::fs::remove_dir_all(&self.house.folder).expect("the story's folder can be removed");
+    }
+
+    pub fn inside(&self) -> &Shop {
+        &self.shop
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.shop.db
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub fn mail(&self) -> &MailServer {
+        &self.house.mail
+    }
+
+    pub fn stripe(&self) -> &StripeStandIn {
+        &self.house.stripe
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.house.clock.now()
+    }
+
+    /// Moves the clock. Nothing happens by itself.
+    pub fn time_passes(&self, by: Duration) {
+        self.house.clock.advance(by);
+    }
+
+    /// Runs every job that is due, and what follows from it, until none is.
+    pub async fn runs_its_jobs(&self) {
+        loop {
+            let mut ran = 0;
+            for worker in workers::all() {
+                ran += worker.run_due(&self.shop).await.expect("the workers reach the database");
+            }
+            if ran == 0 {
+                return;
+            }
+        }
+    }
+
+    pub fn expected(&self) -> Expected {
+        *self.house.expected.lock().unwrap()
+    }
+
+    pub fn expects_dead_letters(&self) {
+        self.house.expected.lock().unwrap().dead_letters = true;
+    }
+
+    pub fn expects_waiting_jobs(&self) {
+        self.house.expected.lock().unwrap().waiting_jobs = true;
+    }
+
+    pub fn expects_wrong_stock(&self) {
+        self.house.expected.lock().unwrap().wrong_stock = true;
+    }
+
+    pub fn expects_repeated_mail(&self) {
+        self.house.expected.lock().unwrap().repeated_mail = true;
+    }
+
+    /// Somebody who is not signed in.
+    pub fn visitor(&self) -> Person {
+        Person::unknown(self)
+    }
+
+    /// Registers and signs in.
+    pub async fn customer(&self, email: &str) -> Person {
+        let registration = json!({"email": email, "password": PASSWORD, "first_name": "Ada", "address": "12 St James's Square"});
+        let user = self.visitor().post("/api/auth/register").json(&registration).await.is(201);
+        let mut customer = Person::unknown(self);
+        customer.email = email.to_owned();
+        customer.id = user["id"].as_i64().expect("a user has an id");
+        customer.signs_in().await;
+        customer
+    }
+
+    /// The one who runs the shop. Made when first asked for.
+    pub async fn admin(&self) -> Person {
+        let admin = self.house.admin.get_or_init(|| self.hires_an_admin("boss@example.com")).await;
+        admin.of(self)
+    }
+
+    async fn hires_an_admin(&self, email: &str) -> Person {
+        let hash = self.shop.passwords.hash(PASSWORD.to_owned()).await.expect("a core to hash on");
+        let new = NewUser {
+            email: email.to_owned(),
+            username: None,
+            password_hash: hash,
+            role: Role::Admin,
+            first_name: String::new(),
+            last_name: String::new(),
+            phone_number: String::new(),
+            address: "1 Shop Street".to_owned(),
+        };
+        let mut tx = self.db().write().await.expect("a transaction");
+        let user = accounts::register(&mut tx, new, self.now()).await.expect("the first admin");
+        tx.commit().await.expect("the admin is kept");
+        let mut admin = Person::unknown(self);
+        admin.email = email.to_owned();
+        admin.id = user.id.0;
+        admin.signs_in().await;
+        admin
+    }
+
+    /// Puts a product on the shelf: `shop.sells("Mug").at(12_00).in_stock(1).await`.
+    pub fn sells(&self, name: &str) -> Offer {
+        let product = json!({"name": name, "price": "10.00", "stock": 100});
+        Offer { shop: self.clone(), product }
+    }
+
+    pub async fn stock_of(&self, product: &Product) -> i64 {
+        let found: (i64,) = self
+            .db()
+            .query("SELECT stock FROM products WHERE id = $1")
+            .bind(product.id)
+            .fetch_one()
+            .await
+            .expect("the product is there");
+        found.0
+    }
+
+    /// Stripe says what happened, signed, at this moment. Its answer is ours.
+    pub async fn hears_from_stripe(&self, event: &str, intent: &str) -> super::answer::Answer {
+        let stripe = self.stripe();
+        let webhook = stripe.webhook_at(event, intent, self.now().unix_seconds(), stripe.webhook_secret());
+        self.receives(&webhook).await
+    }
+
+    /// A webhook comes in: its body and its signature.
+    pub async fn receives(&self, (body, signature): &(String, String)) -> super::answer::Answer {
+        let webhook = self.visitor().post("/api/payments/webhooks/stripe");
+        webhook.header("stripe-signature", signature).body("application/json", body.clone()).await
+    }
+
+    /// How an order stands, as the boss sees it: `("confirmed", "paid")`.
+    pub async fn standing_of(&self, order: &Order) -> (String, String) {
+        let order = self.admin().await.sees(order).await;
+        let text = |name: &str| order[name].as_str().expect("a status").to_owned();
+        (text("status"), text("payment_status"))
+    }
+
+    /// How many rows a `SELECT COUNT(*)` counts.
+    pub async fn counts(&self, sql: &'static str) -> i64 {
+        let (count,): (i64,) = self.db().query(sql).fetch_one().await.expect("a count");
+        count
+    }
+
+    /// Reaches into the database behind the shop's back.
+    pub async fn tampers(&self, sql: &'static str) -> u64 {
+        let mut tx = self.db().write().await.expect("a transaction");
+        let changed = tx.query(sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        tx.commit().await.expect("the change is kept");
+        changed
+    }
+}
+
+fn settings(house: &House) -> Settings {
+    let folder = house.folder.to_str().expect("a folder in UTF-8");
+    let flags = ["stories", "--data-dir", folder, "--bind", "127.0.0.1:0", "--inline-workers", "false", "--public-url", "https://shop.test"];
+    // Checked as an SQLite shop, which needs no secret from the environment; the story's own follow.
+    let sqlite = format!("sqlite://{folder}/shop.db");
+    let flags = Flags::parse_from(flags.into_iter().chain(["--database-url", &sqlite]));
+    let mut settings = flags.settings.check().expect("the settings of a story");
+    settings.database_url = house.database.url.clone().into();
+    settings.redis_url = None;
+    settings.jwt_secret = "a secret of the stories, long enough".into();
+    settings.smtp_url = Some(house.mail.url().into());
+    settings.stripe = Some(StripeSettings {
+        secret_key: house.stripe.secret_key().into(),
+        webhook_secret: Some(house.stripe.webhook_secret().into()),
+        api_base: Some(house.stripe.url().to_owned()),
+    });
+    settings
+}
+
+async fn open(house: Arc<House>, settings: Settings) -> TestShop {
+    let shop = Shop::new(settings, house.clock.clone()).expect("the shop opens");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
+    let address = format!("http://{}", listener.local_addr().expect("the address just bound"));
+    let stop = CancellationToken::new();
+    tokio::spawn(server::serve(listener, api::app(&shop), stop.clone()));
+    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    TestShop { house, shop, address, http, _open: Arc::new(stop.drop_guard()) }
+}
+
+/// A product on its way to the shelf.
+pub struct Offer {
+    shop: TestShop,
+    product: Value,
+}
+
+impl Offer {
+    /// Minor units: `12_00` is 12.00.
+    pub fn at(self, price: i64) -> Self {
+        self.with("price", money(price))
+    }
+
+    pub fn in_stock(self, stock: i64) -> Self {
+        self.with("stock", stock)
+    }
+
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.product[field] = value.into();
+        self
+    }
+}
+
+impl IntoFuture for Offer {
+    type Output = Product;
+    type IntoFuture = Pin<Box<dyn Future<Output = Product> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let made = self.shop.admin().await.post("/api/products").json(&self.product).await.is(201);
+            Product::from(made.json())
+        })
+    }
+}
