@@ -35,6 +35,6 @@ impl Media {
     /// The address a browser loads a file from; an address from an import is one already.
     #[must_use]
     pub fn url(&self, file: &str) -> String {
-        if file.starts_with("http://") || file.starts_with("https://") { file.to_owned() } else { format!("{}/{file}", self.base) }
+        if file.contains("://") { file.to_owned() } else { format!("{}/{file}", self.base) }
     }
 }

@@ -163,6 +163,17 @@ impl SettingArgs {
         }
     }
 
+    /// Where the program with these settings tells whether it is ready. Checks nothing else and makes nothing.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the address is none.
+    pub fn health_address(&self) -> Checked<SocketAddr> {
+        match given(self.worker_bind.as_ref()) {
+            Some(text) => address("WORKER_BIND", text),
+            None => address("BIND", &self.bind),
+        }
+    }
+
     /// Checks every setting and makes the folder the embedded default lives in.
     ///
     /// # Errors

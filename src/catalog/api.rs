@@ -18,7 +18,7 @@ use crate::{
     http::{
         body::Body,
         paging::Page,
-        problem::{ApiResult, Problem},
+        problem::{ApiResult, FieldError, Problem},
         query::Ask,
         reply::{Created, Done, List, Reply, json_bytes, tagged},
         tags::Tag,
@@ -112,8 +112,16 @@ struct BrandPatch {
     name: Option<String>,
 }
 
-fn price(shop: &Shop, field: &str, amount: &Amount) -> ApiResult<Money> {
-    shop.settings.currency.parse(amount).map_err(|why| Problem::invalid_field(field, "amount", why))
+fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError> {
+    shop.settings.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
+}
+
+/// The price, or a stand-in for one whose fault is noted.
+fn price(shop: &Shop, amount: &Amount, errors: &mut Vec<FieldError>) -> Money {
+    money(shop, "price", amount).unwrap_or_else(|error| {
+        errors.push(error);
+        Money(0)
+    })
 }
 
 pub struct CatalogApi;
@@ -152,7 +160,10 @@ impl CatalogApi {
         per_page: Ask<i64>,
     ) -> ApiResult<List<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let limit = |field: &str, amount: &Ask<Amount>| amount.get(field)?.map(|amount| price(&shop, field, &amount)).transpose();
+        let limit = |field: &str, amount: &Ask<Amount>| {
+            let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
+            given.map_err(|error| Problem::invalid(vec![error]))
+        };
         let filter = Filter {
             terms: list::search_terms(&search.get("search")?.unwrap_or_default())?,
             category: category.get("category")?,
@@ -191,8 +202,9 @@ impl CatalogApi {
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
     async fn create_product(&self, shop: Data<&Shop>, _by: Admin, body: Body<ProductInput>) -> ApiResult<Created<ProductView>> {
         let input = body.check()?;
+        let mut errors = Vec::new();
         let new = NewProduct {
-            price: price(&shop, "price", &input.price)?,
+            price: price(&shop, &input.price, &mut errors),
             name: input.name,
             slug: None,
             description: input.description.unwrap_or_default(),
@@ -203,6 +215,7 @@ impl CatalogApi {
             sku: None,
         };
         let mut tx = shop.db.write().await?;
+        super::check_parents(&mut tx, new.category, new.brand, errors).await?;
         let product = super::create_product(&mut tx, new, shop.now()).await?;
         let made = view::product(&mut tx, &shop, product).await?;
         commit_and_forget(&shop, tx).await?;
@@ -212,12 +225,12 @@ impl CatalogApi {
     /// Replaces a product.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
     async fn replace_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>, body: Body<ProductReplacement>) -> ApiResult<Json<ProductView>> {
-        change(&shop, id.0, || {
+        change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
                 name: Some(input.name),
                 description: input.description,
-                price: Some(price(&shop, "price", &input.price)?),
+                price: Some(price(&shop, &input.price, errors)),
                 stock: input.stock,
                 is_active: input.is_active,
                 category: input.category,
@@ -230,12 +243,12 @@ impl CatalogApi {
     /// Changes a product.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
     async fn change_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>, body: Body<ProductPatch>) -> ApiResult<Json<ProductView>> {
-        change(&shop, id.0, || {
+        change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
                 name: input.name,
                 description: input.description,
-                price: input.price.map(|amount| price(&shop, "price", &amount)).transpose()?,
+                price: input.price.map(|amount| price(&shop, &amount, errors)),
                 stock: input.stock,
                 is_active: input.is_active,
                 category: input.category,
@@ -367,10 +380,13 @@ impl CatalogApi {
 }
 
 /// The body is judged only after the product was found.
-async fn change(shop: &Shop, id: ProductId, input: impl FnOnce() -> ApiResult<ProductChange>) -> ApiResult<Json<ProductView>> {
+async fn change(shop: &Shop, id: ProductId, input: impl FnOnce(&mut Vec<FieldError>) -> ApiResult<ProductChange>) -> ApiResult<Json<ProductView>> {
     let mut tx = shop.db.write().await?;
     let product: Product = store::lock_product(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
-    let product = super::change_product(&mut tx, product, input()?, shop.now()).await?;
+    let mut errors = Vec::new();
+    let change = input(&mut errors)?;
+    super::check_parents(&mut tx, change.category.value().copied(), change.brand.value().copied(), errors).await?;
+    let product = super::change_product(&mut tx, product, change, shop.now()).await?;
     let changed = view::product(&mut tx, shop, product).await?;
     commit_and_forget(shop, tx).await?;
     Ok(Json(changed))

@@ -8,7 +8,10 @@ use std::collections::HashMap;
 
 use poem_openapi::types::MaybeUndefined;
 
-use super::{NewProduct, Product, ProductChange, change_product, create_brand, create_category, create_product, shopify::ImportedProduct, store};
+use super::{
+    NewProduct, Product, ProductChange, change_product, create_brand, create_category, create_product,
+    shopify::ImportedProduct, store,
+};
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
@@ -24,9 +27,15 @@ pub struct Imported {
     pub updated: usize,
 }
 
-/// Creates or changes every product; `progress` hears of each one. What a file leaves empty (brand, category, image)
-/// stays as it is; its name, description, price, stock and status are taken over.
-pub async fn import(tx: &mut Tx, currency: Currency, products: Vec<ImportedProduct>, now: Timestamp, progress: impl Fn()) -> ApiResult<Imported> {
+/// Creates or changes every product; `progress` hears of each one. What a file leaves empty (brand, category, image, stock)
+/// stays as it is; its name, description, price and status are taken over.
+pub async fn import(
+    tx: &mut Tx,
+    currency: Currency,
+    products: Vec<ImportedProduct>,
+    now: Timestamp,
+    progress: impl Fn(),
+) -> ApiResult<Imported> {
     let mut parents = Parents::default();
     let (known, new) = divide(tx, products).await?;
     let imported = Imported { created: new.len(), updated: known.len() };
@@ -42,7 +51,10 @@ pub async fn import(tx: &mut Tx, currency: Currency, products: Vec<ImportedProdu
 }
 
 /// The products the shop knows, in id order, and those it does not, in the file's.
-async fn divide(tx: &mut Tx, products: Vec<ImportedProduct>) -> db::Result<(Vec<(ProductId, ImportedProduct)>, Vec<ImportedProduct>)> {
+async fn divide(
+    tx: &mut Tx,
+    products: Vec<ImportedProduct>,
+) -> db::Result<(Vec<(ProductId, ImportedProduct)>, Vec<ImportedProduct>)> {
     let (mut known, mut new) = (Vec::new(), Vec::new());
     for product in products {
         match store::find_by_sku(tx, &product.sku).await? {
@@ -54,7 +66,13 @@ async fn divide(tx: &mut Tx, products: Vec<ImportedProduct>) -> db::Result<(Vec<
     Ok((known, new))
 }
 
-async fn create(tx: &mut Tx, product: ImportedProduct, currency: Currency, parents: &mut Parents, now: Timestamp) -> ApiResult<()> {
+async fn create(
+    tx: &mut Tx,
+    product: ImportedProduct,
+    currency: Currency,
+    parents: &mut Parents,
+    now: Timestamp,
+) -> ApiResult<()> {
     let new = NewProduct {
         price: price(currency, &product)?,
         category: parents.category(tx, product.category.as_deref()).await?,
@@ -62,7 +80,7 @@ async fn create(tx: &mut Tx, product: ImportedProduct, currency: Currency, paren
         name: product.name,
         slug: None,
         description: product.description,
-        stock: product.stock,
+        stock: product.stock.unwrap_or(0),
         is_active: product.is_active,
         sku: Some(product.sku),
     };
@@ -71,7 +89,14 @@ async fn create(tx: &mut Tx, product: ImportedProduct, currency: Currency, paren
     Ok(())
 }
 
-async fn update(tx: &mut Tx, id: ProductId, product: ImportedProduct, currency: Currency, parents: &mut Parents, now: Timestamp) -> ApiResult<()> {
+async fn update(
+    tx: &mut Tx,
+    id: ProductId,
+    product: ImportedProduct,
+    currency: Currency,
+    parents: &mut Parents,
+    now: Timestamp,
+) -> ApiResult<()> {
     let Some(before) = store::lock_product(tx, id).await? else {
         return create(tx, product, currency, parents, now).await; // deleted in this very moment
     };
@@ -81,7 +106,7 @@ async fn update(tx: &mut Tx, id: ProductId, product: ImportedProduct, currency: 
         brand: given(parents.brand(tx, product.brand.as_deref()).await?),
         name: Some(product.name),
         description: Some(product.description),
-        stock: Some(product.stock),
+        stock: product.stock,
         is_active: Some(product.is_active),
     };
     let Product { id, .. } = change_product(tx, before, change, now).await?;
@@ -90,7 +115,9 @@ async fn update(tx: &mut Tx, id: ProductId, product: ImportedProduct, currency: 
 }
 
 fn price(currency: Currency, product: &ImportedProduct) -> ApiResult<Money> {
-    currency.parse(&Amount::new(product.price.as_str())).map_err(|why| Problem::invalid_field("price", "amount", format!("on line {} {why}", product.line)))
+    currency
+        .parse(&Amount::new(product.price.as_str()))
+        .map_err(|why| Problem::invalid_field("price", "amount", format!("on line {} {why}", product.line)))
 }
 
 fn given<T>(value: Option<T>) -> MaybeUndefined<T> {

@@ -71,9 +71,9 @@ pub struct ProductChange {
     pub brand: MaybeUndefined<BrandId>,
 }
 
-/// Puts a product on the shelf, with the movement that explains its stock.
+/// Puts a product on the shelf, with the movement that explains its stock. Its category and brand exist; see
+/// [`check_parents`].
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
-    check_parents(tx, new.category, new.brand).await?;
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
     let product = store::insert_product(tx, &new, &slug, now).await?;
     inventory::receive(tx, product.id, new.stock, now).await?;
@@ -89,7 +89,6 @@ pub async fn change_product(tx: &mut Tx, mut product: Product, change: ProductCh
     product.category_id = changed(change.category, product.category_id);
     product.brand_id = changed(change.brand, product.brand_id);
     product.updated_at = now;
-    check_parents(tx, product.category_id, product.brand_id).await?;
     store::update_product(tx, &product).await?;
     if let Some(stock) = change.stock {
         inventory::set(tx, product.id, stock, Reason::Adjusted, now).await?;
@@ -106,8 +105,11 @@ fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
     }
 }
 
-async fn check_parents(tx: &mut Tx, category: Option<CategoryId>, brand: Option<BrandId>) -> ApiResult<()> {
-    let mut errors = Vec::new();
+/// Adds what only the database knows to be wrong to what is wrong already, so that a client hears of it all at once.
+///
+/// # Errors
+/// 422 when anything is wrong.
+pub async fn check_parents(tx: &mut Tx, category: Option<CategoryId>, brand: Option<BrandId>, mut errors: Vec<FieldError>) -> ApiResult<()> {
     if let Some(id) = category
         && store::find_category(tx, id).await?.is_none()
     {

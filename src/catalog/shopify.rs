@@ -33,7 +33,8 @@ pub struct ImportedProduct {
     pub description: String,
     /// Decimal text with no more decimals than the currency has, such as `19.90`.
     pub price: String,
-    pub stock: i64,
+    /// `None` where the file does not say, as in exports of shops with several locations.
+    pub stock: Option<i64>,
     pub brand: Option<String>,
     pub category: Option<String>,
     /// An http or https URL.
@@ -582,9 +583,9 @@ fn most_money(places: usize) -> String {
     if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
-fn stock(cell: &str) -> Result<i64, String> {
+fn stock(cell: &str) -> Result<Option<i64>, String> {
     if cell.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     if cell.strip_prefix('-').is_some_and(is_digits) {
         return Err(format!("{} is below zero; write 0 when it is sold out", shown(cell)));
@@ -593,7 +594,7 @@ fn stock(cell: &str) -> Result<i64, String> {
         return Err(format!("{} is not a number of pieces; write it like 12", shown(cell)));
     }
     let too_many = || format!("{} is too many; at most {MOST_STOCK} fit", shown(cell));
-    cell.parse().ok().filter(|stock| *stock <= MOST_STOCK).ok_or_else(too_many)
+    cell.parse().ok().filter(|stock| *stock <= MOST_STOCK).map(Some).ok_or_else(too_many)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -888,7 +889,7 @@ mod tests {
             name: "Mug".into(),
             description: "Holds coffee.".into(),
             price: "9.50".into(),
-            stock: 12,
+            stock: Some(12),
             brand: Some("Acme".into()),
             category: Some("Mugs".into()),
             image: Some("https://cdn.example.com/mug.jpg?v=1".into()),
@@ -902,7 +903,7 @@ mod tests {
         let reading = read("Variant Price,Handle,Title\n5,mug,Mug".as_bytes(), 2).unwrap();
         assert_eq!(reading.faults, []);
         let mug = &reading.products[0];
-        assert_eq!((mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active), ("mug", "5", 0, true));
+        assert_eq!((mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active), ("mug", "5", None, true));
         assert_eq!((&mug.brand, &mug.category, &mug.image, mug.description.as_str()), (&None, &None, &None, ""));
     }
 
@@ -915,7 +916,7 @@ mod tests {
         assert_eq!(reading.faults, []);
         let mug = &reading.products[0];
         assert_eq!((mug.name.as_str(), mug.sku.as_str(), mug.description.as_str()), ("Mug – Red", "M-1", "Fine"));
-        assert_eq!((mug.price.as_str(), mug.stock, mug.is_active), ("4.00", 3, false));
+        assert_eq!((mug.price.as_str(), mug.stock, mug.is_active), ("4.00", Some(3), false));
         assert_eq!((mug.category.as_deref(), mug.image.as_deref()), (Some("Mugs"), Some("https://e.com/2.png")));
     }
 
@@ -1035,7 +1036,7 @@ mod tests {
 
     #[test]
     fn stock_is_a_whole_number_of_pieces() {
-        assert_eq!((stock(""), stock("0"), stock("2147483647")), (Ok(0), Ok(0), Ok(2_147_483_647)));
+        assert_eq!((stock(""), stock("0"), stock("2147483647")), (Ok(None), Ok(Some(0)), Ok(Some(2_147_483_647))));
         assert_eq!(stock("-3"), Err("\"-3\" is below zero; write 0 when it is sold out".to_owned()));
         assert_eq!(stock("1.5"), Err("\"1.5\" is not a number of pieces; write it like 12".to_owned()));
         for many in ["2147483648", "99999999999999999999999"] {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use cartwright::{
     accounts::{self, NewUser, Role},
     programs,
@@ -23,6 +23,7 @@ pub enum AdminCommand {
 /// Without a password it is asked for.
 #[derive(Args)]
 pub struct CreateArgs {
+    /// The address to sign in with
     #[arg(long)]
     email: String,
     /// The name to sign in with besides the e-mail [default: the e-mail's part before the @]
@@ -71,7 +72,7 @@ async fn create(shop: &Shop, email: String, username: Option<String>, password: 
     };
     let mut tx = shop.db.write().await?;
     let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|problem| match problem.code {
-        "email_taken" => anyhow::anyhow!("{email} has an account already; nothing was changed"),
+        "email_taken" => anyhow!("{email} has an account already; nothing was changed"),
         _ => told(problem),
     })?;
     tx.commit().await?;

@@ -10,7 +10,7 @@ use cartwright::{
     settings::{SettingArgs, Settings},
     shop::Shop,
 };
-use clap::{ArgMatches, Args};
+use clap::Args;
 use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,20 +30,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct DoctorArgs {
     /// Only ask a program that runs with these settings whether it is ready; for container health checks
     ///
-    /// Asks WORKER_BIND when it is set, else BIND. Ends with status 0 when the answer is yes.
+    /// Asks `WORKER_BIND` when it is set, else `BIND`. Ends with status 0 when the answer is yes.
     #[arg(long)]
     ready: bool,
 }
 
-pub async fn run(args: DoctorArgs, settings: &SettingArgs, matches: &ArgMatches) -> anyhow::Result<()> {
-    if args.ready { ready(matches).await } else { examine(settings).await }
+pub async fn run(args: DoctorArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    if args.ready { ready(settings.health_address()?).await } else { examine(settings).await }
 }
 
-/// Reads the address itself: checking all settings would make folders.
-async fn ready(matches: &ArgMatches) -> anyhow::Result<()> {
-    let given = |setting| matches.get_one::<String>(setting);
-    let bind = given("worker_bind").or_else(|| given("bind")).context("BIND is not set")?;
-    let address: SocketAddr = bind.parse().with_context(|| format!("{bind} is no address and port, like 127.0.0.1:8000"))?;
+async fn ready(address: SocketAddr) -> anyhow::Result<()> {
     if is_ready(address).await { Ok(()) } else { bail!("{address} is not ready") }
 }
 
@@ -75,14 +71,13 @@ enum Finding {
 use Finding::{Fail, Ok as Fine, Warn};
 
 async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
-    let settings = match programs::begin(args) {
-        Ok(settings) => settings,
+    let shop = match programs::begin(args).and_then(|settings| Shop::new(settings, Clock::default())) {
+        Ok(shop) => shop,
         Err(error) => {
             report("settings", &Fail(format!("{error:#}")))?;
             bail!("correct the setting and run this again; the rest can only be looked at with good settings");
         }
     };
-    let shop = Shop::new(settings, Clock::default())?;
     let settings = &shop.settings;
     let mut findings = vec![
         ("settings", Fine("every value can be used".to_owned())),
@@ -125,7 +120,10 @@ async fn folder(folder: &Path) -> Finding {
     };
     match written.await {
         Ok(()) => Fine(format!("{} can be written", folder.display())),
-        Err(error) => Fail(format!("{} cannot be written ({error}); give this user the right to, or name another folder", folder.display())),
+        Err(error) => Fail(format!(
+            "{} cannot be written ({error}); give this user the right to, or name another folder",
+            folder.display()
+        )),
     }
 }
 
@@ -139,8 +137,12 @@ async fn database(shop: &Shop) -> Finding {
         Ok(()) => match (in_time(shop.db.pending_migrations()).await, shop.db.dialect()) {
             (Err(why), _) => Fail(format!("the migrations cannot be read: {why}")),
             (Ok(0), _) => Fine("the database answers and its schema is current".to_owned()),
-            (Ok(pending), Dialect::Sqlite) => Fine(format!("the database answers; the next start applies {pending} migration(s)")),
-            (Ok(pending), Dialect::Postgres) => Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`")),
+            (Ok(pending), Dialect::Sqlite) => {
+                Fine(format!("the database answers; the next start applies {pending} migration(s)"))
+            }
+            (Ok(pending), Dialect::Postgres) => {
+                Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`"))
+            }
         },
     }
 }
@@ -154,7 +156,10 @@ async fn redis(shop: &Shop) -> Finding {
     match timeout(PATIENCE, shop.cache.redis_answers()).await {
         Ok(None) => Fine("not set: each process has a cache of its own".to_owned()),
         Ok(Some(true)) => Fine("Redis answers".to_owned()),
-        _ => Fail("Redis does not answer, so the shop works more slowly; check the address and that the server runs".to_owned()),
+        _ => Fail(
+            "Redis does not answer, so the shop works more slowly; check the address and that the server runs"
+                .to_owned(),
+        ),
     }
 }
 
@@ -171,9 +176,10 @@ async fn mail(shop: &Shop) -> Finding {
 fn stripe(settings: &Settings) -> Finding {
     match &settings.stripe {
         None => Warn("STRIPE_SECRET_KEY is not set: orders cannot be paid by card".to_owned()),
-        Some(stripe) if stripe.webhook_secret.is_none() => {
-            Warn("STRIPE_WEBHOOK_SECRET is not set: no webhook is believed, so payments are confirmed more slowly".to_owned())
-        }
+        Some(stripe) if stripe.webhook_secret.is_none() => Warn(
+            "STRIPE_WEBHOOK_SECRET is not set: no webhook is believed, so payments are confirmed more slowly"
+                .to_owned(),
+        ),
         Some(_) => Fine("the key and the webhook secret are set".to_owned()),
     }
 }
@@ -182,6 +188,8 @@ async fn port(address: SocketAddr) -> Finding {
     match TcpListener::bind(address).await {
         Ok(_) => Fine(format!("{address} is free")),
         Err(_) if is_ready(address).await => Fine(format!("a shop serves at {address}")),
-        Err(error) => Fail(format!("cannot listen at {address} ({error}); choose another address or stop the other program")),
+        Err(error) => {
+            Fail(format!("cannot listen at {address} ({error}); choose another address or stop the other program"))
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use cartwright::{
     cache::Part,
     catalog::{
@@ -36,7 +36,9 @@ pub enum ImportCommand {
 /// made. A product is recognised by its SKU, or else by handle and options, so importing a file again updates what it
 /// brought. All rows are written together or not at all: a bad row is named with its line and column.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   cartwright import products products_export.csv
   cartwright import products products_export.csv --skip-bad
@@ -44,7 +46,8 @@ Examples:
   zcat export.csv.gz | cartwright import products -
 
 Needed columns: Handle, Title, Variant Price. Known ones besides: Body (HTML), Vendor, Product Category, Type, Published,
-Option1 Value to Option3 Value, Variant SKU, Variant Inventory Qty, Image Src, Variant Image, Status.")]
+Option1 Value to Option3 Value, Variant SKU, Variant Inventory Qty, Image Src, Variant Image, Status."
+)]
 pub struct ProductsArgs {
     /// The CSV file; - reads standard input
     file: PathBuf,
@@ -71,7 +74,7 @@ fn read(file: &Path, decimals: u8) -> anyhow::Result<Reading> {
         Some("-") => Box::new(io::stdin()),
         _ => Box::new(File::open(file).with_context(|| format!("{} cannot be opened", file.display()))?),
     };
-    shopify::read(input, decimals).with_context(|| file.display().to_string())
+    shopify::read(input, decimals).map_err(|error| anyhow!("{}: {error}", file.display()))
 }
 
 fn tell(faults: &[Fault]) {
@@ -91,7 +94,8 @@ fn rows(faults: &[Fault]) -> usize {
 async fn write(shop: &Shop, products: Vec<ImportedProduct>) -> anyhow::Result<Imported> {
     let bar = progress_bar(products.len(), "products")?;
     let mut tx = shop.db.write().await?;
-    let imported = import::import(&mut tx, shop.settings.currency, products, shop.now(), || bar.inc(1)).await.map_err(told)?;
+    let imported =
+        import::import(&mut tx, shop.settings.currency, products, shop.now(), || bar.inc(1)).await.map_err(told)?;
     tx.commit().await?;
     shop.cache.forget(&[Part::Catalog]).await;
     bar.finish_and_clear();

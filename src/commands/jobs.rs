@@ -107,7 +107,8 @@ fn short(error: &str) -> String {
 
 /// Columns as wide as their widest cell, two spaces apart.
 fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let line = |row: [String; N]| {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         cells.join("  ").trim_end().to_owned()
@@ -138,7 +139,11 @@ async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
         }
     }
     tx.commit().await?;
-    say(format!("{revived} dead jobs are due now"))
+    match revived {
+        0 => say("no job is dead"),
+        1 => say("1 job is due now"),
+        many => say(format!("{many} jobs are due now")),
+    }
 }
 
 async fn discard(shop: &Shop, id: JobId) -> anyhow::Result<()> {

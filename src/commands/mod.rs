@@ -24,7 +24,7 @@ use cartwright::{
     settings::{SECRETS_HELP, SettingArgs, Settings},
     shop::Shop,
 };
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A headless commerce backend: a documented REST API, with everything slow done by background jobs.
@@ -32,7 +32,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, a customer and an admin
 /// that you can try at once; nothing needs to be installed or set for it.
 #[derive(Parser)]
-#[command(name = "cartwright", version, after_help = SECRETS_HELP, max_term_width = 120)]
+#[command(name = "cartwright", version, after_help = SECRETS_HELP, verbatim_doc_comment)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -42,14 +42,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API; what no command means
     Serve(serve::ServeArgs),
     /// Bring the database's schema up to date
     ///
     /// Running it again, or from several places at once, does no harm. An SQLite database is also migrated by whichever
     /// program opens it first; PostgreSQL waits for this command or `serve --migrate`.
+    #[command(verbatim_doc_comment)]
     Migrate,
-    /// Fill an empty database with the demo shop
     Seed(seed::SeedArgs),
     /// Import data from a file
     #[command(subcommand)]
@@ -64,16 +63,13 @@ enum Command {
     /// Look after the background jobs
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
-    /// Check every setting and everything the shop depends on
     Doctor(doctor::DoctorArgs),
-    /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
 
 /// Does what the command line says.
 pub async fn run() -> anyhow::Result<()> {
-    let matches = Cli::command().get_matches();
-    let Cli { command, settings } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let Cli { command, settings } = Cli::parse();
     match command.unwrap_or(Command::Serve(serve::ServeArgs::default())) {
         Command::Serve(args) => serve::run(args, &settings).await,
         Command::Migrate => migrate::run(&settings).await,
@@ -82,7 +78,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Admin(command) => admin::run(command, &settings).await,
         Command::Openapi => openapi::run(),
         Command::Jobs(command) => jobs::run(command, &settings).await,
-        Command::Doctor(args) => doctor::run(args, &settings, &matches).await,
+        Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -11,6 +11,7 @@ use super::{open, progress_bar, serve::introduce};
 /// A small shop of household things: 60 products with pictures, 8 categories, 9 brands, a customer and an admin, whose
 /// sign-ins are printed. A database that has products is left as it is.
 #[derive(Args, Clone, Copy)]
+#[command(verbatim_doc_comment)]
 pub struct SeedArgs {
     /// Load the demo shop, the only data there is to seed with
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `cartwright serve`.
 
+use anyhow::Context;
 use cartwright::{
     clock::Clock,
     demo::{self, SignIns},
@@ -13,18 +14,21 @@ use super::say;
 
 /// Serve the API; what no command means
 ///
-/// On SQLite, the default, everything is in this one program and in the folder DATA_DIR, also the workers that send
+/// On SQLite, the default, everything is in this one program and in the folder `DATA_DIR`, also the workers that send
 /// e-mails and talk to payment providers. On PostgreSQL the workers are programs of their own: email-worker,
 /// payment-worker and stock-worker. Ctrl-C and SIGTERM let the requests and jobs under way end first.
 #[derive(Args, Clone, Copy, Default)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   cartwright serve --demo
       A shop to try, at http://127.0.0.1:8000/docs
   cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
       Behind a proxy that does TLS
   DATABASE_URL=postgres://cartwright:…@db/cartwright cartwright serve --migrate
-      On PostgreSQL, whose schema is brought up to date first")]
+      On PostgreSQL, whose schema is brought up to date first"
+)]
 pub struct ServeArgs {
     /// Load the demo shop into an empty database first, and print its sign-ins
     #[arg(long)]
@@ -51,7 +55,7 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
 async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
     if args.migrate {
         shop.wait_for_database().await?;
-        shop.db.migrate().await?;
+        shop.db.migrate().await.context("the database cannot be migrated")?;
     }
     programs::prepare(shop).await?;
     if args.demo {

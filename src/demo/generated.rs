@@ -9,10 +9,21 @@ use crate::{
     money::{Currency, Money},
 };
 
-const KINDS: [&str; 10] = ["Small", "Large", "Classic", "Everyday", "Compact", "Studio", "Slim", "Heritage", "Travel", "Family"];
+const KINDS: [&str; 10] =
+    ["Small", "Large", "Classic", "Everyday", "Compact", "Studio", "Slim", "Heritage", "Travel", "Family"];
 const COLORS: [&str; 12] = [
-    "Chalk White", "Moss Green", "Slate Grey", "Deep Blue", "Brick Red", "Ochre", "Charcoal", "Sand", "Plum", "Copper",
-    "Pale Birch", "Dark Walnut",
+    "Chalk White",
+    "Moss Green",
+    "Slate Grey",
+    "Deep Blue",
+    "Brick Red",
+    "Ochre",
+    "Charcoal",
+    "Sand",
+    "Plum",
+    "Copper",
+    "Pale Birch",
+    "Dark Walnut",
 ];
 const PACKS: [&str; 5] = ["", ", Set of 2", ", Set of 4", ", Gift Box", ", Second Edition"];
 
@@ -27,8 +38,13 @@ struct Base {
 }
 
 /// Endless. Names differ for the first 36,000.
-pub(super) fn products(catalog: &Catalog, shelves: &Shelves, currency: Currency) -> anyhow::Result<impl Iterator<Item = NewProduct> + use<>> {
-    let bases = catalog.products.iter().map(|product| base(product, shelves, currency)).collect::<anyhow::Result<Vec<_>>>()?;
+pub(super) fn products(
+    catalog: &Catalog,
+    shelves: &Shelves,
+    currency: Currency,
+) -> anyhow::Result<impl Iterator<Item = NewProduct> + use<>> {
+    let bases =
+        catalog.products.iter().map(|product| base(product, shelves, currency)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut dice = StdRng::seed_from_u64(1);
     Ok((0..).map(move |number: usize| variation(&bases, number, &mut dice)))
 }

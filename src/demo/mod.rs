@@ -141,7 +141,9 @@ async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
     let email = new.email.clone();
     match accounts::register(tx, new, now).await {
-        Err(problem) if problem.code == "email_taken" => bail!("{email} has an account already: the demo shop goes into an empty database only"),
+        Err(problem) if problem.code == "email_taken" => {
+            bail!("{email} has an account already: the demo shop goes into an empty database only")
+        }
         registered => Ok(registered?),
     }
 }
@@ -185,7 +187,7 @@ async fn put_up_shelves(tx: &mut Tx, catalog: &Catalog) -> anyhow::Result<Shelve
     Ok(shelves)
 }
 
-/// Products are listed newest first, so the file's first product comes last and a few hours lie between any two.
+/// Products are listed newest first, so a few hours lie between any two and the file's first product is the newest.
 async fn fill_shelves(
     tx: &mut Tx,
     currency: Currency,
@@ -194,9 +196,8 @@ async fn fill_shelves(
     pictures: &HashMap<String, String>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let mut arrived = now - Duration::from_hours(7) * u32::try_from(catalog.products.len())?;
-    for product in catalog.products.iter().rev() {
-        arrived = arrived + Duration::from_hours(7);
+    let mut arrived = now;
+    for product in &catalog.products {
         let new = NewProduct {
             name: product.name.clone(),
             slug: Some(product.slug.clone()),
@@ -212,6 +213,7 @@ async fn fill_shelves(
         if let Some(file) = pictures.get(&product.slug) {
             catalog::insert_image(tx, made.id, file, arrived).await?;
         }
+        arrived = arrived - Duration::from_hours(7);
     }
     Ok(())
 }
@@ -242,7 +244,13 @@ async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap
     Ok(hung)
 }
 
-async fn generate(shop: &Shop, catalog: &Catalog, shelves: &Shelves, further: usize, progress: impl Fn(usize)) -> anyhow::Result<()> {
+async fn generate(
+    shop: &Shop,
+    catalog: &Catalog,
+    shelves: &Shelves,
+    further: usize,
+    progress: impl Fn(usize),
+) -> anyhow::Result<()> {
     let mut products = generated::products(catalog, shelves, shop.settings.currency)?.take(further);
     let mut written = catalog.products.len();
     loop {

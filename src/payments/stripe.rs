@@ -83,8 +83,11 @@ impl Stripe {
 
     /// Which of our payments an intent is for, as we told Stripe when we made it.
     pub async fn payment_of(&self, transaction: &str) -> Result<Option<String>, Trouble> {
-        let intent = RetrievePaymentIntent::new(transaction).send(&self.client).await.map_err(trouble)?;
-        Ok(intent.metadata.get("payment_id").cloned())
+        match RetrievePaymentIntent::new(transaction).send(&self.client).await {
+            Ok(intent) => Ok(intent.metadata.get("payment_id").cloned()),
+            Err(StripeError::Stripe(_, 404)) => Ok(None), // of the other mode, live or test: not ours
+            Err(error) => Err(trouble(error)),
+        }
     }
 
     /// Looks for a payment whose creation had no clear answer.

@@ -1,1 +1,179 @@
-//! placeholder
+//! Carts: the user's own, and anonymous ones that become theirs.
+
+use serde_json::{Value, json};
+
+use crate::support::{Person, Product, TestShop, people::PASSWORD};
+
+on_both_engines! {
+    async fn a_cart_adds_up(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(10).await;
+        let pot = shop.sells("Pot").at(30_50).in_stock(10).await;
+        let ada = shop.customer("ada@example.com").await;
+        assert_eq!(ada.cart().await["items"], json!([]));
+
+        ada.puts_in_cart(&mug, 2).await.is(201);
+        ada.puts_in_cart(&mug, 3).await.is(201);
+        let cart = ada.post("/api/cart").json(&json!({"product": pot.id})).await.is(201);
+
+        assert_eq!(in_it(&cart.json()), [(mug.id, 5), (pot.id, 1)]);
+        assert_eq!((&cart["total_items"], &cart["total_price"]), (&json!(6), &json!("90.50")));
+        assert_eq!((&cart["items"][0]["subtotal"], &cart["items"][0]["available"], &cart["user"]), (&json!("60.00"), &json!(true), &json!(ada.id)));
+        assert_eq!(ada.get("/api/cart/summary").await.is(200).json(), json!({"total_items": 6, "total_price": "90.50"}));
+        assert_eq!(ada.cart().await, cart.json());
+        assert_eq!(shop.stock_of(&mug).await, 10, "a cart takes no stock");
+    }
+
+    async fn a_line_of_a_cart_is_seen_changed_and_taken_out(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(10).await;
+        let ada = shop.customer("ada@example.com").await;
+        let cart = ada.puts_in_cart(&mug, 2).await.is(201);
+        let line = format!("/api/cart/items/{}", cart["items"][0]["id"]);
+
+        assert_eq!(ada.get(&line).await.is(200)["quantity"], 2);
+        assert_eq!(ada.patch(&line).json(&json!({"quantity": 4, "price": "0.01"})).await.is(200)["total_price"], "48.00");
+        assert_eq!(ada.put(&line).json(&json!({"quantity": 1})).await.is(200)["total_items"], 1);
+        ada.patch(&line).json(&json!({"quantity": 11})).await.is(409).with_code("out_of_stock");
+        ada.patch(&line).json(&json!({"quantity": 0})).await.is(422).about(&["quantity"]);
+        ada.delete(&line).await.is(204);
+        ada.delete(&line).await.is(404);
+        ada.puts_in_cart(&mug, 1).await.is(201);
+        ada.delete("/api/cart").await.is(204);
+        assert_eq!(ada.cart().await["items"], json!([]));
+    }
+
+    async fn a_slash_at_the_end_is_fine_everywhere(shop: TestShop) {
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await;
+        let cart = ada.post("/api/cart/items/").json(&json!({"product": mug.id})).await.is(201);
+        for path in ["/api/cart/", "/api/cart/summary/", &format!("/api/cart/items/{}/", cart["items"][0]["id"]), "/api/products/", &format!("/api/products/{}/", mug.id), "/api/orders/", "/api/profile/", "/health/live/"] {
+            ada.get(path).await.is(200);
+        }
+        ada.post("/api/orders/").json(&json!({})).await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_cart_holds_what_is_in_stock(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(3).await;
+        let old = shop.sells("Old").with("is_active", false).await;
+        let ada = shop.customer("ada@example.com").await;
+        let refused = ada.puts_in_cart(&mug, 4).await.is(409).with_code("out_of_stock");
+        assert_eq!(refused["available"], 3);
+        ada.puts_in_cart(&mug, 2).await.is(201);
+        ada.puts_in_cart(&mug, 2).await.is(409).with_code("out_of_stock");
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 2)]);
+        ada.puts_in_cart(&old, 1).await.is(422).about(&["product"]);
+        ada.post("/api/cart").json(&json!({"product": 987})).await.is(422).about(&["product"]);
+        ada.post("/api/cart").json(&json!({})).await.is(422).about(&["product"]);
+    }
+
+    async fn what_is_gone_meanwhile_stays_in_the_cart_and_says_so(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(3).await;
+        let ada = shop.customer("ada@example.com").await;
+        ada.puts_in_cart(&mug, 3).await.is(201);
+        shop.admin().await.patch(&format!("/api/products/{}", mug.id)).json(&json!({"stock": 2, "price": "13.00"})).await.is(200);
+        let cart = ada.cart().await;
+        assert_eq!((&cart["items"][0]["available"], &cart["total_price"]), (&json!(false), &json!("39.00")));
+    }
+
+    async fn nobody_reaches_anothers_cart(shop: TestShop) {
+        let mug = shop.sells("Mug").await;
+        let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
+        let cart = ada.puts_in_cart(&mug, 1).await.is(201);
+        let (id, item) = (cart["id"].as_str().unwrap(), &cart["items"][0]["id"]);
+        for person in [&eve, &ada, &shop.visitor()] {
+            person.get(&format!("/api/carts/{id}")).await.is(404).with_code("not_found");
+            person.delete(&format!("/api/carts/{id}")).await.is(404);
+            person.post(&format!("/api/carts/{id}/items")).json(&json!({"product": mug.id})).await.is(404);
+            person.delete(&format!("/api/carts/{id}/items/{item}")).await.is(404);
+        }
+        eve.get(&format!("/api/cart/items/{item}")).await.is(404);
+        eve.delete(&format!("/api/cart/items/{item}")).await.is(404);
+        eve.patch(&format!("/api/cart/items/{item}")).json(&json!({"quantity": 9})).await.is(404);
+        shop.visitor().get("/api/cart").await.is(401);
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 1)]);
+    }
+
+    async fn an_anonymous_cart_is_reached_by_its_id(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
+        let visitor = shop.visitor();
+        let (id, cart) = anonymous_cart(&visitor, &[(&mug, 2)]).await;
+        assert_eq!((&cart["user"], &cart["total_price"]), (&json!(null), &json!("24.00")));
+        let line = format!("/api/carts/{id}/items/{}", cart["items"][0]["id"]);
+        assert_eq!(visitor.patch(&line).json(&json!({"quantity": 3})).await.is(200)["total_items"], 3);
+        assert_eq!(visitor.get(&format!("/api/carts/{id}")).await.is(200)["total_items"], 3);
+        visitor.delete(&line).await.is(204);
+        visitor.delete(&format!("/api/carts/{id}")).await.is(204);
+        visitor.get(&format!("/api/carts/{id}")).await.is(404);
+    }
+
+    async fn with_a_token_the_cart_is_ones_own(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        let made = ada.post("/api/carts").await.is(201);
+        let known = ada.post("/api/carts").await.is(200);
+        assert_eq!(made.json(), known.json());
+        assert_eq!(made["user"], ada.id);
+        assert_eq!(ada.cart().await["id"], made["id"]);
+    }
+
+    async fn signing_in_merges_the_anonymous_cart_capped_by_the_stock(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(5).await;
+        let pot = shop.sells("Pot").in_stock(5).await;
+        let mut ada = shop.customer("ada@example.com").await;
+        ada.puts_in_cart(&mug, 3).await.is(201);
+        let (id, _) = anonymous_cart(&shop.visitor(), &[(&mug, 4), (&pot, 2)]).await;
+
+        let login = json!({"email": ada.email, "password": PASSWORD, "cart_id": id});
+        shop.visitor().post("/api/auth/login").json(&login).await.is(200);
+
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 5), (pot.id, 2)]);
+        shop.visitor().get(&format!("/api/carts/{id}")).await.is(404);
+        shop.visitor().post("/api/auth/login").json(&login).await.is(200); // the cart is gone; that is no reason to refuse
+        ada.signs_in().await;
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 5), (pot.id, 2)]);
+    }
+
+    async fn registering_with_a_cart_keeps_it(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(5).await;
+        let (id, _) = anonymous_cart(&shop.visitor(), &[(&mug, 4)]).await;
+        let registration = json!({"email": "ada@example.com", "password": PASSWORD, "cart_id": id});
+        shop.visitor().post("/api/auth/register").json(&registration).await.is(201);
+        let mut ada = shop.visitor();
+        ada.email = "ada@example.com".to_owned();
+        ada.signs_in().await;
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 4)]);
+    }
+
+    async fn nobody_merges_anothers_cart_into_theirs(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(5).await;
+        let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
+        let cart = ada.puts_in_cart(&mug, 2).await.is(201);
+        let login = json!({"email": eve.email, "password": PASSWORD, "cart_id": cart["id"]});
+        shop.visitor().post("/api/auth/login").json(&login).await.is(200);
+        assert_eq!(in_it(&eve.cart().await), []);
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 2)]);
+    }
+
+    async fn adding_at_the_same_moment_adds_up(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(50).await;
+        let ada = shop.customer("ada@example.com").await;
+        for answer in futures_util::future::join_all((0..10).map(|_| ada.puts_in_cart(&mug, 1))).await {
+            answer.is(201);
+        }
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 10)]);
+    }
+}
+
+async fn anonymous_cart(visitor: &Person, products: &[(&Product, i64)]) -> (String, Value) {
+    let mut cart = visitor.post("/api/carts").await.is(201);
+    let id = cart["id"].as_str().expect("a cart has an id").to_owned();
+    for (product, quantity) in products {
+        let item = json!({"product": product.id, "quantity": quantity});
+        cart = visitor.post(&format!("/api/carts/{id}/items")).json(&item).await.is(201);
+    }
+    (id, cart.json())
+}
+
+fn in_it(cart: &Value) -> Vec<(i64, i64)> {
+    let number = |line: &Value, name: &str| line[name].as_i64().expect("a number");
+    cart["items"].as_array().expect("lines").iter().map(|line| (number(line, "product"), number(line, "quantity"))).collect()
+}

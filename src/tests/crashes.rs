@@ -13,8 +13,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    database, invariants,
+    Engine, invariants,
     programs::{Site, until},
+    run,
     smtp::MailServer,
     stripe::{Fault, StripeStandIn},
 };
@@ -26,24 +27,28 @@ macro_rules! crash_on_both_engines {
             use super::*;
 
             #[allow(unused_mut)] // not every story changes a setting
-            async fn story(mut $site: Site) {
-                let db = $site.db.clone();
-                $story
-                invariants::hold(&db).await;
+            async fn story(mut $site: Site) $story
+
+            #[test]
+            fn sqlite() {
+                survives(Engine::Sqlite, story);
             }
 
-            #[tokio::test(flavor = "multi_thread")]
-            async fn sqlite() {
-                story(Site::open(None).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn postgres() {
-                let Some(database) = database::empty_postgres().await else { return };
-                story(Site::open(Some(database.url())).await).await;
+            #[test]
+            fn postgres() {
+                survives(Engine::Postgres, story);
             }
         }
     };
+}
+
+fn survives<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Site) -> F) {
+    run(async {
+        let Some(site) = Site::open(engine).await else { return };
+        let (db, _folder) = (site.db.clone(), Arc::clone(&site.folder)); // they outlive the story
+        story(site).await;
+        invariants::hold_after_a_crash(&db).await;
+    });
 }
 
 crash_on_both_engines! {
@@ -178,12 +183,15 @@ crash_on_both_engines! {
 }
 
 /// Orders keep coming while PostgreSQL restarts twice.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_postgresql_kills_no_process_and_loses_nothing_acknowledged() {
-    let Some(database) = database::restartable_postgres().await else { return };
+#[test]
+fn a_restart_of_postgresql_kills_no_process_and_loses_nothing_acknowledged() {
+    run(restart_under_load());
+}
+
+async fn restart_under_load() {
+    let Some(mut site) = Site::open_restartable().await else { return };
     let restart = std::env::var("TEST_POSTGRES_RESTART").expect("it comes with the restartable database");
     let mail = MailServer::start().await;
-    let mut site = Site::open(Some(database.url())).await;
     site.set("SMTP_URL", mail.url());
     let mut shop = site.opens().await;
     let admin = site.admin().await;
@@ -230,5 +238,5 @@ async fn a_restart_of_postgresql_kills_no_process_and_loses_nothing_acknowledged
     }
     until("every e-mail is sent", Duration::from_secs(60), || async { site.count("SELECT COUNT(*) FROM jobs WHERE state <> 'done'").await == 0 }).await;
     assert!(shop.is_alive() && workers.iter_mut().all(super::support::programs::Program::is_alive));
-    invariants::hold(&site.db).await;
+    invariants::hold_after_a_crash(&site.db).await;
 }

@@ -9,6 +9,7 @@ mod support;
 mod accounts;
 mod carts;
 mod catalog;
+mod crashes;
 mod errors;
 mod http;
 mod jobs;

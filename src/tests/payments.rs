@@ -1,1 +1,361 @@
-//! placeholder
+//! Paying: whatever is lost, repeated or late on the way, the money moves once or goes back.
+
+use std::time::Duration;
+
+use cartwright::{jobs::Job, payments::jobs::CheckHanging};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    orders::expires_the_unpaid,
+    support::{
+        Order, Person, TestShop,
+        people::Payment,
+        stripe::{Fault, signature},
+    },
+};
+
+on_both_engines! {
+    async fn cash_is_promised_at_once_and_captured_at_the_door(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").at(12_00).await, shop.admin().await);
+        let ada = shop.customer("ada@example.com").await;
+        let order = ada.buys(&mug).await;
+        let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
+        assert_eq!((&payment.json["status"], &payment.json["provider"]), (&json!("queued"), &json!("cash_on_delivery")));
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "processing");
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "processing".into()));
+
+        boss.moves(&order, "shipped").await.is(200);
+        let delivered = boss.moves(&order, "delivered").await.is(200);
+
+        assert_eq!(delivered["payment_status"], "paid");
+        let paid = ada.looks_at(&payment).await;
+        assert_eq!((&paid["status"], &paid["amount"], &paid["currency"]), (&json!("captured"), &json!("12.00"), &json!("USD")));
+    }
+
+    async fn a_good_card_pays_and_confirms_the_order(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        assert_eq!(ada.sees(&order).await["payment_status"], "processing");
+        shop.runs_its_jobs().await;
+
+        let paid = ada.looks_at(&payment).await;
+        assert_eq!(paid["status"], "captured");
+        assert!(paid.get("client_secret").is_none() && paid.get("failure").is_none(), "{paid}");
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        let [charge] = shop.stripe().captures().try_into().expect("one charge");
+        assert_eq!((charge.amount, charge.currency.as_str()), (12_00, "usd"));
+        assert_eq!((charge.order_id, charge.payment_id), (order.id.to_string(), payment.id.clone()));
+        assert_eq!(paid["transaction_id"], charge.intent);
+        assert_eq!(ada.get(&format!("/api/payments?order={}", order.id)).await.is(200).list()[0]["id"], payment.id);
+    }
+
+    async fn a_buyer_pays_in_the_browser_and_stripe_tells_us(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        let waiting = ada.looks_at(&payment).await;
+        assert_eq!(waiting["client_secret"], format!("{intent}_secret_buyer"));
+
+        shop.stripe().buyer_confirms(&intent);
+        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    }
+
+    async fn a_webhook_that_comes_three_times_counts_once(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (_, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.stripe().buyer_confirms(&intent);
+        let secret = shop.stripe().webhook_secret();
+        let webhook = shop.stripe().webhook_at("payment_intent.succeeded", &intent, shop.now().unix_seconds(), secret);
+
+        for answer in join_all((0..3).map(|_| shop.receives(&webhook))).await {
+            answer.is(200);
+        }
+        shop.runs_its_jobs().await;
+        shop.receives(&webhook).await.is(200);
+
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 1);
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'payments.handle_webhook'").await, 1);
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    }
+
+    async fn a_webhook_is_a_hint_and_not_the_truth(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200); // signed, but nobody has paid
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "requires_action");
+        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+    }
+
+    async fn a_webhook_that_is_not_stripes_is_refused_and_not_kept(shop: TestShop) {
+        let (stripe, now) = (shop.stripe(), shop.now().unix_seconds());
+        let at = |time: i64, secret: &str| stripe.webhook_at("payment_intent.succeeded", "pi_1", time, secret);
+        let good = stripe.webhook_secret();
+        let (body, header) = at(now, good);
+        let changed = (body.replace("pi_1", "pi_2"), header.clone());
+        let rewritten = (body.replace("\":", "\": "), header);
+        let empty = (String::new(), signature("", now, good));
+        for forged in [at(now, "whsec_other"), at(now - 301, good), at(now + 301, good), changed, rewritten, empty, (body.clone(), String::new()), (body.clone(), "t=1,v1=zz".into())] {
+            shop.receives(&forged).await.is(400).with_code("invalid_signature");
+        }
+        let unsigned = shop.visitor().post("/api/payments/webhooks/stripe").body("application/json", body);
+        unsigned.await.is(400).with_code("invalid_signature");
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM jobs").await, 0);
+    }
+
+    async fn a_webhook_about_nothing_of_ours_is_welcome(shop: TestShop) {
+        shop.hears_from_stripe("customer.created", "pi_unknown").await.is(200);
+        shop.hears_from_stripe("something.new", "pi_unknown").await.is(200);
+        shop.visitor().post("/api/payments/webhooks/nobody").json(&json!({})).await.is(404);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_webhook_about_somebody_elses_payment_is_no_trouble(shop: TestShop) {
+        shop.hears_from_stripe("payment_intent.succeeded", "pi_unknown").await.is(200);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_declined_card_can_be_followed_by_a_good_one(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let declined = ada.pays_with("pm_card_chargeDeclinedInsufficientFunds", &order).await;
+        shop.runs_its_jobs().await;
+        let failed = ada.looks_at(&declined).await;
+        assert_eq!(failed["status"], "failed");
+        assert_eq!(failed["failure"], json!({"code": "insufficient_funds", "message": "Your card was declined."}));
+        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+
+        let good = ada.pays_with("pm_card_visa", &order).await;
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&good).await["status"], "captured");
+        assert_eq!(ada.looks_at(&declined).await["status"], "failed");
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        ada.wants_to_pay(&order).await.is(409).with_code("already_paid");
+    }
+
+    async fn a_card_that_stripe_does_not_know_fails_the_payment(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_no_such_card", &order).await;
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["failure"]["code"], "provider_refused");
+        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+    }
+
+    async fn an_order_is_paid_by_one_payment_at_a_time(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let answers = join_all((0..5).map(|_| ada.wants_to_pay(&order).into_future())).await;
+        let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
+        assert_eq!(made.len(), 1);
+        for answer in refused {
+            answer.is(409).with_code("payment_in_progress");
+        }
+        shop.runs_its_jobs().await;
+        ada.wants_to_pay(&order).await.is(409).with_code("payment_in_progress");
+    }
+
+    async fn the_same_key_and_body_give_the_first_payment_again(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let first = ada.wants_to_pay(&order).once("pay").await.is(202);
+        let again = ada.wants_to_pay(&order).once("pay").await.is(202);
+        assert_eq!(again.bytes(), first.bytes());
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_provider_without_keys_is_not_offered(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let paypal = json!({"order": order.id, "provider": "paypal"});
+        ada.post("/api/payments").json(&paypal).await.is(422).with_code("provider_not_configured");
+
+        let without = shop.opens_again(|settings| settings.stripe = None).await;
+        ada.of(&without).wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn somebody_elses_order_and_payment_are_not_there(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let eve = shop.customer("eve@example.com").await;
+        eve.wants_to_pay(&order).await.is(422).about(&["order"]);
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        eve.get(&format!("/api/payments/{}", payment.id)).await.is(404).with_code("not_found");
+        assert_eq!(eve.get(&format!("/api/payments?order={}", order.id)).await.is(200).list(), Vec::<Value>::new());
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_connection_that_breaks_before_the_charge_is_one_charge(shop: TestShop) {
+        charges_once_in_spite_of(&shop, &[Fault::DropBeforeEffect]).await;
+    }
+
+    async fn a_connection_that_breaks_after_the_charge_is_one_charge(shop: TestShop) {
+        charges_once_in_spite_of(&shop, &[Fault::DropAfterEffect]).await;
+    }
+
+    async fn a_stored_failure_is_one_charge(shop: TestShop) {
+        charges_once_in_spite_of(&shop, &[Fault::Stored500]).await;
+    }
+
+    async fn a_stored_failure_that_charged_nevertheless_is_one_charge(shop: TestShop) {
+        charges_once_in_spite_of(&shop, &[Fault::Stored500AfterEffect]).await;
+    }
+
+    async fn a_provider_that_is_too_busy_is_one_charge(shop: TestShop) {
+        charges_once_in_spite_of(&shop, &[Fault::TooManyRequests, Fault::TooManyRequests]).await;
+    }
+
+    async fn everything_that_can_go_wrong_in_a_row_is_one_charge(shop: TestShop) {
+        let all = [
+            Fault::DropBeforeEffect, Fault::TooManyRequests, Fault::Stored500, Fault::TooManyRequests, Fault::DropBeforeEffect,
+            Fault::Stored500AfterEffect, Fault::TooManyRequests, Fault::DropAfterEffect,
+        ];
+        charges_once_in_spite_of(&shop, &all).await;
+    }
+
+    async fn a_key_that_the_provider_may_have_forgotten_is_not_sent_again(shop: TestShop) {
+        let (mut ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.stripe().next(Fault::DropAfterEffect);
+        shop.runs_its_jobs().await;
+
+        shop.time_passes(Duration::from_secs(25 * 3600));
+        shop.runs_its_jobs().await;
+
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        assert_eq!(shop.stripe().captures().len(), 1);
+    }
+
+    async fn a_webhook_that_overtakes_the_answer_settles_the_payment(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.stripe().next(Fault::DropAfterEffect);
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "queued");
+
+        let intent = shop.stripe().captures()[0].intent.clone();
+        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        shop.time_passes(Duration::from_secs(1));
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_payment_nobody_heard_of_is_asked_about(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.stripe().buyer_confirms(&intent); // and the webhook never comes
+        shop.time_passes(Duration::from_secs(301));
+        CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    }
+
+    async fn money_for_an_order_that_ran_out_of_time_goes_back(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.time_passes(Duration::from_secs(1800));
+        expires_the_unpaid(&shop).await;
+        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "unpaid".into()));
+        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+
+        shop.stripe().buyer_confirms(&intent);
+        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!(went_back(&shop, &intent), 12_00);
+    }
+
+    async fn a_second_payment_of_a_paid_order_goes_back(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (first, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.stripe().buyer_is_declined(&intent);
+        shop.hears_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&first).await["status"], "failed");
+        let second = ada.pays_with("pm_card_visa", &order).await;
+        shop.runs_its_jobs().await;
+
+        shop.stripe().buyer_confirms(&intent); // in the browser tab that was still open
+        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+
+        assert_eq!((&ada.looks_at(&first).await["status"], &ada.looks_at(&second).await["status"]), (&json!("refunded"), &json!("captured")));
+        assert_eq!(went_back(&shop, &intent), 12_00);
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    }
+
+    async fn cancelling_a_paid_order_refunds_the_buyer_and_returns_the_stock(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.runs_its_jobs().await;
+
+        ada.cancels(&order).await.is(200);
+        shop.stripe().next(Fault::DropAfterEffect); // the refund's answer is lost, too
+        shop.runs_its_jobs().await;
+        shop.time_passes(Duration::from_secs(1));
+        shop.runs_its_jobs().await;
+
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!(went_back(&shop, &shop.stripe().captures()[0].intent), 12_00);
+    }
+
+    async fn cancelling_an_order_whose_payment_is_under_way_keeps_no_money(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        ada.cancels(&order).await.is(200);
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+        let kept: i64 = shop.stripe().captures().iter().map(|charge| charge.amount - went_back(&shop, &charge.intent)).sum();
+        assert_eq!(kept, 0);
+    }
+}
+
+/// Pays with a good card while each fault meets one call, and looks at what came of it.
+async fn charges_once_in_spite_of(shop: &TestShop, faults: &[Fault]) {
+    let (ada, order) = somebody_who_ordered_online(shop).await;
+    let payment = ada.pays_with("pm_card_visa", &order).await;
+    for fault in faults {
+        shop.stripe().next(*fault);
+    }
+    for _ in 0..20 {
+        shop.runs_its_jobs().await;
+        if ada.looks_at(&payment).await["status"] == "captured" {
+            break;
+        }
+        shop.time_passes(Duration::from_secs(30));
+    }
+    assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+    assert_eq!(shop.stripe().captures().len(), 1, "{:?}", shop.stripe().captures());
+    assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+}
+
+async fn somebody_who_ordered_online(shop: &TestShop) -> (Person, Order) {
+    let mug = shop.sells("Mug").at(12_00).in_stock(1).await;
+    let ada = shop.customer("ada@example.com").await;
+    let order = ada.buys_online(&mug).await;
+    (ada, order)
+}
+
+/// Asks to pay in the browser: the payment, and Stripe's name for it.
+async fn waits_for_the_buyer(shop: &TestShop, buyer: &Person, order: &Order) -> (Payment, String) {
+    let payment: Payment = buyer.wants_to_pay(order).await.is(202).json().into();
+    shop.runs_its_jobs().await;
+    let waiting = buyer.looks_at(&payment).await;
+    assert_eq!(waiting["status"], "requires_action");
+    (payment, waiting["transaction_id"].as_str().expect("Stripe's name for it").to_owned())
+}
+
+/// How much of a charge Stripe has given back.
+fn went_back(shop: &TestShop, intent: &str) -> i64 {
+    let (event, _) = shop.stripe().webhook("charge.refunded", intent);
+    let event: Value = serde_json::from_str(&event).expect("an event");
+    event["data"]["object"]["amount_refunded"].as_i64().expect("an amount")
+}

@@ -1,1 +1,84 @@
-//! placeholder
+//! What no compiler checks: every SQL text is understood by both engines, and both have the same tables.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cartwright::db::Db;
+
+use crate::support::{Engine, TestShop, database, run};
+
+on_both_engines! {
+    async fn every_statement_is_understood(shop: TestShop) {
+        let statements = statements();
+        assert!(statements.len() > 80, "only {} statements were found", statements.len());
+        let mut refused = Vec::new();
+        for (place, sql) in statements {
+            if let Err(error) = shop.db().query(String::leak(sql.clone())).prepare().await {
+                refused.push(format!("{place}: {error}\n  {sql}"));
+            }
+        }
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_tables() {
+    run(async {
+        if database::postgres_url().is_none() {
+            return;
+        }
+        let mut tables = Vec::new();
+        for (engine, columns) in [(Engine::Sqlite, SQLITE_COLUMNS), (Engine::Postgres, POSTGRES_COLUMNS)] {
+            let shop = TestShop::opens(engine).await.expect("a shop on either engine");
+            tables.push(columns_of(shop.db(), columns).await);
+            shop.closes().await;
+        }
+        assert!(tables[0].len() > 80);
+        assert_eq!(tables[0], tables[1]);
+    });
+}
+
+/// Table and column, and whether it may be null. What SQLite keeps for its search has no match.
+const SQLITE_COLUMNS: &str = "
+    SELECT t.name || '.' || c.name, CAST(c.\"notnull\" = 0 AND c.pk = 0 AS BIGINT)
+    FROM sqlite_master t JOIN pragma_table_info(t.name) c
+    WHERE t.type = 'table' AND t.name NOT LIKE 'product\\_search%' ESCAPE '\\' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+      AND t.name <> '_sqlx_migrations'";
+
+const POSTGRES_COLUMNS: &str = "
+    SELECT CAST(table_name || '.' || column_name AS TEXT), CAST(CASE is_nullable WHEN 'YES' THEN 1 ELSE 0 END AS BIGINT)
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'";
+
+async fn columns_of(db: &Db, sql: &'static str) -> BTreeMap<String, bool> {
+    let columns: Vec<(String, i64)> = db.query(sql).fetch_all().await.expect("the columns");
+    columns.into_iter().map(|(name, nullable)| (name, nullable == 1)).collect()
+}
+
+/// Every text that stands right behind `query(` in the program, with where it stands.
+fn statements() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for file in files(&src).into_iter().filter(|file| !file.starts_with(src.join("tests"))) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        for (at, _) in code.match_indices("query(") {
+            let literal = code[at + "query(".len()..].trim_start();
+            if let Some(literal) = literal.strip_prefix('"') {
+                let sql = literal.split_once('"').expect("a text ends").0.replace("\\\n", "");
+                found.push((format!("{}, statement {}", file.display(), found.len() + 1), sql));
+            }
+        }
+    }
+    found
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let inner = folders.iter().flat_map(|folder| self::files(folder));
+    files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")).chain(inner).collect()
+}

@@ -37,6 +37,15 @@ impl Database {
         }
     }
 
+    /// One on the PostgreSQL that a test may restart; it goes with its server. `None` when there is none.
+    pub async fn create_restartable() -> Option<Self> {
+        let url = std::env::var("TEST_RESTARTABLE_DATABASE_URL").ok().filter(|url| !url.is_empty())?;
+        let options = server(&url);
+        let name = format!("crash_{}", Uuid::new_v4().simple());
+        command(&mut connect(&options).await, format!("CREATE DATABASE {name}")).await;
+        Some(Self { url: options.database(&name).to_url_lossy().to_string(), name: None })
+    }
+
     pub async fn drop(&self) {
         let (Some(name), Some(url)) = (&self.name, postgres_url()) else { return };
         command(&mut connect(&server(&url)).await, format!("DROP DATABASE {name} WITH (FORCE)")).await;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cartwright::db::Db;
+
 use super::shop::TestShop;
 
 /// A promise, and the query that names what breaks it.
@@ -114,15 +116,7 @@ pub async fn hold(shop: &TestShop) {
     if !expected.waiting_jobs && !expected.dead_letters {
         promises.push(CONFIRMED);
     }
-    let mut broken = Vec::new();
-    for (promise, query) in promises {
-        let who: Vec<(String,)> = shop.db().query(query).fetch_all().await.unwrap_or_else(|error| panic!("{promise}: {error}"));
-        if !who.is_empty() {
-            broken.push(format!("{promise}: broken by {who:?}"));
-        }
-    }
-    broken.extend(jobs_of_orders(shop, "orders.send_confirmation").await);
-    broken.extend(jobs_of_orders(shop, "inventory.prove_order").await);
+    let mut broken = broken(shop.db(), promises).await;
     broken.extend(charged_twice(shop));
     if !expected.repeated_mail {
         broken.extend(mailed_twice(shop));
@@ -130,11 +124,33 @@ pub async fn hold(shop: &TestShop) {
     assert!(broken.is_empty(), "promises were broken:\n{}", broken.join("\n"));
 }
 
+/// What must hold at any moment, also right after a crash.
+///
+/// # Panics
+/// With every promise that was broken.
+pub async fn hold_after_a_crash(db: &Db) {
+    let broken = broken(db, [ALWAYS, STOCK].concat()).await;
+    assert!(broken.is_empty(), "promises were broken:\n{}", broken.join("\n"));
+}
+
+async fn broken(db: &Db, promises: Vec<Promise>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (promise, query) in promises {
+        let who: Vec<(String,)> = db.query(query).fetch_all().await.unwrap_or_else(|error| panic!("{promise}: {error}"));
+        if !who.is_empty() {
+            broken.push(format!("{promise}: broken by {who:?}"));
+        }
+    }
+    broken.extend(jobs_of_orders(db, "orders.send_confirmation").await);
+    broken.extend(jobs_of_orders(db, "inventory.prove_order").await);
+    broken
+}
+
 /// Every order has exactly one job of this kind, and no job is about an order that does not exist.
-async fn jobs_of_orders(shop: &TestShop, kind: &'static str) -> Option<String> {
-    let orders: Vec<(i64,)> = shop.db().query("SELECT id FROM orders ORDER BY id").fetch_all().await.expect("the orders");
+async fn jobs_of_orders(db: &Db, kind: &'static str) -> Option<String> {
+    let orders: Vec<(i64,)> = db.query("SELECT id FROM orders ORDER BY id").fetch_all().await.expect("the orders");
     let payloads: Vec<(String,)> =
-        shop.db().query("SELECT payload FROM jobs WHERE kind = $1").bind(kind).fetch_all().await.expect("the jobs");
+        db.query("SELECT payload FROM jobs WHERE kind = $1").bind(kind).fetch_all().await.expect("the jobs");
     let about = |(payload,): &(String,)| serde_json::from_str::<serde_json::Value>(payload).ok()?["order"].as_i64();
     let mut of_jobs: Vec<i64> = payloads.iter().filter_map(about).collect();
     of_jobs.sort_unstable();

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod database;
 pub mod invariants;
 pub mod people;
+pub mod programs;
 pub mod shop;
 pub mod smtp;
 pub mod stripe;
@@ -19,7 +20,7 @@ use std::{
 use futures_util::FutureExt;
 
 pub use database::Engine;
-pub use people::{Order, Payment, Person, Product};
+pub use people::{Order, Person, Product};
 pub use shop::TestShop;
 
 /// Tells each story on both engines: `story::sqlite` and `story::postgres`.
@@ -30,7 +31,7 @@ macro_rules! on_both_engines {
             use super::*;
 
             $(#[$meta])*
-            async fn story($shop: crate::support::TestShop) $story
+            async fn story($shop: TestShop) $story
 
             #[test]
             fn sqlite() {

@@ -4,11 +4,14 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use cartwright::{accounts::{NewUser, Passwords, Role, register}, clock::Clock, db::Db};
 use serde_json::{Value, json};
+
+use super::{Engine, database::Database};
 
 /// A process that is killed when the test ends.
 pub struct Program(Child);
@@ -61,30 +64,39 @@ impl Drop for Program {
 
 /// A database, a folder and an address for real programs.
 pub struct Site {
-    pub folder: tempfile::TempDir,
     pub db: Db,
     pub url: String,
+    pub folder: Arc<tempfile::TempDir>,
     settings: Vec<(&'static str, String)>,
     http: reqwest::Client,
 }
 
 impl Site {
-    pub async fn open(database_url: Option<String>) -> Self {
+    /// A new one; `None` when its engine is not here.
+    pub async fn open(engine: Engine) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("data").join("cartwright.db");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let database_url = database_url.unwrap_or_else(|| format!("sqlite://{}", file.display()));
-        let db = Db::new(&database_url).unwrap();
+        let database = Database::create(engine, folder.path()).await?;
+        Some(Self::around(database, folder).await)
+    }
+
+    /// One on a database that may be restarted.
+    pub async fn open_restartable() -> Option<Self> {
+        let database = Database::create_restartable().await?;
+        Some(Self::around(database, tempfile::tempdir().unwrap()).await)
+    }
+
+    async fn around(database: Database, folder: tempfile::TempDir) -> Self {
+        let db = Db::new(&database.url).unwrap();
         db.migrate().await.unwrap();
         let address = free_address();
         let settings = vec![
-            ("DATABASE_URL", database_url),
+            ("DATABASE_URL", database.url.clone()),
             ("DATA_DIR", folder.path().join("data").display().to_string()),
             ("JWT_SECRET", "a secret of the crash tests, long enough".to_owned()),
             ("INLINE_WORKERS", "false".to_owned()),
             ("BIND", address.clone()),
         ];
-        Self { folder, db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
+        Self { folder: Arc::new(folder), db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
     }
 
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
