@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response, endpoint::StaticFilesEndpoint, get, handler,
+    Endpoint, EndpointExt, Response,
+    endpoint::StaticFilesEndpoint,
+    get, handler,
     http::HeaderValue,
     middleware::{Compression, NormalizePath, SetHeader, TrailingSlash},
     web::Data,
 };
-use poem_openapi::{LicenseObject, OpenApiService, OpenApi};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
 use crate::{
@@ -100,6 +102,9 @@ fn openapi(document: Data<&Arc<Value>>) -> Response {
 /// Files of the shop: never guessed at, never run.
 fn media(shop: &Shop) -> impl Endpoint + 'static {
     let policy = HeaderValue::from_static("default-src 'none'; sandbox");
-    StaticFilesEndpoint::new(shop.media.folder())
-        .with(SetHeader::new().overriding("content-security-policy", policy).overriding("cache-control", "public, max-age=86400"))
+    StaticFilesEndpoint::new(shop.media.folder()).with(
+        SetHeader::new()
+            .overriding("content-security-policy", policy)
+            .overriding("cache-control", "public, max-age=86400"),
+    )
 }

@@ -15,7 +15,10 @@ use std::{
 
 use bytes::Bytes;
 use moka::future::Cache as Moka;
-use redis::{AsyncTypedCommands, PushInfo, PushKind, aio::{ConnectionManager, ConnectionManagerConfig}};
+use redis::{
+    AsyncTypedCommands, PushInfo, PushKind,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -99,7 +102,11 @@ impl Cache {
     /// # Errors
     /// When the URL cannot be used.
     pub fn shared(url: &str) -> redis::RedisResult<Self> {
-        let url = if url.contains("protocol=") { url.to_owned() } else { format!("{url}{}protocol=resp3", if url.contains('?') { '&' } else { '?' }) };
+        let url = if url.contains("protocol=") {
+            url.to_owned()
+        } else {
+            format!("{url}{}protocol=resp3", if url.contains('?') { '&' } else { '?' })
+        };
         let (heard, hears) = unbounded_channel();
         let config = ConnectionManagerConfig::new()
             .set_push_sender(heard)

@@ -3,7 +3,10 @@
 //! In a path, text that is no valid id names nothing, so it is read as an id that never exists: the endpoint then
 //! answers as it does for any id it does not know, with 404 and one body for all.
 
-use poem_openapi::{NewType, types::{ParseFromParameter, ParseResult}};
+use poem_openapi::{
+    NewType,
+    types::{ParseFromParameter, ParseResult},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -21,4 +21,5 @@ pub mod programs;
 pub mod settings;
 pub mod shop;
 pub mod telemetry;
+pub mod text_enum;
 pub mod workers;

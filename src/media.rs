@@ -1,6 +1,9 @@
 //! Product images: files in one folder, served under `/media/`.
 
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Where the shop keeps its files. Cloning is cheap.
 #[derive(Clone, Debug)]

@@ -42,9 +42,29 @@ pub struct Currency {
 
 /// Currencies whose minor unit is not a hundredth. Source: ISO 4217, list one.
 const UNUSUAL: &[(&str, u8)] = &[
-    ("BIF", 0), ("CLP", 0), ("DJF", 0), ("GNF", 0), ("ISK", 0), ("JPY", 0), ("KMF", 0), ("KRW", 0), ("PYG", 0),
-    ("RWF", 0), ("UGX", 0), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0), ("XPF", 0),
-    ("BHD", 3), ("IQD", 3), ("JOD", 3), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("TND", 3),
+    ("BIF", 0),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("ISK", 0),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("UGX", 0),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
+    ("BHD", 3),
+    ("IQD", 3),
+    ("JOD", 3),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("TND", 3),
 ];
 
 impl FromStr for Currency {
@@ -91,10 +111,11 @@ impl Currency {
         if rest.bytes().any(|byte| byte != b'0') {
             return Err(format!("has more than the {} decimals of {self}", self.decimals));
         }
-        let minor: i64 = format!("{whole}{kept:0<width$}", width = usize::from(self.decimals)).parse().unwrap_or(i64::MAX);
-        Some(Money(minor)).filter(|money| *money <= MAX_MONEY).ok_or_else(|| {
-            format!("is more than {}", self.format(MAX_MONEY))
-        })
+        let minor: i64 =
+            format!("{whole}{kept:0<width$}", width = usize::from(self.decimals)).parse().unwrap_or(i64::MAX);
+        Some(Money(minor))
+            .filter(|money| *money <= MAX_MONEY)
+            .ok_or_else(|| format!("is more than {}", self.format(MAX_MONEY)))
     }
 }
 
@@ -126,7 +147,8 @@ impl Type for Amount {
 
     fn schema_ref() -> MetaSchemaRef {
         let mut schema = MetaSchema::new_with_format("string", "decimal");
-        schema.description = Some("An amount of money in the store's currency, with its decimals. A number is accepted too.");
+        schema.description =
+            Some("An amount of money in the store's currency, with its decimals. A number is accepted too.");
         schema.pattern = Some(r"^\d{1,10}(\.\d+)?$".to_owned());
         schema.example = Some("24.90".into());
         MetaSchemaRef::Inline(Box::new(schema))
@@ -186,7 +208,9 @@ mod tests {
         assert_eq!(read("19.9"), Ok(Money(1_990)));
         assert_eq!(read("19.900"), Ok(Money(1_990)));
         assert_eq!(read("9999999999.99"), Ok(MAX_MONEY));
-        for refused in ["", ".5", "5.", "-0.01", "1e3", "1,50", "19.999", "10000000000.00", "99999999999999999999", "NaN"] {
+        for refused in
+            ["", ".5", "5.", "-0.01", "1e3", "1,50", "19.999", "10000000000.00", "99999999999999999999", "NaN"]
+        {
             assert!(read(refused).is_err(), "{refused} must be refused");
         }
     }

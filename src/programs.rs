@@ -35,7 +35,9 @@ pub async fn serve(shop: Shop, listener: TcpListener, stop: CancellationToken) {
 /// # Errors
 /// When somebody else listens there, with what to do.
 pub async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{setting}={address}: cannot listen there; choose another address or stop the other program"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{setting}={address}: cannot listen there; choose another address or stop the other program")
+    })
 }
 
 /// Cancelled by Ctrl-C and by SIGTERM.

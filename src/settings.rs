@@ -3,7 +3,15 @@
 //! A setting is an environment variable, most also a flag. Secrets are variables only: a flag shows in `ps`. What is
 //! wrong is told in one line that names the setting, its value (never a secret's) and what is accepted.
 
-use std::{fmt::Display, fs, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::{Path, PathBuf}, time::Duration};
+use std::{
+    fmt::Display,
+    fs,
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -182,29 +190,46 @@ impl SettingArgs {
         let bind = address("BIND", &self.bind)?;
         let database_url = self.database_url()?;
         let embedded = db::sqlite_file(&database_url);
-        fs::create_dir_all(&self.data_dir)
-            .map_err(|error| wrong("DATA_DIR", self.data_dir.display(), format!("the folder cannot be made ({error}); name one that can be written")))?;
+        fs::create_dir_all(&self.data_dir).map_err(|error| {
+            wrong(
+                "DATA_DIR",
+                self.data_dir.display(),
+                format!("the folder cannot be made ({error}); name one that can be written"),
+            )
+        })?;
         if let Some(folder) = embedded.as_deref().and_then(Path::parent) {
-            fs::create_dir_all(folder).map_err(|error| wrong("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})")))?;
+            fs::create_dir_all(folder).map_err(|error| {
+                wrong("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})"))
+            })?;
         }
         let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
         Ok(Settings {
             worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
             redis_url: self.redis_url()?,
-            inline_workers: given(self.inline_workers.as_ref()).map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text))?,
+            inline_workers: given(self.inline_workers.as_ref())
+                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text))?,
             worker_concurrency: self.worker_concurrency()?,
             jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
             access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
             refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
             store_name: self.store_name.clone(),
-            currency: self.store_currency.parse().map_err(|accepted| wrong("STORE_CURRENCY", &self.store_currency, format!("write {accepted}")))?,
+            currency: self
+                .store_currency
+                .parse()
+                .map_err(|accepted| wrong("STORE_CURRENCY", &self.store_currency, format!("write {accepted}")))?,
             public_url: self.public_url(bind)?,
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
             media_dir: self.media_dir()?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
-            cors_origins: self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(ToOwned::to_owned).collect(),
+            cors_origins: self
+                .cors_origins
+                .split(',')
+                .map(str::trim)
+                .filter(|origin| !origin.is_empty())
+                .map(ToOwned::to_owned)
+                .collect(),
             data_dir: self.data_dir.clone(),
             database_url: database_url.into(),
             reservation_ttl,
@@ -218,12 +243,21 @@ impl SettingArgs {
         };
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
         let scheme = url.split_once(':').map_or("…", |(scheme, _)| scheme);
-        if known { Ok(url.to_owned()) } else { Err(wrong("DATABASE_URL", format!("{scheme}:…"), "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME")) }
+        if known {
+            Ok(url.to_owned())
+        } else {
+            Err(wrong(
+                "DATABASE_URL",
+                format!("{scheme}:…"),
+                "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME",
+            ))
+        }
     }
 
     fn redis_url(&self) -> Checked<Option<SecretString>> {
         let Some(url) = given(self.redis_url.as_ref()) else { return Ok(None) };
-        redis::Client::open(url).map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
+        redis::Client::open(url)
+            .map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
         Ok(Some(url.into()))
     }
 
@@ -234,8 +268,13 @@ impl SettingArgs {
 
     fn public_url(&self, bind: SocketAddr) -> Checked<String> {
         let Some(url) = given(self.public_url.as_ref()) else { return Ok(format!("http://{bind}")) };
-        let valid = (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<poem::http::Uri>().is_ok();
-        if valid { Ok(url.trim_end_matches('/').to_owned()) } else { Err(wrong("PUBLIC_URL", url, "write an http:// or https:// address")) }
+        let valid =
+            (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<poem::http::Uri>().is_ok();
+        if valid {
+            Ok(url.trim_end_matches('/').to_owned())
+        } else {
+            Err(wrong("PUBLIC_URL", url, "write an http:// or https:// address"))
+        }
     }
 
     fn media_dir(&self) -> Checked<PathBuf> {
@@ -246,7 +285,11 @@ impl SettingArgs {
     fn stripe(&self) -> Checked<Option<StripeSettings>> {
         let Some(secret_key) = secret("STRIPE_SECRET_KEY") else { return Ok(None) };
         if !secret_key.expose_secret().starts_with("sk_") && !secret_key.expose_secret().starts_with("rk_") {
-            return Err(wrong("STRIPE_SECRET_KEY", "…", "it starts with sk_ or rk_; you find it in Stripe's dashboard"));
+            return Err(wrong(
+                "STRIPE_SECRET_KEY",
+                "…",
+                "it starts with sk_ or rk_; you find it in Stripe's dashboard",
+            ));
         }
         let api_base = given(self.stripe_api_base.as_ref());
         if let Some(base) = api_base
@@ -254,7 +297,11 @@ impl SettingArgs {
         {
             return Err(wrong("STRIPE_API_BASE", base, "write an http:// or https:// address"));
         }
-        Ok(Some(StripeSettings { secret_key, webhook_secret: secret("STRIPE_WEBHOOK_SECRET"), api_base: api_base.map(ToOwned::to_owned) }))
+        Ok(Some(StripeSettings {
+            secret_key,
+            webhook_secret: secret("STRIPE_WEBHOOK_SECRET"),
+            api_base: api_base.map(ToOwned::to_owned),
+        }))
     }
 }
 
@@ -291,7 +338,8 @@ fn size(setting: &'static str, text: &str) -> Checked<usize> {
         (_, Some(number)) => (number, 1 << 10),
         _ => (text, 1),
     };
-    let bytes = number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes >= 1024);
+    let bytes =
+        number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes >= 1024);
     bytes.ok_or_else(|| wrong(setting, text, "write a size of at least 1KiB, like 1MiB"))
 }
 
@@ -301,14 +349,17 @@ fn secret(variable: &str) -> Option<SecretString> {
 
 /// The key of all access tokens. The embedded default makes one and keeps it, so that sign-ins outlive a restart.
 fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
-    const ACCEPTED: &str = "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
+    const ACCEPTED: &str =
+        "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
     match (secret("JWT_SECRET"), keep_in) {
         (Some(given), _) if given.expose_secret().len() >= 32 => Ok(given),
         (Some(_), _) => Err(wrong("JWT_SECRET", "(too short)", ACCEPTED)),
         (None, None) => Err(wrong("JWT_SECRET", "(unset)", ACCEPTED)),
         (None, Some(folder)) => {
             let file = folder.join("jwt_secret");
-            kept_secret(&file).map_err(|error| wrong("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display())))
+            kept_secret(&file).map_err(|error| {
+                wrong("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
+            })
         }
     }
 }
@@ -317,7 +368,9 @@ fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
     if !file.exists() {
         // Written aside and linked into place, so that two programs that start together agree on one.
         let draft = file.with_extension(uuid::Uuid::new_v4().to_string());
-        let made = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
+        let made = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
+            .map(|part| part.simple().to_string())
+            .concat();
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?.write_all(made.as_bytes())?;
         let _ = fs::hard_link(&draft, file); // somebody else's came first: then theirs is it
         fs::remove_file(&draft)?;
@@ -335,7 +388,10 @@ mod tests {
         assert_eq!(duration("X", "7d").unwrap(), Duration::from_secs(604_800));
         assert_eq!(size("X", "1MiB").unwrap(), 1_048_576);
         for refused in ["", "30", "m", "-1m", "0s", "1w", "99999999999999999999d"] {
-            assert_eq!(duration("TTL", refused).unwrap_err().to_string(), format!("TTL={refused}: write a number and s, m, h or d, like 30m"));
+            assert_eq!(
+                duration("TTL", refused).unwrap_err().to_string(),
+                format!("TTL={refused}: write a number and s, m, h or d, like 30m")
+            );
         }
         assert!(size("X", "10").is_err());
     }

@@ -95,7 +95,9 @@ impl Shop {
     pub async fn require_current_schema(&self) -> anyhow::Result<()> {
         match self.db.pending_migrations().await? {
             0 => Ok(()),
-            missing => bail!("the database lacks {missing} migration(s): run `cartwright migrate`, or `cartwright serve --migrate`"),
+            missing => bail!(
+                "the database lacks {missing} migration(s): run `cartwright migrate`, or `cartwright serve --migrate`"
+            ),
         }
     }
 }

@@ -7,7 +7,12 @@ use super::{NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials,
 use crate::{
     carts,
     clock::Timestamp,
-    http::{body::Body, problem::{ApiResult, Problem}, reply::{Created, Done}, tags::Tag},
+    http::{
+        body::Body,
+        problem::{ApiResult, Problem},
+        reply::{Created, Done},
+        tags::Tag,
+    },
     ids::{CartId, UserId},
     shop::Shop,
 };
@@ -225,13 +230,23 @@ impl AccountsApi {
 
     /// Changes the profile.
     #[oai(path = "/profile", method = "put", tag = "Tag::Accounts", operation_id = "replaceProfile")]
-    async fn replace_profile(&self, shop: Data<&Shop>, by: SignedIn, body: Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+    async fn replace_profile(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        body: Body<ProfileChange>,
+    ) -> ApiResult<Json<UserView>> {
         change_profile(&shop, by, &body).await
     }
 
     /// Changes the profile.
     #[oai(path = "/profile", method = "patch", tag = "Tag::Accounts", operation_id = "changeProfile")]
-    async fn change_profile(&self, shop: Data<&Shop>, by: SignedIn, body: Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+    async fn change_profile(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        body: Body<ProfileChange>,
+    ) -> ApiResult<Json<UserView>> {
         change_profile(&shop, by, &body).await
     }
 }

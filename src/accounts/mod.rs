@@ -87,7 +87,9 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
         None => free_username(tx, &new.email).await?,
     };
     // Somebody may have registered the same name in this very moment; the unique index decides.
-    store::insert(tx, &new, &username, now).await.map_err(|error| if db::is_taken(&error) { email_taken() } else { error.into() })
+    store::insert(tx, &new, &username, now)
+        .await
+        .map_err(|error| if db::is_taken(&error) { email_taken() } else { error.into() })
 }
 
 /// Names are matched without regard to case.
@@ -168,7 +170,10 @@ pub enum Refreshed {
 pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> ApiResult<Refreshed> {
     let hash = Tokens::refresh_hash(token);
     let Some(known) = store::find_refresh_token(tx, &hash).await?.filter(|known| known.expires_at > now) else {
-        return Ok(Refreshed::Refused(Problem::unauthenticated("unauthenticated", "This refresh token is not valid. Sign in again.")));
+        return Ok(Refreshed::Refused(Problem::unauthenticated(
+            "unauthenticated",
+            "This refresh token is not valid. Sign in again.",
+        )));
     };
     if known.spent_at.is_some() {
         return reused(tx, known.session_id, known.user_id, now).await;

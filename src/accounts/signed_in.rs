@@ -7,7 +7,11 @@ use poem_openapi::{
 };
 
 use super::{Role, session_revoked, store, tokens::bad_token};
-use crate::{http::problem::{ApiResult, Problem}, ids::{SessionId, UserId}, shop::Shop};
+use crate::{
+    http::problem::{ApiResult, Problem},
+    ids::{SessionId, UserId},
+    shop::Shop,
+};
 
 const SCHEME: &str = "bearer";
 
@@ -94,7 +98,11 @@ macro_rules! security {
                 $fallback
             }
 
-            async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+            async fn from_request(
+                request: &'a Request,
+                body: &mut RequestBody,
+                _: ExtractParamOptions<()>,
+            ) -> Result<Self> {
                 let $found = judge(request, body).await?;
                 Ok($judge?)
             }
@@ -109,4 +117,3 @@ security!(Admin, fallback: false, |found| match found {
     None => Err(bad_token()),
 });
 security!(Visitor, fallback: true, |found| Ok::<_, Problem>(Visitor(found)));
-

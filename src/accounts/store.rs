@@ -3,7 +3,11 @@
 use sqlx::FromRow;
 
 use super::{NewUser, Role, SignedIn, User, key};
-use crate::{clock::Timestamp, db::{Db, Result, Tx}, ids::{SessionId, UserId}};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Result, Tx},
+    ids::{SessionId, UserId},
+};
 
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
@@ -58,15 +62,26 @@ pub struct Credentials {
 }
 
 pub async fn credentials_by_email(db: &Db, email: &str) -> Result<Option<Credentials>> {
-    db.query("SELECT id, password_hash, is_active FROM users WHERE email_key = $1").bind(key(email)).fetch_optional().await
+    db.query("SELECT id, password_hash, is_active FROM users WHERE email_key = $1")
+        .bind(key(email))
+        .fetch_optional()
+        .await
 }
 
 pub async fn credentials_by_username(db: &Db, username: &str) -> Result<Option<Credentials>> {
-    db.query("SELECT id, password_hash, is_active FROM users WHERE username_key = $1").bind(key(username)).fetch_optional().await
+    db.query("SELECT id, password_hash, is_active FROM users WHERE username_key = $1")
+        .bind(key(username))
+        .fetch_optional()
+        .await
 }
 
 pub async fn insert_session(tx: &mut Tx, id: SessionId, user: UserId, now: Timestamp) -> Result<u64> {
-    tx.query("INSERT INTO sessions (id, user_id, created_at) VALUES ($1, $2, $3)").bind(id).bind(user).bind(now).execute().await
+    tx.query("INSERT INTO sessions (id, user_id, created_at) VALUES ($1, $2, $3)")
+        .bind(id)
+        .bind(user)
+        .bind(now)
+        .execute()
+        .await
 }
 
 /// Whose session it is, if it lives and its user may sign in.
@@ -77,12 +92,19 @@ pub async fn living_session(db: &Db, id: SessionId) -> Result<Option<SignedIn>> 
              WHERE s.id = $1 AND s.ended_at IS NULL AND u.is_active",
         )
         .bind(id)
-        .fetch_optional().await?;
+        .fetch_optional()
+        .await?;
     Ok(found.map(|(user, role)| SignedIn { id: user, session: id, role }))
 }
 
 pub async fn end_session(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
-    Ok(tx.query("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL").bind(id).bind(now).execute().await? == 1)
+    Ok(tx
+        .query("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?
+        == 1)
 }
 
 pub async fn session_user(tx: &mut Tx, id: SessionId) -> Result<Option<(UserId, Option<Timestamp>)>> {
@@ -91,8 +113,11 @@ pub async fn session_user(tx: &mut Tx, id: SessionId) -> Result<Option<(UserId, 
 
 pub async fn insert_refresh_token(tx: &mut Tx, hash: &[u8], session: SessionId, expires_at: Timestamp) -> Result<u64> {
     tx.query("INSERT INTO refresh_tokens (token_hash, session_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(hash.to_vec()).bind(session).bind(expires_at)
-        .execute().await
+        .bind(hash.to_vec())
+        .bind(session)
+        .bind(expires_at)
+        .execute()
+        .await
 }
 
 #[derive(FromRow)]
@@ -113,9 +138,14 @@ pub async fn find_refresh_token(tx: &mut Tx, hash: &[u8]) -> Result<Option<Refre
          WHERE t.token_hash = $1 /* FOR UPDATE OF t */",
     )
     .bind(hash.to_vec())
-    .fetch_optional().await
+    .fetch_optional()
+    .await
 }
 
 pub async fn spend_refresh_token(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE refresh_tokens SET spent_at = $2 WHERE token_hash = $1").bind(hash.to_vec()).bind(now).execute().await
+    tx.query("UPDATE refresh_tokens SET spent_at = $2 WHERE token_hash = $1")
+        .bind(hash.to_vec())
+        .bind(now)
+        .execute()
+        .await
 }

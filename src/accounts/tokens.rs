@@ -102,7 +102,10 @@ impl Tokens {
             return Err(bad_token());
         }
         if claims.exp.saturating_add(LEEWAY) < now {
-            return Err(Problem::unauthenticated("token_expired", "This access token is too old. Use the refresh token to get a new one."));
+            return Err(Problem::unauthenticated(
+                "token_expired",
+                "This access token is too old. Use the refresh token to get a new one.",
+            ));
         }
         Ok(claims.sid)
     }

@@ -8,7 +8,12 @@ use crate::{
     accounts::{SignedIn, Visitor},
     clock::Timestamp,
     db::Tx,
-    http::{body::Body, problem::ApiResult, reply::{Created, Done}, tags::Tag},
+    http::{
+        body::Body,
+        problem::ApiResult,
+        reply::{Created, Done},
+        tags::Tag,
+    },
     ids::{CartId, CartItemId, ProductId, UserId},
     money::Amount,
     shop::Shop,
@@ -137,7 +142,12 @@ impl CartsApi {
 
     /// Shows one product in the user's cart.
     #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]
-    async fn get_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Json<CartItemView>> {
+    async fn get_item(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        item_id: Path<CartItemId>,
+    ) -> ApiResult<Json<CartItemView>> {
         let (mut tx, cart) = look(&shop, by).await?;
         let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
         tx.commit().await?;
@@ -146,7 +156,13 @@ impl CartsApi {
 
     /// Changes a quantity. Answers the whole cart.
     #[oai(path = "/cart/items/:item_id", method = "patch", operation_id = "changeCartItem")]
-    async fn change_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>, body: Body<ItemChange>) -> ApiResult<Json<CartView>> {
+    async fn change_item(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        item_id: Path<CartItemId>,
+        body: Body<ItemChange>,
+    ) -> ApiResult<Json<CartView>> {
         let mut tx = shop.db.write().await?;
         let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
@@ -154,7 +170,13 @@ impl CartsApi {
 
     /// Changes a quantity. Answers the whole cart.
     #[oai(path = "/cart/items/:item_id", method = "put", operation_id = "replaceCartItem")]
-    async fn replace_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>, body: Body<ItemChange>) -> ApiResult<Json<CartView>> {
+    async fn replace_item(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        item_id: Path<CartItemId>,
+        body: Body<ItemChange>,
+    ) -> ApiResult<Json<CartView>> {
         let mut tx = shop.db.write().await?;
         let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
@@ -204,7 +226,12 @@ impl CartsApi {
 
     /// Adds a product to an anonymous cart.
     #[oai(path = "/carts/:cart_id/items", method = "post", operation_id = "addAnonymousCartItem")]
-    async fn add_anonymous_item(&self, shop: Data<&Shop>, cart_id: Path<CartId>, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
+    async fn add_anonymous_item(
+        &self,
+        shop: Data<&Shop>,
+        cart_id: Path<CartId>,
+        body: Body<NewItem>,
+    ) -> ApiResult<Created<CartView>> {
         let mut tx = shop.db.write().await?;
         let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
         add(tx, &shop, cart, &body).await
@@ -226,7 +253,12 @@ impl CartsApi {
 
     /// Takes a product out of an anonymous cart.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "delete", operation_id = "removeAnonymousCartItem")]
-    async fn remove_anonymous_item(&self, shop: Data<&Shop>, cart_id: Path<CartId>, item_id: Path<CartItemId>) -> ApiResult<Done> {
+    async fn remove_anonymous_item(
+        &self,
+        shop: Data<&Shop>,
+        cart_id: Path<CartId>,
+        item_id: Path<CartItemId>,
+    ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
         let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
         remove(tx, &shop, &cart, item_id.0).await
@@ -259,7 +291,13 @@ async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiRe
     Ok(Created::json(&shown))
 }
 
-async fn change_quantity(mut tx: Tx, shop: &Shop, cart: Cart, item: CartItemId, body: &Body<ItemChange>) -> ApiResult<Json<CartView>> {
+async fn change_quantity(
+    mut tx: Tx,
+    shop: &Shop,
+    cart: Cart,
+    item: CartItemId,
+    body: &Body<ItemChange>,
+) -> ApiResult<Json<CartView>> {
     let item = super::find_item(&mut tx, cart.id, item).await?;
     super::set_quantity(&mut tx, cart.id, &item, body.check()?.quantity, shop.now()).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;

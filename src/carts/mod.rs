@@ -82,7 +82,11 @@ pub async fn add(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64, n
     store::lock(tx, cart).await?;
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cart_full", format!("A cart holds at most {MAX_LINES} products.")));
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "cart_full",
+            format!("A cart holds at most {MAX_LINES} products."),
+        ));
     }
     let wanted = before.unwrap_or(0) + quantity;
     check_buyable(tx, product, wanted).await?;
@@ -152,10 +156,17 @@ async fn check_buyable(tx: &mut Tx, product: ProductId, quantity: i64) -> ApiRes
 /// # Errors
 /// 422 when that is more than money can say.
 pub fn total(items: &[CartItem]) -> ApiResult<Money> {
-    items.iter().try_fold(Money(0), |sum, item| sum.plus(item.price.times(item.quantity)?)).ok_or_else(amount_out_of_range)
+    items
+        .iter()
+        .try_fold(Money(0), |sum, item| sum.plus(item.price.times(item.quantity)?))
+        .ok_or_else(amount_out_of_range)
 }
 
 #[must_use]
 pub fn amount_out_of_range() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "amount_out_of_range", "This comes to more than 9,999,999,999.99; order less at once.")
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "amount_out_of_range",
+        "This comes to more than 9,999,999,999.99; order less at once.",
+    )
 }

@@ -1,7 +1,11 @@
 //! The SQL of carts.
 
 use super::{Cart, CartItem};
-use crate::{clock::Timestamp, db::{Result, Tx}, ids::{CartId, CartItemId, ProductId, UserId}};
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{CartId, CartItemId, ProductId, UserId},
+};
 
 pub async fn find(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
     tx.query("SELECT id, user_id, created_at FROM carts WHERE id = $1").bind(id).fetch_optional().await
@@ -17,7 +21,10 @@ pub async fn find_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
 }
 
 pub async fn lock_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
-    tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1 /* FOR UPDATE */").bind(user).fetch_optional().await
+    tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1 /* FOR UPDATE */")
+        .bind(user)
+        .fetch_optional()
+        .await
 }
 
 pub async fn insert_for(tx: &mut Tx, id: CartId, user: UserId, now: Timestamp) -> Result<u64> {
@@ -28,8 +35,10 @@ pub async fn insert_for(tx: &mut Tx, id: CartId, user: UserId, now: Timestamp) -
 
 pub async fn insert_anonymous(tx: &mut Tx, id: CartId, now: Timestamp) -> Result<Cart> {
     tx.query("INSERT INTO carts (id, created_at, updated_at) VALUES ($1, $2, $2) RETURNING id, user_id, created_at")
-        .bind(id).bind(now)
-        .fetch_one().await
+        .bind(id)
+        .bind(now)
+        .fetch_one()
+        .await
 }
 
 pub async fn items(tx: &mut Tx, cart: CartId) -> Result<Vec<CartItem>> {
@@ -38,7 +47,8 @@ pub async fn items(tx: &mut Tx, cart: CartId) -> Result<Vec<CartItem>> {
          FROM cart_items i JOIN products p ON p.id = i.product_id WHERE i.cart_id = $1 ORDER BY i.id",
     )
     .bind(cart)
-    .fetch_all().await
+    .fetch_all()
+    .await
 }
 
 pub async fn count_items(tx: &mut Tx, cart: CartId) -> Result<i64> {
@@ -48,8 +58,11 @@ pub async fn count_items(tx: &mut Tx, cart: CartId) -> Result<i64> {
 
 pub async fn quantity_of(tx: &mut Tx, cart: CartId, product: ProductId) -> Result<Option<i64>> {
     let found: Option<(i64,)> = tx
-        .query("SELECT quantity FROM cart_items WHERE cart_id = $1 AND product_id = $2").bind(cart).bind(product)
-        .fetch_optional().await?;
+        .query("SELECT quantity FROM cart_items WHERE cart_id = $1 AND product_id = $2")
+        .bind(cart)
+        .bind(product)
+        .fetch_optional()
+        .await?;
     Ok(found.map(|(quantity,)| quantity))
 }
 
@@ -58,8 +71,11 @@ pub async fn put(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64) -
         "INSERT INTO cart_items (cart_id, product_id, quantity) VALUES ($1, $2, $3)
          ON CONFLICT (cart_id, product_id) DO UPDATE SET quantity = excluded.quantity",
     )
-    .bind(cart).bind(product).bind(quantity)
-    .execute().await
+    .bind(cart)
+    .bind(product)
+    .bind(quantity)
+    .execute()
+    .await
 }
 
 pub async fn touch(tx: &mut Tx, cart: CartId, now: Timestamp) -> Result<()> {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use poem::{Request, http::{StatusCode, header}, web::Data};
+use poem::{
+    Request,
+    http::{StatusCode, header},
+    web::Data,
+};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
 
 use super::{
@@ -186,7 +190,12 @@ impl CatalogApi {
 
     /// Shows a product.
     #[oai(path = "/products/:id", method = "get", operation_id = "getProduct")]
-    async fn get_product(&self, shop: Data<&Shop>, request: &Request, id: Path<ProductId>) -> ApiResult<Reply<ProductView>> {
+    async fn get_product(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        id: Path<ProductId>,
+    ) -> ApiResult<Reply<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let load = async {
             let mut tx = shop.db.read().await?;
@@ -200,7 +209,12 @@ impl CatalogApi {
 
     /// Makes a product.
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
-    async fn create_product(&self, shop: Data<&Shop>, _by: Admin, body: Body<ProductInput>) -> ApiResult<Created<ProductView>> {
+    async fn create_product(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        body: Body<ProductInput>,
+    ) -> ApiResult<Created<ProductView>> {
         let input = body.check()?;
         let mut errors = Vec::new();
         let new = NewProduct {
@@ -224,7 +238,13 @@ impl CatalogApi {
 
     /// Replaces a product.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
-    async fn replace_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>, body: Body<ProductReplacement>) -> ApiResult<Json<ProductView>> {
+    async fn replace_product(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        body: Body<ProductReplacement>,
+    ) -> ApiResult<Json<ProductView>> {
         change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
@@ -242,7 +262,13 @@ impl CatalogApi {
 
     /// Changes a product.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
-    async fn change_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>, body: Body<ProductPatch>) -> ApiResult<Json<ProductView>> {
+    async fn change_product(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        body: Body<ProductPatch>,
+    ) -> ApiResult<Json<ProductView>> {
         change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
@@ -270,7 +296,13 @@ impl CatalogApi {
 
     /// Lists categories.
     #[oai(path = "/categories", method = "get", operation_id = "listCategories")]
-    async fn list_categories(&self, shop: Data<&Shop>, request: &Request, page: Ask<i64>, per_page: Ask<i64>) -> ApiResult<List<CategoryView>> {
+    async fn list_categories(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<CategoryView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_categories(&mut shop.db.read().await?, page.size, page.offset()).await?;
@@ -282,7 +314,12 @@ impl CatalogApi {
 
     /// Shows a category.
     #[oai(path = "/categories/:id", method = "get", operation_id = "getCategory")]
-    async fn get_category(&self, shop: Data<&Shop>, request: &Request, id: Path<CategoryId>) -> ApiResult<Reply<CategoryView>> {
+    async fn get_category(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        id: Path<CategoryId>,
+    ) -> ApiResult<Reply<CategoryView>> {
         let load = async {
             let found = store::find_category(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
             Ok(Cached::new(json_bytes(&CategoryView::from(found)), 1))
@@ -293,23 +330,41 @@ impl CatalogApi {
 
     /// Makes a category.
     #[oai(path = "/categories", method = "post", operation_id = "createCategory")]
-    async fn create_category(&self, shop: Data<&Shop>, _by: Admin, body: Body<CategoryInput>) -> ApiResult<Created<CategoryView>> {
+    async fn create_category(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        body: Body<CategoryInput>,
+    ) -> ApiResult<Created<CategoryView>> {
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
-        let made: CategoryView = super::create_category(&mut tx, &input.name, None, &input.description.unwrap_or_default()).await?.into();
+        let made: CategoryView =
+            super::create_category(&mut tx, &input.name, None, &input.description.unwrap_or_default()).await?.into();
         commit_and_forget(&shop, tx).await?;
         Ok(Created::json(&made).header("location", &format!("/api/categories/{}", made.id)))
     }
 
     /// Replaces a category.
     #[oai(path = "/categories/:id", method = "put", operation_id = "replaceCategory")]
-    async fn replace_category(&self, shop: Data<&Shop>, _by: Admin, id: Path<CategoryId>, body: Body<CategoryInput>) -> ApiResult<Json<CategoryView>> {
+    async fn replace_category(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<CategoryId>,
+        body: Body<CategoryInput>,
+    ) -> ApiResult<Json<CategoryView>> {
         change_category(&shop, id.0, || body.check().map(|input| (Some(input.name), input.description))).await
     }
 
     /// Changes a category.
     #[oai(path = "/categories/:id", method = "patch", operation_id = "changeCategory")]
-    async fn change_category(&self, shop: Data<&Shop>, _by: Admin, id: Path<CategoryId>, body: Body<CategoryPatch>) -> ApiResult<Json<CategoryView>> {
+    async fn change_category(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<CategoryId>,
+        body: Body<CategoryPatch>,
+    ) -> ApiResult<Json<CategoryView>> {
         change_category(&shop, id.0, || body.check().map(|input| (input.name, input.description))).await
     }
 
@@ -325,7 +380,13 @@ impl CatalogApi {
 
     /// Lists brands.
     #[oai(path = "/brands", method = "get", operation_id = "listBrands")]
-    async fn list_brands(&self, shop: Data<&Shop>, request: &Request, page: Ask<i64>, per_page: Ask<i64>) -> ApiResult<List<BrandView>> {
+    async fn list_brands(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<BrandView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_brands(&mut shop.db.read().await?, page.size, page.offset()).await?;
@@ -348,7 +409,12 @@ impl CatalogApi {
 
     /// Makes a brand.
     #[oai(path = "/brands", method = "post", operation_id = "createBrand")]
-    async fn create_brand(&self, shop: Data<&Shop>, _by: Admin, body: Body<BrandInput>) -> ApiResult<Created<BrandView>> {
+    async fn create_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        body: Body<BrandInput>,
+    ) -> ApiResult<Created<BrandView>> {
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
         let made: BrandView = super::create_brand(&mut tx, &input.name, None).await?.into();
@@ -358,13 +424,25 @@ impl CatalogApi {
 
     /// Replaces a brand.
     #[oai(path = "/brands/:id", method = "put", operation_id = "replaceBrand")]
-    async fn replace_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>, body: Body<BrandInput>) -> ApiResult<Json<BrandView>> {
+    async fn replace_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        body: Body<BrandInput>,
+    ) -> ApiResult<Json<BrandView>> {
         change_brand(&shop, id.0, || body.check().map(|input| Some(input.name))).await
     }
 
     /// Changes a brand.
     #[oai(path = "/brands/:id", method = "patch", operation_id = "changeBrand")]
-    async fn change_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>, body: Body<BrandPatch>) -> ApiResult<Json<BrandView>> {
+    async fn change_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        body: Body<BrandPatch>,
+    ) -> ApiResult<Json<BrandView>> {
         change_brand(&shop, id.0, || body.check().map(|input| input.name)).await
     }
 
@@ -380,7 +458,11 @@ impl CatalogApi {
 }
 
 /// The body is judged only after the product was found.
-async fn change(shop: &Shop, id: ProductId, input: impl FnOnce(&mut Vec<FieldError>) -> ApiResult<ProductChange>) -> ApiResult<Json<ProductView>> {
+async fn change(
+    shop: &Shop,
+    id: ProductId,
+    input: impl FnOnce(&mut Vec<FieldError>) -> ApiResult<ProductChange>,
+) -> ApiResult<Json<ProductView>> {
     let mut tx = shop.db.write().await?;
     let product: Product = store::lock_product(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     let mut errors = Vec::new();
@@ -392,7 +474,11 @@ async fn change(shop: &Shop, id: ProductId, input: impl FnOnce(&mut Vec<FieldErr
     Ok(Json(changed))
 }
 
-async fn change_category(shop: &Shop, id: CategoryId, input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>) -> ApiResult<Json<CategoryView>> {
+async fn change_category(
+    shop: &Shop,
+    id: CategoryId,
+    input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>,
+) -> ApiResult<Json<CategoryView>> {
     let mut tx = shop.db.write().await?;
     let mut category: Category = store::find_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     let (name, description) = input()?;
@@ -403,7 +489,11 @@ async fn change_category(shop: &Shop, id: CategoryId, input: impl FnOnce() -> Ap
     Ok(Json(category.into()))
 }
 
-async fn change_brand(shop: &Shop, id: BrandId, input: impl FnOnce() -> ApiResult<Option<String>>) -> ApiResult<Json<BrandView>> {
+async fn change_brand(
+    shop: &Shop,
+    id: BrandId,
+    input: impl FnOnce() -> ApiResult<Option<String>>,
+) -> ApiResult<Json<BrandView>> {
     let mut tx = shop.db.write().await?;
     let mut brand: Brand = store::find_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     brand.name = input()?.unwrap_or(brand.name);
@@ -419,7 +509,13 @@ async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {
 }
 
 /// What admins see is always fresh and never kept; what customers see comes from the cache.
-async fn answer(shop: &Shop, admin: bool, part: Part, key: &str, load: impl Future<Output = ApiResult<Cached>>) -> ApiResult<Cached> {
+async fn answer(
+    shop: &Shop,
+    admin: bool,
+    part: Part,
+    key: &str,
+    load: impl Future<Output = ApiResult<Cached>>,
+) -> ApiResult<Cached> {
     if admin {
         return load.await;
     }

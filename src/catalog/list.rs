@@ -3,7 +3,10 @@
 use super::{Product, search};
 use crate::{
     db::{Query, Result, Tx},
-    http::{paging::Page, problem::{ApiResult, FieldError, Problem}},
+    http::{
+        paging::Page,
+        problem::{ApiResult, FieldError, Problem},
+    },
     money::Money,
 };
 
@@ -70,7 +73,8 @@ impl Order {
             "rating" => Self::Rating,
             "-rating" => Self::RatingDown,
             _ => {
-                let message = "takes price, name, created_at and rating, each with a - before it for the other way round";
+                let message =
+                    "takes price, name, created_at and rating, each with a - before it for the other way round";
                 let invalid = Problem::invalid(vec![FieldError::new("ordering", "invalid_ordering", message)]);
                 return Err(Problem { code: "invalid_ordering", ..invalid });
             }
@@ -84,7 +88,11 @@ impl Order {
 /// 422 beyond 200 characters.
 pub fn search_terms(typed: &str) -> ApiResult<Vec<String>> {
     if typed.chars().count() > MAX_SEARCH {
-        return Err(Problem::invalid_field("search", "maxLength", format!("must have at most {MAX_SEARCH} characters")));
+        return Err(Problem::invalid_field(
+            "search",
+            "maxLength",
+            format!("must have at most {MAX_SEARCH} characters"),
+        ));
     }
     Ok(search::terms(typed))
 }
@@ -92,7 +100,8 @@ pub fn search_terms(typed: &str) -> ApiResult<Vec<String>> {
 /// A page of products, and how many there are in all.
 pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Product>, i64)> {
     let dialect = tx.dialect();
-    let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), dialect, filter).fetch_one().await?;
+    let (total,): (i64,) =
+        filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), dialect, filter).fetch_one().await?;
     let columns = tx.query(
         "SELECT p.id, p.name, p.slug, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
                 p.rating_sum, p.review_count, p.created_at, p.updated_at

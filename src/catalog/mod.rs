@@ -81,7 +81,12 @@ pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Api
 }
 
 /// Changes a product. A new stock is a count: the movement is the difference.
-pub async fn change_product(tx: &mut Tx, mut product: Product, change: ProductChange, now: Timestamp) -> ApiResult<Product> {
+pub async fn change_product(
+    tx: &mut Tx,
+    mut product: Product,
+    change: ProductChange,
+    now: Timestamp,
+) -> ApiResult<Product> {
     product.name = change.name.unwrap_or(product.name);
     product.description = change.description.unwrap_or(product.description);
     product.price = change.price.unwrap_or(product.price);
@@ -109,7 +114,12 @@ fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
 ///
 /// # Errors
 /// 422 when anything is wrong.
-pub async fn check_parents(tx: &mut Tx, category: Option<CategoryId>, brand: Option<BrandId>, mut errors: Vec<FieldError>) -> ApiResult<()> {
+pub async fn check_parents(
+    tx: &mut Tx,
+    category: Option<CategoryId>,
+    brand: Option<BrandId>,
+    mut errors: Vec<FieldError>,
+) -> ApiResult<()> {
     if let Some(id) = category
         && store::find_category(tx, id).await?.is_none()
     {
@@ -125,7 +135,11 @@ pub async fn check_parents(tx: &mut Tx, category: Option<CategoryId>, brand: Opt
 
 /// Takes a product out of the shop: for good if nobody ever ordered it, else out of sight.
 pub async fn delete_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> db::Result<()> {
-    if store::was_ordered(tx, id).await? { store::deactivate_product(tx, id, now).await } else { store::delete_product(tx, id).await }
+    if store::was_ordered(tx, id).await? {
+        store::deactivate_product(tx, id, now).await
+    } else {
+        store::delete_product(tx, id).await
+    }
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -30,7 +30,9 @@ pub fn narrow<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
     let query = match dialect {
         Dialect::Postgres => query.push_bind("search_text LIKE $?", like(term)),
         Dialect::Sqlite if term.chars().count() < 3 => query.push_bind("instr(search_text, $?) > 0", term.to_owned()),
-        Dialect::Sqlite => query.push_bind("id IN (SELECT rowid FROM product_search WHERE product_search MATCH $?)", phrase(term)),
+        Dialect::Sqlite => {
+            query.push_bind("id IN (SELECT rowid FROM product_search WHERE product_search MATCH $?)", phrase(term))
+        }
     };
     let (category, brand) = match dialect {
         Dialect::Postgres => (" strpos(search_name, $?) > 0", " strpos(search_name, $?) > 0"),

@@ -1,7 +1,11 @@
 //! The SQL of products, categories and brands.
 
 use super::{Brand, Category, NewProduct, Product};
-use crate::{clock::Timestamp, db::{Result, Tx}, ids::{BrandId, CategoryId, ImageId, ProductId}};
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{BrandId, CategoryId, ImageId, ProductId},
+};
 
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(
@@ -23,7 +27,8 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 }
 
 pub async fn find_by_sku(tx: &mut Tx, sku: &str) -> Result<Option<ProductId>> {
-    let found: Option<(ProductId,)> = tx.query("SELECT id FROM products WHERE sku = $1").bind(sku.to_owned()).fetch_optional().await?;
+    let found: Option<(ProductId,)> =
+        tx.query("SELECT id FROM products WHERE sku = $1").bind(sku.to_owned()).fetch_optional().await?;
     Ok(found.map(|(id,)| id))
 }
 
@@ -46,10 +51,18 @@ pub async fn update_product(tx: &mut Tx, product: &Product) -> Result<u64> {
                              search_name = $8, search_text = $9, updated_at = $10
          WHERE id = $1",
     )
-    .bind(product.id).bind(product.name.clone()).bind(product.description.clone()).bind(product.price)
-    .bind(product.is_active).bind(product.category_id).bind(product.brand_id)
-    .bind(product.name.to_lowercase()).bind(search_text(&product.name, &product.description)).bind(product.updated_at)
-    .execute().await
+    .bind(product.id)
+    .bind(product.name.clone())
+    .bind(product.description.clone())
+    .bind(product.price)
+    .bind(product.is_active)
+    .bind(product.category_id)
+    .bind(product.brand_id)
+    .bind(product.name.to_lowercase())
+    .bind(search_text(&product.name, &product.description))
+    .bind(product.updated_at)
+    .execute()
+    .await
 }
 
 /// What search looks through, by rules that do not depend on the engine.
@@ -58,12 +71,18 @@ fn search_text(name: &str, description: &str) -> String {
 }
 
 pub async fn was_ordered(tx: &mut Tx, id: ProductId) -> Result<bool> {
-    let line: Option<(i64,)> = tx.query("SELECT id FROM order_lines WHERE product_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
+    let line: Option<(i64,)> =
+        tx.query("SELECT id FROM order_lines WHERE product_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
     Ok(line.is_some())
 }
 
 pub async fn deactivate_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> Result<()> {
-    tx.query("UPDATE products SET is_active = FALSE, updated_at = $2 WHERE id = $1").bind(id).bind(now).execute().await.map(drop)
+    tx.query("UPDATE products SET is_active = FALSE, updated_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
 }
 
 pub async fn delete_product(tx: &mut Tx, id: ProductId) -> Result<()> {
@@ -71,29 +90,29 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId) -> Result<()> {
 }
 
 pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<(ProductId, ImageId, String)>> {
-    tx.query("SELECT product_id, id, file FROM product_images WHERE product_id = $1 ORDER BY id").bind(id).fetch_all().await
+    tx.query("SELECT product_id, id, file FROM product_images WHERE product_id = $1 ORDER BY id")
+        .bind(id)
+        .fetch_all()
+        .await
 }
 
-/// The images of a page of products, twenty at a time: neither engine takes a list as one value in the same words.
+/// The images of a page of products.
 pub async fn images_of_all(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<(ProductId, ImageId, String)>> {
-    let mut images = Vec::new();
-    for chunk in ids.chunks(20) {
-        let query = tx.query(
-            "SELECT product_id, id, file FROM product_images
-             WHERE product_id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-             ORDER BY id",
-        );
-        let nobody = std::iter::repeat(&ProductId(0));
-        let query = chunk.iter().chain(nobody).take(20).fold(query, |query, id| query.bind(*id));
-        images.extend(query.fetch_all::<(ProductId, ImageId, String)>().await?);
-    }
-    Ok(images)
+    tx.query("SELECT product_id, id, file FROM product_images WHERE product_id IN")
+        .push_list(ids)
+        .push(" ORDER BY id")
+        .fetch_all()
+        .await
 }
 
 pub async fn insert_image(tx: &mut Tx, product: ProductId, file: &str, now: Timestamp) -> Result<()> {
     tx.query("INSERT INTO product_images (product_id, file, created_at) VALUES ($1, $2, $3)")
-        .bind(product).bind(file.to_owned()).bind(now)
-        .execute().await.map(drop)
+        .bind(product)
+        .bind(file.to_owned())
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
 }
 
 pub async fn delete_image(tx: &mut Tx, id: ImageId) -> Result<()> {
@@ -117,14 +136,18 @@ pub async fn find_category(tx: &mut Tx, id: CategoryId) -> Result<Option<Categor
 pub async fn find_category_by_name(tx: &mut Tx, name: &str) -> Result<Option<Category>> {
     tx.query("SELECT id, name, slug, description FROM categories WHERE search_name = $1 ORDER BY id LIMIT 1")
         .bind(name.to_lowercase())
-        .fetch_optional().await
+        .fetch_optional()
+        .await
 }
 
 pub async fn list_categories(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<Category>, i64)> {
     let (total,) = tx.query("SELECT COUNT(*) FROM categories").fetch_one().await?;
     let rows = tx
-        .query("SELECT id, name, slug, description FROM categories ORDER BY id LIMIT $1 OFFSET $2").bind(limit).bind(offset)
-        .fetch_all().await?;
+        .query("SELECT id, name, slug, description FROM categories ORDER BY id LIMIT $1 OFFSET $2")
+        .bind(limit)
+        .bind(offset)
+        .fetch_all()
+        .await?;
     Ok((rows, total))
 }
 
@@ -136,13 +159,18 @@ pub async fn insert_category(tx: &mut Tx, name: &str, slug: &str, description: &
 
 pub async fn update_category(tx: &mut Tx, category: &Category) -> Result<u64> {
     tx.query("UPDATE categories SET name = $2, search_name = $3, slug = $4, description = $5 WHERE id = $1")
-        .bind(category.id).bind(category.name.clone()).bind(category.name.to_lowercase())
-        .bind(category.slug.clone()).bind(category.description.clone())
-        .execute().await
+        .bind(category.id)
+        .bind(category.name.clone())
+        .bind(category.name.to_lowercase())
+        .bind(category.slug.clone())
+        .bind(category.description.clone())
+        .execute()
+        .await
 }
 
 pub async fn category_has_products(tx: &mut Tx, id: CategoryId) -> Result<bool> {
-    let found: Option<(ProductId,)> = tx.query("SELECT id FROM products WHERE category_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
+    let found: Option<(ProductId,)> =
+        tx.query("SELECT id FROM products WHERE category_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
     Ok(found.is_some())
 }
 
@@ -157,30 +185,43 @@ pub async fn find_brand(tx: &mut Tx, id: BrandId) -> Result<Option<Brand>> {
 pub async fn find_brand_by_name(tx: &mut Tx, name: &str) -> Result<Option<Brand>> {
     tx.query("SELECT id, name, slug, logo FROM brands WHERE search_name = $1 ORDER BY id LIMIT 1")
         .bind(name.to_lowercase())
-        .fetch_optional().await
+        .fetch_optional()
+        .await
 }
 
 pub async fn list_brands(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<Brand>, i64)> {
     let (total,) = tx.query("SELECT COUNT(*) FROM brands").fetch_one().await?;
-    let rows =
-        tx.query("SELECT id, name, slug, logo FROM brands ORDER BY id LIMIT $1 OFFSET $2").bind(limit).bind(offset).fetch_all().await?;
+    let rows = tx
+        .query("SELECT id, name, slug, logo FROM brands ORDER BY id LIMIT $1 OFFSET $2")
+        .bind(limit)
+        .bind(offset)
+        .fetch_all()
+        .await?;
     Ok((rows, total))
 }
 
 pub async fn insert_brand(tx: &mut Tx, name: &str, slug: &str) -> Result<Brand> {
     tx.query("INSERT INTO brands (name, search_name, slug) VALUES ($1, $2, $3) RETURNING id, name, slug, logo")
-        .bind(name.to_owned()).bind(name.to_lowercase()).bind(slug.to_owned())
-        .fetch_one().await
+        .bind(name.to_owned())
+        .bind(name.to_lowercase())
+        .bind(slug.to_owned())
+        .fetch_one()
+        .await
 }
 
 pub async fn update_brand(tx: &mut Tx, brand: &Brand) -> Result<u64> {
     tx.query("UPDATE brands SET name = $2, search_name = $3, slug = $4 WHERE id = $1")
-        .bind(brand.id).bind(brand.name.clone()).bind(brand.name.to_lowercase()).bind(brand.slug.clone())
-        .execute().await
+        .bind(brand.id)
+        .bind(brand.name.clone())
+        .bind(brand.name.to_lowercase())
+        .bind(brand.slug.clone())
+        .execute()
+        .await
 }
 
 pub async fn brand_has_products(tx: &mut Tx, id: BrandId) -> Result<bool> {
-    let found: Option<(ProductId,)> = tx.query("SELECT id FROM products WHERE brand_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
+    let found: Option<(ProductId,)> =
+        tx.query("SELECT id FROM products WHERE brand_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
     Ok(found.is_some())
 }
 

@@ -98,10 +98,13 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
     for (of, id, file) in store::images_of_all(tx, &ids).await? {
         images.entry(of).or_default().push(image(shop, id, &file));
     }
-    Ok(products.into_iter().map(|product| {
-        let images = images.remove(&product.id).unwrap_or_default();
-        shown(shop, product, images)
-    }).collect())
+    Ok(products
+        .into_iter()
+        .map(|product| {
+            let images = images.remove(&product.id).unwrap_or_default();
+            shown(shop, product, images)
+        })
+        .collect())
 }
 
 fn image(shop: &Shop, id: ImageId, file: &str) -> ImageView {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use cartwright::{
     clock::Clock,
     db::{self, Dialect},

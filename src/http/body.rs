@@ -5,8 +5,12 @@
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
-use poem::{FromRequest, Request, RequestBody, Result, http::{StatusCode, header}, web::Data};
+use futures_util::{Stream, StreamExt};
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{StatusCode, header},
+    web::Data,
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     payload::{Json, Payload},
@@ -14,11 +18,18 @@ use poem_openapi::{
     types::ParseFromJSON,
 };
 
-use super::{json, problem::{ApiResult, Problem}, schema::Schemas};
+use super::{
+    json,
+    problem::{ApiResult, Problem},
+    schema::Schemas,
+};
 use crate::shop::Shop;
 
 /// How long a client may stop sending in the middle of a body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How many bytes beyond the limit are read to let the client hear that it was reached.
+const HEARD_OUT: usize = 256 * 1024;
 
 /// A JSON body not looked at yet.
 pub struct Body<T> {
@@ -38,7 +49,11 @@ impl<T: ParseFromJSON> Body<T> {
             return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         let body = json::read(&self.bytes).map_err(|what| {
-            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("The body is not well-formed JSON: {what}."))
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                format!("The body is not well-formed JSON: {what}."),
+            )
         })?;
         self.schemas.check(&T::name(), &body)?;
         T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
@@ -79,6 +94,21 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     }
 }
 
+/// Closing a connection that still has bytes to read resets it, and the client may never see the answer. So a little more
+/// is read and thrown away.
+async fn hear_out(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>> + Unpin)) {
+    let mut left = HEARD_OUT;
+    let discard = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), discard).await; // the answer is the same either way
+}
+
 /// Reads a body to its end, stopping at the limit and when the client stalls.
 pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> ApiResult<Vec<u8>> {
     let too_large = || Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).header(header::CONNECTION, "close");
@@ -96,7 +126,10 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
         })?;
         match next {
             None => return Ok(bytes),
-            Some(Ok(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
+            Some(Ok(chunk)) if bytes.len() + chunk.len() > limit => {
+                hear_out(&mut chunks).await;
+                return Err(too_large());
+            }
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
             Some(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body broke off.")),
         }

@@ -3,7 +3,10 @@
 //! poem's own middleware answers 403 to an origin it does not know, which breaks clients that merely send the header.
 //! Here an unlisted origin gets the answer without the headers that would let its page read it.
 
-use poem::{Request, Response, http::{HeaderMap, HeaderValue, Method, StatusCode, header}};
+use poem::{
+    Request, Response,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id";

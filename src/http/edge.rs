@@ -71,7 +71,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        headers.append(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
         if let Some(origin) = origin {
             cors::allow(headers, origin, preflights);
         }
@@ -115,7 +115,12 @@ impl AllowedMethods {
     pub fn of(document: &serde_json::Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
         let methods = |operations: &serde_json::Value| {
-            operations.as_object().into_iter().flat_map(|methods| methods.keys()).map(|name| name.to_uppercase()).collect()
+            operations
+                .as_object()
+                .into_iter()
+                .flat_map(|methods| methods.keys())
+                .map(|name| name.to_uppercase())
+                .collect()
         };
         Self(paths.map(|(path, operations)| (path.clone(), methods(operations))).collect())
     }
@@ -133,7 +138,11 @@ impl AllowedMethods {
             }
         };
         // A path of words comes before one with ids: `/api/cart/summary` before `/api/cart/{item_id}`.
-        let found = self.0.iter().filter(|(pattern, _)| matches(pattern)).min_by_key(|(pattern, _)| pattern.matches('{').count());
+        let found = self
+            .0
+            .iter()
+            .filter(|(pattern, _)| matches(pattern))
+            .min_by_key(|(pattern, _)| pattern.matches('{').count());
         found.map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
     }
 }

@@ -4,7 +4,10 @@
 //! request with the key waits for the first at the claim and then gets its answer; only when the wait is too long (three
 //! seconds, PostgreSQL's lock timeout) is it told to come back. Only what succeeded is kept, for 24 hours.
 
-use poem::{Request, http::{StatusCode, header}};
+use poem::{
+    Request,
+    http::{StatusCode, header},
+};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
@@ -51,8 +54,13 @@ impl Key {
                 "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
                  VALUES ($1, $2, $3, $4, '', $5) ON CONFLICT DO NOTHING",
             )
-            .bind(user).bind(self.path.clone()).bind(self.text.clone()).bind(self.body_hash.clone()).bind(now)
-            .execute().await;
+            .bind(user)
+            .bind(self.path.clone())
+            .bind(self.text.clone())
+            .bind(self.body_hash.clone())
+            .bind(now)
+            .execute()
+            .await;
         match claimed {
             Ok(1) => return Ok(None),
             Ok(_) => {}
@@ -64,8 +72,11 @@ impl Key {
         }
         let stored: Stored = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
-            .bind(user).bind(self.path.clone()).bind(self.text.clone())
-            .fetch_one().await?;
+            .bind(user)
+            .bind(self.path.clone())
+            .bind(self.text.clone())
+            .fetch_one()
+            .await?;
         if stored.body_hash == self.body_hash {
             return Ok(Some(stored));
         }
@@ -76,9 +87,12 @@ impl Key {
     /// Keeps the answer, in the transaction that made it true.
     pub async fn keep(&self, tx: &mut Tx, user: UserId, response: &[u8]) -> ApiResult<()> {
         tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
-            .bind(user).bind(self.path.clone()).bind(self.text.clone())
+            .bind(user)
+            .bind(self.path.clone())
+            .bind(self.text.clone())
             .bind(String::from_utf8_lossy(response).into_owned())
-            .execute().await?;
+            .execute()
+            .await?;
         Ok(())
     }
 }

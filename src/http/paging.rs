@@ -2,7 +2,10 @@
 
 use poem::http::Uri;
 
-use super::{problem::{ApiResult, FieldError, Problem}, query::Ask};
+use super::{
+    problem::{ApiResult, FieldError, Problem},
+    query::Ask,
+};
 
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: i64 = 100;

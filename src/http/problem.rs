@@ -7,7 +7,12 @@ use poem::{
     Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use poem_openapi::{ApiResponse, Object, payload::Payload, registry::{MetaMediaType, MetaResponse, MetaResponses, Registry}, types::Type};
+use poem_openapi::{
+    ApiResponse, Object,
+    payload::Payload,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -53,7 +58,11 @@ impl Problem {
     /// One body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here that you may see. Check the address and the id in it.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing here that you may see. Check the address and the id in it.",
+        )
     }
 
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
@@ -119,7 +128,9 @@ impl Problem {
     pub fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => return Self::not_found(),
-            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This address takes other methods; see the Allow header."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "This address takes other methods; see the Allow header.")
+            }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "Send the body as application/json."),
             StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "The body is larger than this shop accepts."),
             StatusCode::BAD_REQUEST => ("bad_request", "The request could not be understood."),
@@ -176,7 +187,10 @@ impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if db::is_unavailable(&error) {
             tracing::warn!(%error, "the database is away or busy");
-            return Self::unavailable("overloaded", "The shop's database is away or busy for a moment. Nothing was done; try again.");
+            return Self::unavailable(
+                "overloaded",
+                "The shop's database is away or busy for a moment. Nothing was done; try again.",
+            );
         }
         Self::internal(error)
     }

@@ -2,7 +2,10 @@
 //! bytes that were made before and are sent again.
 
 use bytes::Bytes;
-use poem::{IntoResponse, Response, http::{StatusCode, Uri, header}};
+use poem::{
+    IntoResponse, Response,
+    http::{StatusCode, Uri, header},
+};
 use poem_openapi::{
     ApiResponse,
     payload::{Json, Payload},
@@ -99,10 +102,10 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
     }
 }
 
-
 /// Where the client already has these very bytes: 304, else the bytes with their tag.
 pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Reply<T> {
-    let known = asked.is_some_and(|tags| tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == tag));
+    let known =
+        asked.is_some_and(|tags| tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == tag));
     let reply = if known { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
     reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control)
 }

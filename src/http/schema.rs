@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use jsonschema::{JsonType, ValidationError, Validator, error::{TypeKind, ValidationErrorKind}};
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
 use serde_json::{Value, json};
 
 use super::problem::{FieldError, Problem};
@@ -36,7 +39,7 @@ impl Schemas {
         let Some(validator) = self.0.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
-        let errors: Vec<FieldError> = validator.iter_errors(body).map(|error| field_error(&error)).collect();
+        let errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();
         if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
     }
 }
@@ -66,12 +69,12 @@ fn loosen(schema: &mut Value) {
     }
 }
 
-fn field_error(error: &ValidationError<'_>) -> FieldError {
-    // An optional field is "null or …"; the fault people want to hear of is that of the second.
+fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
+    // An optional field is "null or …"; the faults people want to hear of are those of the second.
     if let ValidationErrorKind::AnyOf { context } = error.kind()
-        && let Some(inner) = context.last().and_then(|errors| errors.first())
+        && let Some(inner) = context.last()
     {
-        return field_error(inner);
+        return inner.iter().flat_map(field_errors).collect();
     }
     let path = field_path(error.instance_path().as_str());
     let field = match error.kind() {
@@ -82,7 +85,7 @@ fn field_error(error: &ValidationError<'_>) -> FieldError {
         _ if path.is_empty() => "body".to_owned(),
         _ => path,
     };
-    FieldError::new(field, error.kind().keyword(), message(error))
+    vec![FieldError::new(field, error.kind().keyword(), message(error))]
 }
 
 /// `/items/0/quantity` is `items[0].quantity`.

@@ -6,8 +6,15 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::{TokioIo, TokioTimer}, server::graceful::GracefulShutdown};
-use poem::{Endpoint, EndpointExt, Response, http::uri::Scheme, web::{LocalAddr, RemoteAddr}};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use poem::{
+    Endpoint, EndpointExt, Response,
+    http::uri::Scheme,
+    web::{LocalAddr, RemoteAddr},
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,10 @@ use super::Mismatch;
 use crate::{
     accounts::Admin,
     clock::Timestamp,
-    http::{problem::{ApiResult, Problem}, tags::Tag},
+    http::{
+        problem::{ApiResult, Problem},
+        tags::Tag,
+    },
     shop::Shop,
 };
 
@@ -29,7 +32,12 @@ impl InventoryApi {
     /// Shows whether all stock adds up.
     ///
     /// The stock worker makes the comparison every minute. It reports differences and repairs nothing.
-    #[oai(path = "/admin/inventory/reconciliation", method = "get", tag = "Tag::Admin", operation_id = "getReconciliation")]
+    #[oai(
+        path = "/admin/inventory/reconciliation",
+        method = "get",
+        tag = "Tag::Admin",
+        operation_id = "getReconciliation"
+    )]
     async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Json<Reconciliation>> {
         let Some((checked_at, products, mismatches)) = super::reconciliation(&shop.db).await? else {
             return Ok(Json(Reconciliation { checked_at: None, products: 0, mismatches: vec![] }));

@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Mismatch;
-use crate::{ids::OrderId, jobs::{Job, JobError, Queue}, shop::Shop};
+use crate::{
+    ids::OrderId,
+    jobs::{Job, JobError, Queue},
+    shop::Shop,
+};
 
 /// How often everything is checked.
 pub const EVERY: Duration = Duration::from_mins(1);

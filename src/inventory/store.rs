@@ -1,12 +1,18 @@
 //! The SQL of stock and its movements.
 
 use super::{Checked, Mismatch, Reason};
-use crate::{clock::Timestamp, db::{Db, Result, Tx}, ids::{OrderId, ProductId}};
+use crate::{
+    clock::Timestamp,
+    db::{Db, Result, Tx},
+    ids::{OrderId, ProductId},
+};
 
 pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
     tx.query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2")
-        .bind(product).bind(units)
-        .execute().await
+        .bind(product)
+        .bind(units)
+        .execute()
+        .await
 }
 
 pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
@@ -14,7 +20,8 @@ pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64
 }
 
 pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<i64> {
-    let (stock,) = tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_one().await?;
+    let (stock,) =
+        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_one().await?;
     Ok(stock)
 }
 
@@ -22,10 +29,24 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
     tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
 }
 
-pub async fn insert_movement(tx: &mut Tx, product: ProductId, delta: i64, reason: Reason, order: Option<OrderId>, now: Timestamp) -> Result<()> {
-    tx.query("INSERT INTO stock_movements (product_id, delta, reason, order_id, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(product).bind(delta).bind(reason).bind(order).bind(now)
-        .execute().await?;
+pub async fn insert_movement(
+    tx: &mut Tx,
+    product: ProductId,
+    delta: i64,
+    reason: Reason,
+    order: Option<OrderId>,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO stock_movements (product_id, delta, reason, order_id, created_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(product)
+    .bind(delta)
+    .bind(reason)
+    .bind(order)
+    .bind(now)
+    .execute()
+    .await?;
     Ok(())
 }
 
@@ -40,7 +61,8 @@ pub async fn mismatches(tx: &mut Tx) -> Result<Vec<Mismatch>> {
          FROM products p LEFT JOIN stock_movements m ON m.product_id = p.id
          GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id LIMIT 100",
     )
-    .fetch_all().await
+    .fetch_all()
+    .await
 }
 
 pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
@@ -51,11 +73,13 @@ pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mism
          GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id",
     )
     .bind(order)
-    .fetch_all().await
+    .fetch_all()
+    .await
 }
 
 pub async fn save_reconciliation(tx: &mut Tx, checked: &Checked, now: Timestamp) -> Result<()> {
-    let mismatches = serde_json::to_string(&checked.mismatches).map_err(|error| crate::db::Error::Encode(error.into()))?;
+    let mismatches =
+        serde_json::to_string(&checked.mismatches).map_err(|error| crate::db::Error::Encode(error.into()))?;
     tx.query(
         "INSERT INTO stock_reconciliation (id, checked_at, products, mismatches) VALUES (1, $1, $2, $3)
          ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at, products = excluded.products, mismatches = excluded.mismatches",

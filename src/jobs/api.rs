@@ -3,11 +3,20 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
 
-use super::{QUEUES, Queue, State, store::{self, JobRow, Wanted}};
+use super::{
+    QUEUES, Queue, State,
+    store::{self, JobRow, Wanted},
+};
 use crate::{
     accounts::Admin,
     clock::Timestamp,
-    http::{paging::Page, problem::{ApiResult, Problem}, query::Ask, reply::{Done, List}, tags::Tag},
+    http::{
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Done, List},
+        tags::Tag,
+    },
     ids::JobId,
     shop::Shop,
 };
@@ -63,14 +72,17 @@ impl Wanted {
     /// # Errors
     /// 422 for a queue or state that does not exist.
     pub fn read(queue: Option<&str>, state: Option<&str>) -> ApiResult<Self> {
-        let queue = queue.map(str::parse).transpose().map_err(|why: String| Problem::invalid_field("queue", "enum", why))?;
+        let queue =
+            queue.map(str::parse).transpose().map_err(|why: String| Problem::invalid_field("queue", "enum", why))?;
         let (state, scheduled) = match state {
             None => (None, None),
             Some("pending") => (Some(State::Pending), Some(false)),
             Some("scheduled") => (Some(State::Pending), Some(true)),
             Some("running") => (Some(State::Running), None),
             Some("dead") => (Some(State::Dead), None),
-            Some(_) => return Err(Problem::invalid_field("state", "enum", "must be one of pending, scheduled, running, dead")),
+            Some(_) => {
+                return Err(Problem::invalid_field("state", "enum", "must be one of pending, scheduled, running, dead"));
+            }
         };
         Ok(Self { queue, state, scheduled })
     }

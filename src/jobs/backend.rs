@@ -2,7 +2,13 @@
 //!
 //! It never returns an error: apalis would end the worker for good. While the database is away it waits and asks again.
 
-use std::{convert::Infallible, pin::Pin, sync::Arc, task::{Context, Poll}, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use apalis::prelude::{Backend, Identity, Task, TaskBuilder, TaskId, WorkerContext};
 use apalis_core::backend::{BackendConfig, finalize::Ephemeral};

@@ -4,7 +4,11 @@
 use sqlx::FromRow;
 
 use super::{Claim, LEASE, Queue, State};
-use crate::{clock::{Clock, Timestamp}, db::{Db, Result, Tx}, ids::JobId};
+use crate::{
+    clock::{Clock, Timestamp},
+    db::{Db, Result, Tx},
+    ids::JobId,
+};
 
 pub struct NewJob {
     pub queue: Queue,
@@ -20,8 +24,15 @@ pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
         "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
          VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7) ON CONFLICT (unique_key) DO NOTHING",
     )
-    .bind(job.queue).bind(job.kind).bind(job.payload).bind(job.due).bind(job.key).bind(job.request_id).bind(now)
-    .execute().await?;
+    .bind(job.queue)
+    .bind(job.kind)
+    .bind(job.payload)
+    .bind(job.due)
+    .bind(job.key)
+    .bind(job.request_id)
+    .bind(now)
+    .execute()
+    .await?;
     Ok(())
 }
 
@@ -39,8 +50,12 @@ pub async fn claim(db: &Db, clock: &Clock, queue: Queue, worker: &str) -> Result
                          ORDER BY due_at, id LIMIT 1 /* FOR UPDATE SKIP LOCKED */)
              RETURNING id, kind, payload, attempts, failures, claimed_by, request_id",
         )
-        .bind(queue).bind(worker.to_owned()).bind(now + LEASE).bind(now)
-        .fetch_optional().await?;
+        .bind(queue)
+        .bind(worker.to_owned())
+        .bind(now + LEASE)
+        .bind(now)
+        .fetch_optional()
+        .await?;
     tx.commit().await?;
     Ok(claim)
 }
@@ -49,22 +64,28 @@ pub async fn claim(db: &Db, clock: &Clock, queue: Queue, worker: &str) -> Result
 async fn any_due(db: &Db, queue: Queue, now: Timestamp) -> Result<bool> {
     let due: Option<(JobId,)> = db
         .query("SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $2 LIMIT 1")
-        .bind(queue).bind(now)
-        .fetch_optional().await?;
+        .bind(queue)
+        .bind(now)
+        .fetch_optional()
+        .await?;
     Ok(due.is_some())
 }
 
 /// Says that a worker is alive: all it holds stays its own.
 pub async fn renew(tx: &mut Tx, worker: &str, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE jobs SET due_at = $2 WHERE claimed_by = $1 AND state = 'running'")
-        .bind(worker.to_owned()).bind(now + LEASE)
-        .execute().await
+        .bind(worker.to_owned())
+        .bind(now + LEASE)
+        .execute()
+        .await
 }
 
 pub async fn holds_any(db: &Db, worker: &str) -> Result<bool> {
     let held: Option<(JobId,)> = db
-        .query("SELECT id FROM jobs WHERE claimed_by = $1 AND state = 'running' LIMIT 1").bind(worker.to_owned())
-        .fetch_optional().await?;
+        .query("SELECT id FROM jobs WHERE claimed_by = $1 AND state = 'running' LIMIT 1")
+        .bind(worker.to_owned())
+        .fetch_optional()
+        .await?;
     Ok(held.is_some())
 }
 
@@ -73,8 +94,12 @@ pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
         "UPDATE jobs SET state = 'done', finished_at = $4, claimed_by = NULL, last_error = NULL
          WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
     )
-    .bind(claim.id).bind(claim.claimed_by.clone()).bind(claim.attempts).bind(now)
-    .execute().await
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .execute()
+    .await
 }
 
 pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) -> Result<u64> {
@@ -82,8 +107,13 @@ pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) 
         "UPDATE jobs SET state = 'pending', failures = failures + 1, due_at = $4, last_error = $5, claimed_by = NULL
          WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
     )
-    .bind(claim.id).bind(claim.claimed_by.clone()).bind(claim.attempts).bind(due).bind(why.to_owned())
-    .execute().await
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(due)
+    .bind(why.to_owned())
+    .execute()
+    .await
 }
 
 pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
@@ -91,8 +121,13 @@ pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Resu
         "UPDATE jobs SET state = 'dead', failures = failures + 1, finished_at = $4, last_error = $5, claimed_by = NULL
          WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
     )
-    .bind(claim.id).bind(claim.claimed_by.clone()).bind(claim.attempts).bind(now).bind(why.to_owned())
-    .execute().await
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .bind(why.to_owned())
+    .execute()
+    .await
 }
 
 /// Gives back a job that was claimed and not begun.
@@ -101,8 +136,12 @@ pub async fn release(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> 
         "UPDATE jobs SET state = 'pending', attempts = attempts - 1, due_at = $4, claimed_by = NULL
          WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
     )
-    .bind(claim.id).bind(claim.claimed_by.clone()).bind(claim.attempts).bind(now)
-    .execute().await
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .execute()
+    .await
 }
 
 /// How a queue stands.
@@ -124,8 +163,10 @@ pub async fn figures(db: &Db, queue: Queue, now: Timestamp) -> Result<QueueFigur
                 MIN(CASE WHEN state = 'pending' AND due_at <= $2 THEN due_at END) AS oldest_due
          FROM jobs WHERE queue = $1 AND state <> 'done'",
     )
-    .bind(queue).bind(now)
-    .fetch_one().await
+    .bind(queue)
+    .bind(now)
+    .fetch_one()
+    .await
 }
 
 /// A job as admins see it.
@@ -150,11 +191,15 @@ pub struct Wanted {
 }
 
 pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offset: i64) -> Result<(Vec<JobRow>, i64)> {
-    let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), wanted, now).fetch_one().await?;
-    let columns = "SELECT id, queue, kind, state, attempts, due_at, last_error, created_at FROM jobs WHERE state <> 'done'";
+    let (total,): (i64,) =
+        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), wanted, now).fetch_one().await?;
+    let columns =
+        "SELECT id, queue, kind, state, attempts, due_at, last_error, created_at FROM jobs WHERE state <> 'done'";
     let rows = filtered(tx.query(columns), wanted, now)
-        .push_bind(" ORDER BY id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset)
-        .fetch_all().await?;
+        .push_bind(" ORDER BY id DESC LIMIT $?", limit)
+        .push_bind(" OFFSET $?", offset)
+        .fetch_all()
+        .await?;
     Ok((rows, total))
 }
 
@@ -179,8 +224,10 @@ pub async fn revive(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<Job
          WHERE id = $1 AND state IN ('dead', 'pending')
          RETURNING id, queue, kind, state, attempts, due_at, last_error, created_at",
     )
-    .bind(id).bind(now)
-    .fetch_optional().await
+    .bind(id)
+    .bind(now)
+    .fetch_optional()
+    .await
 }
 
 /// Removes a job that is not running.

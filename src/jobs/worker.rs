@@ -1,6 +1,11 @@
 //! A worker takes one queue. It is a list of the jobs it knows; the rest is here.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use apalis::prelude::{WorkerBuilder, WorkerBuilderExt, WorkerError};
 use serde::de::DeserializeOwned;
@@ -88,12 +93,14 @@ impl Worker {
 
     /// Runs a claimed job and writes down how it went, however it went.
     async fn perform(&self, shop: Shop, claim: Claim) {
-        let span = tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
+        let span =
+            tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
         let started = Instant::now();
         let outcome = self.outcome(&shop, &claim).instrument(span.clone()).await;
         let word = settle(&shop, &claim, outcome).instrument(span).await;
         metrics::counter!("jobs_total", "queue" => self.queue.as_str(), "outcome" => word).increment(1);
-        metrics::histogram!("job_duration_seconds", "queue" => self.queue.as_str()).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("job_duration_seconds", "queue" => self.queue.as_str())
+            .record(started.elapsed().as_secs_f64());
     }
 
     async fn outcome(&self, shop: &Shop, claim: &Claim) -> Result<(), JobError> {
@@ -218,7 +225,8 @@ async fn keep_ticking(shop: Shop, schedules: Vec<Tick>, stop: CancellationToken)
 async fn tick<J: Job + Default>(shop: Shop, period: Duration) -> db::Result<()> {
     let tick = shop.clock.now().unix_seconds() / i64::try_from(period.as_secs()).unwrap_or(1).max(1);
     let key = format!("{}:{tick}", J::NAME);
-    let taken: Option<(i64,)> = shop.db.query("SELECT 1 FROM jobs WHERE unique_key = $1").bind(key.clone()).fetch_optional().await?;
+    let taken: Option<(i64,)> =
+        shop.db.query("SELECT 1 FROM jobs WHERE unique_key = $1").bind(key.clone()).fetch_optional().await?;
     if taken.is_some() {
         return Ok(());
     }
@@ -234,7 +242,12 @@ async fn tick<J: Job + Default>(shop: Shop, period: Duration) -> db::Result<()> 
 pub async fn measure_queues(shop: &Shop) -> db::Result<()> {
     for queue in QUEUES {
         let figures = store::figures(&shop.db, queue, shop.clock.now()).await?;
-        let states = [("pending", figures.pending), ("scheduled", figures.scheduled), ("running", figures.running), ("dead", figures.dead)];
+        let states = [
+            ("pending", figures.pending),
+            ("scheduled", figures.scheduled),
+            ("running", figures.running),
+            ("dead", figures.dead),
+        ];
         for (state, count) in states {
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; queues are not 2^52 long")]
             metrics::gauge!("jobs", "queue" => queue.as_str(), "state" => state).set(count as f64);

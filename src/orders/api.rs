@@ -1,7 +1,13 @@
 //! The endpoints of orders.
 
+use std::collections::HashMap;
+
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::{Header, Path}, payload::Json};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+};
 
 use super::{Checkout, Line, Order, OrderStatus, PaymentStatus, store};
 use crate::{
@@ -87,7 +93,25 @@ struct StatusChange {
 
 async fn order_view(tx: &mut Tx, shop: &Shop, order: Order) -> ApiResult<OrderView> {
     let lines = store::lines(tx, order.id).await?;
-    Ok(OrderView {
+    Ok(shown(shop, order, lines))
+}
+
+/// A page of orders with their lines.
+async fn order_views(tx: &mut Tx, shop: &Shop, orders: Vec<Order>) -> ApiResult<Vec<OrderView>> {
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+    let mut lines: HashMap<OrderId, Vec<Line>> = HashMap::new();
+    for (order, line) in store::lines_of_all(tx, &ids).await? {
+        lines.entry(order).or_default().push(line);
+    }
+    let with_lines = |order: Order| {
+        let lines = lines.remove(&order.id).unwrap_or_default();
+        shown(shop, order, lines)
+    };
+    Ok(orders.into_iter().map(with_lines).collect())
+}
+
+fn shown(shop: &Shop, order: Order, lines: Vec<Line>) -> OrderView {
+    OrderView {
         id: order.id,
         order_number: order.order_number,
         user: order.user_id,
@@ -99,7 +123,7 @@ async fn order_view(tx: &mut Tx, shop: &Shop, order: Order) -> ApiResult<OrderVi
         items: lines.into_iter().map(|line| line_view(shop, line)).collect(),
         created_at: order.created_at,
         updated_at: order.updated_at,
-    })
+    }
 }
 
 fn line_view(shop: &Shop, line: Line) -> LineView {
@@ -168,15 +192,19 @@ impl OrdersApi {
 
     /// Lists one's own orders, newest first. Admins see everybody's.
     #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
-    async fn list(&self, shop: Data<&Shop>, request: &Request, by: SignedIn, page: Ask<i64>, per_page: Ask<i64>) -> ApiResult<List<OrderView>> {
+    async fn list(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        by: SignedIn,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<OrderView>> {
         let page = Page::asked(&page, &per_page)?;
         let of = (!by.is_admin()).then_some(by.id);
         let mut tx = shop.db.read().await?;
         let (orders, total) = store::list(&mut tx, of, page.size, page.offset()).await?;
-        let mut shown = Vec::with_capacity(orders.len());
-        for order in orders {
-            shown.push(order_view(&mut tx, &shop, order).await?);
-        }
+        let shown = order_views(&mut tx, &shop, orders).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -207,11 +235,18 @@ impl OrdersApi {
     ///
     /// `pending → confirmed → shipped → delivered`; `cancelled` from the first two.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
-    async fn set_status(&self, shop: Data<&Shop>, _by: Admin, id: Path<OrderId>, body: Body<StatusChange>) -> ApiResult<Json<OrderView>> {
+    async fn set_status(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<OrderId>,
+        body: Body<StatusChange>,
+    ) -> ApiResult<Json<OrderView>> {
         let mut tx = shop.db.write().await?;
         let order = store::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let status = body.check()?.status.to_lowercase();
-        let status: OrderStatus = status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
+        let status: OrderStatus =
+            status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let order = super::advance(&mut tx, order, status, shop.now()).await?;
         let shown = order_view(&mut tx, &shop, order).await?;
         tx.commit().await?;

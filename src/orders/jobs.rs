@@ -95,7 +95,9 @@ impl Job for ExpireUnpaid {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         loop {
             let mut tx = shop.db.write().await?;
-            let expired = super::expire_unpaid(&mut tx, shop.now()).await.map_err(|problem| JobError::Retry(problem.to_string()))?;
+            let expired = super::expire_unpaid(&mut tx, shop.now())
+                .await
+                .map_err(|problem| JobError::Retry(problem.to_string()))?;
             tx.commit().await?;
             if expired == 0 {
                 return Ok(());

@@ -89,9 +89,16 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     if checkout.expected_total.is_some_and(|expected| expected != total) {
         return Err(total_changed(shop, total));
     }
-    let held_until = checkout.payment_method.is_online().then(|| now + shop.settings.reservation_ttl);
-    let currency = shop.settings.currency;
-    let order = store::insert(tx, &order_number(now), buyer, checkout.payment_method, &address, currency, total, held_until, now).await?;
+    let new = store::NewOrder {
+        number: order_number(now),
+        buyer,
+        payment_method: checkout.payment_method,
+        address,
+        currency: shop.settings.currency,
+        total,
+        held_until: checkout.payment_method.is_online().then(|| now + shop.settings.reservation_ttl),
+    };
+    let order = store::insert(tx, new, now).await?;
     take_stock(tx, &order, &lines, now).await?;
     for line in &lines {
         store::insert_line(tx, order.id, line).await?;
@@ -109,21 +116,32 @@ async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> 
         return Ok(given);
     }
     let user = accounts::find(tx, buyer).await?.ok_or_else(Problem::not_found)?;
-    let lines: Vec<String> = [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<String> =
+        [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {
-        return Err(Problem::invalid_field("shipping_address", "required", "is required, because the profile has no address"));
+        return Err(Problem::invalid_field(
+            "shipping_address",
+            "required",
+            "is required, because the profile has no address",
+        ));
     }
     Ok(lines.join("\n"))
 }
 
 /// What is to be ordered, in product order, and the cart it came from. The cart is locked: of two orders from it at the
 /// same moment the second finds it empty.
-async fn wanted(tx: &mut Tx, buyer: UserId, items: Option<BTreeMap<ProductId, i64>>, now: Timestamp) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::ids::CartId>)> {
+async fn wanted(
+    tx: &mut Tx,
+    buyer: UserId,
+    items: Option<BTreeMap<ProductId, i64>>,
+    now: Timestamp,
+) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::ids::CartId>)> {
     if let Some(items) = items {
         return Ok((items, None));
     }
     let (cart, _) = carts::own(tx, buyer, now).await?;
-    let items: BTreeMap<_, _> = carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
+    let items: BTreeMap<_, _> =
+        carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
     if items.is_empty() {
         return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
     }
@@ -135,7 +153,11 @@ async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec
     let mut lines = Vec::new();
     for (&id, &quantity) in wanted {
         let Some(product) = catalog::find_product(tx, id).await? else {
-            return Err(Problem::invalid_field("items", "unknown", format!("names product {id}, which does not exist")));
+            return Err(Problem::invalid_field(
+                "items",
+                "unknown",
+                format!("names product {id}, which does not exist"),
+            ));
         };
         if !product.is_active {
             let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
@@ -149,7 +171,10 @@ async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec
 /// # Errors
 /// 422 when it is more than money can say.
 fn total(lines: &[Line]) -> ApiResult<Money> {
-    lines.iter().try_fold(Money(0), |sum, line| sum.plus(line.price.times(line.quantity)?)).ok_or_else(amount_out_of_range)
+    lines
+        .iter()
+        .try_fold(Money(0), |sum, line| sum.plus(line.price.times(line.quantity)?))
+        .ok_or_else(amount_out_of_range)
 }
 
 /// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
@@ -158,7 +183,9 @@ async fn take_stock(tx: &mut Tx, order: &Order, lines: &[Line], now: Timestamp) 
     for line in lines {
         if !inventory::take(tx, line.product_id, line.quantity, order.id, now).await? {
             let left = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
-            lacking.push(json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}));
+            lacking.push(
+                json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}),
+            );
         }
     }
     if lacking.is_empty() {
@@ -169,7 +196,8 @@ async fn take_stock(tx: &mut Tx, order: &Order, lines: &[Line], now: Timestamp) 
 
 fn total_changed(shop: &Shop, total: Money) -> Problem {
     let total = shop.settings.currency.format(total).to_string();
-    Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again.")).with("total_price", total)
+    Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again."))
+        .with("total_price", total)
 }
 
 /// What people quote: the day, and eight letters that cannot be misread. It tells nobody how many orders there are.
@@ -192,7 +220,11 @@ pub fn add_up(items: impl IntoIterator<Item = (ProductId, i64)>) -> ApiResult<BT
         *sum += quantity;
         if *sum > MAX_QUANTITY {
             let field = format!("items[{index}].quantity");
-            return Err(Problem::invalid(vec![FieldError::new(field, "maximum", format!("must be at most {MAX_QUANTITY} of one product"))]));
+            return Err(Problem::invalid(vec![FieldError::new(
+                field,
+                "maximum",
+                format!("must be at most {MAX_QUANTITY} of one product"),
+            )]));
         }
     }
     Ok(wanted)
@@ -206,7 +238,9 @@ pub fn add_up(items: impl IntoIterator<Item = (ProductId, i64)>) -> ApiResult<BT
 pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Order> {
     match order.status {
         OrderStatus::Cancelled => return Ok(order),
-        OrderStatus::Shipped | OrderStatus::Delivered => return Err(invalid_transition(order.status, OrderStatus::Cancelled)),
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            return Err(invalid_transition(order.status, OrderStatus::Cancelled));
+        }
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
     for line in store::lines(tx, order.id).await? {

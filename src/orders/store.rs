@@ -9,33 +9,45 @@ use crate::{
     payments::Provider,
 };
 
-#[allow(clippy::too_many_arguments)] // a row has as many columns as it has
-pub async fn insert(
-    tx: &mut Tx,
-    number: &str,
-    user: UserId,
-    payment_method: Provider,
-    shipping_address: &str,
-    currency: Currency,
-    total: Money,
-    held_until: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Order> {
+pub struct NewOrder {
+    pub number: String,
+    pub buyer: UserId,
+    pub payment_method: Provider,
+    pub address: String,
+    pub currency: Currency,
+    pub total: Money,
+    pub held_until: Option<Timestamp>,
+}
+
+pub async fn insert(tx: &mut Tx, new: NewOrder, now: Timestamp) -> Result<Order> {
     tx.query(
         "INSERT INTO orders (order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
                              total_price, held_until, created_at, updated_at)
          VALUES ($1, $2, 'pending', 'unpaid', $3, $4, $5, $6, $7, $8, $8)
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at",
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price,
+                   created_at, updated_at",
     )
-    .bind(number.to_owned()).bind(user).bind(payment_method).bind(shipping_address.to_owned()).bind(currency.to_string())
-    .bind(total).bind(held_until).bind(now)
-    .fetch_one().await
+    .bind(new.number)
+    .bind(new.buyer)
+    .bind(new.payment_method)
+    .bind(new.address)
+    .bind(new.currency.to_string())
+    .bind(new.total)
+    .bind(new.held_until)
+    .bind(now)
+    .fetch_one()
+    .await
 }
 
 pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64> {
     tx.query("INSERT INTO order_lines (order_id, product_id, name, price, quantity) VALUES ($1, $2, $3, $4, $5)")
-        .bind(order).bind(line.product_id).bind(line.name.clone()).bind(line.price).bind(line.quantity)
-        .execute().await
+        .bind(order)
+        .bind(line.product_id)
+        .bind(line.name.clone())
+        .bind(line.price)
+        .bind(line.quantity)
+        .execute()
+        .await
 }
 
 pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
@@ -59,8 +71,28 @@ pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
 
 /// In product order, which is the order stock is changed in.
 pub async fn lines(tx: &mut Tx, order: OrderId) -> Result<Vec<Line>> {
-    tx.query("SELECT id, product_id, name, price, quantity FROM order_lines WHERE order_id = $1 ORDER BY product_id").bind(order)
-        .fetch_all().await
+    tx.query("SELECT id, product_id, name, price, quantity FROM order_lines WHERE order_id = $1 ORDER BY product_id")
+        .bind(order)
+        .fetch_all()
+        .await
+}
+
+/// The lines of a page of orders.
+pub async fn lines_of_all(tx: &mut Tx, orders: &[OrderId]) -> Result<Vec<(OrderId, Line)>> {
+    let rows: Vec<LineOf> = tx
+        .query("SELECT order_id, id, product_id, name, price, quantity FROM order_lines WHERE order_id IN")
+        .push_list(orders)
+        .push(" ORDER BY product_id")
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.order_id, row.line)).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct LineOf {
+    order_id: OrderId,
+    #[sqlx(flatten)]
+    line: Line,
 }
 
 /// One page of orders, newest first, and how many there are; of one user, or of all.
@@ -70,7 +102,8 @@ pub async fn list(tx: &mut Tx, user: Option<UserId>, limit: i64, offset: i64) ->
         "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
          FROM orders WHERE TRUE",
     );
-    let page = of(rows, user).push_bind(" ORDER BY created_at DESC, id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset);
+    let page =
+        of(rows, user).push_bind(" ORDER BY created_at DESC, id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset);
     Ok((page.fetch_all().await?, total))
 }
 
@@ -92,7 +125,12 @@ pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Time
 }
 
 pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1").bind(id).bind(status).bind(now).execute().await
+    tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(status)
+        .bind(now)
+        .execute()
+        .await
 }
 
 /// Some of the unpaid orders whose time is over, locked; what another worker is cancelling is passed over.
@@ -113,6 +151,9 @@ pub async fn confirmation_sent(tx: &mut Tx, id: OrderId) -> Result<bool> {
 }
 
 pub async fn mark_confirmation_sent(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE orders SET confirmation_sent = $2 WHERE id = $1 AND confirmation_sent IS NULL").bind(id).bind(now).execute().await
+    tx.query("UPDATE orders SET confirmation_sent = $2 WHERE id = $1 AND confirmation_sent IS NULL")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await
 }
-

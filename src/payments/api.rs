@@ -75,7 +75,8 @@ struct Received {
 }
 
 fn view(shop: &Shop, payment: Payment) -> PaymentView {
-    let failure = payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
+    let failure =
+        payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
     PaymentView {
         id: payment.id,
         order: payment.order_id,
@@ -118,8 +119,10 @@ impl PaymentsApi {
         {
             return Ok(Accepted::bytes(stored.response).header("idempotent-replayed", "true"));
         }
-        let order = orders::store::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
-        let order = order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
+        let order =
+            orders::store::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
+        let order =
+            order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
         let provider = input.provider.unwrap_or(order.payment_method);
         let payment = super::begin(&mut tx, &shop, &order, provider, input.payment_method, shop.now()).await?;
         let location = format!("/api/payments/{}", payment.id);
@@ -166,7 +169,13 @@ impl PaymentsApi {
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
     #[oai(path = "/payments/webhooks/:provider", method = "post", operation_id = "receiveWebhook")]
-    async fn webhook(&self, shop: Data<&Shop>, request: &Request, provider: Path<String>, body: Binary<poem::Body>) -> ApiResult<Json<Received>> {
+    async fn webhook(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        provider: Path<String>,
+        body: Binary<poem::Body>,
+    ) -> ApiResult<Json<Received>> {
         let mut body = poem::RequestBody::new(body.0);
         let bytes = body::read(request, &mut body, shop.settings.body_limit).await?;
         match provider.0.parse() {

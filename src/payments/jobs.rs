@@ -53,7 +53,9 @@ impl Job for Pay {
                 Ok(tx.commit().await?)
             }
             Provider::Stripe => charge(shop, payment).await,
-            Provider::Paypal | Provider::Razorpay => Err(JobError::GiveUp("this provider is not configured".to_owned())),
+            Provider::Paypal | Provider::Razorpay => {
+                Err(JobError::GiveUp("this provider is not configured".to_owned()))
+            }
         }
     }
 }
@@ -72,9 +74,9 @@ async fn charge(shop: &Shop, payment: Payment) -> Result<(), JobError> {
     }
     match stripe.create(&payment).await {
         Ok(report) => write_down(shop, payment.id, report).await,
-        Err(Trouble::Failed(why)) => {
-            look_before_sending_again(shop, stripe, &payment).await.map_err(|_| JobError::Retry(Trouble::Failed(why).to_string()))
-        }
+        Err(Trouble::Failed(why)) => look_before_sending_again(shop, stripe, &payment)
+            .await
+            .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
         Err(Trouble::Refused(why)) => {
             tracing::error!(payment = %payment.id, why, "the provider refuses a payment");
             refuse(shop, payment.id).await

@@ -124,7 +124,10 @@ pub enum Outcome {
     /// The buyer has to do something in their browser.
     RequiresAction,
     Captured,
-    Failed { code: String, message: String },
+    Failed {
+        code: String,
+        message: String,
+    },
     Cancelled,
 }
 
@@ -132,7 +135,14 @@ pub enum Outcome {
 ///
 /// # Errors
 /// 422 without the provider's keys; 409 when the order is cancelled, paid, or being paid.
-pub async fn begin(tx: &mut Tx, shop: &Shop, order: &Order, provider: Provider, method: Option<String>, now: Timestamp) -> ApiResult<Payment> {
+pub async fn begin(
+    tx: &mut Tx,
+    shop: &Shop,
+    order: &Order,
+    provider: Provider,
+    method: Option<String>,
+    now: Timestamp,
+) -> ApiResult<Payment> {
     if !provider.is_configured(shop) {
         let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail));
@@ -145,9 +155,9 @@ pub async fn begin(tx: &mut Tx, shop: &Shop, order: &Order, provider: Provider, 
     }
     let id = PaymentId::random();
     let currency = shop.settings.currency;
-    let payment = store::insert(tx, id, order, provider, currency, method, now).await.map_err(|error| {
-        if db::is_taken(&error) { payment_in_progress() } else { error.into() }
-    })?;
+    let payment = store::insert(tx, id, order, provider, currency, method, now)
+        .await
+        .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::store::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
     Ok(payment)
@@ -163,8 +173,12 @@ pub async fn record(tx: &mut Tx, id: PaymentId, report: Report, now: Timestamp) 
     store::set_transaction(tx, id, &report.transaction_id, report.client_secret.as_deref(), now).await?;
     match report.outcome {
         Outcome::Captured if !payment.status.is_captured() => captured(tx, &order, &payment, now).await,
-        Outcome::Processing if payment.status == Status::Queued => store::set_status(tx, id, Status::Processing, now).await,
-        Outcome::RequiresAction if payment.status.is_open() => store::set_status(tx, id, Status::RequiresAction, now).await,
+        Outcome::Processing if payment.status == Status::Queued => {
+            store::set_status(tx, id, Status::Processing, now).await
+        }
+        Outcome::RequiresAction if payment.status.is_open() => {
+            store::set_status(tx, id, Status::RequiresAction, now).await
+        }
         Outcome::Failed { code, message } if payment.status.is_open() => {
             store::fail(tx, id, &code, &message, now).await?;
             unpaid_after_all(tx, &order, now).await
@@ -252,7 +266,10 @@ pub async fn refunded(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<
         return Ok(());
     }
     store::refund_all(tx, id, now).await?;
-    let others = store::of_order(tx, order.id).await?.into_iter().any(|other| other.id != id && other.status == Status::Captured);
+    let others = store::of_order(tx, order.id)
+        .await?
+        .into_iter()
+        .any(|other| other.id != id && other.status == Status::Captured);
     if order.payment_status == PaymentStatus::Paid && others {
         return Ok(()); // it is still paid, by another payment
     }

@@ -52,20 +52,26 @@ impl Stripe {
             // The client puts its paths right behind it.
             builder = builder.url(format!("{}/", base.trim_end_matches('/')));
         }
-        let client = builder.build().map_err(|_| anyhow!("STRIPE_API_BASE cannot be used: write an http:// or https:// address"))?;
+        let client = builder
+            .build()
+            .map_err(|_| anyhow!("STRIPE_API_BASE cannot be used: write an http:// or https:// address"))?;
         Ok(Self { client })
     }
 
     /// Creates the payment at Stripe, or finds what the same key created before.
     pub async fn create(&self, payment: &Payment) -> Result<Report, Trouble> {
-        let currency: Currency = payment.currency.to_lowercase().parse().map_err(|_| Trouble::Refused("currency".to_owned()))?;
+        let currency: Currency =
+            payment.currency.to_lowercase().parse().map_err(|_| Trouble::Refused("currency".to_owned()))?;
         let metadata = HashMap::from([
             ("order_id".to_owned(), payment.order_id.to_string()),
             ("payment_id".to_owned(), payment.id.to_string()),
         ]);
         let mut request = CreatePaymentIntent::new(payment.amount.0, currency).metadata(metadata);
         if let Some(method) = &payment.payment_method {
-            request = request.payment_method(method.clone()).confirm(true).off_session(CreatePaymentIntentOffSession::Bool(true));
+            request = request
+                .payment_method(method.clone())
+                .confirm(true)
+                .off_session(CreatePaymentIntentOffSession::Bool(true));
         }
         let sent = request.customize().request_strategy(strategy(&payment.provider_key)?).send(&self.client).await;
         match sent {
@@ -93,11 +99,14 @@ impl Stripe {
     /// Looks for a payment whose creation had no clear answer.
     pub async fn find(&self, payment: &Payment, since: Timestamp) -> Result<Option<Report>, Trouble> {
         // Their clock may be behind ours.
-        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since.unix_seconds() - 300), ..RangeBoundsTs::default() });
+        let created =
+            RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since.unix_seconds() - 300), ..RangeBoundsTs::default() });
         let mut request = ListPaymentIntent::new().limit(100).created(created);
         loop {
             let page = request.send(&self.client).await.map_err(trouble)?;
-            if let Some(intent) = page.data.iter().find(|intent| intent.metadata.get("payment_id") == Some(&payment.id.to_string())) {
+            if let Some(intent) =
+                page.data.iter().find(|intent| intent.metadata.get("payment_id") == Some(&payment.id.to_string()))
+            {
                 return report(payment, intent).map(Some);
             }
             match page.data.last() {
@@ -122,7 +131,10 @@ fn strategy(key: &str) -> Result<RequestStrategy, Trouble> {
 }
 
 fn report(payment: &Payment, intent: &PaymentIntent) -> Result<Report, Trouble> {
-    let (ours, theirs) = (format!("{} {}", payment.amount.0, payment.currency), format!("{} {}", intent.amount, intent.currency.to_string().to_uppercase()));
+    let (ours, theirs) = (
+        format!("{} {}", payment.amount.0, payment.currency),
+        format!("{} {}", intent.amount, intent.currency.to_string().to_uppercase()),
+    );
     if ours != theirs {
         return Err(Trouble::Differs { ours, theirs });
     }
@@ -130,7 +142,9 @@ fn report(payment: &Payment, intent: &PaymentIntent) -> Result<Report, Trouble> 
         PaymentIntentStatus::Succeeded => Outcome::Captured,
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => Outcome::Processing,
         PaymentIntentStatus::Canceled => Outcome::Cancelled,
-        PaymentIntentStatus::RequiresPaymentMethod if intent.last_payment_error.is_some() => failure(intent.last_payment_error.as_deref()),
+        PaymentIntentStatus::RequiresPaymentMethod if intent.last_payment_error.is_some() => {
+            failure(intent.last_payment_error.as_deref())
+        }
         _ => Outcome::RequiresAction,
     };
     Ok(Report { transaction_id: intent.id.to_string(), client_secret: intent.client_secret.clone(), outcome })
@@ -141,20 +155,30 @@ fn declined(payment: &Payment, error: &ApiErrors) -> Result<Report, Trouble> {
     if error.type_ != ApiErrorsType::CardError {
         return Err(Trouble::Refused("402".to_owned()));
     }
-    let Some(intent) = &error.payment_intent else { return Err(Trouble::Unknown("a decline without its payment".to_owned())) };
+    let Some(intent) = &error.payment_intent else {
+        return Err(Trouble::Unknown("a decline without its payment".to_owned()));
+    };
     Ok(Report { outcome: failure(Some(error)), ..report(payment, intent)? })
 }
 
 fn failure(error: Option<&ApiErrors>) -> Outcome {
-    let code = error.and_then(|error| error.decline_code.clone().or_else(|| error.code.as_ref().map(ToString::to_string)));
+    let code =
+        error.and_then(|error| error.decline_code.clone().or_else(|| error.code.as_ref().map(ToString::to_string)));
     let message = error.and_then(|error| error.message.clone());
-    Outcome::Failed { code: code.unwrap_or_else(|| "declined".to_owned()), message: message.unwrap_or_else(|| "The payment was declined.".to_owned()) }
+    Outcome::Failed {
+        code: code.unwrap_or_else(|| "declined".to_owned()),
+        message: message.unwrap_or_else(|| "The payment was declined.".to_owned()),
+    }
 }
 
 fn trouble(error: StripeError) -> Trouble {
     match error {
         StripeError::Stripe(error, status) => {
-            let what = format!("{status} {} {}", error.type_, error.code.as_ref().map(ToString::to_string).unwrap_or_default());
+            let what = format!(
+                "{status} {} {}",
+                error.type_,
+                error.code.as_ref().map(ToString::to_string).unwrap_or_default()
+            );
             match status {
                 409 | 429 => Trouble::Unknown(what),
                 500.. => Trouble::Failed(what),

@@ -16,11 +16,18 @@ on_both_engines! {
             "phone": "+44 1", "address": "12 St James's Square",
         });
         let user = visitor.post("/api/auth/register").json(&registration).await.is(201);
-        assert_eq!((&user["email"], &user["username"], &user["role"]), (&json!("Ada@Example.com"), &json!("ada.lovelace"), &json!("customer")));
+        assert_eq!(
+            (&user["email"], &user["username"], &user["role"]),
+            (&json!("Ada@Example.com"), &json!("ada.lovelace"), &json!("customer"))
+        );
         assert_eq!((&user["phone_number"], &user["email_verified"]), (&json!("+44 1"), &json!(false)));
         assert!(user["password"].is_null() && user["password_hash"].is_null());
 
-        for name in [json!({"email": "ada@example.COM"}), json!({"username": "ADA.Lovelace"}), json!({"email": "ada@example.com", "username": "somebody"})] {
+        for name in [
+            json!({"email": "ada@example.COM"}),
+            json!({"username": "ADA.Lovelace"}),
+            json!({"email": "ada@example.com", "username": "somebody"}),
+        ] {
             let mut login = name;
             login["password"] = json!(PASSWORD);
             let tokens = visitor.post("/api/auth/login").json(&login).await.is(200);
@@ -33,7 +40,10 @@ on_both_engines! {
     async fn names_are_taken_without_regard_to_case(shop: TestShop) {
         shop.customer("ada@example.com").await;
         let registers = async |email: &str, username: &str| {
-            shop.visitor().post("/api/auth/register").json(&json!({"email": email, "username": username, "password": PASSWORD})).await
+            shop.visitor()
+                .post("/api/auth/register")
+                .json(&json!({"email": email, "username": username, "password": PASSWORD}))
+                .await
         };
         registers("ADA@example.com", "other").await.is(409).with_code("email_taken");
         registers("other@example.com", "ADA").await.is(409).with_code("username_taken");
@@ -42,7 +52,12 @@ on_both_engines! {
     }
 
     async fn two_who_register_the_same_name_at_once_are_one_user(shop: TestShop) {
-        let registers = || shop.visitor().post("/api/auth/register").json(&json!({"email": "ada@example.com", "password": PASSWORD})).into_future();
+        let registers = || {
+            shop.visitor()
+                .post("/api/auth/register")
+                .json(&json!({"email": "ada@example.com", "password": PASSWORD}))
+                .into_future()
+        };
         let answers = futures_util::future::join_all((0..4).map(|_| registers())).await;
         let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
         statuses.sort_unstable();
@@ -51,7 +66,12 @@ on_both_engines! {
 
     async fn a_username_left_out_is_made_from_the_email(shop: TestShop) {
         let named = async |email: &str| {
-            let user = shop.visitor().post("/api/auth/register").json(&json!({"email": email, "password": PASSWORD})).await.is(201);
+            let user = shop
+                .visitor()
+                .post("/api/auth/register")
+                .json(&json!({"email": email, "password": PASSWORD}))
+                .await
+                .is(201);
             user["username"].as_str().expect("a username").to_owned()
         };
         assert_eq!(named("ada@example.com").await, "ada");
@@ -62,18 +82,32 @@ on_both_engines! {
 
     async fn weak_passwords_and_bad_names_are_refused(shop: TestShop) {
         let registers = async |email: &str, username: Option<&str>, password: &str| {
-            shop.visitor().post("/api/auth/register").json(&json!({"email": email, "username": username, "password": password})).await
+            shop.visitor()
+                .post("/api/auth/register")
+                .json(&json!({"email": email, "username": username, "password": password}))
+                .await
         };
         for weak in ["seven77", "", "Password123", "ada@example.com", &"x".repeat(129)] {
             registers("ada@example.com", None, weak).await.is(422).with_code("weak_password").about(&["password"]);
         }
-        for bad in ["ada", "ada@", "@example.com", "ada@exa mple.com", "ada@example.com\r\nBcc: eve@example.com", &format!("{}@example.com", "x".repeat(250))] {
+        for bad in [
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@exa mple.com",
+            "ada@example.com\r\nBcc: eve@example.com",
+            &format!("{}@example.com", "x".repeat(250)),
+        ] {
             registers(bad, None, PASSWORD).await.is(422).with_code("validation_failed").about(&["email"]);
         }
         for bad in ["ab", "a b c", "a<b>c", &"x".repeat(151)] {
             registers("ada@example.com", Some(bad), PASSWORD).await.is(422).about(&["username"]);
         }
-        registers("ada", Some("ab"), "short").await.is(422).with_code("validation_failed").about(&["email", "username", "password"]);
+        registers("ada", Some("ab"), "short")
+            .await
+            .is(422)
+            .with_code("validation_failed")
+            .about(&["email", "username", "password"]);
         shop.visitor().post("/api/auth/register").json(&json!({})).await.is(422).about(&["email", "password"]);
         assert_eq!(shop.counts("SELECT COUNT(*) FROM users").await, 0);
     }
@@ -86,7 +120,10 @@ on_both_engines! {
         eve.email = "eve@example.com".to_owned();
         eve.signs_in().await;
         for change in [eve.put("/api/profile"), eve.patch("/api/profile")] {
-            let unmoved = change.json(&json!({"role": "admin", "email": "boss@example.com", "username": "boss", "id": 7})).await.is(200);
+            let unmoved = change
+                .json(&json!({"role": "admin", "email": "boss@example.com", "username": "boss", "id": 7}))
+                .await
+                .is(200);
             assert_eq!(unmoved.json(), user.json());
         }
         eve.get("/api/admin/jobs").await.is(403).with_code("forbidden");
@@ -97,7 +134,8 @@ on_both_engines! {
         shop.customer("off@example.com").await;
         shop.tampers("UPDATE users SET is_active = FALSE WHERE email = 'off@example.com'").await;
         let tries = async |login: serde_json::Value| {
-            let refused = shop.visitor().post("/api/auth/login").json(&login).await.is(401).with_code("invalid_credentials");
+            let refused =
+                shop.visitor().post("/api/auth/login").json(&login).await.is(401).with_code("invalid_credentials");
             assert!(refused.has_header("www-authenticate"));
             refused["detail"].clone()
         };
@@ -136,7 +174,10 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         let mails = shop.mail().mails();
         assert_eq!(mails.len(), 1, "told once");
-        assert_eq!((mails[0].subject().as_str(), mails[0].to.as_slice()), ("We signed you out at Cartwright", &["ada@example.com".to_owned()][..]));
+        assert_eq!(
+            (mails[0].subject().as_str(), mails[0].to.as_slice()),
+            ("We signed you out at Cartwright", &["ada@example.com".to_owned()][..])
+        );
     }
 
     async fn of_two_uses_of_a_refresh_token_at_once_one_wins(shop: TestShop) {
@@ -185,7 +226,11 @@ on_both_engines! {
         let ada = shop.customer("ada@example.com").await;
         ada.with_token(&ada.refresh).get("/api/profile").await.is(401).with_code("unauthenticated");
         let access = ada.access.clone().unwrap();
-        ada.post("/api/auth/token/refresh").json(&json!({"refresh": access})).await.is(401).with_code("unauthenticated");
+        ada.post("/api/auth/token/refresh")
+            .json(&json!({"refresh": access}))
+            .await
+            .is(401)
+            .with_code("unauthenticated");
     }
 
     async fn a_profile_keeps_what_is_left_out_and_clears_what_is_null(shop: TestShop) {
@@ -193,11 +238,21 @@ on_both_engines! {
         let full = json!({"first_name": "Ada", "last_name": "Lovelace", "phone": "1", "address": "12 Square", "city": "London", "country": "UK"});
         ada.put("/api/profile").json(&full).await.is(200);
         let changed = ada.put("/api/profile").json(&json!({"city": "Bath"})).await.is(200);
-        assert_eq!((&changed["city"], &changed["last_name"], &changed["phone_number"]), (&json!("Bath"), &json!("Lovelace"), &json!("1")));
+        assert_eq!(
+            (&changed["city"], &changed["last_name"], &changed["phone_number"]),
+            (&json!("Bath"), &json!("Lovelace"), &json!("1"))
+        );
         let cleared = ada.patch("/api/profile").json(&json!({"last_name": null, "phone_number": "2"})).await.is(200);
-        assert_eq!((&cleared["last_name"], &cleared["phone_number"], &cleared["city"]), (&json!(""), &json!("2"), &json!("Bath")));
+        assert_eq!(
+            (&cleared["last_name"], &cleared["phone_number"], &cleared["city"]),
+            (&json!(""), &json!("2"), &json!("Bath"))
+        );
         assert_eq!(ada.get("/api/profile").await.is(200).json(), cleared.json());
         ada.patch("/api/profile").json(&cleared.json()).await.is(200); // what was got can be sent back
-        ada.patch("/api/profile").json(&json!({"city": 7, "address": "x".repeat(1001)})).await.is(422).about(&["city", "address"]);
+        ada.patch("/api/profile")
+            .json(&json!({"city": 7, "address": "x".repeat(1001)}))
+            .await
+            .is(422)
+            .about(&["city", "address"]);
     }
 }

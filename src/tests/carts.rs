@@ -17,8 +17,14 @@ on_both_engines! {
 
         assert_eq!(in_it(&cart.json()), [(mug.id, 5), (pot.id, 1)]);
         assert_eq!((&cart["total_items"], &cart["total_price"]), (&json!(6), &json!("90.50")));
-        assert_eq!((&cart["items"][0]["subtotal"], &cart["items"][0]["available"], &cart["user"]), (&json!("60.00"), &json!(true), &json!(ada.id)));
-        assert_eq!(ada.get("/api/cart/summary").await.is(200).json(), json!({"total_items": 6, "total_price": "90.50"}));
+        assert_eq!(
+            (&cart["items"][0]["subtotal"], &cart["items"][0]["available"], &cart["user"]),
+            (&json!("60.00"), &json!(true), &json!(ada.id))
+        );
+        assert_eq!(
+            ada.get("/api/cart/summary").await.is(200).json(),
+            json!({"total_items": 6, "total_price": "90.50"})
+        );
         assert_eq!(ada.cart().await, cart.json());
         assert_eq!(shop.stock_of(&mug).await, 10, "a cart takes no stock");
     }
@@ -30,7 +36,10 @@ on_both_engines! {
         let line = format!("/api/cart/items/{}", cart["items"][0]["id"]);
 
         assert_eq!(ada.get(&line).await.is(200)["quantity"], 2);
-        assert_eq!(ada.patch(&line).json(&json!({"quantity": 4, "price": "0.01"})).await.is(200)["total_price"], "48.00");
+        assert_eq!(
+            ada.patch(&line).json(&json!({"quantity": 4, "price": "0.01"})).await.is(200)["total_price"],
+            "48.00"
+        );
         assert_eq!(ada.put(&line).json(&json!({"quantity": 1})).await.is(200)["total_items"], 1);
         ada.patch(&line).json(&json!({"quantity": 11})).await.is(409).with_code("out_of_stock");
         ada.patch(&line).json(&json!({"quantity": 0})).await.is(422).about(&["quantity"]);
@@ -45,7 +54,16 @@ on_both_engines! {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         let cart = ada.post("/api/cart/items/").json(&json!({"product": mug.id})).await.is(201);
-        for path in ["/api/cart/", "/api/cart/summary/", &format!("/api/cart/items/{}/", cart["items"][0]["id"]), "/api/products/", &format!("/api/products/{}/", mug.id), "/api/orders/", "/api/profile/", "/health/live/"] {
+        for path in [
+            "/api/cart/",
+            "/api/cart/summary/",
+            &format!("/api/cart/items/{}/", cart["items"][0]["id"]),
+            "/api/products/",
+            &format!("/api/products/{}/", mug.id),
+            "/api/orders/",
+            "/api/profile/",
+            "/health/live/",
+        ] {
             ada.get(path).await.is(200);
         }
         ada.post("/api/orders/").json(&json!({})).await.is(201);
@@ -70,7 +88,12 @@ on_both_engines! {
         let mug = shop.sells("Mug").at(12_00).in_stock(3).await;
         let ada = shop.customer("ada@example.com").await;
         ada.puts_in_cart(&mug, 3).await.is(201);
-        shop.admin().await.patch(&format!("/api/products/{}", mug.id)).json(&json!({"stock": 2, "price": "13.00"})).await.is(200);
+        shop.admin()
+            .await
+            .patch(&format!("/api/products/{}", mug.id))
+            .json(&json!({"stock": 2, "price": "13.00"}))
+            .await
+            .is(200);
         let cart = ada.cart().await;
         assert_eq!((&cart["items"][0]["available"], &cart["total_price"]), (&json!(false), &json!("39.00")));
     }
@@ -175,5 +198,10 @@ async fn anonymous_cart(visitor: &Person, products: &[(&Product, i64)]) -> (Stri
 
 fn in_it(cart: &Value) -> Vec<(i64, i64)> {
     let number = |line: &Value, name: &str| line[name].as_i64().expect("a number");
-    cart["items"].as_array().expect("lines").iter().map(|line| (number(line, "product"), number(line, "quantity"))).collect()
+    cart["items"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .map(|line| (number(line, "product"), number(line, "quantity")))
+        .collect()
 }

@@ -210,9 +210,10 @@ async fn restart_under_load() {
                 }
                 match checkout(&site, &ada, mug, buyer * 1_000_000 + number).await {
                     Some((201, order)) => acknowledged.push(order["id"].as_i64().unwrap()),
-                    Some((503, _)) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    Some((503, _)) => {}
                     other => panic!("an order during a restart: {other:?}"),
                 }
+                tokio::time::sleep(Duration::from_millis(50)).await; // a shop, not a flood
             }
             acknowledged
         })
@@ -236,7 +237,7 @@ async fn restart_under_load() {
         let found: Option<(i64,)> = site.db.query("SELECT id FROM orders WHERE id = $1").bind(*id).fetch_optional().await.unwrap();
         assert!(found.is_some(), "acknowledged order {id} is gone");
     }
-    until("every e-mail is sent", Duration::from_secs(60), || async { site.count("SELECT COUNT(*) FROM jobs WHERE state <> 'done'").await == 0 }).await;
+    until("every e-mail is sent", Duration::from_secs(120), || async { site.count("SELECT COUNT(*) FROM jobs WHERE state <> 'done'").await == 0 }).await;
     assert!(shop.is_alive() && workers.iter_mut().all(super::support::programs::Program::is_alive));
     invariants::hold_after_a_crash(&site.db).await;
 }

@@ -9,7 +9,14 @@ use crate::support::{Person, TestShop, people::PASSWORD};
 /// Who does what with which body, and what comes back. A body that is text is sent as it stands.
 type Row = (&'static str, Method, String, Value, u16, &'static str);
 
-fn row(who: &'static str, method: Method, path: impl Into<String>, body: impl Into<Value>, status: u16, code: &'static str) -> Row {
+fn row(
+    who: &'static str,
+    method: Method,
+    path: impl Into<String>,
+    body: impl Into<Value>,
+    status: u16,
+    code: &'static str,
+) -> Row {
     (who, method, path.into(), body.into(), status, code)
 }
 
@@ -35,8 +42,16 @@ on_both_engines! {
     async fn malformed_json_is_400(shop: TestShop) {
         let deep = format!("{{\"items\": {}{}}}", "[".repeat(64), "]".repeat(64));
         let malformed = [
-            "{", "nonsense", "{\"items\": NaN}", "{\"quantity\": 1, \"quantity\": 2}", "{\"shipping_address\": \"\\ud800\"}",
-            "{\"shipping_address\": \"a\\u0000b\"}", "{} {}", "{'items': []}", "[1,]", &deep,
+            "{",
+            "nonsense",
+            "{\"items\": NaN}",
+            "{\"quantity\": 1, \"quantity\": 2}",
+            "{\"shipping_address\": \"\\ud800\"}",
+            "{\"shipping_address\": \"a\\u0000b\"}",
+            "{} {}",
+            "{'items': []}",
+            "[1,]",
+            &deep,
         ];
         let rows = malformed.map(|text| row("ada", Method::POST, "/api/orders", text, 400, "malformed_json"));
         all_get_what_they_should(&shop, rows.into()).await;
@@ -45,35 +60,83 @@ on_both_engines! {
     async fn invalid_values_are_422_field_by_field(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
-        for quantity in [json!(0), json!(-1), json!(10_000), json!(2_147_483_648_i64), json!(1.5), json!("2"), json!(null), json!(1e30)] {
-            let order = json!({"items": [{"product": mug.id, "quantity": 1}, {"product": mug.id, "quantity": quantity}]});
-            ada.post("/api/orders").json(&order).await.is(422).with_code("validation_failed").about(&["items[1].quantity"]);
+        for quantity in [
+            json!(0),
+            json!(-1),
+            json!(10_000),
+            json!(2_147_483_648_i64),
+            json!(1.5),
+            json!("2"),
+            json!(null),
+            json!(1e30),
+        ] {
+            let order =
+                json!({"items": [{"product": mug.id, "quantity": 1}, {"product": mug.id, "quantity": quantity}]});
+            ada.post("/api/orders")
+                .json(&order)
+                .await
+                .is(422)
+                .with_code("validation_failed")
+                .about(&["items[1].quantity"]);
         }
-        for price in [json!("-0.01"), json!("1e3"), json!("19.999"), json!("10000000000.00"), json!(""), json!(-1), json!(true), json!("1,50"), json!(null)] {
+        for price in [
+            json!("-0.01"),
+            json!("1e3"),
+            json!("19.999"),
+            json!("10000000000.00"),
+            json!(""),
+            json!(-1),
+            json!(true),
+            json!("1,50"),
+            json!(null),
+        ] {
             boss.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(422).about(&["price"]);
         }
         for price in [json!("0.00"), json!(19.9), json!(7), json!("19.900"), json!("9999999999.99")] {
             boss.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(201);
         }
         for stock in [json!(-1), json!(2_147_483_648_i64), json!(0.5), json!("many")] {
-            boss.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "stock": stock})).await.is(422).about(&["stock"]);
+            boss.post("/api/products")
+                .json(&json!({"name": "Pot", "price": "1.00", "stock": stock}))
+                .await
+                .is(422)
+                .about(&["stock"]);
         }
-        let every_fault = json!({"name": "", "price": "x", "stock": -1, "is_active": "yes", "description": "x".repeat(10_001)});
-        boss.post("/api/products").json(&every_fault).await.is(422).about(&["name", "price", "stock", "is_active", "description"]);
+        let every_fault =
+            json!({"name": "", "price": "x", "stock": -1, "is_active": "yes", "description": "x".repeat(10_001)});
+        boss.post("/api/products").json(&every_fault).await.is(422).about(&[
+            "name",
+            "price",
+            "stock",
+            "is_active",
+            "description",
+        ]);
         boss.post("/api/products").json(&json!({"name": "x".repeat(256)})).await.is(422).about(&["name", "price"]);
         boss.post("/api/products").json(&json!([])).await.is(422).about(&["body"]);
         let lost = json!({"name": "Pot", "price": "1.00", "category": 99, "brand": 99});
         boss.post("/api/products").json(&lost).await.is(422).about(&["category", "brand"]);
         let many = json!({"items": vec![json!({"product": mug.id, "quantity": 1}); 101]});
         ada.post("/api/orders").json(&many).await.is(422).about(&["items"]);
-        ada.post("/api/orders").json(&json!({"payment_method": "gold", "items": [{}]})).await.is(422).about(&["payment_method", "items[0].product", "items[0].quantity"]);
+        ada.post("/api/orders").json(&json!({"payment_method": "gold", "items": [{}]})).await.is(422).about(&[
+            "payment_method",
+            "items[0].product",
+            "items[0].quantity",
+        ]);
     }
 
     async fn what_is_not_there_is_404_with_one_body(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let mut details = Vec::new();
         for id in ["987654", "0", "-1", "abc", "99999999999999999999999", "1%00", "%27%20OR%201=1"] {
-            for list in ["/api/products", "/api/categories", "/api/brands", "/api/orders", "/api/cart/items", "/api/payments", "/api/carts"] {
+            for list in [
+                "/api/products",
+                "/api/categories",
+                "/api/brands",
+                "/api/orders",
+                "/api/cart/items",
+                "/api/payments",
+                "/api/carts",
+            ] {
                 let missing = ada.get(&format!("{list}/{id}")).await.is(404).with_code("not_found");
                 details.push(missing["detail"].clone());
             }
@@ -91,7 +154,14 @@ on_both_engines! {
             row("ada", Method::PATCH, "/api/products/987", "nonsense", 403, "forbidden"),
             row("boss", Method::PATCH, "/api/products/987", "nonsense", 404, "not_found"),
             row("boss", Method::PATCH, format!("/api/products/{}", mug.id), "nonsense", 400, "malformed_json"),
-            row("boss", Method::PATCH, format!("/api/products/{}", mug.id), json!({"price": "x"}), 422, "validation_failed"),
+            row(
+                "boss",
+                Method::PATCH,
+                format!("/api/products/{}", mug.id),
+                json!({"price": "x"}),
+                422,
+                "validation_failed",
+            ),
             row("visitor", Method::POST, "/api/orders", "nonsense", 401, "unauthenticated"),
             row("ada", Method::PUT, "/api/orders/987/status", "nonsense", 403, "forbidden"),
             row("boss", Method::PUT, "/api/orders/987/status", "nonsense", 404, "not_found"),
@@ -102,14 +172,30 @@ on_both_engines! {
 
     async fn customers_cannot_run_the_shop(shop: TestShop) {
         let admins_only = [
-            (Method::POST, "/api/products"), (Method::PUT, "/api/products/1"), (Method::PATCH, "/api/products/1"), (Method::DELETE, "/api/products/1"),
-            (Method::POST, "/api/categories"), (Method::PUT, "/api/categories/1"), (Method::PATCH, "/api/categories/1"), (Method::DELETE, "/api/categories/1"),
-            (Method::POST, "/api/brands"), (Method::PUT, "/api/brands/1"), (Method::PATCH, "/api/brands/1"), (Method::DELETE, "/api/brands/1"),
-            (Method::PUT, "/api/orders/1/status"), (Method::GET, "/api/admin/jobs"), (Method::GET, "/api/admin/jobs/queues"),
-            (Method::POST, "/api/admin/jobs/1/retry"), (Method::DELETE, "/api/admin/jobs/1"), (Method::GET, "/api/admin/inventory/reconciliation"),
+            (Method::POST, "/api/products"),
+            (Method::PUT, "/api/products/1"),
+            (Method::PATCH, "/api/products/1"),
+            (Method::DELETE, "/api/products/1"),
+            (Method::POST, "/api/categories"),
+            (Method::PUT, "/api/categories/1"),
+            (Method::PATCH, "/api/categories/1"),
+            (Method::DELETE, "/api/categories/1"),
+            (Method::POST, "/api/brands"),
+            (Method::PUT, "/api/brands/1"),
+            (Method::PATCH, "/api/brands/1"),
+            (Method::DELETE, "/api/brands/1"),
+            (Method::PUT, "/api/orders/1/status"),
+            (Method::GET, "/api/admin/jobs"),
+            (Method::GET, "/api/admin/jobs/queues"),
+            (Method::POST, "/api/admin/jobs/1/retry"),
+            (Method::DELETE, "/api/admin/jobs/1"),
+            (Method::GET, "/api/admin/inventory/reconciliation"),
         ];
         let rows = admins_only.into_iter().flat_map(|(method, path)| {
-            [row("visitor", method.clone(), path, Value::Null, 401, "unauthenticated"), row("ada", method, path, Value::Null, 403, "forbidden")]
+            [
+                row("visitor", method.clone(), path, Value::Null, 401, "unauthenticated"),
+                row("ada", method, path, Value::Null, 403, "forbidden"),
+            ]
         });
         all_get_what_they_should(&shop, rows.collect()).await;
     }
@@ -153,7 +239,12 @@ on_both_engines! {
         }
         shop.visitor().get(&format!("/api/products?search={long}")).await.is(422).about(&["search"]);
         shop.visitor().get(&format!("/api/products?search={}", "x".repeat(7000))).await.is(422).about(&["search"]);
-        for fine in ["/api/products?page=999999999", "/api/products?page=9223372036854775807", "/api/products?page=&category=&search=", "/api/products?unknown=1"] {
+        for fine in [
+            "/api/products?page=999999999",
+            "/api/products?page=9223372036854775807",
+            "/api/products?page=&category=&search=",
+            "/api/products?unknown=1",
+        ] {
             assert_eq!(shop.visitor().get(fine).await.is(200).list(), Vec::<Value>::new(), "{fine}");
         }
     }
@@ -170,10 +261,16 @@ on_both_engines! {
 
     async fn what_is_typed_is_kept_as_text(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
-        for text in ["<script>alert(1)</script>", "=HYPERLINK(\"http://evil\")", "a\r\nBcc: eve@example.com", "'; DROP TABLE users; --", "\u{202e}\u{0007}🦆"] {
+        for text in [
+            "<script>alert(1)</script>",
+            "=HYPERLINK(\"http://evil\")",
+            "a\r\nBcc: eve@example.com",
+            "'; DROP TABLE users; --",
+            "\u{202e}\u{0007}🦆",
+        ] {
             let kept = ada.patch("/api/profile").json(&json!({"first_name": text})).await.is(200);
             assert_eq!(kept["first_name"], text);
-            assert_eq!(kept.header("content-type"), "application/json");
+            assert!(kept.header("content-type").starts_with("application/json"));
         }
         let mug = shop.sells("<img src=x onerror=alert(1)>").await;
         ada.buys(&mug).await;

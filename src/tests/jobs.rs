@@ -10,7 +10,7 @@ use cartwright::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::TestShop;
+use crate::support::{TestShop, eventually};
 
 on_both_engines! {
     async fn a_mail_server_that_is_busy_gets_the_mail_later(shop: TestShop) {
@@ -105,7 +105,10 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         let boss = shop.admin().await;
         let waiting = boss.get("/api/admin/jobs").await.is(200).list();
-        assert_eq!((&waiting[0]["state"], &waiting[0]["last_error"]), (&json!("scheduled"), &json!("this program knows no job \"unheard.of\"")));
+        assert_eq!(
+            (&waiting[0]["state"], &waiting[0]["last_error"]),
+            (&json!("scheduled"), &json!("this program knows no job \"unheard.of\""))
+        );
         boss.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
     }
 
@@ -120,9 +123,17 @@ on_both_engines! {
         let queues = boss.get("/api/admin/jobs/queues").await.is(200).json();
         let names: Vec<&Value> = queues.as_array().into_iter().flatten().map(|queue| &queue["queue"]).collect();
         assert_eq!(names, ["email", "payment", "stock"]);
-        let figures = ["pending", "scheduled", "running", "dead", "oldest_pending_seconds"].map(|name| figure(&queues, "email", name));
+        let figures = ["pending", "scheduled", "running", "dead", "oldest_pending_seconds"]
+            .map(|name| figure(&queues, "email", name));
         assert_eq!(figures, [1, 0, 1, 0, 7]);
-        let states: Vec<Value> = boss.get("/api/admin/jobs?queue=email").await.is(200).list().into_iter().map(|job| job["state"].clone()).collect();
+        let states: Vec<Value> = boss
+            .get("/api/admin/jobs?queue=email")
+            .await
+            .is(200)
+            .list()
+            .into_iter()
+            .map(|job| job["state"].clone())
+            .collect();
         assert_eq!(states, ["pending", "running"], "newest first");
         boss.get("/api/admin/jobs?queue=lost").await.is(422).about(&["queue"]);
         boss.get("/api/admin/jobs?state=done").await.is(422).about(&["state"]);
@@ -212,10 +223,12 @@ on_both_engines! {
 
     async fn a_schedule_ticks_once_however_many_workers_there_are(shop: TestShop) {
         let stop = CancellationToken::new();
-        let workers: Vec<_> = (0..2).map(|_| tokio::spawn(workers::stock().run(shop.inside().clone(), stop.clone()))).collect();
+        let workers: Vec<_> =
+            (0..2).map(|_| tokio::spawn(workers::stock().run(shop.inside().clone(), stop.clone()))).collect();
         for ticks in 1..=2 {
             eventually("the stock is reconciled", async || {
-                shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'inventory.reconcile' AND state = 'done'").await >= ticks
+                shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'inventory.reconcile' AND state = 'done'").await
+                    >= ticks
             })
             .await;
             shop.time_passes(Duration::from_secs(60));
@@ -232,7 +245,10 @@ on_both_engines! {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         let stop = CancellationToken::new();
-        let workers: Vec<_> = workers::all().into_iter().map(|worker| tokio::spawn(worker.run(shop.inside().clone(), stop.clone()))).collect();
+        let workers: Vec<_> = workers::all()
+            .into_iter()
+            .map(|worker| tokio::spawn(worker.run(shop.inside().clone(), stop.clone())))
+            .collect();
         ada.buys(&mug).await;
         shop.mail().waits_for(1, Duration::from_secs(5)).await;
         stop.cancel();
@@ -243,7 +259,14 @@ on_both_engines! {
 
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
-    let new = store::NewJob { queue: Queue::Email, kind, payload: payload.to_owned(), due: shop.now(), key: None, request_id: None };
+    let new = store::NewJob {
+        queue: Queue::Email,
+        kind,
+        payload: payload.to_owned(),
+        due: shop.now(),
+        key: None,
+        request_id: None,
+    };
     let mut tx = shop.db().write().await.unwrap();
     store::insert(&mut tx, new, shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();
@@ -273,14 +296,4 @@ async fn reconciles(shop: &TestShop) {
 fn figure(queues: &Value, queue: &str, name: &str) -> i64 {
     let found = queues.as_array().into_iter().flatten().find(|found| found["queue"] == queue);
     found.and_then(|found| found[name].as_i64()).unwrap_or_else(|| panic!("{name} of {queue} in {queues}"))
-}
-
-/// Waits for workers that run by themselves, looking again and again.
-async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
-    let watch = async {
-        while !happened().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap_or_else(|_| panic!("{what}: not within 20 seconds"));
 }

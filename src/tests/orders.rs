@@ -24,7 +24,10 @@ on_both_engines! {
         assert_eq!(order["total_price"], "54.50");
         assert_eq!(order["user"], ada.id);
         assert_eq!(order.header("location"), format!("/api/orders/{}", order["id"]));
-        assert_eq!(names_and_subtotals(&order.json()), [("Mug".into(), "24.00".into()), ("Pot".into(), "30.50".into())]);
+        assert_eq!(
+            names_and_subtotals(&order.json()),
+            [("Mug".into(), "24.00".into()), ("Pot".into(), "30.50".into())]
+        );
         assert_eq!(ada.cart().await["total_items"], 0);
         assert_eq!((shop.stock_of(&mug).await, shop.stock_of(&pot).await), (3, 4));
         shop.runs_its_jobs().await;
@@ -65,7 +68,10 @@ on_both_engines! {
             "status": "delivered", "payment_status": "paid", "total_price": "0.01", "user": 1,
         });
         let order = ada.post("/api/orders").json(&wish).await.is(201);
-        assert_eq!((&order["total_price"], &order["status"], &order["payment_status"]), (&json!("12.00"), &json!("pending"), &json!("unpaid")));
+        assert_eq!(
+            (&order["total_price"], &order["status"], &order["payment_status"]),
+            (&json!("12.00"), &json!("pending"), &json!("unpaid"))
+        );
         assert_eq!(order["user"], ada.id);
         shop.runs_its_jobs().await;
     }
@@ -109,10 +115,13 @@ on_both_engines! {
 
         let refused = ada.places_order(&[(&mug, 2), (&pot, 3), (&cup, 1)]).await.is(409).with_code("out_of_stock");
 
-        assert_eq!(refused["lines"], json!([
-            {"product": mug.id, "name": "Mug", "quantity": 2, "available": 1},
-            {"product": cup.id, "name": "Cup", "quantity": 1, "available": 0},
-        ]));
+        assert_eq!(
+            refused["lines"],
+            json!([
+                {"product": mug.id, "name": "Mug", "quantity": 2, "available": 1},
+                {"product": cup.id, "name": "Cup", "quantity": 1, "available": 0},
+            ])
+        );
         assert_eq!(shop.stock_of(&pot).await, 7);
         assert_eq!(ada.orders().await, Vec::<Value>::new());
     }
@@ -124,7 +133,11 @@ on_both_engines! {
         shop.admin().await.patch(&format!("/api/products/{}", mug.id)).json(&json!({"is_active": false})).await.is(200);
 
         ada.checks_out().await.is(409).with_code("product_unavailable");
-        ada.post("/api/orders").json(&json!({"items": [{"product": 999, "quantity": 1}]})).await.is(422).about(&["items"]);
+        ada.post("/api/orders")
+            .json(&json!({"items": [{"product": 999, "quantity": 1}]}))
+            .await
+            .is(422)
+            .about(&["items"]);
         assert_eq!(ada.cart().await["items"][0]["available"], false);
     }
 
@@ -285,7 +298,11 @@ on_both_engines! {
         let page = ada.get("/api/orders?per_page=2").await.is(200);
         assert_eq!(ids(&page.list()), placed[..2]);
         assert_eq!(page.header("x-total-count"), "3");
-        assert!(page.header("link").contains("</api/orders?per_page=2&page=2>; rel=\"next\""), "{}", page.header("link"));
+        assert!(
+            page.header("link").contains("</api/orders?per_page=2&page=2>; rel=\"next\""),
+            "{}",
+            page.header("link")
+        );
         assert_eq!(ids(&ada.get("/api/orders?per_page=2&page=2").await.list()), placed[2..]);
         assert_eq!(shop.admin().await.get("/api/orders").await.is(200).header("x-total-count"), "4");
         shop.runs_its_jobs().await;
@@ -323,7 +340,15 @@ on_both_engines! {
         assert_eq!(mail.message_id(), format!("<order-{}.confirmation@shop.test>", order.id));
         assert_eq!(mail.subject(), format!("Your order {number} at Cartwright"));
         let text = mail.text().replace("\r\n", "\n");
-        for said in ["Hello Ada,", number, "Möbel & <b>Mug</b>\n  2 x 12.00 = 24.00", "Total: 24.00 USD", "12 St James's Square", "Cash on delivery", "15 January 2025, 06:31 UTC"] {
+        for said in [
+            "Hello Ada,",
+            number,
+            "Möbel & <b>Mug</b>\n  2 x 12.00 = 24.00",
+            "Total: 24.00 USD",
+            "12 St James's Square",
+            "Cash on delivery",
+            "15 January 2025, 06:31 UTC",
+        ] {
             assert!(text.contains(said), "{said:?} is missing:\n{text}");
         }
         assert!(mail.html().contains("Möbel &amp; &lt;b&gt;Mug&lt;"), "{}", mail.html());
@@ -334,7 +359,9 @@ on_both_engines! {
         let mug = shop.sells("Mug").await;
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.runs_its_jobs().await;
-        let again = shop.tampers("UPDATE jobs SET state = 'pending', due_at = created_at WHERE kind = 'orders.send_confirmation'").await;
+        let again = shop
+            .tampers("UPDATE jobs SET state = 'pending', due_at = created_at WHERE kind = 'orders.send_confirmation'")
+            .await;
         shop.runs_its_jobs().await;
         assert_eq!((again, shop.mail().mails().len()), (1, 1));
     }

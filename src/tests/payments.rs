@@ -21,7 +21,10 @@ on_both_engines! {
         let ada = shop.customer("ada@example.com").await;
         let order = ada.buys(&mug).await;
         let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
-        assert_eq!((&payment.json["status"], &payment.json["provider"]), (&json!("queued"), &json!("cash_on_delivery")));
+        assert_eq!(
+            (&payment.json["status"], &payment.json["provider"]),
+            (&json!("queued"), &json!("cash_on_delivery"))
+        );
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "processing");
         assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "processing".into()));
@@ -31,7 +34,10 @@ on_both_engines! {
 
         assert_eq!(delivered["payment_status"], "paid");
         let paid = ada.looks_at(&payment).await;
-        assert_eq!((&paid["status"], &paid["amount"], &paid["currency"]), (&json!("captured"), &json!("12.00"), &json!("USD")));
+        assert_eq!(
+            (&paid["status"], &paid["amount"], &paid["currency"]),
+            (&json!("captured"), &json!("12.00"), &json!("USD"))
+        );
     }
 
     async fn a_good_card_pays_and_confirms_the_order(shop: TestShop) {
@@ -100,7 +106,16 @@ on_both_engines! {
         let changed = (body.replace("pi_1", "pi_2"), header.clone());
         let rewritten = (body.replace("\":", "\": "), header);
         let empty = (String::new(), signature("", now, good));
-        for forged in [at(now, "whsec_other"), at(now - 301, good), at(now + 301, good), changed, rewritten, empty, (body.clone(), String::new()), (body.clone(), "t=1,v1=zz".into())] {
+        for forged in [
+            at(now, "whsec_other"),
+            at(now - 301, good),
+            at(now + 301, good),
+            changed,
+            rewritten,
+            empty,
+            (body.clone(), String::new()),
+            (body.clone(), "t=1,v1=zz".into()),
+        ] {
             shop.receives(&forged).await.is(400).with_code("invalid_signature");
         }
         let unsigned = shop.visitor().post("/api/payments/webhooks/stripe").body("application/json", body);
@@ -209,8 +224,14 @@ on_both_engines! {
 
     async fn everything_that_can_go_wrong_in_a_row_is_one_charge(shop: TestShop) {
         let all = [
-            Fault::DropBeforeEffect, Fault::TooManyRequests, Fault::Stored500, Fault::TooManyRequests, Fault::DropBeforeEffect,
-            Fault::Stored500AfterEffect, Fault::TooManyRequests, Fault::DropAfterEffect,
+            Fault::DropBeforeEffect,
+            Fault::TooManyRequests,
+            Fault::Stored500,
+            Fault::TooManyRequests,
+            Fault::DropBeforeEffect,
+            Fault::Stored500AfterEffect,
+            Fault::TooManyRequests,
+            Fault::DropAfterEffect,
         ];
         charges_once_in_spite_of(&shop, &all).await;
     }
@@ -286,7 +307,10 @@ on_both_engines! {
         shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
         shop.runs_its_jobs().await;
 
-        assert_eq!((&ada.looks_at(&first).await["status"], &ada.looks_at(&second).await["status"]), (&json!("refunded"), &json!("captured")));
+        assert_eq!(
+            (&ada.looks_at(&first).await["status"], &ada.looks_at(&second).await["status"]),
+            (&json!("refunded"), &json!("captured"))
+        );
         assert_eq!(went_back(&shop, &intent), 12_00);
         assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
     }
@@ -313,7 +337,8 @@ on_both_engines! {
         ada.cancels(&order).await.is(200);
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
-        let kept: i64 = shop.stripe().captures().iter().map(|charge| charge.amount - went_back(&shop, &charge.intent)).sum();
+        let kept: i64 =
+            shop.stripe().captures().iter().map(|charge| charge.amount - went_back(&shop, &charge.intent)).sum();
         assert_eq!(kept, 0);
     }
 }

@@ -45,7 +45,8 @@ impl IntoFuture for Ask {
             let sent = self.request.send().await;
             let response = sent.unwrap_or_else(|error| panic!("{} got no answer: {error:?}", self.what));
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let body = response.bytes().await.unwrap_or_else(|error| panic!("{}: the answer broke off: {error:?}", self.what));
+            let body =
+                response.bytes().await.unwrap_or_else(|error| panic!("{}: the answer broke off: {error:?}", self.what));
             let json = serde_json::from_slice(&body).unwrap_or_default();
             Answer { what: self.what, status, headers, body: body.to_vec(), json }
         })

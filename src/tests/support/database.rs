@@ -6,7 +6,9 @@
 use std::{path::Path, str::FromStr};
 
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -68,8 +70,11 @@ async fn template(options: &PgConnectOptions) -> String {
     let name = format!("stories_{}", fingerprint(&migrations));
     let mut postgres = connect(options).await;
     command(&mut postgres, "SELECT pg_advisory_lock(4242)".to_owned()).await; // another run may be making it
-    let known: Option<(i32,)> =
-        sqlx::query_as("SELECT 1 FROM pg_database WHERE datname = $1").bind(&name).fetch_optional(&mut postgres).await.unwrap();
+    let known: Option<(i32,)> = sqlx::query_as("SELECT 1 FROM pg_database WHERE datname = $1")
+        .bind(&name)
+        .fetch_optional(&mut postgres)
+        .await
+        .unwrap();
     if known.is_none() {
         let draft = format!("{name}_draft");
         command(&mut postgres, format!("DROP DATABASE IF EXISTS {draft} WITH (FORCE)")).await;

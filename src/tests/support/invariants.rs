@@ -1,6 +1,8 @@
 //! What must hold after every story, whatever happened in it. Each promise is a query that finds who broke it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
 
 use cartwright::db::Db;
 
@@ -90,10 +92,7 @@ const AT_REST: &[Promise] = &[
         "SELECT CAST(p.order_id AS TEXT) FROM payments p JOIN orders o ON o.id = p.order_id
          WHERE p.status = 'captured' AND o.payment_status <> 'paid'",
     ),
-    (
-        "every webhook was acted on",
-        "SELECT event_id FROM webhooks WHERE processed_at IS NULL",
-    ),
+    ("every webhook was acted on", "SELECT event_id FROM webhooks WHERE processed_at IS NULL"),
 ];
 
 const CONFIRMED: Promise =
@@ -136,7 +135,8 @@ pub async fn hold_after_a_crash(db: &Db) {
 async fn broken(db: &Db, promises: Vec<Promise>) -> Vec<String> {
     let mut broken = Vec::new();
     for (promise, query) in promises {
-        let who: Vec<(String,)> = db.query(query).fetch_all().await.unwrap_or_else(|error| panic!("{promise}: {error}"));
+        let who: Vec<(String,)> =
+            db.query(query).fetch_all().await.unwrap_or_else(|error| panic!("{promise}: {error}"));
         if !who.is_empty() {
             broken.push(format!("{promise}: broken by {who:?}"));
         }
@@ -174,4 +174,53 @@ fn mailed_twice(shop: &TestShop) -> Option<String> {
     ids.sort_unstable();
     ids.dedup();
     (ids.len() != all).then(|| format!("a mail leaves once: {} of {all} were copies", all - ids.len()))
+}
+
+/// A promise that cannot be broken proves nothing: each is broken here behind the shop's back, and noticed.
+#[test]
+fn broken_promises_are_noticed() {
+    for (promise, tampering) in [
+        ("stock is the sum of its movements", "UPDATE products SET stock = stock + 1"),
+        ("units sold and units left", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NULL"),
+        ("a living order took what it sold", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NOT NULL"),
+        ("a living order took what it sold", "UPDATE orders SET status = 'cancelled'"),
+        ("an order's total is the sum", "UPDATE orders SET total_price = total_price + 1"),
+        ("an order has lines", "DELETE FROM order_lines"),
+        ("a paid order has a captured payment", "UPDATE payments SET amount = amount - 1"),
+        ("a paid order has a captured payment", "UPDATE payments SET status = 'failed'"),
+        ("captured money belongs to a paid order", "UPDATE orders SET payment_status = 'unpaid'"),
+        ("nothing is refunded beyond", "UPDATE payments SET refunded = 1"),
+        ("every order was confirmed by mail", "UPDATE orders SET confirmation_sent = NULL"),
+        ("every order has its orders.send_confirmation", "DELETE FROM jobs WHERE kind = 'orders.send_confirmation'"),
+        (
+            "every order has its inventory.prove_order",
+            "UPDATE jobs SET payload = '{\"order\": 7}' WHERE kind = 'inventory.prove_order'",
+        ),
+        ("no job was given up", "UPDATE jobs SET state = 'dead'"),
+        ("no job is left", "UPDATE jobs SET state = 'pending'"),
+        ("an idempotency key stands once", "UPDATE idempotency_keys SET response = ''"),
+        ("a session has at most one refresh token", "UPDATE refresh_tokens SET spent_at = NULL"),
+    ] {
+        super::run(async {
+            let shop = TestShop::opens(super::Engine::Sqlite).await.expect("SQLite is always here");
+            a_good_day(&shop).await;
+            hold(&shop).await;
+            assert!(shop.tampers(tampering).await > 0, "{tampering} changed nothing");
+            let noticed = AssertUnwindSafe(hold(&shop)).catch_unwind().await.expect_err(promise);
+            shop.closes().await;
+            let told = noticed.downcast_ref::<String>().expect("a panic with words");
+            assert!(told.contains(promise), "{tampering} was told as {told}");
+        });
+    }
+}
+
+/// One of everything the promises are about.
+async fn a_good_day(shop: &TestShop) {
+    let mug = shop.sells("Mug").in_stock(5).await;
+    let mut ada = shop.customer("ada@example.com").await;
+    ada.refreshes().await.is(200);
+    let order = serde_json::json!({"items": [{"product": mug.id, "quantity": 2}], "payment_method": "stripe"});
+    let order: super::Order = ada.post("/api/orders").json(&order).once("today").await.is(201).json().into();
+    ada.pays_with("pm_card_visa", &order).await;
+    shop.runs_its_jobs().await;
 }

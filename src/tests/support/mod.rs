@@ -15,6 +15,7 @@ use std::{
     io::Write,
     panic::{AssertUnwindSafe, resume_unwind},
     sync::Once,
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -73,6 +74,16 @@ pub fn run(test: impl Future<Output = ()>) {
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(test);
+}
+
+/// Waits for what goes on by itself, looking again and again. For the few stories in which workers or requests run alone.
+pub async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
+    let watch = async {
+        while !happened().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap_or_else(|_| panic!("{what}: not within 20 seconds"));
 }
 
 /// Says, past the harness's capture, that half of the stories was not told.

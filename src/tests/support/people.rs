@@ -111,7 +111,13 @@ impl Person {
 
     /// Begins a new session.
     pub async fn signs_in(&mut self) -> Answer {
-        let tokens = self.shop.visitor().post("/api/auth/login").json(&json!({"email": self.email, "password": PASSWORD})).await.is(200);
+        let tokens = self
+            .shop
+            .visitor()
+            .post("/api/auth/login")
+            .json(&json!({"email": self.email, "password": PASSWORD}))
+            .await
+            .is(200);
         self.keeps(&tokens);
         tokens
     }

@@ -183,7 +183,8 @@ impl TestShop {
 
     /// Registers and signs in.
     pub async fn customer(&self, email: &str) -> Person {
-        let registration = json!({"email": email, "password": PASSWORD, "first_name": "Ada", "address": "12 St James's Square"});
+        let registration =
+            json!({"email": email, "password": PASSWORD, "first_name": "Ada", "address": "12 St James's Square"});
         let user = self.visitor().post("/api/auth/register").json(&registration).await.is(201);
         let mut customer = Person::unknown(self);
         customer.email = email.to_owned();
@@ -274,7 +275,17 @@ impl TestShop {
 
 fn settings(house: &House) -> Settings {
     let folder = house.folder.to_str().expect("a folder in UTF-8");
-    let flags = ["stories", "--data-dir", folder, "--bind", "127.0.0.1:0", "--inline-workers", "false", "--public-url", "https://shop.test"];
+    let flags = [
+        "stories",
+        "--data-dir",
+        folder,
+        "--bind",
+        "127.0.0.1:0",
+        "--inline-workers",
+        "false",
+        "--public-url",
+        "https://shop.test",
+    ];
     // Checked as an SQLite shop, which needs no secret from the environment; the story's own follow.
     let sqlite = format!("sqlite://{folder}/shop.db");
     let flags = Flags::parse_from(flags.into_iter().chain(["--database-url", &sqlite]));
