@@ -35,7 +35,7 @@ pub struct SettingArgs {
     /// sqlite://FILE or postgres://… [default: sqlite://DATA_DIR/cartwright.db]
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     database_url: Option<String>,
-    /// redis://… for a cache shared by all processes [default: none, each process has its own]
+    /// redis://HOST:PORT/N for a cache shared by all processes of this shop [default: none, each has its own]
     #[arg(long, env = "REDIS_URL", global = true, hide_env_values = true)]
     redis_url: Option<String>,
     /// Whether `serve` also runs the three workers [default: true on SQLite, false on PostgreSQL]
@@ -384,8 +384,8 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_are_read_or_refused_with_a_reason() {
-        assert_eq!(duration("X", "30m").unwrap(), Duration::from_secs(1_800));
-        assert_eq!(duration("X", "7d").unwrap(), Duration::from_secs(604_800));
+        assert_eq!(duration("X", "30m").unwrap(), Duration::from_mins(30));
+        assert_eq!(duration("X", "7d").unwrap(), Duration::from_hours(168));
         assert_eq!(size("X", "1MiB").unwrap(), 1_048_576);
         for refused in ["", "30", "m", "-1m", "0s", "1w", "99999999999999999999d"] {
             assert_eq!(

@@ -1,7 +1,7 @@
 //! The endpoints of registration, sign-in and the profile.
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json, types::MaybeUndefined};
+use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials, invalid_credentials, store};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     http::{
         body::Body,
         problem::{ApiResult, Problem},
-        reply::{Created, Done},
+        reply::{Created, Done, Reply},
         tags::Tag,
     },
     ids::{CartId, UserId},
@@ -176,7 +176,7 @@ impl AccountsApi {
 
     /// Signs in with an e-mail or a username.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
-    async fn login(&self, shop: Data<&Shop>, body: Body<Login>) -> ApiResult<Json<TokenPair>> {
+    async fn login(&self, shop: Data<&Shop>, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
         let known = match (&given.email, &given.username) {
             (Some(email), _) => store::credentials_by_email(&shop.db, email).await?,
@@ -193,20 +193,20 @@ impl AccountsApi {
             carts::merge(&mut tx, cart, user, shop.now()).await?;
         }
         tx.commit().await?;
-        Ok(Json(TokenPair::of(&shop, user, sign_in)?))
+        Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?))
     }
 
     /// Exchanges a refresh token for new tokens.
     ///
     /// The old refresh token is spent. Using a spent one ends the whole session: somebody else may have it.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
-    async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Json<TokenPair>> {
+    async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
         let mut tx = shop.db.write().await?;
         let refreshed = super::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
         tx.commit().await?;
         match refreshed {
-            Refreshed::Continued { user, sign_in } => Ok(Json(TokenPair::of(&shop, user, sign_in)?)),
+            Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),
             Refreshed::Refused(problem) => Err(problem),
         }
     }
@@ -222,10 +222,10 @@ impl AccountsApi {
 
     /// Shows who is signed in.
     #[oai(path = "/profile", method = "get", tag = "Tag::Accounts", operation_id = "getProfile")]
-    async fn profile(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<UserView>> {
+    async fn profile(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<UserView>> {
         let mut tx = shop.db.read().await?;
         let user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
-        Ok(Json(user.into()))
+        Ok(Reply::json(&user.into()))
     }
 
     /// Changes the profile.
@@ -235,7 +235,7 @@ impl AccountsApi {
         shop: Data<&Shop>,
         by: SignedIn,
         body: Body<ProfileChange>,
-    ) -> ApiResult<Json<UserView>> {
+    ) -> ApiResult<Reply<UserView>> {
         change_profile(&shop, by, &body).await
     }
 
@@ -246,13 +246,13 @@ impl AccountsApi {
         shop: Data<&Shop>,
         by: SignedIn,
         body: Body<ProfileChange>,
-    ) -> ApiResult<Json<UserView>> {
+    ) -> ApiResult<Reply<UserView>> {
         change_profile(&shop, by, &body).await
     }
 }
 
 /// PUT and PATCH are the same here, because no field is required.
-async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Json<UserView>> {
+async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
     let change = body.check()?;
     let mut tx = shop.db.write().await?;
     let mut user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
@@ -265,7 +265,7 @@ async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -
     apply(&mut user.country, change.country);
     store::update_profile(&mut tx, &user).await?;
     tx.commit().await?;
-    Ok(Json(user.into()))
+    Ok(Reply::json(&user.into()))
 }
 
 fn apply(field: &mut String, change: MaybeUndefined<String>) {

@@ -1,7 +1,7 @@
 //! The endpoints of carts: the user's own under `/api/cart`, anonymous ones under `/api/carts/{cart_id}`.
 
 use poem::{http::StatusCode, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{Cart, CartItem};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     http::{
         body::Body,
         problem::ApiResult,
-        reply::{Created, Done},
+        reply::{Created, Done, Reply},
         tags::Tag,
     },
     ids::{CartId, CartItemId, ProductId, UserId},
@@ -102,11 +102,11 @@ pub struct CartsApi;
 impl CartsApi {
     /// Shows the user's cart.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
-    async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartView>> {
+    async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartView>> {
         let (mut tx, cart) = look(&shop, by).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
-        Ok(Json(shown))
+        Ok(Reply::json(&shown))
     }
 
     /// Adds a product. Adding one that is in already adds up.
@@ -133,11 +133,11 @@ impl CartsApi {
 
     /// Says how much is in the user's cart and what it costs.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
-    async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Json<CartSummary>> {
+    async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartSummary>> {
         let (mut tx, cart) = look(&shop, by).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
-        Ok(Json(CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
+        Ok(Reply::json(&CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
     }
 
     /// Shows one product in the user's cart.
@@ -147,11 +147,11 @@ impl CartsApi {
         shop: Data<&Shop>,
         by: SignedIn,
         item_id: Path<CartItemId>,
-    ) -> ApiResult<Json<CartItemView>> {
+    ) -> ApiResult<Reply<CartItemView>> {
         let (mut tx, cart) = look(&shop, by).await?;
         let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
         tx.commit().await?;
-        Ok(Json(item_view(&shop, item)?))
+        Ok(Reply::json(&item_view(&shop, item)?))
     }
 
     /// Changes a quantity. Answers the whole cart.
@@ -162,7 +162,7 @@ impl CartsApi {
         by: SignedIn,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
-    ) -> ApiResult<Json<CartView>> {
+    ) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.write().await?;
         let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
@@ -176,7 +176,7 @@ impl CartsApi {
         by: SignedIn,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
-    ) -> ApiResult<Json<CartView>> {
+    ) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.write().await?;
         let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
@@ -208,10 +208,10 @@ impl CartsApi {
 
     /// Shows an anonymous cart.
     #[oai(path = "/carts/:cart_id", method = "get", operation_id = "getAnonymousCart")]
-    async fn get_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Json<CartView>> {
+    async fn get_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.read().await?;
         let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
-        Ok(Json(cart_view(&mut tx, &shop, cart).await?))
+        Ok(Reply::json(&cart_view(&mut tx, &shop, cart).await?))
     }
 
     /// Deletes an anonymous cart.
@@ -245,7 +245,7 @@ impl CartsApi {
         cart_id: Path<CartId>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
-    ) -> ApiResult<Json<CartView>> {
+    ) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.write().await?;
         let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
@@ -297,12 +297,12 @@ async fn change_quantity(
     cart: Cart,
     item: CartItemId,
     body: &Body<ItemChange>,
-) -> ApiResult<Json<CartView>> {
+) -> ApiResult<Reply<CartView>> {
     let item = super::find_item(&mut tx, cart.id, item).await?;
     super::set_quantity(&mut tx, cart.id, &item, body.check()?.quantity, shop.now()).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;
     tx.commit().await?;
-    Ok(Json(shown))
+    Ok(Reply::json(&shown))
 }
 
 async fn remove(mut tx: Tx, shop: &Shop, cart: &Cart, item: CartItemId) -> ApiResult<Done> {

@@ -7,7 +7,7 @@ use poem::{
     http::{StatusCode, header},
     web::Data,
 };
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::MaybeUndefined};
+use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
 use super::{
     Brand, Category, NewProduct, Product, ProductChange,
@@ -244,7 +244,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<ProductId>,
         body: Body<ProductReplacement>,
-    ) -> ApiResult<Json<ProductView>> {
+    ) -> ApiResult<Reply<ProductView>> {
         change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
@@ -268,7 +268,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<ProductId>,
         body: Body<ProductPatch>,
-    ) -> ApiResult<Json<ProductView>> {
+    ) -> ApiResult<Reply<ProductView>> {
         change(&shop, id.0, |errors| {
             let input = body.check()?;
             Ok(ProductChange {
@@ -352,7 +352,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<CategoryId>,
         body: Body<CategoryInput>,
-    ) -> ApiResult<Json<CategoryView>> {
+    ) -> ApiResult<Reply<CategoryView>> {
         change_category(&shop, id.0, || body.check().map(|input| (Some(input.name), input.description))).await
     }
 
@@ -364,7 +364,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<CategoryId>,
         body: Body<CategoryPatch>,
-    ) -> ApiResult<Json<CategoryView>> {
+    ) -> ApiResult<Reply<CategoryView>> {
         change_category(&shop, id.0, || body.check().map(|input| (input.name, input.description))).await
     }
 
@@ -430,7 +430,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<BrandId>,
         body: Body<BrandInput>,
-    ) -> ApiResult<Json<BrandView>> {
+    ) -> ApiResult<Reply<BrandView>> {
         change_brand(&shop, id.0, || body.check().map(|input| Some(input.name))).await
     }
 
@@ -442,7 +442,7 @@ impl CatalogApi {
         _by: Admin,
         id: Path<BrandId>,
         body: Body<BrandPatch>,
-    ) -> ApiResult<Json<BrandView>> {
+    ) -> ApiResult<Reply<BrandView>> {
         change_brand(&shop, id.0, || body.check().map(|input| input.name)).await
     }
 
@@ -462,7 +462,7 @@ async fn change(
     shop: &Shop,
     id: ProductId,
     input: impl FnOnce(&mut Vec<FieldError>) -> ApiResult<ProductChange>,
-) -> ApiResult<Json<ProductView>> {
+) -> ApiResult<Reply<ProductView>> {
     let mut tx = shop.db.write().await?;
     let product: Product = store::lock_product(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     let mut errors = Vec::new();
@@ -471,14 +471,14 @@ async fn change(
     let product = super::change_product(&mut tx, product, change, shop.now()).await?;
     let changed = view::product(&mut tx, shop, product).await?;
     commit_and_forget(shop, tx).await?;
-    Ok(Json(changed))
+    Ok(Reply::json(&changed))
 }
 
 async fn change_category(
     shop: &Shop,
     id: CategoryId,
     input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>,
-) -> ApiResult<Json<CategoryView>> {
+) -> ApiResult<Reply<CategoryView>> {
     let mut tx = shop.db.write().await?;
     let mut category: Category = store::find_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     let (name, description) = input()?;
@@ -486,20 +486,20 @@ async fn change_category(
     category.description = description.unwrap_or(category.description);
     store::update_category(&mut tx, &category).await?;
     commit_and_forget(shop, tx).await?;
-    Ok(Json(category.into()))
+    Ok(Reply::json(&category.into()))
 }
 
 async fn change_brand(
     shop: &Shop,
     id: BrandId,
     input: impl FnOnce() -> ApiResult<Option<String>>,
-) -> ApiResult<Json<BrandView>> {
+) -> ApiResult<Reply<BrandView>> {
     let mut tx = shop.db.write().await?;
     let mut brand: Brand = store::find_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     brand.name = input()?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
     commit_and_forget(shop, tx).await?;
-    Ok(Json(brand.into()))
+    Ok(Reply::json(&brand.into()))
 }
 
 async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {

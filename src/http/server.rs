@@ -68,6 +68,8 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        // A client that has said all it wants to say still gets its answer.
+        .half_close(true)
         .max_buf_size(MAX_HEADER_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);

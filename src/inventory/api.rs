@@ -1,7 +1,7 @@
 //! What admins see of stock.
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi};
 
 use super::Mismatch;
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     clock::Timestamp,
     http::{
         problem::{ApiResult, Problem},
+        reply::Reply,
         tags::Tag,
     },
     shop::Shop,
@@ -38,11 +39,11 @@ impl InventoryApi {
         tag = "Tag::Admin",
         operation_id = "getReconciliation"
     )]
-    async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Json<Reconciliation>> {
+    async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Reconciliation>> {
         let Some((checked_at, products, mismatches)) = super::reconciliation(&shop.db).await? else {
-            return Ok(Json(Reconciliation { checked_at: None, products: 0, mismatches: vec![] }));
+            return Ok(Reply::json(&Reconciliation { checked_at: None, products: 0, mismatches: vec![] }));
         };
         let mismatches = serde_json::from_str(&mismatches).map_err(Problem::internal)?;
-        Ok(Json(Reconciliation { checked_at: Some(checked_at), products, mismatches }))
+        Ok(Reply::json(&Reconciliation { checked_at: Some(checked_at), products, mismatches }))
     }
 }

@@ -1,7 +1,7 @@
 //! What admins see of the background work, and do about what failed.
 
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{
     QUEUES, Queue, State,
@@ -14,7 +14,7 @@ use crate::{
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Done, List},
+        reply::{Done, List, Reply},
         tags::Tag,
     },
     ids::JobId,
@@ -81,7 +81,11 @@ impl Wanted {
             Some("running") => (Some(State::Running), None),
             Some("dead") => (Some(State::Dead), None),
             Some(_) => {
-                return Err(Problem::invalid_field("state", "enum", "must be one of pending, scheduled, running, dead"));
+                return Err(Problem::invalid_field(
+                    "state",
+                    "enum",
+                    "must be one of pending, scheduled, running, dead",
+                ));
             }
         };
         Ok(Self { queue, state, scheduled })
@@ -94,7 +98,7 @@ pub struct JobsApi;
 impl JobsApi {
     /// Shows how the queues stand.
     #[oai(path = "/queues", method = "get", operation_id = "listQueues")]
-    async fn queues(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Json<Vec<QueueView>>> {
+    async fn queues(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Vec<QueueView>>> {
         let now = shop.now();
         let mut queues = Vec::new();
         for queue in QUEUES {
@@ -108,7 +112,7 @@ impl JobsApi {
                 oldest_pending_seconds: figures.oldest_due.map_or(0, |due| now.since(due).as_secs()),
             });
         }
-        Ok(Json(queues))
+        Ok(Reply::json(&queues))
     }
 
     /// Lists jobs that are not done, newest first.
@@ -135,13 +139,13 @@ impl JobsApi {
 
     /// Gives a dead or waiting job all its tries again, from now.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryJob")]
-    async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Json<JobView>> {
+    async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Reply<JobView>> {
         let mut tx = shop.db.write().await?;
         let now = shop.now();
         let job = store::revive(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
         tx.notify(job.queue.as_str());
         tx.commit().await?;
-        Ok(Json(view(job, now)))
+        Ok(Reply::json(&view(job, now)))
     }
 
     /// Removes a job that is not running.

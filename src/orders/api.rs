@@ -6,7 +6,6 @@ use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path},
-    payload::Json,
 };
 
 use super::{Checkout, Line, Order, OrderStatus, PaymentStatus, store};
@@ -21,7 +20,7 @@ use crate::{
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Created, Done, List, json_bytes},
+        reply::{Created, Done, List, Reply, json_bytes},
         tags::Tag,
     },
     ids::{OrderId, OrderLineId, ProductId, UserId},
@@ -210,18 +209,18 @@ impl OrdersApi {
 
     /// Shows an order.
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
-    async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Json<OrderView>> {
+    async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
         let order = visible(store::find(&mut tx, id.0).await?, by)?;
-        Ok(Json(order_view(&mut tx, &shop, order).await?))
+        Ok(Reply::json(&order_view(&mut tx, &shop, order).await?))
     }
 
     /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
     ///
     /// Cancelling again gives the same answer.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
-    async fn cancel(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Json<OrderView>> {
-        Ok(Json(cancel(&shop, by, id.0).await?))
+    async fn cancel(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
+        Ok(Reply::json(&cancel(&shop, by, id.0).await?))
     }
 
     /// Cancels an order that has not shipped.
@@ -241,7 +240,7 @@ impl OrdersApi {
         _by: Admin,
         id: Path<OrderId>,
         body: Body<StatusChange>,
-    ) -> ApiResult<Json<OrderView>> {
+    ) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.write().await?;
         let order = store::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let status = body.check()?.status.to_lowercase();
@@ -253,7 +252,7 @@ impl OrdersApi {
         if status == OrderStatus::Cancelled {
             forget(&shop, shown.items.iter().map(|line| line.product)).await;
         }
-        Ok(Json(shown))
+        Ok(Reply::json(&shown))
     }
 }
 

@@ -4,7 +4,7 @@ use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path},
-    payload::{Binary, Json},
+    payload::Binary,
 };
 
 use super::{Payment, Provider, Status, store, webhooks};
@@ -17,7 +17,7 @@ use crate::{
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Accepted, List, json_bytes},
+        reply::{Accepted, List, Reply, json_bytes},
         tags::Tag,
     },
     ids::{OrderId, PaymentId},
@@ -155,12 +155,12 @@ impl PaymentsApi {
 
     /// Shows a payment.
     #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
-    async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Json<PaymentView>> {
+    async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
         let mut tx = shop.db.read().await?;
         let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let order = orders::store::find(&mut tx, payment.order_id).await?;
         match order {
-            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Json(view(&shop, payment))),
+            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Reply::json(&view(&shop, payment))),
             _ => Err(Problem::not_found()),
         }
     }
@@ -175,14 +175,14 @@ impl PaymentsApi {
         request: &Request,
         provider: Path<String>,
         body: Binary<poem::Body>,
-    ) -> ApiResult<Json<Received>> {
+    ) -> ApiResult<Reply<Received>> {
         let mut body = poem::RequestBody::new(body.0);
         let bytes = body::read(request, &mut body, shop.settings.body_limit).await?;
         match provider.0.parse() {
             Ok(Provider::Stripe) => {
                 let event = webhooks::stripe(&shop, &bytes, request.header("stripe-signature"), shop.now())?;
                 webhooks::receive(&shop, Provider::Stripe, &event).await?;
-                Ok(Json(Received { received: true }))
+                Ok(Reply::json(&Received { received: true }))
             }
             _ => Err(Problem::not_found()),
         }

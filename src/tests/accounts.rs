@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{TestShop, people::PASSWORD};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 on_both_engines! {
     async fn registering_makes_a_customer_who_signs_in_by_either_name(shop: TestShop) {

@@ -51,7 +51,7 @@ on_both_engines! {
         let began = shop.now();
         while state_of(&shop, job).await.1 == "pending" {
             runs_email(&shop).await;
-            shop.time_passes(Duration::from_secs(300));
+            shop.time_passes(Duration::from_mins(5));
         }
         let took = shop.now().since(began).as_secs() / 3600;
         assert!((23..=28).contains(&took), "{took} hours");
@@ -63,7 +63,7 @@ on_both_engines! {
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(550);
         shop.runs_its_jobs().await;
-        shop.time_passes(Duration::from_secs(3600));
+        shop.time_passes(Duration::from_hours(1));
         shop.runs_its_jobs().await;
 
         let dead = boss.get("/api/admin/jobs?state=dead&queue=email").await.is(200).list();
@@ -231,7 +231,7 @@ on_both_engines! {
                     >= ticks
             })
             .await;
-            shop.time_passes(Duration::from_secs(60));
+            shop.time_passes(Duration::from_mins(1));
         }
         stop.cancel();
         futures_util::future::join_all(workers).await;

@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod cache;
 mod carts;
 mod catalog;
 mod crashes;

@@ -315,11 +315,11 @@ on_both_engines! {
         let at_the_door = ada.buys(&mug).await;
         shop.runs_its_jobs().await;
 
-        shop.time_passes(Duration::from_secs(29 * 60));
+        shop.time_passes(Duration::from_mins(29));
         expires_the_unpaid(&shop).await;
         assert_eq!(shop.stock_of(&mug).await, 0);
 
-        shop.time_passes(Duration::from_secs(60));
+        shop.time_passes(Duration::from_mins(1));
         expires_the_unpaid(&shop).await;
         assert_eq!(ada.sees(&online).await["status"], "cancelled");
         assert_eq!(ada.sees(&at_the_door).await["status"], "pending");

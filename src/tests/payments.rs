@@ -242,7 +242,7 @@ on_both_engines! {
         shop.stripe().next(Fault::DropAfterEffect);
         shop.runs_its_jobs().await;
 
-        shop.time_passes(Duration::from_secs(25 * 3600));
+        shop.time_passes(Duration::from_hours(25));
         shop.runs_its_jobs().await;
 
         ada.signs_in().await;
@@ -279,7 +279,7 @@ on_both_engines! {
     async fn money_for_an_order_that_ran_out_of_time_goes_back(shop: TestShop) {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
-        shop.time_passes(Duration::from_secs(1800));
+        shop.time_passes(Duration::from_mins(30));
         expires_the_unpaid(&shop).await;
         assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "unpaid".into()));
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");

@@ -83,7 +83,9 @@ pub async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap_or_else(|_| panic!("{what}: not within 20 seconds"));
+    tokio::time::timeout(Duration::from_secs(20), watch)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within 20 seconds"));
 }
 
 /// Says, past the harness's capture, that half of the stories was not told.

@@ -81,12 +81,13 @@ impl Person {
     }
 
     pub fn asks(&self, method: Method, path: &str) -> Ask {
-        let request = self.shop.http().request(method.clone(), format!("{}{path}", self.shop.address()));
+        let what = format!("{method} {path}");
+        let request = self.shop.http().request(method, format!("{}{path}", self.shop.address()));
         let request = match &self.access {
             Some(access) => request.bearer_auth(access),
             None => request,
         };
-        Ask::new(format!("{method} {path}"), request)
+        Ask::new(what, request)
     }
 
     pub fn get(&self, path: &str) -> Ask {

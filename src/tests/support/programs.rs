@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright::{accounts::{NewUser, Passwords, Role, register}, clock::Clock, db::Db};
+use cartwright::{
+    accounts::{NewUser, Passwords, Role, register},
+    clock::Clock,
+    db::Db,
+};
 use serde_json::{Value, json};
 
 use super::{Engine, database::Database};
@@ -25,7 +29,8 @@ impl Program {
             "payment-worker" => env!("CARGO_BIN_EXE_payment-worker"),
             _ => env!("CARGO_BIN_EXE_stock-worker"),
         };
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log"))).unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log"))).unwrap();
         let child = Command::new(path)
             .current_dir(folder)
             .env_clear()
@@ -38,7 +43,7 @@ impl Program {
     }
 
     /// `kill -9`.
-    pub fn is_killed(mut self) {
+    pub fn dies(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -48,7 +53,7 @@ impl Program {
     }
 
     /// SIGTERM; answers the exit status.
-    pub fn is_told_to_stop(mut self) -> Option<i32> {
+    pub fn stops(mut self) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.0.wait().unwrap().code()
@@ -147,7 +152,10 @@ impl Site {
     }
 
     async fn signs_in(&self, email: &str) -> String {
-        let (status, tokens) = self.post("/api/auth/login", "", None, &json!({"email": email, "password": "a long password"})).await.unwrap();
+        let (status, tokens) = self
+            .post("/api/auth/login", "", None, &json!({"email": email, "password": "a long password"}))
+            .await
+            .unwrap();
         assert_eq!(status, 200, "{tokens}");
         tokens["access"].as_str().unwrap().to_owned()
     }
@@ -164,13 +172,23 @@ impl Site {
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Option<(u16, Value)> {
-        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(token).timeout(Duration::from_secs(20)).send().await.ok()?;
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(token)
+            .timeout(Duration::from_secs(20))
+            .send()
+            .await
+            .ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.json().await.ok()?))
     }
 
     pub async fn sells(&self, admin: &str, name: &str, stock: i64) -> i64 {
-        let (status, product) = self.post("/api/products", admin, None, &json!({"name": name, "price": "12.50", "stock": stock})).await.unwrap();
+        let (status, product) = self
+            .post("/api/products", admin, None, &json!({"name": name, "price": "12.50", "stock": stock}))
+            .await
+            .unwrap();
         assert_eq!(status, 201, "{product}");
         product["id"].as_i64().unwrap()
     }

@@ -1,0 +1,51 @@
+//! Two processes that share a Redis: what one changes, the other shows.
+//!
+//! The PostgreSQL twins have a Redis when `TEST_REDIS_URL` names one; without it these stories are about one process.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cartwright::cache::Part;
+use serde_json::json;
+
+use crate::support::{TestShop, eventually};
+
+/// The same shop twice, as two API processes with one Redis.
+async fn two_processes(shop: &TestShop) -> Option<(TestShop, TestShop)> {
+    static SHOPS: AtomicUsize = AtomicUsize::new(1); // a Redis database belongs to one shop
+    let url = std::env::var("TEST_REDIS_URL").ok().filter(|url| !url.is_empty())?;
+    let url = format!("{url}/{}", SHOPS.fetch_add(1, Ordering::SeqCst));
+    let open = || shop.opens_again(|settings| settings.redis_url = Some(url.as_str().into()));
+    let both = (open().await, open().await);
+    for process in [&both.0, &both.1] {
+        eventually("it reaches Redis", || async { process.inside().cache.redis_answers().await == Some(true) }).await;
+    }
+    Some(both)
+}
+
+on_both_engines! {
+    async fn a_change_in_one_process_is_seen_in_the_other(shop: TestShop) {
+        let Some((here, there)) = two_processes(&shop).await else { return };
+        let mug = shop.sells("Mug").at(12_00).await;
+        let path = format!("/api/products/{}", mug.id);
+        let price = |at: TestShop| {
+            let path = path.clone();
+            async move { at.visitor().get(&path).await.is(200)["price"].clone() }
+        };
+        assert_eq!((price(here.clone()).await, price(there.clone()).await), (json!("12.00"), json!("12.00")));
+
+        shop.admin().await.of(&here).patch(&path).json(&json!({"price": "9.00"})).await.is(200);
+        assert_eq!(price(here.clone()).await, "9.00");
+        eventually("the other process heard of it", || async { price(there.clone()).await == "9.00" }).await;
+    }
+
+    async fn a_redis_that_is_away_costs_speed_and_nothing_else(shop: TestShop) {
+        let nowhere = shop.opens_again(|settings| settings.redis_url = Some("redis://127.0.0.1:1".into())).await;
+        let mug = shop.sells("Mug").at(12_00).await;
+        let path = format!("/api/products/{}", mug.id);
+        nowhere.visitor().get(&path).await.is(200);
+        shop.admin().await.of(&nowhere).patch(&path).json(&json!({"price": "9.00"})).await.is(200);
+        assert_eq!(nowhere.visitor().get(&path).await.is(200)["price"], "9.00");
+        nowhere.inside().cache.forget(&[Part::Catalog]).await;
+        nowhere.visitor().get("/health/ready").await.is(200);
+    }
+}
