@@ -1,9 +1,13 @@
 //! The catalog's cache: moka in the process, then Redis when there is one, then the database.
 //!
 //! What is kept are the bytes that go on the wire, with their tag. Every key carries the generation of what it shows:
-//! one for the catalog as a whole, which lists carry too, and one for each product. A write makes the generation grow,
-//! so that what is old, or was being loaded at that moment, is never looked for again; it ages out. Redis being away
-//! costs speed, never correctness: nothing is kept for longer than two seconds.
+//! one for the catalog as a whole, which lists carry too, and one for each product. A write changes the generation, so
+//! that what is old, or was being loaded at that moment, is never looked for again; it ages out.
+//!
+//! A generation has two faces. The process counts what it knows to have changed, which never goes back, and keys its own
+//! entries with that. What the processes tell each other is a random name for each change, which keys what they share in
+//! Redis; so a Redis that forgot everything, or was away, confuses nobody. Redis being away costs speed, never
+//! correctness: nothing is kept for longer than two seconds.
 
 use std::{
     sync::{
@@ -26,8 +30,9 @@ use crate::ids::ProductId;
 
 /// The most a process keeps, in bytes.
 const CAPACITY: u64 = 64 * 1024 * 1024;
-/// How old a cached answer may be: the stock in it may be sold by then, and a word from another process be lost.
-const MAX_AGE: Duration = Duration::from_secs(2);
+/// How long an answer is kept in the process, and as long again in Redis before: the stock in it may be sold by then, and
+/// a word from another process be lost.
+const MAX_AGE: Duration = Duration::from_secs(1);
 /// How long Redis may take before the database is asked instead.
 const PATIENCE: Duration = Duration::from_millis(100);
 const CHANNEL: &str = "cartwright:forget";
@@ -76,7 +81,24 @@ impl Cached {
 pub struct Cache {
     local: Moka<String, Cached>,
     shared: Option<Shared>,
-    generations: Arc<[AtomicU64]>,
+    generations: Arc<[Generation]>,
+}
+
+#[derive(Default)]
+struct Generation {
+    /// Changes this process knows of.
+    seen: AtomicU64,
+    /// What the processes call the last change.
+    name: AtomicU64,
+}
+
+impl Generation {
+    /// Another change has this name now.
+    fn becomes(&self, name: u64) {
+        if self.name.swap(name, Ordering::SeqCst) != name {
+            self.seen.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -94,7 +116,7 @@ impl Cache {
             .weigher(|key: &String, cached: &Cached| u32::try_from(key.len() + cached.body.len()).unwrap_or(u32::MAX))
             .time_to_live(MAX_AGE)
             .build();
-        Self { local, shared: None, generations: (0..=SHARDS).map(|_| AtomicU64::new(0)).collect() }
+        Self { local, shared: None, generations: (0..=SHARDS).map(|_| Generation::default()).collect() }
     }
 
     /// A cache shared with every process that uses the same Redis. It may be away now and come later.
@@ -127,36 +149,35 @@ impl Cache {
         E: Send + Sync + 'static,
         F: Future<Output = Result<Cached, E>>,
     {
-        let generation = |slot: usize| self.generations[slot].load(Ordering::SeqCst);
-        let key = format!("{}.{}:{key}", generation(0), generation(part.slot()));
+        let (catalog, own) = (&self.generations[0], &self.generations[part.slot()]);
+        let number = |number: &AtomicU64| number.load(Ordering::SeqCst);
+        let here = format!("{}.{}:{key}", number(&catalog.seen), number(&own.seen));
+        let there = format!("cartwright:{:x}.{:x}:{key}", number(&catalog.name), number(&own.name));
         let load = async {
-            if let Some(found) = self.ask_redis(&key).await {
+            if let Some(found) = self.ask_redis(&there).await {
                 return Ok(found);
             }
             let loaded = load.await?;
-            self.tell_redis(&key, &loaded).await;
+            self.tell_redis(&there, &loaded).await;
             Ok(loaded)
         };
-        Box::pin(self.local.try_get_with(key.clone(), load)).await // moka's future is large
+        Box::pin(self.local.try_get_with(here, load)).await // moka's future is large
     }
 
     /// Forgets what was changed, in every process. Called after the commit.
     pub async fn forget(&self, parts: &[Part]) {
-        for part in parts {
-            self.generations[part.slot()].fetch_add(1, Ordering::SeqCst);
-        }
-        let Some(mut redis) = self.reachable() else { return };
-        let mut grow = redis::pipe();
-        for part in parts {
-            grow.hincr(GENERATIONS, part.slot(), 1);
-        }
-        let Ok(grown) = grow.query_async::<Vec<u64>>(&mut redis).await else { return }; // who misses it waits MAX_AGE
+        // In one piece, so that all processes hear of two changes in the order that Redis keeps them.
         let mut tell = redis::pipe();
-        for (part, generation) in parts.iter().zip(grown) {
-            self.advance(part.slot(), generation);
-            tell.publish(CHANNEL, format!("{}:{generation}", part.slot())).ignore();
+        tell.atomic();
+        for part in parts {
+            let (slot, name) = (part.slot(), rand::random::<u64>());
+            self.generations[slot].becomes(name);
+            tell.hset(GENERATIONS, slot, name).ignore();
+            tell.publish(CHANNEL, format!("{slot}:{name}")).ignore();
         }
-        let _: redis::RedisResult<()> = tell.query_async(&mut redis).await;
+        if let Some(mut redis) = self.reachable() {
+            let _: redis::RedisResult<()> = tell.query_async(&mut redis).await; // who misses it waits a second
+        }
     }
 
     /// Whether Redis answers; `None` when there is none.
@@ -165,15 +186,16 @@ impl Cache {
         Some(redis.ping().await.is_ok())
     }
 
-    fn advance(&self, slot: usize, generation: u64) {
-        if let Some(current) = self.generations.get(slot) {
-            current.fetch_max(generation, Ordering::SeqCst);
+    fn hear(&self, slot: &str, name: &str) {
+        let slot = slot.parse().ok().and_then(|slot: usize| self.generations.get(slot));
+        if let (Some(generation), Ok(name)) = (slot, name.parse()) {
+            generation.becomes(name);
         }
     }
 
     async fn ask_redis(&self, key: &str) -> Option<Cached> {
         let mut redis = self.reachable()?;
-        let kept = redis.hgetall(format!("cartwright:{key}")).await.ok()?;
+        let kept = redis.hgetall(key).await.ok()?;
         Some(Cached {
             body: Bytes::from(kept.get("body")?.clone()),
             tag: kept.get("tag")?.clone(),
@@ -183,11 +205,10 @@ impl Cache {
 
     async fn tell_redis(&self, key: &str, cached: &Cached) {
         let Some(mut redis) = self.reachable() else { return };
-        let key = format!("cartwright:{key}");
         let body = String::from_utf8_lossy(&cached.body).into_owned();
         let fields = [("body", body), ("tag", cached.tag.clone()), ("total", cached.total.to_string())];
         let mut pipe = redis::pipe();
-        pipe.atomic().hset_multiple(&key, &fields).ignore().expire(&key, 2).ignore();
+        pipe.atomic().hset_multiple(key, &fields).ignore().expire(key, 1).ignore();
         let _: redis::RedisResult<()> = pipe.query_async(&mut redis).await; // a cache may fail to remember
     }
 
@@ -209,7 +230,7 @@ async fn hear_others(cache: Cache, shared: Shared, mut hears: UnboundedReceiver<
         let generations = redis.hgetall(GENERATIONS).await;
         shared.reachable.store(generations.is_ok(), Ordering::Relaxed);
         for (slot, generation) in generations.unwrap_or_default() {
-            cache.advance(slot.parse().unwrap_or(usize::MAX), generation.parse().unwrap_or_default());
+            cache.hear(&slot, &generation);
         }
         let quiet = tokio::time::sleep(Duration::from_secs(1));
         tokio::pin!(quiet);
@@ -219,9 +240,8 @@ async fn hear_others(cache: Cache, shared: Shared, mut hears: UnboundedReceiver<
                 push = hears.recv() => match push {
                     Some(push) if push.kind == PushKind::Message => {
                         let told = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-                        let told = told.as_deref().and_then(|told| told.split_once(':'));
-                        if let Some((Ok(slot), Ok(generation))) = told.map(|(slot, generation)| (slot.parse(), generation.parse())) {
-                            cache.advance(slot, generation);
+                        if let Some((slot, name)) = told.as_deref().and_then(|told| told.split_once(':')) {
+                            cache.hear(slot, name);
                         }
                     }
                     Some(push) if push.kind == PushKind::Disconnection => {

@@ -15,8 +15,8 @@
 use std::{borrow::Cow, path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool,
-    Transaction, Type,
+    AssertSqlSafe, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, Row, SqlSafeStr, Sqlite,
+    SqlitePool, Transaction, Type,
     encode::IsNull,
     error::BoxDynError,
     migrate::{Migrate, Migrator},
@@ -209,8 +209,9 @@ fn postgres(url: &str) -> Result<PgPool> {
         .test_before_acquire(false)
         .before_acquire(|connection, _| {
             Box::pin(async move {
-                let outside: bool =
-                    sqlx::query_scalar("SELECT now() = statement_timestamp()").fetch_one(&mut *connection).await?;
+                // In one simple message both times are that message's, unless a transaction began before it.
+                let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+                let outside: bool = asked.fetch_one(&mut *connection).await?.try_get(0)?;
                 Ok(outside)
             })
         })
@@ -443,9 +444,9 @@ pub fn is_unavailable(error: &Error) -> bool {
         | Error::Protocol(_)
         | Error::BeginFailed
         | Error::WorkerCrashed => true,
-        // PostgreSQL: connection lost, shutting down, out of resources, locks and deadlocks. SQLite: busy, locked.
+        // PostgreSQL: connection lost, shutting down or timed out, out of resources, locks and deadlocks. SQLite: busy, locked.
         Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "57P", "53", "55P03", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
+            ["08", "57", "53", "55P03", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
         }),
         _ => false,
     }

@@ -27,7 +27,9 @@ macro_rules! typed_id {
 
         impl ParseFromParameter for $name {
             fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-                Ok(Self(text.parse().unwrap_or($nothing)))
+                // One way to write an id: no sign, no braces.
+                let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') && !text.starts_with('-');
+                Ok(Self(text.parse().ok().filter(|_| plain).unwrap_or($nothing)))
             }
         }
     )+};

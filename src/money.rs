@@ -40,43 +40,16 @@ pub struct Currency {
     pub decimals: u8,
 }
 
-/// Currencies whose minor unit is not a hundredth. Source: ISO 4217, list one.
-const UNUSUAL: &[(&str, u8)] = &[
-    ("BIF", 0),
-    ("CLP", 0),
-    ("DJF", 0),
-    ("GNF", 0),
-    ("ISK", 0),
-    ("JPY", 0),
-    ("KMF", 0),
-    ("KRW", 0),
-    ("PYG", 0),
-    ("RWF", 0),
-    ("UGX", 0),
-    ("VND", 0),
-    ("VUV", 0),
-    ("XAF", 0),
-    ("XOF", 0),
-    ("XPF", 0),
-    ("BHD", 3),
-    ("IQD", 3),
-    ("JOD", 3),
-    ("KWD", 3),
-    ("LYD", 3),
-    ("OMR", 3),
-    ("TND", 3),
-];
-
 impl FromStr for Currency {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| "a three-letter currency code".to_owned())?;
-        if !code.iter().all(u8::is_ascii_uppercase) {
-            return Err("a three-letter currency code in capitals".to_owned());
-        }
-        let decimals = UNUSUAL.iter().find(|(name, _)| *name == text).map_or(2, |(_, decimals)| *decimals);
-        Ok(Self { code, decimals })
+        let known = iso_currency::Currency::from_code(text).zip(text.as_bytes().try_into().ok());
+        let (currency, code) =
+            known.ok_or_else(|| "the code of a currency in capitals, like EUR (ISO 4217)".to_owned())?;
+        // Gold and the like have no minor unit at all.
+        let decimals = currency.exponent().and_then(|decimals| u8::try_from(decimals).ok());
+        Ok(Self { code, decimals: decimals.ok_or_else(|| "the code of money that people pay with".to_owned())? })
     }
 }
 

@@ -77,10 +77,10 @@ pub fn read_env_file() -> anyhow::Result<()> {
 /// # Errors
 /// When a setting is wrong, in one line.
 pub fn begin(args: &SettingArgs) -> anyhow::Result<Settings> {
-    telemetry::log_to_stderr(args.log_format()?);
+    telemetry::log_to_stderr(args.log_format()?)?;
     // A second start in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    telemetry::recorder();
+    telemetry::keep_metrics();
     Ok(args.check()?)
 }
 

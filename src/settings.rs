@@ -371,16 +371,33 @@ fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
         let made = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
             .map(|part| part.simple().to_string())
             .concat();
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?.write_all(made.as_bytes())?;
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        new.write_all(made.as_bytes())?;
+        new.sync_all()?;
         let _ = fs::hard_link(&draft, file); // somebody else's came first: then theirs is it
         fs::remove_file(&draft)?;
     }
-    Ok(fs::read_to_string(file)?.into())
+    let kept = fs::read_to_string(file)?;
+    match kept.len() {
+        32.. => Ok(kept.into()),
+        _ => Err(std::io::Error::other("it holds less than 32 bytes; delete it, and everybody signs in anew")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_an_empty_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jwt_secret");
+        let made = kept_secret(&file).unwrap();
+        assert!(made.expose_secret().len() >= 32);
+        assert_eq!(made.expose_secret(), kept_secret(&file).unwrap().expose_secret());
+        fs::write(&file, "").unwrap();
+        assert!(kept_secret(&file).is_err());
+    }
 
     #[test]
     fn durations_and_sizes_are_read_or_refused_with_a_reason() {

@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::OnceLock};
 
+use anyhow::anyhow;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -23,9 +24,16 @@ pub fn request_id() -> Option<String> {
 }
 
 /// Starts logging. What is logged is chosen with `RUST_LOG`, the form with `LOG_FORMAT`.
-pub fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn"));
+///
+/// # Errors
+/// When `RUST_LOG` cannot be read.
+pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
+    const DEFAULT: &str = "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn";
+    let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
+    let chosen = chosen.as_deref().unwrap_or(DEFAULT);
+    let filter = EnvFilter::try_new(chosen).map_err(|_| {
+        anyhow!("RUST_LOG={chosen}: write a level, or modules with levels, like info or cartwright=debug")
+    })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in one process (tests) keeps the first.
@@ -33,6 +41,7 @@ pub fn log_to_stderr(format: LogFormat) {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         LogFormat::Pretty => registry.with(lines.with_target(false)).try_init(),
     };
+    Ok(())
 }
 
 /// The process's metrics in Prometheus' text form.
@@ -41,11 +50,22 @@ pub fn metrics() -> String {
     recorder().render()
 }
 
-/// Starts counting.
+/// Starts counting, and keeps what was counted small. Inside the runtime.
+pub fn keep_metrics() {
+    let recorder = recorder();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            recorder.run_upkeep();
+        }
+    });
+}
+
+/// The one recorder of the process.
 ///
 /// # Panics
 /// When somebody else installed a recorder before.
-pub fn recorder() -> &'static PrometheusHandle {
+fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
         let handle = PrometheusBuilder::new().install_recorder();

@@ -2,10 +2,18 @@
 
 use crate::{
     accounts::jobs::TellSessionEnded,
-    inventory::jobs::{self as stock, ProveOrderStock, ReconcileStock},
-    jobs::{Queue, worker::Worker},
+    db,
+    inventory::{
+        self, jobs as stock,
+        jobs::{ProveOrderStock, ReconcileStock},
+    },
+    jobs::{
+        Queue,
+        worker::{Worker, measure_queues},
+    },
     orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation},
     payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
+    shop::Shop,
 };
 
 /// E-mail. Slow mail never delays payments, which have their own worker.
@@ -31,6 +39,12 @@ pub fn stock() -> Worker {
         .takes::<ProveOrderStock>()
         .takes_every::<ReconcileStock>(stock::EVERY)
         .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
+}
+
+/// Keeps the gauges of `/metrics` fresh.
+pub async fn measure(shop: &Shop) -> db::Result<()> {
+    measure_queues(shop).await?;
+    inventory::measure(shop).await
 }
 
 /// All three.

@@ -255,7 +255,7 @@ impl AccountsApi {
 async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
     let change = body.check()?;
     let mut tx = shop.db.write().await?;
-    let mut user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
+    let mut user = store::lock(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
     apply(&mut user.first_name, change.first_name);
     apply(&mut user.last_name, change.last_name);
     apply(&mut user.phone_number, change.phone);

@@ -14,6 +14,7 @@ mod signed_in;
 mod store;
 mod tokens;
 
+use email_address::{EmailAddress, Options};
 use poem::http::StatusCode;
 
 use crate::{
@@ -82,14 +83,16 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
         return Err(email_taken());
     }
     let username = match &new.username {
-        Some(name) if store::username_exists(tx, &key(name)).await? => return Err(username_taken()),
         Some(name) => name.clone(),
         None => free_username(tx, &new.email).await?,
     };
-    // Somebody may have registered the same name in this very moment; the unique index decides.
-    store::insert(tx, &new, &username, now)
-        .await
-        .map_err(|error| if db::is_taken(&error) { email_taken() } else { error.into() })
+    // Of two who register at the same moment, the unique indexes let one through.
+    let taken = |error| if db::is_taken(&error) { email_taken() } else { error.into() };
+    match store::insert(tx, &new, &username, now).await.map_err(taken)? {
+        Some(user) => Ok(user),
+        None if new.username.is_some() => Err(username_taken()),
+        None => store::insert(tx, &new, &random_name(&username), now).await.map_err(taken)?.ok_or_else(username_taken),
+    }
 }
 
 /// Names are matched without regard to case.
@@ -101,14 +104,18 @@ async fn free_username(tx: &mut Tx, email: &str) -> db::Result<String> {
     let local = email.split('@').next().unwrap_or_default();
     let allowed: String = local.chars().filter(|c| c.is_alphanumeric() || "@.+-_".contains(*c)).take(140).collect();
     let base = if allowed.chars().count() < 3 { format!("user-{allowed}") } else { allowed };
-    let mut name = base.clone();
-    for number in 2.. {
+    for number in 1..=5 {
+        let name = if number == 1 { base.clone() } else { format!("{base}{number}") };
         if !store::username_exists(tx, &key(&name)).await? {
-            break;
+            return Ok(name);
         }
-        name = format!("{base}{number}");
     }
-    Ok(name)
+    Ok(random_name(&base))
+}
+
+/// For the hundredth `info@`, and for when somebody else took the name in this very moment.
+fn random_name(base: &str) -> String {
+    format!("{base}-{:08x}", rand::random::<u32>())
 }
 
 fn email_taken() -> Problem {
@@ -119,13 +126,19 @@ fn username_taken() -> Problem {
     Problem::conflict("username_taken", "This username is taken. Choose another.")
 }
 
+/// An address alone: no display name around it, no IP number for a domain.
+fn is_address(email: &str) -> bool {
+    let plain = Options::default().without_display_text().without_domain_literal();
+    email.len() <= 254 && EmailAddress::parse_with_options(email, plain).is_ok()
+}
+
 /// What is wrong with an e-mail address, a username and a password, all at once.
 ///
 /// # Errors
 /// 422: `weak_password` when that is all there is, else `validation_failed`.
 pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> ApiResult<()> {
     let mut errors = Vec::new();
-    if !email_address::EmailAddress::is_valid(email) || email.len() > 254 {
+    if !is_address(email) {
         errors.push(FieldError::new("email", "email", "is not an e-mail address"));
     }
     if let Some(name) = username

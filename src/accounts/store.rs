@@ -18,6 +18,17 @@ pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     .fetch_optional().await
 }
 
+/// The same, locked until the transaction ends.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
+    tx.query(
+        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, created_at
+         FROM users WHERE id = $1 /* FOR UPDATE */",
+    )
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
 pub async fn email_exists(tx: &mut Tx, email_key: &str) -> Result<bool> {
     let found: Option<(UserId,)> =
         tx.query("SELECT id FROM users WHERE email_key = $1").bind(email_key.to_owned()).fetch_optional().await?;
@@ -30,18 +41,19 @@ pub async fn username_exists(tx: &mut Tx, username_key: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
-pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) -> Result<User> {
+pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) -> Result<Option<User>> {
     tx.query(
         "INSERT INTO users (username, username_key, email, email_key, password_hash, role,
                             first_name, last_name, phone_number, address, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (username_key) DO NOTHING
          RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, created_at",
     )
     .bind(username.to_owned()).bind(key(username)).bind(new.email.clone()).bind(key(&new.email))
     .bind(new.password_hash.clone()).bind(new.role)
     .bind(new.first_name.clone()).bind(new.last_name.clone()).bind(new.phone_number.clone()).bind(new.address.clone())
     .bind(now)
-    .fetch_one().await
+    .fetch_optional().await
 }
 
 pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {

@@ -218,7 +218,7 @@ impl CartsApi {
     #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
     async fn delete_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
         super::delete(&mut tx, cart.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
@@ -233,7 +233,7 @@ impl CartsApi {
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
         let mut tx = shop.db.write().await?;
-        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
         add(tx, &shop, cart, &body).await
     }
 
@@ -247,7 +247,7 @@ impl CartsApi {
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.write().await?;
-        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
     }
 
@@ -260,7 +260,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
     ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
         remove(tx, &shop, &cart, item_id.0).await
     }
 }

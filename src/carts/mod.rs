@@ -64,7 +64,15 @@ pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
 
-/// An anonymous cart. Nobody reaches a user's cart by its id.
+/// An anonymous cart, to be changed: locked, so that changes of one cart follow one another.
+///
+/// # Errors
+/// 404 when there is none.
+pub async fn lock_anonymous(tx: &mut Tx, id: CartId) -> ApiResult<Cart> {
+    store::lock(tx, id).await?.filter(|cart| cart.user_id.is_none()).ok_or_else(Problem::not_found)
+}
+
+/// An anonymous cart, to be shown. Nobody reaches a user's cart by its id.
 ///
 /// # Errors
 /// 404 when there is none.
@@ -79,7 +87,6 @@ pub use store::{clear, find_of, items};
 /// # Errors
 /// 422 for an unknown product, 409 when it cannot be bought or there are not so many.
 pub async fn add(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64, now: Timestamp) -> ApiResult<()> {
-    store::lock(tx, cart).await?;
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
         return Err(Problem::new(
@@ -125,9 +132,14 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
 pub async fn merge(tx: &mut Tx, from: CartId, user: UserId, now: Timestamp) -> Result<()> {
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = own(tx, user, now).await?;
-    store::lock(tx, own.id).await?;
+    let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
     for item in items(tx, from.id).await?.into_iter().filter(|item| item.is_active) {
-        let before = store::quantity_of(tx, own.id, item.product_id).await?.unwrap_or(0);
+        let before = store::quantity_of(tx, own.id, item.product_id).await?;
+        if before.is_none() && room == 0 {
+            continue;
+        }
+        room -= usize::from(before.is_none());
+        let before = before.unwrap_or(0);
         let together = (before + item.quantity).min(item.stock.max(before)).min(MAX_QUANTITY);
         if together > 0 {
             store::put(tx, own.id, item.product_id, together).await?;

@@ -54,13 +54,14 @@ struct ProductInput {
     is_active: Option<bool>,
 }
 
-/// A product as it is to be. Optional fields left out keep their value; `null` clears `category` and `brand`.
+/// A product as it is to be. Optional fields left out keep their value; `null` clears `description`, `category` and
+/// `brand`.
 #[derive(Object)]
 struct ProductReplacement {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
     #[oai(validator(max_length = 10000))]
-    description: Option<String>,
+    description: MaybeUndefined<String>,
     price: Amount,
     category: MaybeUndefined<CategoryId>,
     brand: MaybeUndefined<BrandId>,
@@ -75,7 +76,7 @@ struct ProductPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
     #[oai(validator(max_length = 10000))]
-    description: Option<String>,
+    description: MaybeUndefined<String>,
     price: Option<Amount>,
     category: MaybeUndefined<CategoryId>,
     brand: MaybeUndefined<BrandId>,
@@ -90,7 +91,7 @@ struct CategoryInput {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
     #[oai(validator(max_length = 10000))]
-    description: Option<String>,
+    description: MaybeUndefined<String>,
 }
 
 /// What is to be different about a category.
@@ -99,7 +100,7 @@ struct CategoryPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
     #[oai(validator(max_length = 10000))]
-    description: Option<String>,
+    description: MaybeUndefined<String>,
 }
 
 /// A brand to be made, or as it is to be.
@@ -114,6 +115,15 @@ struct BrandInput {
 struct BrandPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
+}
+
+/// `null` clears a text; one left out stays.
+fn cleared(text: MaybeUndefined<String>) -> Option<String> {
+    match text {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(String::new()),
+        MaybeUndefined::Value(text) => Some(text),
+    }
 }
 
 fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError> {
@@ -249,7 +259,7 @@ impl CatalogApi {
             let input = body.check()?;
             Ok(ProductChange {
                 name: Some(input.name),
-                description: input.description,
+                description: cleared(input.description),
                 price: Some(price(&shop, &input.price, errors)),
                 stock: input.stock,
                 is_active: input.is_active,
@@ -273,7 +283,7 @@ impl CatalogApi {
             let input = body.check()?;
             Ok(ProductChange {
                 name: input.name,
-                description: input.description,
+                description: cleared(input.description),
                 price: input.price.map(|amount| price(&shop, &amount, errors)),
                 stock: input.stock,
                 is_active: input.is_active,
@@ -339,7 +349,9 @@ impl CatalogApi {
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
         let made: CategoryView =
-            super::create_category(&mut tx, &input.name, None, &input.description.unwrap_or_default()).await?.into();
+            super::create_category(&mut tx, &input.name, None, &cleared(input.description).unwrap_or_default())
+                .await?
+                .into();
         commit_and_forget(&shop, tx).await?;
         Ok(Created::json(&made).header("location", &format!("/api/categories/{}", made.id)))
     }
@@ -353,7 +365,7 @@ impl CatalogApi {
         id: Path<CategoryId>,
         body: Body<CategoryInput>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, || body.check().map(|input| (Some(input.name), input.description))).await
+        change_category(&shop, id.0, || body.check().map(|input| (Some(input.name), cleared(input.description)))).await
     }
 
     /// Changes a category.
@@ -365,14 +377,14 @@ impl CatalogApi {
         id: Path<CategoryId>,
         body: Body<CategoryPatch>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, || body.check().map(|input| (input.name, input.description))).await
+        change_category(&shop, id.0, || body.check().map(|input| (input.name, cleared(input.description)))).await
     }
 
     /// Deletes a category that has no products.
     #[oai(path = "/categories/:id", method = "delete", operation_id = "deleteCategory")]
     async fn delete_category(&self, shop: Data<&Shop>, _by: Admin, id: Path<CategoryId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        store::find_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        store::lock_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         super::delete_category(&mut tx, id.0).await?;
         commit_and_forget(&shop, tx).await?;
         Ok(Done::Done)
@@ -450,7 +462,7 @@ impl CatalogApi {
     #[oai(path = "/brands/:id", method = "delete", operation_id = "deleteBrand")]
     async fn delete_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        store::find_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         super::delete_brand(&mut tx, id.0).await?;
         commit_and_forget(&shop, tx).await?;
         Ok(Done::Done)
@@ -480,7 +492,7 @@ async fn change_category(
     input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>,
 ) -> ApiResult<Reply<CategoryView>> {
     let mut tx = shop.db.write().await?;
-    let mut category: Category = store::find_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let mut category: Category = store::lock_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     let (name, description) = input()?;
     category.name = name.unwrap_or(category.name);
     category.description = description.unwrap_or(category.description);
@@ -495,7 +507,7 @@ async fn change_brand(
     input: impl FnOnce() -> ApiResult<Option<String>>,
 ) -> ApiResult<Reply<BrandView>> {
     let mut tx = shop.db.write().await?;
-    let mut brand: Brand = store::find_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let mut brand: Brand = store::lock_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     brand.name = input()?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
     commit_and_forget(shop, tx).await?;

@@ -75,7 +75,10 @@ pub struct ProductChange {
 /// [`check_parents`].
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
-    let product = store::insert_product(tx, &new, &slug, now).await?;
+    let product = match store::insert_product(tx, &new, &slug, now).await? {
+        Some(product) => product,
+        None => store::insert_product(tx, &new, &random_slug(&slug), now).await?.ok_or(db::Error::RowNotFound)?,
+    };
     inventory::receive(tx, product.id, new.stock, now).await?;
     Ok(product)
 }
@@ -121,12 +124,12 @@ pub async fn check_parents(
     mut errors: Vec<FieldError>,
 ) -> ApiResult<()> {
     if let Some(id) = category
-        && store::find_category(tx, id).await?.is_none()
+        && !store::category_stays(tx, id).await?
     {
         errors.push(FieldError::new("category", "unknown", "names a category that does not exist"));
     }
     if let Some(id) = brand
-        && store::find_brand(tx, id).await?.is_none()
+        && !store::brand_stays(tx, id).await?
     {
         errors.push(FieldError::new("brand", "unknown", "names a brand that does not exist"));
     }
@@ -152,7 +155,10 @@ pub struct Category {
 
 pub async fn create_category(tx: &mut Tx, name: &str, slug: Option<&str>, description: &str) -> db::Result<Category> {
     let slug = free_slug(tx, "categories", slug.unwrap_or(name)).await?;
-    store::insert_category(tx, name, &slug, description).await
+    match store::insert_category(tx, name, &slug, description).await? {
+        Some(category) => Ok(category),
+        None => store::insert_category(tx, name, &random_slug(&slug), description).await?.ok_or(db::Error::RowNotFound),
+    }
 }
 
 /// # Errors
@@ -174,7 +180,10 @@ pub struct Brand {
 
 pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Result<Brand> {
     let slug = free_slug(tx, "brands", slug.unwrap_or(name)).await?;
-    store::insert_brand(tx, name, &slug).await
+    match store::insert_brand(tx, name, &slug).await? {
+        Some(brand) => Ok(brand),
+        None => store::insert_brand(tx, name, &random_slug(&slug)).await?.ok_or(db::Error::RowNotFound),
+    }
 }
 
 /// # Errors
@@ -200,7 +209,12 @@ async fn free_slug(tx: &mut Tx, table: &'static str, text: &str) -> db::Result<S
             return Ok(slug);
         }
     }
-    Ok(format!("{base}-{:08x}", rand::random::<u32>()))
+    Ok(random_slug(&base))
+}
+
+/// For when somebody else took the slug in this very moment.
+fn random_slug(base: &str) -> String {
+    format!("{base}-{:08x}", rand::random::<u32>())
 }
 
 /// The words of a name in lower case, joined by dashes.

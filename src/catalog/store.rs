@@ -32,17 +32,18 @@ pub async fn find_by_sku(tx: &mut Tx, sku: &str) -> Result<Option<ProductId>> {
     Ok(found.map(|(id,)| id))
 }
 
-pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Product> {
+pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<Product>> {
     tx.query(
         "INSERT INTO products (name, slug, description, price, stock, is_active, category_id, brand_id, sku,
                                search_name, search_text, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+         ON CONFLICT (slug) DO NOTHING
          RETURNING id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
     )
     .bind(new.name.clone()).bind(slug.to_owned()).bind(new.description.clone()).bind(new.price).bind(new.stock)
     .bind(new.is_active).bind(new.category).bind(new.brand).bind(new.sku.clone())
     .bind(new.name.to_lowercase()).bind(search_text(&new.name, &new.description)).bind(now)
-    .fetch_one().await
+    .fetch_optional().await
 }
 
 pub async fn update_product(tx: &mut Tx, product: &Product) -> Result<u64> {
@@ -133,6 +134,20 @@ pub async fn find_category(tx: &mut Tx, id: CategoryId) -> Result<Option<Categor
     tx.query("SELECT id, name, slug, description FROM categories WHERE id = $1").bind(id).fetch_optional().await
 }
 
+/// The same, locked against being changed or deleted.
+pub async fn lock_category(tx: &mut Tx, id: CategoryId) -> Result<Option<Category>> {
+    tx.query("SELECT id, name, slug, description FROM categories WHERE id = $1 /* FOR UPDATE */")
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+pub async fn category_stays(tx: &mut Tx, id: CategoryId) -> Result<bool> {
+    let found: Option<(CategoryId,)> =
+        tx.query("SELECT id FROM categories WHERE id = $1 /* FOR SHARE */").bind(id).fetch_optional().await?;
+    Ok(found.is_some())
+}
+
 pub async fn find_category_by_name(tx: &mut Tx, name: &str) -> Result<Option<Category>> {
     tx.query("SELECT id, name, slug, description FROM categories WHERE search_name = $1 ORDER BY id LIMIT 1")
         .bind(name.to_lowercase())
@@ -151,10 +166,17 @@ pub async fn list_categories(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Ve
     Ok((rows, total))
 }
 
-pub async fn insert_category(tx: &mut Tx, name: &str, slug: &str, description: &str) -> Result<Category> {
-    tx.query("INSERT INTO categories (name, search_name, slug, description) VALUES ($1, $2, $3, $4) RETURNING id, name, slug, description")
-        .bind(name.to_owned()).bind(name.to_lowercase()).bind(slug.to_owned()).bind(description.to_owned())
-        .fetch_one().await
+pub async fn insert_category(tx: &mut Tx, name: &str, slug: &str, description: &str) -> Result<Option<Category>> {
+    tx.query(
+        "INSERT INTO categories (name, search_name, slug, description) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (slug) DO NOTHING RETURNING id, name, slug, description",
+    )
+    .bind(name.to_owned())
+    .bind(name.to_lowercase())
+    .bind(slug.to_owned())
+    .bind(description.to_owned())
+    .fetch_optional()
+    .await
 }
 
 pub async fn update_category(tx: &mut Tx, category: &Category) -> Result<u64> {
@@ -182,6 +204,17 @@ pub async fn find_brand(tx: &mut Tx, id: BrandId) -> Result<Option<Brand>> {
     tx.query("SELECT id, name, slug, logo FROM brands WHERE id = $1").bind(id).fetch_optional().await
 }
 
+/// The same, locked against being changed or deleted.
+pub async fn lock_brand(tx: &mut Tx, id: BrandId) -> Result<Option<Brand>> {
+    tx.query("SELECT id, name, slug, logo FROM brands WHERE id = $1 /* FOR UPDATE */").bind(id).fetch_optional().await
+}
+
+pub async fn brand_stays(tx: &mut Tx, id: BrandId) -> Result<bool> {
+    let found: Option<(BrandId,)> =
+        tx.query("SELECT id FROM brands WHERE id = $1 /* FOR SHARE */").bind(id).fetch_optional().await?;
+    Ok(found.is_some())
+}
+
 pub async fn find_brand_by_name(tx: &mut Tx, name: &str) -> Result<Option<Brand>> {
     tx.query("SELECT id, name, slug, logo FROM brands WHERE search_name = $1 ORDER BY id LIMIT 1")
         .bind(name.to_lowercase())
@@ -200,12 +233,12 @@ pub async fn list_brands(tx: &mut Tx, limit: i64, offset: i64) -> Result<(Vec<Br
     Ok((rows, total))
 }
 
-pub async fn insert_brand(tx: &mut Tx, name: &str, slug: &str) -> Result<Brand> {
-    tx.query("INSERT INTO brands (name, search_name, slug) VALUES ($1, $2, $3) RETURNING id, name, slug, logo")
+pub async fn insert_brand(tx: &mut Tx, name: &str, slug: &str) -> Result<Option<Brand>> {
+    tx.query("INSERT INTO brands (name, search_name, slug) VALUES ($1, $2, $3) ON CONFLICT (slug) DO NOTHING RETURNING id, name, slug, logo")
         .bind(name.to_owned())
         .bind(name.to_lowercase())
         .bind(slug.to_owned())
-        .fetch_one()
+        .fetch_optional()
         .await
 }
 

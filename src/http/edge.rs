@@ -10,6 +10,7 @@ use poem::{
     Endpoint, Request, Response, Result,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{cors, problem::Problem, reply::JSON};
@@ -34,7 +35,8 @@ impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
         refuse_unacceptable(&request)?;
         let app = Arc::clone(&self.app);
         let id = telemetry::request_id().unwrap_or_default();
-        let work = telemetry::on_behalf_of(id, async move { app.get_response(request).await });
+        let span = tracing::info_span!("request", request_id = id);
+        let work = telemetry::on_behalf_of(id, async move { app.get_response(request).await }).instrument(span);
         let answered = tokio::spawn(AssertUnwindSafe(work).catch_unwind()).await;
         match answered {
             Ok(Ok(response)) => Ok(response),
@@ -184,7 +186,10 @@ fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
 
 fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {
     let took = started.elapsed();
-    metrics::histogram!("http_request_duration_seconds", "method" => method.to_string(), "status" => status.as_u16().to_string())
+    // A client may make methods up; each label is a series kept for ever.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let label = if known.contains(method) { method.to_string() } else { "other".to_owned() };
+    metrics::histogram!("http_request_duration_seconds", "method" => label, "status" => status.as_u16().to_string())
         .record(took.as_secs_f64());
     let milliseconds = took.as_secs_f64() * 1000.0;
     tracing::info!(%method, path, status = status.as_u16(), milliseconds, request_id, "request");

@@ -3,7 +3,7 @@
 use poem::{Endpoint, EndpointExt, Response, Route, get, handler, http::StatusCode, web::Data};
 use serde_json::json;
 
-use crate::{jobs::worker, shop::Shop, telemetry};
+use crate::{shop::Shop, telemetry, workers};
 
 /// `/health/live`, `/health/ready` and `/metrics`, for the API and the worker programs alike.
 #[must_use]
@@ -38,8 +38,8 @@ async fn ready(shop: Data<&Shop>) -> Response {
 /// Prometheus' text form.
 #[handler]
 async fn metrics(shop: Data<&Shop>) -> Response {
-    if let Err(error) = worker::measure_queues(&shop).await {
-        tracing::debug!(%error, "the queue gauges are stale");
+    if let Err(error) = workers::measure(&shop).await {
+        tracing::debug!(%error, "the gauges are stale");
     }
     Response::builder().content_type("text/plain; version=0.0.4").body(telemetry::metrics())
 }

@@ -28,6 +28,16 @@ pub struct Stored {
     pub response: String,
 }
 
+impl Stored {
+    /// Where the thing is that was made, below `base`.
+    #[must_use]
+    pub fn location(&self, base: &str) -> String {
+        let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
+        let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
+        format!("{base}/{id}")
+    }
+}
+
 impl Key {
     /// # Errors
     /// 400 when the header is no key.

@@ -23,6 +23,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end when the program is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 const MAX_HEADER_BUFFER: usize = 128 * 1024;
+/// Far more than anybody sends: beyond it the connection ends without a problem to read.
+const MAX_HEADERS: usize = 400;
 
 /// Serves `app` until `stop`, then lets the requests under way end.
 pub async fn serve<E>(listener: TcpListener, app: E, stop: CancellationToken)
@@ -71,6 +73,7 @@ where
         // A client that has said all it wants to say still gets its answer.
         .half_close(true)
         .max_buf_size(MAX_HEADER_BUFFER)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {

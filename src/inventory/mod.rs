@@ -13,10 +13,11 @@ use crate::{
     clock::Timestamp,
     db::{Result, Tx},
     ids::{OrderId, ProductId},
+    shop::Shop,
     text_enum,
 };
 
-pub use store::reconciliation;
+pub use store::{reconciliation, save_reconciliation};
 
 text_enum! {
     /// Why stock changed.
@@ -41,10 +42,13 @@ pub async fn take(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, n
     Ok(true)
 }
 
-/// Puts the units of a cancelled order back.
-pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<()> {
-    store::put_back(tx, product, units).await?;
-    store::insert_movement(tx, product, units, Reason::Returned, Some(order), now).await
+/// Puts the units of a cancelled order back. `false` when the stock has no room for them; then nothing changed.
+pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<bool> {
+    if store::put_back(tx, product, units).await? == 0 {
+        return Ok(false);
+    }
+    store::insert_movement(tx, product, units, Reason::Returned, Some(order), now).await?;
+    Ok(true)
 }
 
 /// Writes down the units a new product comes with.
@@ -81,11 +85,18 @@ pub struct Checked {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Compares every product's stock with its movements and keeps the result for admins. Repairs nothing.
-pub async fn reconcile(tx: &mut Tx, now: Timestamp) -> Result<Checked> {
-    let checked = Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? };
-    store::save_reconciliation(tx, &checked, now).await?;
-    Ok(checked)
+/// Compares every product's stock with its movements. Repairs nothing.
+pub async fn reconcile(tx: &mut Tx) -> Result<Checked> {
+    Ok(Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? })
+}
+
+/// Keeps the gauge of `/metrics` fresh, in every process alike.
+pub async fn measure(shop: &Shop) -> Result<()> {
+    let Some((_, _, mismatches)) = store::reconciliation(&shop.db).await? else { return Ok(()) };
+    let mismatches: Vec<Mismatch> = serde_json::from_str(&mismatches).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; at most 100 are counted")]
+    metrics::gauge!("cartwright_stock_mismatches").set(mismatches.len() as f64);
+    Ok(())
 }
 
 /// Whether the stock of one order's products adds up.

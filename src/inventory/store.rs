@@ -16,7 +16,11 @@ pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
 }
 
 pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1").bind(product).bind(units).execute().await
+    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock <= 2147483647 - $2")
+        .bind(product)
+        .bind(units)
+        .execute()
+        .await
 }
 
 pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<i64> {

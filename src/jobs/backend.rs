@@ -5,7 +5,6 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claim, Queue, store};
+use super::{Claim, Queue, held::Held, store};
 use crate::{db::Dialect, shop::Shop};
 
 type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + Send>>;
@@ -24,22 +23,22 @@ type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + 
 pub struct Claims {
     shop: Shop,
     queue: Queue,
-    worker: Arc<str>,
+    held: Held,
     stop: CancellationToken,
     notices: Option<Receiver<String>>,
     waiting: Option<Waiting>,
 }
 
 impl Claims {
-    pub fn new(shop: &Shop, queue: Queue, worker: Arc<str>, stop: CancellationToken) -> Self {
+    pub fn new(shop: &Shop, queue: Queue, held: Held, stop: CancellationToken) -> Self {
         let notices = Some(shop.db.notices());
-        Self { shop: shop.clone(), queue, worker, stop, notices, waiting: None }
+        Self { shop: shop.clone(), queue, held, stop, notices, waiting: None }
     }
 
     fn wait_for_next(&mut self) -> Waiting {
         let notices = self.notices.take().unwrap_or_else(|| self.shop.db.notices());
-        let (shop, queue, worker, stop) = (self.shop.clone(), self.queue, Arc::clone(&self.worker), self.stop.clone());
-        Box::pin(next_claim(shop, queue, worker, stop, notices))
+        let (shop, queue, held, stop) = (self.shop.clone(), self.queue, self.held.clone(), self.stop.clone());
+        Box::pin(next_claim(shop, queue, held, stop, notices))
     }
 }
 
@@ -47,13 +46,16 @@ impl Claims {
 async fn next_claim(
     shop: Shop,
     queue: Queue,
-    worker: Arc<str>,
+    held: Held,
     stop: CancellationToken,
     mut notices: Receiver<String>,
 ) -> (Option<Claim>, Receiver<String>) {
     while !stop.is_cancelled() {
-        let pause = match store::claim(&shop.db, &shop.clock, queue, &worker).await {
-            Ok(Some(claim)) => return (Some(claim), notices),
+        let pause = match store::claim(&shop.db, &shop.clock, queue, held.worker()).await {
+            Ok(Some(claim)) => {
+                held.add(claim.id);
+                return (Some(claim), notices);
+            }
             Ok(None) => poll_interval(shop.db.dialect()),
             Err(error) => {
                 tracing::warn!(%queue, %error, "cannot ask for jobs, trying again");
@@ -125,9 +127,10 @@ impl Backend for Claims {
                 Poll::Ready(Ok(()))
             }
             Some(claim) => {
-                let shop = self.shop.clone();
+                let (shop, held) = (self.shop.clone(), self.held.clone());
                 let mut given_back: Waiting = Box::pin(async move {
                     give_back(&shop, &claim).await;
+                    held.remove(claim.id);
                     (None, notices)
                 });
                 let poll = given_back.as_mut().poll(cx).map(|_| Ok(()));

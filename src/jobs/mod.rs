@@ -16,6 +16,7 @@
 
 pub mod api;
 mod backend;
+mod held;
 pub mod retry;
 pub mod store;
 pub mod worker;
@@ -58,23 +59,18 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Makes the job part of this transaction. It is due at once.
     fn enqueue(&self, tx: &mut Tx, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
-        enqueue(self, tx, now, now, None)
-    }
-
-    /// The same, due later.
-    fn enqueue_at(&self, tx: &mut Tx, due: Timestamp, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
-        enqueue(self, tx, due, now, None)
+        enqueue(self, tx, now, None)
     }
 
     /// The same, at most once for each `key`, whoever asks.
     fn enqueue_once(&self, tx: &mut Tx, key: String, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
-        enqueue(self, tx, now, now, Some(key))
+        enqueue(self, tx, now, Some(key))
     }
 }
 
-async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
+async fn enqueue<J: Job>(job: &J, tx: &mut Tx, now: Timestamp, key: Option<String>) -> db::Result<()> {
     let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
-    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() };
+    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, key, request_id: telemetry::request_id() };
     store::insert(tx, new, now).await?;
     tx.notify(J::QUEUE.as_str());
     Ok(())

@@ -14,7 +14,6 @@ pub struct NewJob {
     pub queue: Queue,
     pub kind: &'static str,
     pub payload: String,
-    pub due: Timestamp,
     pub key: Option<String>,
     pub request_id: Option<String>,
 }
@@ -22,12 +21,11 @@ pub struct NewJob {
 pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     tx.query(
         "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
-         VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7) ON CONFLICT (unique_key) DO NOTHING",
+         VALUES ($1, $2, $3, 'pending', $6, $4, $5, $6) ON CONFLICT (unique_key) DO NOTHING",
     )
     .bind(job.queue)
     .bind(job.kind)
     .bind(job.payload)
-    .bind(job.due)
     .bind(job.key)
     .bind(job.request_id)
     .bind(now)
@@ -71,22 +69,14 @@ async fn any_due(db: &Db, queue: Queue, now: Timestamp) -> Result<bool> {
     Ok(due.is_some())
 }
 
-/// Says that a worker is alive: all it holds stays its own.
-pub async fn renew(tx: &mut Tx, worker: &str, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE jobs SET due_at = $2 WHERE claimed_by = $1 AND state = 'running'")
+/// Says that a worker is alive: what it holds stays its own.
+pub async fn renew(tx: &mut Tx, worker: &str, held: &[JobId], now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE jobs SET due_at = $2 WHERE claimed_by = $1 AND state = 'running' AND id IN")
         .bind(worker.to_owned())
         .bind(now + LEASE)
+        .push_list(held)
         .execute()
         .await
-}
-
-pub async fn holds_any(db: &Db, worker: &str) -> Result<bool> {
-    let held: Option<(JobId,)> = db
-        .query("SELECT id FROM jobs WHERE claimed_by = $1 AND state = 'running' LIMIT 1")
-        .bind(worker.to_owned())
-        .fetch_optional()
-        .await?;
-    Ok(held.is_some())
 }
 
 pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {

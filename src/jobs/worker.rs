@@ -12,8 +12,10 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Claim, Job, JobError, MAX_LOST, QUEUES, Queue, RENEWAL, RUN_LIMIT, backend::Claims, retry, store};
-use crate::{db, shop::Shop, telemetry};
+use super::{
+    Claim, Job, JobError, MAX_LOST, QUEUES, Queue, RENEWAL, RUN_LIMIT, backend::Claims, held::Held, retry, store,
+};
+use crate::{db, ids::JobId, shop::Shop, telemetry};
 
 /// How long a worker that was told to stop may take to finish what it holds.
 pub const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -53,38 +55,43 @@ impl Worker {
     /// Works until `stop`, then finishes what it holds, within [`STOP_LIMIT`].
     pub async fn run(self, shop: Shop, stop: CancellationToken) {
         let queue = self.queue;
-        let name: Arc<str> = worker_name(queue).into();
-        tracing::info!(%queue, worker = %name, "worker started");
-        let renewing = tokio::spawn(keep_leases(shop.clone(), Arc::clone(&name)));
         let ticking = tokio::spawn(keep_ticking(shop.clone(), self.schedules.clone(), stop.clone()));
         let runner = Arc::new(self);
         while !stop.is_cancelled() {
-            let working = work(Arc::clone(&runner), shop.clone(), Arc::clone(&name), stop.clone());
-            let told = async {
-                stop.cancelled().await;
-                tokio::time::sleep(STOP_LIMIT).await;
-            };
-            tokio::select! {
-                ended = working => if let Err(error) = ended {
-                    tracing::error!(%queue, %error, "worker ended early, starting again");
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                },
-                () = told => tracing::warn!(%queue, "some jobs did not end in time; others will take them over"),
-            }
+            Arc::clone(&runner).run_once(&shop, &stop).await;
         }
-        renewing.abort();
         ticking.abort();
         tracing::info!(%queue, "worker stopped");
     }
 
-    /// Runs every job that is due now, one after the other, until none is. For tests and one-shot commands.
+    /// One life of the apalis worker. Should it end early, the next has another name and holds nothing.
+    async fn run_once(self: Arc<Self>, shop: &Shop, stop: &CancellationToken) {
+        let queue = self.queue;
+        let held = Held::by_new_worker(queue);
+        tracing::info!(%queue, worker = held.worker(), "worker started");
+        let renewing = tokio::spawn(keep_leases(shop.clone(), held.clone()));
+        let told = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_LIMIT).await;
+        };
+        tokio::select! {
+            ended = work(self, shop.clone(), held, stop.clone()) => if let Err(error) = ended {
+                tracing::error!(%queue, %error, "worker ended early, starting again");
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            },
+            () = told => tracing::warn!(%queue, "some jobs did not end in time; others will take them over"),
+        }
+        renewing.abort();
+    }
+
+    /// Runs every job that is due now, one after the other, until none is: what a worker does, while a test waits.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn run_due(&self, shop: &Shop) -> db::Result<usize> {
-        let name = worker_name(self.queue);
+        let held = Held::by_new_worker(self.queue);
         let mut ran = 0;
-        while let Some(claim) = store::claim(&shop.db, &shop.clock, self.queue, &name).await? {
+        while let Some(claim) = store::claim(&shop.db, &shop.clock, self.queue, held.worker()).await? {
             self.perform(shop.clone(), claim).await;
             ran += 1;
         }
@@ -129,20 +136,17 @@ fn decode<J: DeserializeOwned>(payload: &str) -> Result<J, JobError> {
     serde_json::from_str(payload).map_err(|error| JobError::GiveUp(format!("its payload cannot be read: {error}")))
 }
 
-/// New at every start, so that nobody mistakes a worker for its dead predecessor.
-fn worker_name(queue: Queue) -> String {
-    format!("{queue}-{}-{:08x}", std::process::id(), rand::random::<u32>())
-}
-
-async fn work(runner: Arc<Worker>, shop: Shop, name: Arc<str>, stop: CancellationToken) -> Result<(), WorkerError> {
-    let claims = Claims::new(&shop, runner.queue, Arc::clone(&name), stop.clone());
-    WorkerBuilder::new(&*name)
+async fn work(runner: Arc<Worker>, shop: Shop, held: Held, stop: CancellationToken) -> Result<(), WorkerError> {
+    let claims = Claims::new(&shop, runner.queue, held.clone(), stop.clone());
+    WorkerBuilder::new(held.worker())
         .backend(claims)
         .concurrency(shop.settings.worker_concurrency)
         .build(move |claim: Claim| {
-            let (runner, shop) = (Arc::clone(&runner), shop.clone());
+            let (runner, shop, held) = (Arc::clone(&runner), shop.clone(), held.clone());
             async move {
+                let id = claim.id;
                 runner.perform(shop, claim).await;
+                held.remove(id);
             }
         })
         .run_with_ctx(move |worker| {
@@ -193,21 +197,22 @@ async fn try_settle(shop: &Shop, claim: &Claim, outcome: &Result<(), JobError>) 
 }
 
 /// Renews the leases from a task of its own, which no job can hold up.
-async fn keep_leases(shop: Shop, name: Arc<str>) {
+async fn keep_leases(shop: Shop, held: Held) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        if let Err(error) = renew(&shop, &name).await {
+        let jobs = held.all();
+        if jobs.is_empty() {
+            continue;
+        }
+        if let Err(error) = renew(&shop, held.worker(), &jobs).await {
             tracing::warn!(%error, "cannot renew leases, trying again");
         }
     }
 }
 
-async fn renew(shop: &Shop, name: &str) -> db::Result<()> {
-    if !store::holds_any(&shop.db, name).await? {
-        return Ok(());
-    }
+async fn renew(shop: &Shop, worker: &str, jobs: &[JobId]) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
-    store::renew(&mut tx, name, shop.clock.now()).await?;
+    store::renew(&mut tx, worker, jobs, shop.clock.now()).await?;
     tx.commit().await
 }
 

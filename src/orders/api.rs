@@ -176,7 +176,9 @@ impl OrdersApi {
         if let Some(key) = &key
             && let Some(stored) = key.claim(&mut tx, by.id, shop.now()).await?
         {
-            return Ok(Created::bytes(stored.response).header("idempotent-replayed", "true"));
+            let location = stored.location("/api/orders");
+            let replay = Created::bytes(stored.response).header("location", &location);
+            return Ok(replay.header("idempotent-replayed", "true"));
         }
         let order = super::place(&mut tx, &shop, by.id, checkout).await?;
         let placed = order_view(&mut tx, &shop, order).await?;

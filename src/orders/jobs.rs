@@ -8,6 +8,7 @@ use super::{Line, Order, store};
 use crate::{
     accounts::{self, User},
     cache::Part,
+    http::problem::ApiResult,
     ids::OrderId,
     jobs::{Job, JobError, Queue},
     mail::{self, Letter, Template},
@@ -93,16 +94,19 @@ impl Job for ExpireUnpaid {
     const QUEUE: Queue = Queue::Stock;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        loop {
-            let mut tx = shop.db.write().await?;
-            let expired = super::expire_unpaid(&mut tx, shop.now())
-                .await
-                .map_err(|problem| JobError::Retry(problem.to_string()))?;
-            tx.commit().await?;
-            if expired == 0 {
-                return Ok(());
+        // One order, one transaction: orders take their stock in product order, and two orders together would not.
+        for order in store::expired(&shop.db, shop.now()).await? {
+            if let Err(problem) = expire(shop, order).await {
+                tracing::error!(%order, %problem, "an unpaid order cannot be cancelled; it is tried again later");
             }
-            shop.cache.forget(&[Part::Catalog]).await;
         }
+        shop.cache.forget(&[Part::Catalog]).await;
+        Ok(())
     }
+}
+
+async fn expire(shop: &Shop, order: OrderId) -> ApiResult<()> {
+    let mut tx = shop.db.write().await?;
+    super::expire(&mut tx, order, shop.now()).await?;
+    Ok(tx.commit().await?)
 }

@@ -5,7 +5,7 @@
 
 pub mod api;
 pub mod jobs;
-pub mod store;
+mod store;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,8 @@ text_enum! {
         Unpaid = "unpaid", Processing = "processing", Paid = "paid", Failed = "failed", Refunded = "refunded",
     }
 }
+
+pub use store::{find, lock, set_payment_status};
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Order {
@@ -81,6 +83,7 @@ pub struct Checkout {
 /// # Errors
 /// 409 for an empty cart, a total other than expected, and products that are gone; 422 for a missing address.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<Order> {
+    payments::require_configured(shop, checkout.payment_method)?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, buyer, checkout.items, now).await?;
@@ -244,7 +247,13 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
     for line in store::lines(tx, order.id).await? {
-        inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await?;
+        if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
+            let detail = format!(
+                "The stock of {:?} has no room for what this order would give back. Lower it first.",
+                line.name
+            );
+            return Err(Problem::conflict("stock_out_of_range", detail));
+        }
     }
     let order = store::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
     payments::order_cancelled(tx, &order, now).await?;
@@ -281,12 +290,10 @@ pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<(
     Ok(())
 }
 
-/// Cancels the unpaid orders whose time ran out, a few at a time. How many there were.
-pub async fn expire_unpaid(tx: &mut Tx, now: Timestamp) -> ApiResult<usize> {
-    let expired = store::expired(tx, now).await?;
-    for order in &expired {
-        tracing::info!(order = %order.id, "an unpaid order ran out of time; its stock returns");
-        cancel(tx, order.clone(), now).await?;
-    }
-    Ok(expired.len())
+/// Cancels an unpaid order if its time has run out. Whether it had.
+pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool> {
+    let Some(order) = store::lock_expired(tx, id, now).await? else { return Ok(false) };
+    cancel(tx, order, now).await?;
+    tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
+    Ok(true)
 }

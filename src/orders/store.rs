@@ -3,7 +3,7 @@
 use super::{Line, Order, OrderStatus, PaymentStatus};
 use crate::{
     clock::Timestamp,
-    db::{Query, Result, Tx},
+    db::{Db, Query, Result, Tx},
     ids::{OrderId, UserId},
     money::{Currency, Money},
     payments::Provider,
@@ -133,15 +133,29 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
         .await
 }
 
-/// Some of the unpaid orders whose time is over, locked; what another worker is cancelling is passed over.
-pub async fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<Order>> {
+/// The unpaid orders whose time is over, a hundred at most.
+pub async fn expired(db: &Db, now: Timestamp) -> Result<Vec<OrderId>> {
+    let rows: Vec<(OrderId,)> = db
+        .query(
+            "SELECT id FROM orders WHERE held_until <= $1 AND status = 'pending' AND payment_status <> 'paid'
+             ORDER BY held_until LIMIT 100",
+        )
+        .bind(now)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// One of them, locked, if it still is one.
+pub async fn lock_expired(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<Option<Order>> {
     tx.query(
         "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
-         FROM orders WHERE held_until <= $1 AND status = 'pending' AND payment_status <> 'paid'
-         ORDER BY held_until LIMIT 50 /* FOR UPDATE SKIP LOCKED */",
+         FROM orders WHERE id = $1 AND held_until <= $2 AND status = 'pending' AND payment_status <> 'paid' /* FOR UPDATE */",
     )
+    .bind(id)
     .bind(now)
-    .fetch_all().await
+    .fetch_optional()
+    .await
 }
 
 pub async fn confirmation_sent(tx: &mut Tx, id: OrderId) -> Result<bool> {

@@ -117,10 +117,11 @@ impl PaymentsApi {
         if let Some(key) = &key
             && let Some(stored) = key.claim(&mut tx, by.id, shop.now()).await?
         {
-            return Ok(Accepted::bytes(stored.response).header("idempotent-replayed", "true"));
+            let location = stored.location("/api/payments");
+            let replay = Accepted::bytes(stored.response).header("location", &location);
+            return Ok(replay.header("idempotent-replayed", "true"));
         }
-        let order =
-            orders::store::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
+        let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
         let order =
             order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
         let provider = input.provider.unwrap_or(order.payment_method);
@@ -158,7 +159,7 @@ impl PaymentsApi {
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
         let mut tx = shop.db.read().await?;
         let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        let order = orders::store::find(&mut tx, payment.order_id).await?;
+        let order = orders::find(&mut tx, payment.order_id).await?;
         match order {
             Some(order) if order.user_id == by.id || by.is_admin() => Ok(Reply::json(&view(&shop, payment))),
             _ => Err(Problem::not_found()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -62,8 +63,8 @@ impl Job for Pay {
 
 async fn charge(shop: &Shop, payment: Payment) -> Result<(), JobError> {
     let stripe = stripe(shop)?;
-    let now = shop.now();
     let mut tx = shop.db.write().await?;
+    let now = shop.now();
     store::mark_first_call(&mut tx, payment.id, now).await?;
     tx.commit().await?;
 
@@ -163,15 +164,28 @@ impl Job for CheckHanging {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let hanging = store::hanging(&mut shop.db.read().await?, shop.now() - HANGING).await?;
-        for payment in hanging.into_iter().filter(|payment| payment.provider == Provider::Stripe) {
-            let Some(transaction) = &payment.transaction_id else { continue };
-            match stripe(shop)?.look_up(&payment, transaction).await {
-                Ok(report) => write_down(shop, payment.id, report).await?,
-                Err(trouble) => tracing::warn!(payment = %payment.id, %trouble, "cannot learn how a payment stands"),
-            }
+        for some in hanging.chunks(8) {
+            try_join_all(some.iter().map(|payment| ask_about(shop, payment))).await?;
         }
         Ok(())
     }
+}
+
+/// Writes down what the provider says of a payment, or that it was asked in vain.
+async fn ask_about(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
+    let stripe = stripe(shop)?;
+    let answer = match &payment.transaction_id {
+        Some(transaction) => stripe.look_up(payment, transaction).await.map(Some),
+        None => stripe.find(payment, payment.created_at).await,
+    };
+    let mut tx = shop.db.write().await?;
+    store::mark_asked(&mut tx, payment.id, shop.now()).await?;
+    match answer {
+        Ok(Some(report)) => super::record(&mut tx, payment.id, report, shop.now()).await?,
+        Ok(None) => {}
+        Err(trouble) => tracing::warn!(payment = %payment.id, %trouble, "cannot learn how a payment stands"),
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Sends money back that the order could not take, or does not need any more.

@@ -143,10 +143,7 @@ pub async fn begin(
     method: Option<String>,
     now: Timestamp,
 ) -> ApiResult<Payment> {
-    if !provider.is_configured(shop) {
-        let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail));
-    }
+    require_configured(shop, provider)?;
     if order.status == OrderStatus::Cancelled {
         return Err(Problem::conflict("order_cancelled", "This order is cancelled. Place a new one."));
     }
@@ -158,9 +155,19 @@ pub async fn begin(
     let payment = store::insert(tx, id, order, provider, currency, method, now)
         .await
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
-    orders::store::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
+    orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
     Ok(payment)
+}
+
+/// # Errors
+/// 422 when the shop has no keys of this provider.
+pub fn require_configured(shop: &Shop, provider: Provider) -> ApiResult<()> {
+    if provider.is_configured(shop) {
+        return Ok(());
+    }
+    let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail))
 }
 
 fn payment_in_progress() -> Problem {
@@ -204,7 +211,7 @@ pub async fn refuse(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: 
 /// The order first, then the payment, as everybody does, so that nobody waits in a circle.
 async fn lock(tx: &mut Tx, id: PaymentId) -> db::Result<Option<(Order, Payment)>> {
     let Some(payment) = store::find(tx, id).await? else { return Ok(None) };
-    let Some(order) = orders::store::lock(tx, payment.order_id).await? else { return Ok(None) };
+    let Some(order) = orders::lock(tx, payment.order_id).await? else { return Ok(None) };
     Ok(store::lock(tx, id).await?.map(|payment| (order, payment)))
 }
 
@@ -215,7 +222,7 @@ async fn captured(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp)
         tracing::warn!(payment = %payment.id, order = %order.id, "money arrived for an order that cannot take it; it goes back");
         return jobs::Refund { payment: payment.id }.enqueue(tx, now).await;
     }
-    orders::store::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
+    orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await
 }
 
@@ -223,7 +230,7 @@ async fn unpaid_after_all(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Res
     if order.payment_status != PaymentStatus::Processing {
         return Ok(());
     }
-    orders::store::set_payment_status(tx, order.id, PaymentStatus::Failed, now).await.map(drop)
+    orders::set_payment_status(tx, order.id, PaymentStatus::Failed, now).await.map(drop)
 }
 
 /// Cash will be paid at the door: the order is confirmed.
@@ -251,7 +258,7 @@ pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::
     for payment in store::of_order(tx, order.id).await? {
         if payment.status.is_open() {
             store::set_status(tx, payment.id, Status::Cancelled, now).await?;
-            orders::store::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
+            orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
         } else if payment.status == Status::Captured {
             jobs::Refund { payment: payment.id }.enqueue(tx, now).await?;
         }
@@ -273,5 +280,5 @@ pub async fn refunded(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<
     if order.payment_status == PaymentStatus::Paid && others {
         return Ok(()); // it is still paid, by another payment
     }
-    orders::store::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await.map(drop)
+    orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await.map(drop)
 }

@@ -107,13 +107,14 @@ pub async fn find_by_transaction(tx: &mut Tx, provider: Provider, transaction: &
     Ok(found.map(|(id,)| id))
 }
 
-/// Open online payments that the provider knows and nobody has heard of since `before`.
+/// Open online payments that the provider was asked about and nobody has heard of since `before`, the longest unheard of
+/// first.
 pub async fn hanging(tx: &mut Tx, before: Timestamp) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, failure_code, failure_message, created_at, updated_at
-         FROM payments WHERE status IN ('processing', 'requires_action') AND transaction_id IS NOT NULL AND created_at < $1
-         ORDER BY created_at LIMIT 100",
+         FROM payments WHERE status IN ('queued', 'processing', 'requires_action') AND first_call_at < $1 AND updated_at < $1
+         ORDER BY updated_at LIMIT 40",
     )
     .bind(before)
     .fetch_all().await
@@ -127,6 +128,11 @@ pub async fn set_status(tx: &mut Tx, id: PaymentId, status: Status, now: Timesta
         .execute()
         .await
         .map(drop)
+}
+
+/// Puts a payment at the end of the row of those that are asked about.
+pub async fn mark_asked(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE payments SET updated_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
 }
 
 pub async fn set_transaction(

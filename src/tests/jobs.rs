@@ -159,11 +159,12 @@ on_both_engines! {
 
     async fn a_worker_that_gives_a_sign_of_life_keeps_its_job(shop: TestShop) {
         let job = makes_up(&shop, "unheard.of", "{}").await;
-        claims(&shop, "slow").await.expect("the job");
+        let held = [claims(&shop, "slow").await.expect("the job").id];
         for _ in 0..5 {
             shop.time_passes(Duration::from_secs(10));
             let mut tx = shop.db().write().await.unwrap();
-            assert_eq!(store::renew(&mut tx, "slow", shop.now()).await.unwrap(), 1);
+            assert_eq!(store::renew(&mut tx, "slow", &held, shop.now()).await.unwrap(), 1);
+            assert_eq!(store::renew(&mut tx, "slow", &[], shop.now()).await.unwrap(), 0, "only what it knows it holds");
             tx.commit().await.unwrap();
             assert!(claims(&shop, "other").await.is_none());
         }
@@ -259,14 +260,7 @@ on_both_engines! {
 
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
-    let new = store::NewJob {
-        queue: Queue::Email,
-        kind,
-        payload: payload.to_owned(),
-        due: shop.now(),
-        key: None,
-        request_id: None,
-    };
+    let new = store::NewJob { queue: Queue::Email, kind, payload: payload.to_owned(), key: None, request_id: None };
     let mut tx = shop.db().write().await.unwrap();
     store::insert(&mut tx, new, shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();

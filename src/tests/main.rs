@@ -16,4 +16,5 @@ mod http;
 mod jobs;
 mod orders;
 mod payments;
+mod races;
 mod schema;

@@ -69,7 +69,7 @@ pub fn run(test: impl Future<Output = ()>) {
     PREPARED.call_once(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // the one TLS library
         if std::env::var_os("RUST_LOG").is_some() {
-            cartwright::telemetry::log_to_stderr(cartwright::settings::LogFormat::Pretty);
+            cartwright::telemetry::log_to_stderr(cartwright::settings::LogFormat::Pretty).expect("RUST_LOG");
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -1,0 +1,77 @@
+//! Things that happen at the same moment. Whoever comes second waits or is told; nobody gets a 500.
+
+use std::collections::BTreeSet;
+
+use cartwright::db::Dialect;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::TestShop;
+
+on_both_engines! {
+    async fn a_connection_is_used_again(shop: TestShop) {
+        let sql = match shop.db().dialect() {
+            Dialect::Sqlite => return, // its connections have no names
+            Dialect::Postgres => "SELECT CAST(pg_backend_pid() AS BIGINT)",
+        };
+        let mut connections = BTreeSet::new();
+        for _ in 0..30 {
+            let (connection,): (i64,) = shop.db().query(sql).fetch_one().await.unwrap();
+            connections.insert(connection);
+        }
+        assert!(connections.len() < 4, "{connections:?}");
+    }
+
+    async fn many_products_of_one_name_get_slugs_of_their_own(shop: TestShop) {
+        let admin = shop.admin().await;
+        let made = join_all((0..12).map(|_| async {
+            admin.post("/api/products").json(&json!({"name": "Mug", "price": "1.00"})).await.is(201)["slug"].to_string()
+        }));
+        assert_eq!(made.await.into_iter().collect::<BTreeSet<_>>().len(), 12);
+    }
+
+    async fn a_category_that_goes_while_a_product_comes_is_no_fault_of_ours(shop: TestShop) {
+        let admin = shop.admin().await;
+        for number in 0..8 {
+            let category = admin.post("/api/categories").json(&json!({"name": format!("C{number}")})).await.is(201);
+            let (path, mug) = (format!("/api/categories/{}", category["id"]), json!({"name": "Mug", "price": "1.00", "category": category["id"]}));
+            let (gone, made) = tokio::join!(async { admin.delete(&path).await }, async { admin.post("/api/products").json(&mug).await });
+            assert!(matches!((gone.status, made.status), (204, 422) | (409, 201)), "{} {}", gone.status, made.status);
+        }
+    }
+
+    async fn two_changes_of_one_profile_are_both_kept(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        for number in 0..8 {
+            let (city, country) = (format!("city {number}"), format!("country {number}"));
+            let (city_change, country_change) = (json!({"city": city}), json!({"country": country}));
+            tokio::join!(
+                async { ada.patch("/api/profile").json(&city_change).await.is(200) },
+                async { ada.patch("/api/profile").json(&country_change).await.is(200) },
+            );
+            let profile = ada.get("/api/profile").await.is(200);
+            assert_eq!((&profile["city"], &profile["country"]), (&json!(city), &json!(country)));
+        }
+    }
+
+    async fn a_cart_that_goes_while_it_is_changed_is_gone(shop: TestShop) {
+        let (visitor, mug) = (shop.visitor(), shop.sells("Mug").in_stock(99).await);
+        for _ in 0..8 {
+            let cart = visitor.post("/api/carts").await.is(201)["id"].as_str().unwrap().to_owned();
+            let (path, add) = (format!("/api/carts/{cart}"), json!({"product": mug.id}));
+            let filled = visitor.post(&format!("{path}/items")).json(&add).await.is(201);
+            let item = format!("{path}/items/{}", filled["items"][0]["id"]);
+            let (more, items) = (json!({"quantity": 2}), format!("{path}/items"));
+            let (gone, changed, added, removed) = tokio::join!(
+                async { visitor.delete(&path).await },
+                async { visitor.patch(&item).json(&more).await },
+                async { visitor.post(&items).json(&add).await },
+                async { visitor.delete(&item).await },
+            );
+            assert_eq!(gone.status, 204);
+            for answer in [changed, added, removed] {
+                assert!([200, 201, 204, 404].contains(&answer.status), "{}", answer.status);
+            }
+        }
+    }
+}
