@@ -69,7 +69,7 @@ fn statements() -> Vec<(String, String)> {
             let literal = code[at + "query(".len()..].trim_start();
             if let Some(literal) = literal.strip_prefix('"') {
                 let sql = literal.split_once('"').expect("a text ends").0.replace("\\\n", "");
-                let next = (1..).find(|number| !sql.contains(&format!("${number}"))).expect("a number nobody used");
+                let next = (1..99).find(|number| !sql.contains(&format!("${number}"))).expect("a number nobody used");
                 let sql = if sql.ends_with(" IN") { format!("{sql} (${next})") } else { sql }; // a list is pushed behind it
                 found.push((format!("{}, statement {}", file.display(), found.len() + 1), sql));
             }
