@@ -149,13 +149,8 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
         errors.push(FieldError::new("username", "pattern", "may only have letters, digits and @ . + - _"));
     }
     let weakness = passwords::weakness(password, email);
-    let only_weak = errors.is_empty() && weakness.is_some();
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
-    match errors.is_empty() {
-        true => Ok(()),
-        false if only_weak => Err(Problem { code: "weak_password", ..Problem::invalid(errors) }),
-        false => Err(Problem::invalid(errors)),
-    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }
 
 /// A fresh pair of tokens' worth: the session and the refresh token that continues it.

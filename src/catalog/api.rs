@@ -22,7 +22,7 @@ use crate::{
     http::{
         body::Body,
         paging::Page,
-        problem::{ApiResult, FieldError, Problem},
+        problem::{ApiResult, Faults, FieldError, Problem},
         query::Ask,
         reply::{Created, Done, List, Reply, json_bytes, tagged},
         tags::Tag,
@@ -178,17 +178,20 @@ impl CatalogApi {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
             given.map_err(|error| Problem::invalid(vec![error]))
         };
+        let mut faults = Faults::default();
         let filter = Filter {
-            terms: list::search_terms(&search.get("search")?.unwrap_or_default())?,
-            category: category.get("category")?,
-            brand: brand.get("brand")?,
-            min_price: limit("min_price", &min_price)?,
-            max_price: limit("max_price", &max_price)?,
-            in_stock: in_stock.get("in_stock")?,
-            is_active: if admin { is_active.get("is_active")? } else { Some(true) },
-            order: ordering.get("ordering")?.as_deref().map_or(Ok(vec![]), Order::read)?,
+            terms: faults.note(search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()))),
+            category: faults.note(category.get("category")),
+            brand: faults.note(brand.get("brand")),
+            min_price: faults.note(limit("min_price", &min_price)),
+            max_price: faults.note(limit("max_price", &max_price)),
+            in_stock: faults.note(in_stock.get("in_stock")),
+            is_active: if admin { faults.note(is_active.get("is_active")) } else { Some(true) },
+            order: faults
+                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Order::read))),
         };
-        let page = Page::asked(&page, &per_page)?;
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
         let load = async {
             let mut tx = shop.db.read().await?;
             let (products, total) = list::products(&mut tx, &filter, page).await?;

@@ -5,7 +5,7 @@ use crate::{
     db::{Query, Result, Tx},
     http::{
         paging::Page,
-        problem::{ApiResult, FieldError, Problem},
+        problem::{ApiResult, Problem},
     },
     money::Money,
 };
@@ -75,8 +75,7 @@ impl Order {
             _ => {
                 let message =
                     "takes price, name, created_at and rating, each with a - before it for the other way round";
-                let invalid = Problem::invalid(vec![FieldError::new("ordering", "invalid_ordering", message)]);
-                return Err(Problem { code: "invalid_ordering", ..invalid });
+                return Err(Problem::invalid_field("ordering", "invalid_ordering", message));
             }
         })
     }

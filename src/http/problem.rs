@@ -50,6 +50,26 @@ impl FieldError {
     }
 }
 
+/// Collects what is wrong with a request, so that a client hears of it all at once.
+#[derive(Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// The value that was read; or nothing yet, and its fault is noted.
+    pub fn note<T: Default>(&mut self, read: ApiResult<T>) -> T {
+        read.unwrap_or_else(|problem| {
+            self.0.extend(problem.errors);
+            T::default()
+        })
+    }
+
+    /// # Errors
+    /// 422 with everything that was noted.
+    pub fn end(self) -> ApiResult<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+    }
+}
+
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() }
@@ -75,7 +95,13 @@ impl Problem {
             [one] => format!("{} {}.", one.field, one.message),
             many => format!("{} fields need another value; see errors.", many.len()),
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
+        // A single fault of a kind that clients switch on gives the problem its name.
+        let code = match errors.as_slice() {
+            [one] if one.code == "weak_password" => "weak_password",
+            [one] if one.code == "invalid_ordering" => "invalid_ordering",
+            _ => "validation_failed",
+        };
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
         problem.errors = errors;
         problem
     }

@@ -153,6 +153,20 @@ on_both_engines! {
         }
     }
 
+    async fn every_fault_of_a_query_is_told_at_once(shop: TestShop) {
+        let asked = "/api/products?page=0&per_page=0&ordering=bogus&min_price=x&in_stock=maybe";
+        let told = shop.visitor().get(asked).await.is(422).with_code("validation_failed");
+        told.about(&["min_price", "in_stock", "ordering", "page", "per_page"]);
+        shop.visitor().get("/api/products?ordering=bogus").await.is(422).with_code("invalid_ordering");
+    }
+
+    async fn null_clears_a_description(shop: TestShop) {
+        let (admin, mug) = (shop.admin().await, shop.sells("Mug").with("description", "Blue").await);
+        let path = format!("/api/products/{}", mug.id);
+        assert_eq!(admin.patch(&path).json(&json!({"stock": 3})).await.is(200)["description"], "Blue");
+        assert_eq!(admin.patch(&path).json(&json!({"description": null})).await.is(200)["description"], "");
+    }
+
     async fn a_name_that_matches_comes_first(shop: TestShop) {
         shop.sells("Oak shelf").await;
         shop.sells("Lamp").with("description", "stands on an oak shelf").await;
