@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{db, money::Currency};
 
 // What is written to the fields is what `--help` prints, where backticks and angle brackets would stand as they are.
-#[expect(clippy::doc_markdown, rustdoc::bare_urls, reason = "help texts")]
+#[allow(clippy::doc_markdown, rustdoc::bare_urls)]
 /// The settings as text, with their flags, variables and defaults: what `--help` shows.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]

@@ -3,11 +3,11 @@
 //! A job is a row of the shop's own database, written in the transaction that made the work necessary: an order and its
 //! e-mail exist together or not at all. Workers claim rows with a lease; a worker that dies loses nothing, because its
 //! leases run out within [`LEASE`] and others take over. apalis runs the workers ([`worker`]) over our own backend
-//! ([`backend`]).
+//! (`backend.rs`).
 //!
 //! What the spike with kills and database restarts taught, and what is built on it:
 //! - A stable worker name that comes back at once makes its dead predecessor's jobs look alive: names are random.
-//! - apalis ends a worker whose backend returns an error, and ends it for good: [`backend`] returns none, it waits.
+//! - apalis ends a worker whose backend returns an error, and ends it for good: `backend.rs` returns none, it waits.
 //! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after
 //!   [`MAX_LOST`] tries instead of going round for ever.
 //! - Finishing, retrying and burying name the claim in their WHERE: a worker that stalled past its lease and came back
