@@ -150,7 +150,7 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
     }
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
-    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+    Problem::unless_empty(errors)
 }
 
 /// A fresh pair of tokens' worth: the session and the refresh token that continues it.

@@ -163,9 +163,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
-        change_quantity(tx, &shop, cart, item_id.0, &body).await
+        change_own_quantity(&shop, by, item_id.0, &body).await
     }
 
     /// Changes a quantity. Answers the whole cart.
@@ -177,9 +175,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
-        change_quantity(tx, &shop, cart, item_id.0, &body).await
+        change_own_quantity(&shop, by, item_id.0, &body).await
     }
 
     /// Takes a product out of the user's cart.
@@ -281,6 +277,17 @@ async fn add_to_own(shop: &Shop, by: SignedIn, body: &Body<NewItem>) -> ApiResul
     let mut tx = shop.db.write().await?;
     let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
     add(tx, shop, cart, body).await
+}
+
+async fn change_own_quantity(
+    shop: &Shop,
+    by: SignedIn,
+    item: CartItemId,
+    body: &Body<ItemChange>,
+) -> ApiResult<Reply<CartView>> {
+    let mut tx = shop.db.write().await?;
+    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+    change_quantity(tx, shop, cart, item, body).await
 }
 
 async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {

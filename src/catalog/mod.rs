@@ -133,7 +133,7 @@ pub async fn check_parents(
     {
         errors.push(FieldError::new("brand", "unknown", "names a brand that does not exist"));
     }
-    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+    Problem::unless_empty(errors)
 }
 
 /// Takes a product out of the shop: for good if nobody ever ordered it, else out of sight.

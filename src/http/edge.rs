@@ -3,9 +3,8 @@
 //! Each request runs in a task of its own. poem drops a handler when its client hangs up, which would cut a mutation in
 //! two; a task goes on to its end. A panic in it becomes a 500 like any other error, instead of a cut connection.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
@@ -30,18 +29,13 @@ impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
         Self { app: Arc::new(app), shop, allow: Arc::new(allow) }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+    async fn answer(&self, request: Request, id: &str) -> Result<Response, Problem> {
         refuse_oversized(&request)?;
         refuse_unacceptable(&request)?;
         let app = Arc::clone(&self.app);
-        let id = telemetry::request_id().unwrap_or_default();
         let span = tracing::info_span!("request", request_id = id);
-        let work = telemetry::on_behalf_of(id, async move { app.get_response(request).await }).instrument(span);
-        let answered = tokio::spawn(AssertUnwindSafe(work).catch_unwind()).await;
-        match answered {
-            Ok(Ok(response)) => Ok(response),
-            _ => Err(Problem::internal("a handler panicked")),
-        }
+        let work = telemetry::on_behalf_of(id.to_owned(), async move { app.get_response(request).await });
+        tokio::spawn(work.instrument(span)).await.map_err(|_| Problem::internal("a handler panicked"))
     }
 }
 
@@ -61,7 +55,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         let preflights = preflight.is_some();
         let answer = match preflight {
             Some(response) => Ok(response),
-            None => telemetry::on_behalf_of(id.clone(), self.answer(request)).await,
+            None => self.answer(request, &id).await,
         };
         let mut response = self.in_problem_form(answer, &method, &path, &id);
 

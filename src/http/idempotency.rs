@@ -11,11 +11,20 @@ use poem::{
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
-use super::problem::{ApiResult, Problem};
+use super::{
+    problem::{ApiResult, Problem},
+    reply::Reply,
+};
 use crate::{clock::Timestamp, db::Tx, ids::UserId};
 
+/// What a client wants done at most once: its key, if it sent one, and who it is.
+pub struct Once {
+    key: Option<Key>,
+    user: UserId,
+}
+
 /// A key as the client sent it, with what it stands for.
-pub struct Key {
+struct Key {
     text: String,
     path: String,
     body_hash: Vec<u8>,
@@ -25,23 +34,48 @@ pub struct Key {
 #[derive(FromRow)]
 pub struct Stored {
     body_hash: Vec<u8>,
-    pub response: String,
+    response: String,
 }
 
 impl Stored {
-    /// Where the thing is that was made, below `base`.
+    /// The first answer again. The thing it made is below `base`.
     #[must_use]
-    pub fn location(&self, base: &str) -> String {
+    pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
         let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
         let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
-        format!("{base}/{id}")
+        Reply::bytes(self.response).header("location", &format!("{base}/{id}")).header("idempotent-replayed", "true")
+    }
+}
+
+impl Once {
+    /// # Errors
+    /// 400 when the header is no key.
+    pub fn of(request: &Request, body: &[u8], user: UserId) -> ApiResult<Self> {
+        Ok(Self { key: Key::of(request, body)?, user })
+    }
+
+    /// Claims the key for this transaction, or finds the answer it got before. Without a key there is none.
+    ///
+    /// # Errors
+    /// 422 when the key was used for another body; 409 when its first request takes too long.
+    pub async fn answered(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<Stored>> {
+        match &self.key {
+            Some(key) => key.claim(tx, self.user, now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the answer, in the transaction that made it true.
+    pub async fn keep(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
+        match &self.key {
+            Some(key) => key.keep(tx, self.user, response).await,
+            None => Ok(()),
+        }
     }
 }
 
 impl Key {
-    /// # Errors
-    /// 400 when the header is no key.
-    pub fn of(request: &Request, body: &[u8]) -> ApiResult<Option<Self>> {
+    fn of(request: &Request, body: &[u8]) -> ApiResult<Option<Self>> {
         let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().filter(|key| {
             (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
@@ -54,11 +88,7 @@ impl Key {
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
 
-    /// Claims the key for this transaction, or finds the answer it got before.
-    ///
-    /// # Errors
-    /// 422 when the key was used for another body; 409 when its first request takes too long.
-    pub async fn claim(&self, tx: &mut Tx, user: UserId, now: Timestamp) -> ApiResult<Option<Stored>> {
+    async fn claim(&self, tx: &mut Tx, user: UserId, now: Timestamp) -> ApiResult<Option<Stored>> {
         let claimed = tx
             .query(
                 "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
@@ -94,8 +124,7 @@ impl Key {
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail))
     }
 
-    /// Keeps the answer, in the transaction that made it true.
-    pub async fn keep(&self, tx: &mut Tx, user: UserId, response: &[u8]) -> ApiResult<()> {
+    async fn keep(&self, tx: &mut Tx, user: UserId, response: &[u8]) -> ApiResult<()> {
         tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())

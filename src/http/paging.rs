@@ -29,7 +29,8 @@ impl Page {
         if !(1..=MAX_PER_PAGE).contains(&size) {
             errors.push(FieldError::new("per_page", "range", format!("must be from 1 to {MAX_PER_PAGE}")));
         }
-        if errors.is_empty() { Ok(Self { number, size }) } else { Err(Problem::invalid(errors)) }
+        Problem::unless_empty(errors)?;
+        Ok(Self { number, size })
     }
 
     #[must_use]

@@ -66,7 +66,7 @@ impl Faults {
     /// # Errors
     /// 422 with everything that was noted.
     pub fn end(self) -> ApiResult<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+        Problem::unless_empty(self.0)
     }
 }
 
@@ -104,6 +104,12 @@ impl Problem {
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
         problem.errors = errors;
         problem
+    }
+
+    /// # Errors
+    /// 422 when there are any.
+    pub fn unless_empty(errors: Vec<FieldError>) -> ApiResult<()> {
+        if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
     }
 
     pub fn invalid_field(field: &str, code: &str, message: impl Into<String>) -> Self {

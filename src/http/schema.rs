@@ -40,7 +40,7 @@ impl Schemas {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
         let errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();
-        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+        Problem::unless_empty(errors)
     }
 }
 

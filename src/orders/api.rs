@@ -16,7 +16,7 @@ use crate::{
     db::Tx,
     http::{
         body::Body,
-        idempotency,
+        idempotency::Once,
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -170,22 +170,16 @@ impl OrdersApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let key = idempotency::Key::of(request, body.bytes())?;
+        let once = Once::of(request, body.bytes(), by.id)?;
         let checkout = body.check()?.checkout(&shop)?;
         let mut tx = shop.db.write().await?;
-        if let Some(key) = &key
-            && let Some(stored) = key.claim(&mut tx, by.id, shop.now()).await?
-        {
-            let location = stored.location("/api/orders");
-            let replay = Created::bytes(stored.response).header("location", &location);
-            return Ok(replay.header("idempotent-replayed", "true"));
+        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+            return Ok(stored.replay("/api/orders"));
         }
         let order = super::place(&mut tx, &shop, by.id, checkout).await?;
         let placed = order_view(&mut tx, &shop, order).await?;
         let answer = json_bytes(&placed);
-        if let Some(key) = &key {
-            key.keep(&mut tx, by.id, &answer).await?;
-        }
+        once.keep(&mut tx, &answer).await?;
         tx.commit().await?;
         forget(&shop, placed.items.iter().map(|line| line.product)).await;
         Ok(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id)))

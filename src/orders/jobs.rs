@@ -95,7 +95,11 @@ impl Job for ExpireUnpaid {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         // One order, one transaction: orders take their stock in product order, and two orders together would not.
-        for order in store::expired(&shop.db, shop.now()).await? {
+        let expired = store::expired(&shop.db, shop.now()).await?;
+        if expired.is_empty() {
+            return Ok(()); // nothing changed, so every process keeps what it has cached
+        }
+        for order in expired {
             if let Err(problem) = expire(shop, order).await {
                 tracing::error!(%order, %problem, "an unpaid order cannot be cancelled; it is tried again later");
             }

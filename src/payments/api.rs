@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     http::{
         body::{self, Body},
-        idempotency,
+        idempotency::Once,
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -111,15 +111,11 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
     ) -> ApiResult<Accepted<PaymentView>> {
-        let key = idempotency::Key::of(request, body.bytes())?;
+        let once = Once::of(request, body.bytes(), by.id)?;
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
-        if let Some(key) = &key
-            && let Some(stored) = key.claim(&mut tx, by.id, shop.now()).await?
-        {
-            let location = stored.location("/api/payments");
-            let replay = Accepted::bytes(stored.response).header("location", &location);
-            return Ok(replay.header("idempotent-replayed", "true"));
+        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+            return Ok(stored.replay("/api/payments"));
         }
         let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
         let order =
@@ -128,9 +124,7 @@ impl PaymentsApi {
         let payment = super::begin(&mut tx, &shop, &order, provider, input.payment_method, shop.now()).await?;
         let location = format!("/api/payments/{}", payment.id);
         let answer = json_bytes(&view(&shop, payment));
-        if let Some(key) = &key {
-            key.keep(&mut tx, by.id, &answer).await?;
-        }
+        once.keep(&mut tx, &answer).await?;
         tx.commit().await?;
         Ok(Accepted::bytes(answer).header("location", &location))
     }
