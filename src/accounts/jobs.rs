@@ -6,7 +6,7 @@ use super::store;
 use crate::{
     ids::SessionId,
     jobs::{Job, JobError, Queue},
-    mail::{self, Letter, Template},
+    mail::{Letter, Template},
     shop::Shop,
 };
 
@@ -30,15 +30,9 @@ impl Job for TellSessionEnded {
             "customer_name": user.full_name(),
             "happened_at": ended_at.unwrap_or(shop.now()).to_string(),
         });
-        let rendered = mail::render(Template::SessionEnded, &context)?;
-        let letter = Letter {
-            to: user.email.clone(),
-            to_name: Some(user.full_name()).filter(|name| !name.is_empty()),
-            subject: rendered.subject,
-            text: rendered.text,
-            html: rendered.html,
-            message_id: shop.message_id(&format!("session-{}.ended", self.session)),
-        };
+        let name = user.full_name();
+        let message_id = shop.message_id(&format!("session-{}.ended", self.session));
+        let letter = Letter::write(Template::SessionEnded, &context, (&user.email, &name), message_id)?;
         Ok(shop.mailer.send(&letter).await?)
     }
 }

@@ -7,6 +7,8 @@
 //! Neither errors nor logs repeat an address or the SMTP password: a server's reply is shown without its addresses,
 //! and of a bad `SMTP_URL` nothing is shown at all.
 
+mod once;
+
 use anyhow::Context as _;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -22,6 +24,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::jobs::JobError;
+
+pub use once::send_once;
 
 /// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
 /// limits connecting: a server that accepts and then says nothing would hold a worker for ever.
@@ -56,6 +60,8 @@ pub fn render<C: Serialize>(template: Template, context: &C) -> Result<Rendered,
     jinja.set_undefined_behavior(UndefinedBehavior::Strict);
     jinja.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     jinja.set_debug(false); // debug errors quote the context, which is the customer's data
+    jinja.add_template("layout.txt", include_str!("templates/layout.txt"))?;
+    jinja.add_template("layout.html", include_str!("templates/layout.html"))?;
 
     let context = Value::from(Serde(context));
     let (subject, text, html) = template.sources();
@@ -93,6 +99,23 @@ pub struct Letter {
     pub html: String,
     /// With its angle brackets, such as `<order-12.confirmation@shop.example>`; the same e-mail always has the same.
     pub message_id: String,
+}
+
+impl Letter {
+    /// Fills a template in, for one reader. An empty name is none.
+    ///
+    /// # Errors
+    /// When a value the template names is missing from the context.
+    pub fn write<C: Serialize>(
+        template: Template,
+        context: &C,
+        (to, to_name): (&str, &str),
+        message_id: String,
+    ) -> Result<Self, minijinja::Error> {
+        let Rendered { subject, text, html } = render(template, context)?;
+        let to_name = Some(to_name.to_owned()).filter(|name| !name.is_empty());
+        Ok(Self { to: to.to_owned(), to_name, subject, text, html, message_id })
+    }
 }
 
 /// Why an e-mail did not leave.

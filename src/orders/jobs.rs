@@ -11,7 +11,7 @@ use crate::{
     http::problem::ApiResult,
     ids::OrderId,
     jobs::{Job, JobError, Queue},
-    mail::{self, Letter, Template},
+    mail::{Letter, Template},
     shop::Shop,
 };
 
@@ -65,15 +65,8 @@ fn letter(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Le
         "payment_method": order.payment_method.in_words(),
         "placed_at": placed_at(order),
     });
-    let rendered = mail::render(Template::OrderConfirmation, &context)?;
-    Ok(Letter {
-        to: buyer.email.clone(),
-        to_name: Some(buyer.full_name()).filter(|name| !name.is_empty()),
-        subject: rendered.subject,
-        text: rendered.text,
-        html: rendered.html,
-        message_id: shop.message_id(&format!("order-{}.confirmation", order.id)),
-    })
+    let message_id = shop.message_id(&format!("order-{}.confirmation", order.id));
+    Ok(Letter::write(Template::OrderConfirmation, &context, (&buyer.email, &buyer.full_name()), message_id)?)
 }
 
 /// `20 November 2026, 21:05 UTC`.
