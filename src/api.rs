@@ -17,6 +17,7 @@ use crate::{
     accounts::api::AccountsApi,
     carts::api::CartsApi,
     catalog::api::CatalogApi,
+    document::{self, pages},
     http::{
         edge::{AllowedMethods, Edge},
         health,
@@ -24,6 +25,7 @@ use crate::{
     },
     inventory::api::InventoryApi,
     jobs::api::JobsApi,
+    money::Currency,
     orders::api::OrdersApi,
     payments::api::PaymentsApi,
     shop::Shop,
@@ -39,42 +41,32 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         .license(LicenseObject::new("MIT OR Apache-2.0"))
 }
 
-/// The OpenAPI document, as it is served and kept in `openapi/openapi.json`.
+/// The OpenAPI document, as it is served by a shop with this currency. That of the default is kept in
+/// `openapi/openapi.json`.
 ///
 /// # Panics
 /// Never: poem-openapi writes JSON.
 #[must_use]
-pub fn document() -> Value {
+pub fn document(currency: Currency) -> Value {
     let mut document: Value = serde_json::from_str(&service().spec()).expect("the document is JSON");
-    mend(&mut document);
+    document::complete(&mut document, currency);
     document
-}
-
-/// What poem-openapi writes in its own way: a media type with a charset, and errors without a status.
-fn mend(document: &mut Value) {
-    match document {
-        Value::Object(members) => {
-            if let Some(json) = members.remove("application/json; charset=utf-8") {
-                members.insert("application/json".to_owned(), json);
-            }
-            members.values_mut().for_each(mend);
-        }
-        Value::Array(values) => values.iter_mut().for_each(mend),
-        _ => {}
-    }
 }
 
 /// The whole application, ready to be served.
 #[must_use]
 pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
-    let document = document();
+    let document = document(shop.settings.currency);
     let schemas = Arc::new(Schemas::of(&document));
     let allowed = AllowedMethods::of(&document);
     let service = service();
+    let bare = service.spec();
     let app = health::routes()
         .at("/", get(welcome))
         .at("/openapi.json", get(openapi))
-        .nest("/docs", service.swagger_ui())
+        .nest("/docs", pages::swagger(&service.swagger_ui_html(), &bare, &document))
+        .nest("/reference", pages::scalar(&service.scalar_html(), &bare, &document))
+        .nest("/problems", pages::problems())
         .nest("/media", media(shop))
         .nest("/", service)
         .data(shop.clone())

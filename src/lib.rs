@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod clock;
 pub mod db;
 pub mod demo;
+pub mod document;
 pub mod http;
 pub mod ids;
 pub mod inventory;

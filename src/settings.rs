@@ -213,10 +213,7 @@ impl SettingArgs {
             access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
             refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
             store_name: self.store_name.clone(),
-            currency: self
-                .store_currency
-                .parse()
-                .map_err(|accepted| wrong("STORE_CURRENCY", &self.store_currency, format!("write {accepted}")))?,
+            currency: self.currency()?,
             public_url: self.public_url(bind)?,
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
@@ -235,6 +232,15 @@ impl SettingArgs {
             reservation_ttl,
             bind,
         })
+    }
+
+    /// The store's currency, which the API document depends on. Checks nothing else.
+    ///
+    /// # Errors
+    /// [`SettingError`] when there is no such currency.
+    pub fn currency(&self) -> Checked<Currency> {
+        let text = &self.store_currency;
+        text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))
     }
 
     fn database_url(&self) -> Checked<String> {

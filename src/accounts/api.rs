@@ -151,6 +151,8 @@ impl AccountsApi {
     /// Makes an account.
     ///
     /// Sign in afterwards to get tokens. With `cart_id`, what is in that anonymous cart is in the new user's.
+    ///
+    /// Problems: `email_taken`, `username_taken`, `weak_password`.
     #[oai(path = "/auth/register", method = "post", tag = "Tag::Accounts", operation_id = "register")]
     async fn register(&self, shop: Data<&Shop>, body: Body<Registration>) -> ApiResult<Created<UserView>> {
         let wanted = body.check()?;
@@ -175,6 +177,11 @@ impl AccountsApi {
     }
 
     /// Signs in with an e-mail or a username.
+    ///
+    /// Answers the tokens of a new session: send `access` with every request, keep `refresh` for later. With `cart_id`,
+    /// the visitor's cart is merged into the user's: quantities add up, as far as the stock goes.
+    ///
+    /// Problems: `invalid_credentials`.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
     async fn login(&self, shop: Data<&Shop>, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
@@ -199,6 +206,8 @@ impl AccountsApi {
     /// Exchanges a refresh token for new tokens.
     ///
     /// The old refresh token is spent. Using a spent one ends the whole session: somebody else may have it.
+    ///
+    /// Problems: `unauthenticated`, `refresh_reused`, `session_revoked`.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
@@ -212,6 +221,9 @@ impl AccountsApi {
     }
 
     /// Signs out: the session's tokens stop working at once.
+    ///
+    /// The access token and the refresh token of this session are refused from now on, on every process. Other sessions
+    /// go on.
     #[oai(path = "/auth/logout", method = "post", tag = "Tag::Accounts", operation_id = "logout")]
     async fn logout(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -221,6 +233,8 @@ impl AccountsApi {
     }
 
     /// Shows who is signed in.
+    ///
+    /// The same as registering answered, with what was changed since.
     #[oai(path = "/profile", method = "get", tag = "Tag::Accounts", operation_id = "getProfile")]
     async fn profile(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<UserView>> {
         let mut tx = shop.db.read().await?;
@@ -229,6 +243,8 @@ impl AccountsApi {
     }
 
     /// Changes the profile.
+    ///
+    /// Fields left out keep their value, `null` clears one.
     #[oai(path = "/profile", method = "put", tag = "Tag::Accounts", operation_id = "replaceProfile")]
     async fn replace_profile(
         &self,
@@ -240,6 +256,8 @@ impl AccountsApi {
     }
 
     /// Changes the profile.
+    ///
+    /// Fields left out keep their value, `null` clears one.
     #[oai(path = "/profile", method = "patch", tag = "Tag::Accounts", operation_id = "changeProfile")]
     async fn change_profile(
         &self,

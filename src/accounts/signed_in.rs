@@ -14,6 +14,8 @@ use crate::{
 };
 
 const SCHEME: &str = "bearer";
+/// The same for a client. It tells the document which operations are for admins.
+const ADMIN_SCHEME: &str = "admin";
 
 /// Any user with a living session.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +65,9 @@ async fn judge(request: &Request, body: &mut RequestBody) -> Result<Option<Signe
     Ok(Some(signed_in(&shop, token).await?))
 }
 
-fn register_scheme(registry: &mut Registry) {
+fn register_scheme(registry: &mut Registry, scheme: &'static str) {
     registry.create_security_scheme(
-        SCHEME,
+        scheme,
         MetaSecurityScheme {
             ty: "http",
             description: Some("The `access` token of POST /api/auth/login."),
@@ -80,18 +82,18 @@ fn register_scheme(registry: &mut Registry) {
 }
 
 macro_rules! security {
-    ($name:ident, fallback: $fallback:literal, |$found:ident| $judge:expr) => {
+    ($name:ident, $scheme:ident, fallback: $fallback:literal, |$found:ident| $judge:expr) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
             type ParamRawType = ();
 
             fn register(registry: &mut Registry) {
-                register_scheme(registry);
+                register_scheme(registry, $scheme);
             }
 
             fn security_schemes() -> Vec<&'static str> {
-                vec![SCHEME]
+                vec![$scheme]
             }
 
             fn has_security_fallback() -> bool {
@@ -110,10 +112,10 @@ macro_rules! security {
     };
 }
 
-security!(SignedIn, fallback: false, |found| found.ok_or_else(bad_token));
-security!(Admin, fallback: false, |found| match found {
+security!(SignedIn, SCHEME, fallback: false, |found| found.ok_or_else(bad_token));
+security!(Admin, ADMIN_SCHEME, fallback: false, |found| match found {
     Some(user) if user.is_admin() => Ok(Admin(user)),
     Some(_) => Err(Problem::forbidden()),
     None => Err(bad_token()),
 });
-security!(Visitor, fallback: true, |found| Ok::<_, Problem>(Visitor(found)));
+security!(Visitor, SCHEME, fallback: true, |found| Ok::<_, Problem>(Visitor(found)));

@@ -1,6 +1,6 @@
 //! The endpoints of carts: the user's own under `/api/cart`, anonymous ones under `/api/carts/{cart_id}`.
 
-use poem::{http::StatusCode, web::Data};
+use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{Cart, CartItem};
@@ -11,7 +11,7 @@ use crate::{
     http::{
         body::Body,
         problem::ApiResult,
-        reply::{Created, Done, Reply},
+        reply::{Created, Done, MadeOrFound, Reply},
         tags::Tag,
     },
     ids::{CartId, CartItemId, ProductId, UserId},
@@ -101,6 +101,9 @@ pub struct CartsApi;
 #[OpenApi(prefix_path = "/api", tag = "Tag::Cart")]
 impl CartsApi {
     /// Shows the user's cart.
+    ///
+    /// Made when first needed, so there always is one. `available` says of each item whether that many can be ordered
+    /// now.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartView>> {
         let (mut tx, cart) = look(&shop, by).await?;
@@ -110,18 +113,28 @@ impl CartsApi {
     }
 
     /// Adds a product. Adding one that is in already adds up.
+    ///
+    /// Answers the whole cart. The same as `POST /api/cart/items`.
+    ///
+    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
     async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
         add_to_own(&shop, by, &body).await
     }
 
     /// Adds a product. Adding one that is in already adds up.
+    ///
+    /// Answers the whole cart.
+    ///
+    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
     async fn add_item(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
         add_to_own(&shop, by, &body).await
     }
 
     /// Empties the user's cart.
+    ///
+    /// The cart itself stays.
     #[oai(path = "/cart", method = "delete", operation_id = "clearCart")]
     async fn clear(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -132,6 +145,10 @@ impl CartsApi {
     }
 
     /// Says how much is in the user's cart and what it costs.
+    ///
+    /// For the little number beside the cart.
+    ///
+    /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
     async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartSummary>> {
         let (mut tx, cart) = look(&shop, by).await?;
@@ -141,6 +158,10 @@ impl CartsApi {
     }
 
     /// Shows one product in the user's cart.
+    ///
+    /// With today's price.
+    ///
+    /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]
     async fn get_item(
         &self,
@@ -155,6 +176,10 @@ impl CartsApi {
     }
 
     /// Changes a quantity. Answers the whole cart.
+    ///
+    /// To take it out, delete it.
+    ///
+    /// Problems: `out_of_stock`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "patch", operation_id = "changeCartItem")]
     async fn change_item(
         &self,
@@ -167,6 +192,10 @@ impl CartsApi {
     }
 
     /// Changes a quantity. Answers the whole cart.
+    ///
+    /// To take it out, delete it.
+    ///
+    /// Problems: `out_of_stock`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "put", operation_id = "replaceCartItem")]
     async fn replace_item(
         &self,
@@ -179,6 +208,8 @@ impl CartsApi {
     }
 
     /// Takes a product out of the user's cart.
+    ///
+    /// The rest of the cart stays.
     #[oai(path = "/cart/items/:item_id", method = "delete", operation_id = "removeCartItem")]
     async fn remove_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -189,8 +220,10 @@ impl CartsApi {
     /// Makes an anonymous cart, whose id is the secret to reach it.
     ///
     /// With a token it answers the user's own cart instead: 201 when that was made, else 200.
+    ///
+    /// Problems: `amount_out_of_range`.
     #[oai(path = "/carts", method = "post", operation_id = "createCart")]
-    async fn create(&self, shop: Data<&Shop>, by: Visitor) -> ApiResult<Created<CartView>> {
+    async fn create(&self, shop: Data<&Shop>, by: Visitor) -> ApiResult<MadeOrFound<CartView>> {
         let mut tx = shop.db.write().await?;
         let (cart, made) = match by.0 {
             Some(user) => super::own(&mut tx, user.id, shop.now()).await?,
@@ -198,11 +231,15 @@ impl CartsApi {
         };
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
-        let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(Created::json(&shown).status(status))
+        Ok(MadeOrFound::json(&shown, made))
     }
 
     /// Shows an anonymous cart.
+    ///
+    /// Whoever knows the id may see and change it, so keep it as you would a password. Users' carts are not reached
+    /// here.
+    ///
+    /// Problems: `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id", method = "get", operation_id = "getAnonymousCart")]
     async fn get_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.read().await?;
@@ -211,6 +248,8 @@ impl CartsApi {
     }
 
     /// Deletes an anonymous cart.
+    ///
+    /// With everything in it.
     #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
     async fn delete_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -221,6 +260,10 @@ impl CartsApi {
     }
 
     /// Adds a product to an anonymous cart.
+    ///
+    /// Adding one that is in already adds up. Answers the whole cart.
+    ///
+    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items", method = "post", operation_id = "addAnonymousCartItem")]
     async fn add_anonymous_item(
         &self,
@@ -234,6 +277,10 @@ impl CartsApi {
     }
 
     /// Changes a quantity in an anonymous cart. Answers the whole cart.
+    ///
+    /// To take it out, delete it.
+    ///
+    /// Problems: `out_of_stock`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "patch", operation_id = "changeAnonymousCartItem")]
     async fn change_anonymous_item(
         &self,
@@ -248,6 +295,8 @@ impl CartsApi {
     }
 
     /// Takes a product out of an anonymous cart.
+    ///
+    /// The rest of the cart stays.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "delete", operation_id = "removeAnonymousCartItem")]
     async fn remove_anonymous_item(
         &self,

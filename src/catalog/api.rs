@@ -202,6 +202,9 @@ impl CatalogApi {
     }
 
     /// Shows a product.
+    ///
+    /// Inactive products are shown to admins only. Keep the `ETag` and send it as `If-None-Match`: an unchanged product
+    /// is 304.
     #[oai(path = "/products/:id", method = "get", operation_id = "getProduct")]
     async fn get_product(
         &self,
@@ -221,6 +224,8 @@ impl CatalogApi {
     }
 
     /// Makes a product.
+    ///
+    /// Customers see it at once, unless `is_active` is false. Images are uploaded afterwards.
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
     async fn create_product(
         &self,
@@ -250,6 +255,8 @@ impl CatalogApi {
     }
 
     /// Replaces a product.
+    ///
+    /// Optional fields left out keep their value. `stock` is a count: the difference is written down as a movement.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
     async fn replace_product(
         &self,
@@ -274,6 +281,8 @@ impl CatalogApi {
     }
 
     /// Changes a product.
+    ///
+    /// Fields left out stay. `stock` is a count: the difference is written down as a movement.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
     async fn change_product(
         &self,
@@ -298,6 +307,8 @@ impl CatalogApi {
     }
 
     /// Deletes a product. One that was ever ordered becomes inactive instead.
+    ///
+    /// Order lines of the past keep its name and price.
     #[oai(path = "/products/:id", method = "delete", operation_id = "deleteProduct")]
     async fn delete_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -308,6 +319,8 @@ impl CatalogApi {
     }
 
     /// Lists categories.
+    ///
+    /// In the order they were made. Takes no sign-in.
     #[oai(path = "/categories", method = "get", operation_id = "listCategories")]
     async fn list_categories(
         &self,
@@ -326,6 +339,8 @@ impl CatalogApi {
     }
 
     /// Shows a category.
+    ///
+    /// Its products are at `GET /api/products?category={id}`.
     #[oai(path = "/categories/:id", method = "get", operation_id = "getCategory")]
     async fn get_category(
         &self,
@@ -342,6 +357,8 @@ impl CatalogApi {
     }
 
     /// Makes a category.
+    ///
+    /// Its slug is made from the name, and made unique.
     #[oai(path = "/categories", method = "post", operation_id = "createCategory")]
     async fn create_category(
         &self,
@@ -360,6 +377,8 @@ impl CatalogApi {
     }
 
     /// Replaces a category.
+    ///
+    /// `description` left out keeps its value, `null` clears it. The slug stays, so that links go on working.
     #[oai(path = "/categories/:id", method = "put", operation_id = "replaceCategory")]
     async fn replace_category(
         &self,
@@ -372,6 +391,8 @@ impl CatalogApi {
     }
 
     /// Changes a category.
+    ///
+    /// Fields left out stay. The slug stays, so that links go on working.
     #[oai(path = "/categories/:id", method = "patch", operation_id = "changeCategory")]
     async fn change_category(
         &self,
@@ -384,6 +405,10 @@ impl CatalogApi {
     }
 
     /// Deletes a category that has no products.
+    ///
+    /// Move or delete its products first.
+    ///
+    /// Problems: `in_use`.
     #[oai(path = "/categories/:id", method = "delete", operation_id = "deleteCategory")]
     async fn delete_category(&self, shop: Data<&Shop>, _by: Admin, id: Path<CategoryId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -394,6 +419,8 @@ impl CatalogApi {
     }
 
     /// Lists brands.
+    ///
+    /// In the order they were made. Takes no sign-in.
     #[oai(path = "/brands", method = "get", operation_id = "listBrands")]
     async fn list_brands(
         &self,
@@ -412,6 +439,8 @@ impl CatalogApi {
     }
 
     /// Shows a brand.
+    ///
+    /// Its products are at `GET /api/products?brand={id}`.
     #[oai(path = "/brands/:id", method = "get", operation_id = "getBrand")]
     async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Reply<BrandView>> {
         let load = async {
@@ -423,6 +452,8 @@ impl CatalogApi {
     }
 
     /// Makes a brand.
+    ///
+    /// Its slug is made from the name, and made unique.
     #[oai(path = "/brands", method = "post", operation_id = "createBrand")]
     async fn create_brand(
         &self,
@@ -438,6 +469,8 @@ impl CatalogApi {
     }
 
     /// Replaces a brand.
+    ///
+    /// The slug stays, so that links go on working.
     #[oai(path = "/brands/:id", method = "put", operation_id = "replaceBrand")]
     async fn replace_brand(
         &self,
@@ -450,6 +483,8 @@ impl CatalogApi {
     }
 
     /// Changes a brand.
+    ///
+    /// The slug stays, so that links go on working.
     #[oai(path = "/brands/:id", method = "patch", operation_id = "changeBrand")]
     async fn change_brand(
         &self,
@@ -462,6 +497,10 @@ impl CatalogApi {
     }
 
     /// Deletes a brand that has no products.
+    ///
+    /// Move or delete its products first.
+    ///
+    /// Problems: `in_use`.
     #[oai(path = "/brands/:id", method = "delete", operation_id = "deleteBrand")]
     async fn delete_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

@@ -76,7 +76,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Seed(args) => seed::run(args, &settings).await,
         Command::Import(command) => import::run(command, &settings).await,
         Command::Admin(command) => admin::run(command, &settings).await,
-        Command::Openapi => openapi::run(),
+        Command::Openapi => openapi::run(settings.currency()?),
         Command::Jobs(command) => jobs::run(command, &settings).await,
         Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::Completions(args) => completions::run(args),

@@ -1,9 +1,9 @@
 //! `cartwright openapi`.
 
-use cartwright::api;
+use cartwright::{api, money::Currency};
 
 use super::say;
 
-pub fn run() -> anyhow::Result<()> {
-    say(serde_json::to_string_pretty(&api::document())?)
+pub fn run(currency: Currency) -> anyhow::Result<()> {
+    say(serde_json::to_string_pretty(&api::document(currency))?)
 }

@@ -16,7 +16,7 @@ use poem_openapi::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::db;
+use crate::{db, document::problems};
 
 /// What every endpoint answers with: the thing, or a [`Problem`].
 pub type ApiResult<T> = Result<T, Problem>;
@@ -176,7 +176,7 @@ impl Problem {
     pub fn render(&self, docs: &str, instance: &str, request_id: &str) -> Response {
         let mut body = self.extra.clone();
         body.insert("type".into(), format!("{docs}/problems/{}", self.code).into());
-        body.insert("title".into(), title(self.code).into());
+        body.insert("title".into(), problems::title(self.code).into());
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("detail".into(), self.detail.clone().into());
         body.insert("instance".into(), instance.into());
@@ -189,13 +189,6 @@ impl Problem {
         let headed = self.headers.iter().fold(start, |response, (name, value)| response.header(name, value));
         headed.body(Value::Object(body).to_string())
     }
-}
-
-/// `out_of_stock` reads "Out of stock".
-fn title(code: &str) -> String {
-    let words = code.replace('_', " ");
-    let (first, rest) = words.split_at(1);
-    first.to_uppercase() + rest
 }
 
 impl std::fmt::Display for Problem {
@@ -228,7 +221,7 @@ impl From<db::Error> for Problem {
     }
 }
 
-/// What a [`Problem`] looks like, for the document.
+/// What went wrong, in the form of RFC 9457. Every error has it.
 #[derive(Object)]
 #[oai(rename = "Problem")]
 pub struct ProblemDocument {

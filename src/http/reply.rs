@@ -85,9 +85,9 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
         MetaResponses {
             responses: vec![MetaResponse {
                 description: match STATUS {
-                    201 => "Made",
-                    202 => "Accepted; the work is under way",
-                    _ => "The answer",
+                    201 => "It was made.",
+                    202 => "It was written down; the work is under way.",
+                    _ => "This is it.",
                 },
                 status: Some(STATUS),
                 status_range: None,
@@ -95,6 +95,34 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
                 headers: vec![],
             }],
         }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// 201: made just now; 200: it was there already.
+pub struct MadeOrFound<T>(Created<T>);
+
+impl<T: ToJSON> MadeOrFound<T> {
+    pub fn json(thing: &T, made: bool) -> Self {
+        let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+        Self(Created::json(thing).status(status))
+    }
+}
+
+impl<T: Send> IntoResponse for MadeOrFound<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Type> ApiResponse for MadeOrFound<T> {
+    fn meta() -> MetaResponses {
+        let mut answers = Reply::<T>::meta();
+        answers.responses.extend(Created::<T>::meta().responses);
+        answers
     }
 
     fn register(registry: &mut Registry) {
@@ -113,7 +141,7 @@ pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control:
 /// 204: done, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum Done {
-    /// Done
+    /// Done; there is nothing to show.
     #[oai(status = 204)]
     Done,
 }

@@ -7,7 +7,7 @@ use jsonschema::{
     JsonType, ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::problem::{FieldError, Problem};
 
@@ -44,29 +44,27 @@ impl Schemas {
     }
 }
 
-/// What OpenAPI 3.0 says in its own way: an optional property may be null, and an amount may be a number.
+/// What OpenAPI 3.0 says in its own way: what may be null, and an amount, whose faults its own reader tells better.
 fn loosen(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(loosen),
         Value::Object(members) => {
-            if members.get("format").is_some_and(|format| format == "decimal") {
-                members.insert("type".into(), json!(["string", "number"]));
-                members.insert("minimum".into(), json!(0));
+            members.values_mut().for_each(loosen);
+            let may_be_null = members.remove("nullable").is_some();
+            if members.get("oneOf").is_some_and(|ways| ways[0]["format"] == "decimal") {
+                *members = amount();
             }
-            let required = members.get("required").cloned().unwrap_or_default();
-            if let Some(Value::Object(properties)) = members.get_mut("properties") {
-                let required: Vec<&str> = required.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                for (name, property) in properties {
-                    loosen(property);
-                    if !required.contains(&name.as_str()) {
-                        *property = json!({"anyOf": [{"type": "null"}, property.take()]});
-                    }
-                }
+            if may_be_null {
+                *schema = json!({"anyOf": [{"type": "null"}, schema.take()]});
             }
-            members.iter_mut().filter(|(name, _)| *name != "properties").for_each(|(_, value)| loosen(value));
         }
         _ => {}
     }
+}
+
+fn amount() -> Map<String, Value> {
+    let amount = json!({"type": ["string", "number"], "pattern": "^\\d{1,10}(\\.\\d+)?$", "minimum": 0});
+    amount.as_object().cloned().unwrap_or_default()
 }
 
 fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {

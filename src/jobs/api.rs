@@ -97,6 +97,8 @@ pub struct JobsApi;
 #[OpenApi(prefix_path = "/api/admin/jobs", tag = "Tag::Admin")]
 impl JobsApi {
     /// Shows how the queues stand.
+    ///
+    /// `pending` jobs are due now, `scheduled` ones later: most of them are retries.
     #[oai(path = "/queues", method = "get", operation_id = "listQueues")]
     async fn queues(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Vec<QueueView>>> {
         let now = shop.now();
@@ -116,6 +118,8 @@ impl JobsApi {
     }
 
     /// Lists jobs that are not done, newest first.
+    ///
+    /// Done jobs are not listed. `last_error` says what went wrong the last time.
     #[oai(path = "/", method = "get", operation_id = "listJobs")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter
     async fn list(
@@ -138,6 +142,8 @@ impl JobsApi {
     }
 
     /// Gives a dead or waiting job all its tries again, from now.
+    ///
+    /// For dead letters whose cause was mended, and for jobs that wait for their next try.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryJob")]
     async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Reply<JobView>> {
         let mut tx = shop.db.write().await?;
@@ -149,6 +155,8 @@ impl JobsApi {
     }
 
     /// Removes a job that is not running.
+    ///
+    /// It is gone for good: what it was to do is never done.
     #[oai(path = "/:id", method = "delete", operation_id = "discardJob")]
     async fn discard(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

@@ -159,6 +159,9 @@ impl OrdersApi {
     ///
     /// From the cart, which is empty afterwards, or from `items`. Prices are the catalog's. Send an `Idempotency-Key`:
     /// the same request again, after a lost answer, then gives the first order instead of a second.
+    ///
+    /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
+    /// `provider_not_configured`.
     #[oai(path = "/orders", method = "post", operation_id = "placeOrder")]
     async fn place(
         &self,
@@ -186,6 +189,8 @@ impl OrdersApi {
     }
 
     /// Lists one's own orders, newest first. Admins see everybody's.
+    ///
+    /// With their lines, as they were when they were bought.
     #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
     async fn list(
         &self,
@@ -204,6 +209,8 @@ impl OrdersApi {
     }
 
     /// Shows an order.
+    ///
+    /// Customers see their own orders, admins all.
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
@@ -214,12 +221,18 @@ impl OrdersApi {
     /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
     ///
     /// Cancelling again gives the same answer.
+    ///
+    /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
     async fn cancel(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         Ok(Reply::json(&cancel(&shop, by, id.0).await?))
     }
 
     /// Cancels an order that has not shipped.
+    ///
+    /// The same as `POST /api/orders/{id}/cancel`: the order stays on record as `cancelled`.
+    ///
+    /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id", method = "delete", operation_id = "deleteOrder")]
     async fn delete(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Done> {
         cancel(&shop, by, id.0).await?;
@@ -229,6 +242,8 @@ impl OrdersApi {
     /// Moves an order to its next status.
     ///
     /// `pending → confirmed → shipped → delivered`; `cancelled` from the first two.
+    ///
+    /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
     async fn set_status(
         &self,

@@ -51,11 +51,9 @@ struct PaymentView {
     status: Status,
     /// The provider's id of it.
     transaction_id: Option<String>,
-    /// For Stripe Elements, while the buyer has to act.
-    #[oai(skip_serializing_if_is_none)]
+    /// For Stripe Elements, while the buyer has to act; else null.
     client_secret: Option<String>,
-    /// Why it failed.
-    #[oai(skip_serializing_if_is_none)]
+    /// Why it failed; null if it did not.
     failure: Option<Failure>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -100,6 +98,8 @@ impl PaymentsApi {
     ///
     /// Answers at once; the provider is asked in the background. One payment of an order can be open at a time; after a
     /// failed one a new one may be made.
+    ///
+    /// Problems: `already_paid`, `order_cancelled`, `payment_in_progress`, `provider_not_configured`.
     #[oai(path = "/payments", method = "post", operation_id = "createPayment")]
     async fn create(
         &self,
@@ -130,6 +130,8 @@ impl PaymentsApi {
     }
 
     /// Lists payments of one's own orders, newest first. Admins see everybody's.
+    ///
+    /// An order has several when earlier ones failed.
     #[oai(path = "/payments", method = "get", operation_id = "listPayments")]
     async fn list(
         &self,
@@ -149,6 +151,8 @@ impl PaymentsApi {
     }
 
     /// Shows a payment.
+    ///
+    /// Ask again until its status is `captured`, `failed`, `cancelled` or `refunded`; or follow the order's events.
     #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
         let mut tx = shop.db.read().await?;
@@ -163,6 +167,8 @@ impl PaymentsApi {
     /// Takes what a provider tells. For providers, not for frontends.
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+    ///
+    /// Problems: `invalid_signature`.
     #[oai(path = "/payments/webhooks/:provider", method = "post", operation_id = "receiveWebhook")]
     async fn webhook(
         &self,

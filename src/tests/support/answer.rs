@@ -5,20 +5,24 @@ use std::{fmt, ops::Index, pin::Pin};
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
+use super::contract;
+
 /// A request on its way. Awaited, it is sent.
 pub struct Ask {
     what: String,
+    /// What the document is asked about this: the method and the path.
+    operation: (String, String),
     request: RequestBuilder,
 }
 
 impl Ask {
-    pub fn new(what: String, request: RequestBuilder) -> Self {
-        Self { what, request }
+    pub fn new(method: &str, path: &str, request: RequestBuilder) -> Self {
+        Self { what: format!("{method} {path}"), operation: (method.to_owned(), path.to_owned()), request }
     }
 
     pub fn json(self, body: &Value) -> Self {
         let what = format!("{} {body}", self.what);
-        Self { what, request: self.request.json(body) }
+        Self { what, request: self.request.json(body), ..self }
     }
 
     /// A body as it is, of any type.
@@ -27,7 +31,8 @@ impl Ask {
     }
 
     pub fn header(self, name: &str, value: &str) -> Self {
-        Self { what: format!("{} [{name}: {value:.80}]", self.what), request: self.request.header(name, value) }
+        let what = format!("{} [{name}: {value:.80}]", self.what);
+        Self { what, request: self.request.header(name, value), ..self }
     }
 
     /// With an `Idempotency-Key`.
@@ -48,7 +53,10 @@ impl IntoFuture for Ask {
             let body =
                 response.bytes().await.unwrap_or_else(|error| panic!("{}: the answer broke off: {error:?}", self.what));
             let json = serde_json::from_slice(&body).unwrap_or_default();
-            Answer { what: self.what, status, headers, body: body.to_vec(), json }
+            let answer = Answer { what: self.what, status, headers, body: body.to_vec(), json };
+            let (method, path) = self.operation;
+            contract::holds(&method, &path, &answer);
+            answer
         })
     }
 }

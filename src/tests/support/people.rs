@@ -81,13 +81,12 @@ impl Person {
     }
 
     pub fn asks(&self, method: Method, path: &str) -> Ask {
-        let what = format!("{method} {path}");
-        let request = self.shop.http().request(method, format!("{}{path}", self.shop.address()));
+        let request = self.shop.http().request(method.clone(), format!("{}{path}", self.shop.address()));
         let request = match &self.access {
             Some(access) => request.bearer_auth(access),
             None => request,
         };
-        Ask::new(what, request)
+        Ask::new(method.as_str(), path, request)
     }
 
     pub fn get(&self, path: &str) -> Ask {

@@ -1,0 +1,57 @@
+//! The OpenAPI document: what poem-openapi reads from the types, completed with what types do not say.
+//!
+//! What an operation can answer follows from its shape: who may call it, what it takes. What only its verb knows stands
+//! in its doc comment, as a last paragraph: ``Problems: `cart_empty`, `out_of_stock`.`` Each code is explained in
+//! [`problems`]; the stories check every answer they get against this document. Examples stand in
+//! `openapi/examples.json`, by schema.
+
+mod examples;
+mod operations;
+pub mod pages;
+pub mod problems;
+mod schemas;
+
+use serde_json::{Value, json};
+
+use crate::money::Currency;
+
+/// Completes the document of a shop with this currency.
+pub fn complete(document: &mut Value, currency: Currency) {
+    name_media_types(document);
+    document["servers"] = json!([{"url": "/", "description": "The shop that served this document"}]);
+    document["info"]["license"]["url"] = "https://spdx.org/licenses/MIT.html".into();
+    schemas::complete(document, currency);
+    operations::complete(document);
+    examples::add(document);
+}
+
+/// poem-openapi names JSON with a charset, which JSON does not have.
+fn name_media_types(document: &mut Value) {
+    match document {
+        Value::Object(members) => {
+            if let Some(json) = members.remove("application/json; charset=utf-8") {
+                members.insert("application/json".to_owned(), json);
+            }
+            members.values_mut().for_each(name_media_types);
+        }
+        Value::Array(values) => values.iter_mut().for_each(name_media_types),
+        _ => {}
+    }
+}
+
+/// Every operation of the document: its path, its method and what is said of it.
+pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().into_iter().flatten();
+        methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+fn operations_mut(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Value)> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object_mut().into_iter().flatten();
+        methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}

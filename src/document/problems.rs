@@ -1,0 +1,298 @@
+//! Every kind of problem the shop answers with: what happened and what to do. Shown in the document and at
+//! `/problems/{code}`, where a problem's `type` leads.
+
+use serde_json::{Value, json};
+
+/// One kind of problem. Its code never changes: clients switch on it.
+pub struct ProblemType {
+    pub code: &'static str,
+    pub status: u16,
+    /// In one sentence.
+    pub happened: &'static str,
+    pub to_do: &'static str,
+}
+
+impl ProblemType {
+    #[must_use]
+    pub fn title(&self) -> String {
+        title(self.code)
+    }
+
+    /// What a client gets, for the document.
+    #[must_use]
+    pub fn example(&self) -> Value {
+        let mut example = json!({
+            "type": format!("https://shop.example/problems/{}", self.code),
+            "title": self.title(),
+            "status": self.status,
+            "detail": self.happened,
+            "instance": "/api/orders",
+            "code": self.code,
+            "request_id": "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e",
+        });
+        if self.status == 422 && self.code != "idempotency_key_reused" {
+            let (field, code, message) = match self.code {
+                "invalid_ordering" => ("ordering", "invalid_ordering", "takes price, name, created_at and rating"),
+                "weak_password" => ("password", "weak_password", "is one of the most common passwords"),
+                _ => ("items[0].quantity", "minimum", "must be at least 1"),
+            };
+            example["errors"] = json!([{"field": field, "code": code, "message": message}]);
+        }
+        example
+    }
+}
+
+/// `out_of_stock` reads "Out of stock".
+#[must_use]
+pub fn title(code: &str) -> String {
+    let words = code.replace('_', " ").replace("json", "JSON");
+    let (first, rest) = words.split_at(words.len().min(1));
+    first.to_uppercase() + rest
+}
+
+#[must_use]
+pub fn find(code: &str) -> Option<&'static ProblemType> {
+    PROBLEMS.iter().find(|problem| problem.code == code)
+}
+
+const fn problem(code: &'static str, status: u16, happened: &'static str, to_do: &'static str) -> ProblemType {
+    ProblemType { code, status, happened, to_do }
+}
+
+/// By status, then by name.
+pub const PROBLEMS: &[ProblemType] = &[
+    problem(
+        "bad_request",
+        400,
+        "The request could not be understood.",
+        "Compare it with the API document and send it again.",
+    ),
+    problem(
+        "idempotency_key_invalid",
+        400,
+        "The `Idempotency-Key` is empty, too long or not printable.",
+        "Send 1 to 255 printable ASCII characters; a UUID is a good key.",
+    ),
+    problem(
+        "invalid_signature",
+        400,
+        "A webhook's signature does not fit its body, our secret or the time.",
+        "Check that the provider signs with the secret this shop was given, and that both clocks are right. Nothing was kept.",
+    ),
+    problem(
+        "invalid_token",
+        400,
+        "The token of a link in an e-mail is wrong, was used already or has expired.",
+        "Ask for a new e-mail and use the link in it once.",
+    ),
+    problem("malformed_body", 400, "The body broke off before its end.", "Send it again."),
+    problem(
+        "malformed_json",
+        400,
+        "The body is not well-formed JSON.",
+        "Mend what `detail` names. A key given twice, nesting beyond 64 levels and NUL in text are refused too.",
+    ),
+    problem(
+        "invalid_credentials",
+        401,
+        "There is no active account with this name and password.",
+        "Let the person check both, or reset the password. Which of the two is wrong is never told.",
+    ),
+    problem(
+        "refresh_reused",
+        401,
+        "This refresh token was used before, so its whole session was ended: somebody else may have it.",
+        "Sign in again. Keep only the newest refresh token, and never refresh twice at the same time.",
+    ),
+    problem("session_revoked", 401, "The session of this token was ended.", "Sign in again."),
+    problem(
+        "token_expired",
+        401,
+        "The access token has expired.",
+        "Exchange the refresh token at `POST /api/auth/token/refresh` and repeat the request.",
+    ),
+    problem(
+        "unauthenticated",
+        401,
+        "There is no token, or one that this shop did not make.",
+        "Sign in at `POST /api/auth/login` and send `Authorization: Bearer <access>`.",
+    ),
+    problem("forbidden", 403, "You are signed in, but only an admin may do this.", "Sign in as an admin."),
+    problem(
+        "not_purchased",
+        403,
+        "Only who bought a product may review it.",
+        "Offer the review form for products of the customer's own orders that were not cancelled.",
+    ),
+    problem(
+        "not_found",
+        404,
+        "There is nothing at this address that you may see.",
+        "Check the address and the id in it. What belongs to somebody else looks the same as what does not exist.",
+    ),
+    problem(
+        "method_not_allowed",
+        405,
+        "The address exists and takes other methods.",
+        "Use one that the `Allow` header names.",
+    ),
+    problem(
+        "not_acceptable",
+        406,
+        "`Accept` names only types that this shop does not answer with.",
+        "Accept `application/json`.",
+    ),
+    problem("request_timeout", 408, "The body stopped arriving.", "Send the request again."),
+    problem("already_paid", 409, "The order is paid.", "Show the customer the order; there is nothing to do."),
+    problem(
+        "already_reviewed",
+        409,
+        "This customer has reviewed this product.",
+        "Change the review with `PATCH /api/reviews/{id}`.",
+    ),
+    problem(
+        "cart_empty",
+        409,
+        "There is nothing in the cart to order.",
+        "Add a product first, or send `items`. After a lost answer the order may exist: repeat with the same `Idempotency-Key`.",
+    ),
+    problem("cart_full", 409, "The cart holds as many different products as it can.", "Take one out first."),
+    problem("email_taken", 409, "There is an account with this e-mail.", "Offer to sign in or to reset the password."),
+    problem(
+        "idempotency_in_progress",
+        409,
+        "The first request with this `Idempotency-Key` is still under way.",
+        "Repeat the same request after `Retry-After` seconds; you will get the first one's answer.",
+    ),
+    problem(
+        "in_use",
+        409,
+        "There are still products in this category or of this brand.",
+        "Move or delete the products first.",
+    ),
+    problem(
+        "invalid_transition",
+        409,
+        "An order in this status cannot become that.",
+        "Load the order again. `pending → confirmed → shipped → delivered`; `cancelled` from the first two.",
+    ),
+    problem("order_cancelled", 409, "The order was cancelled.", "Place a new order."),
+    problem(
+        "out_of_stock",
+        409,
+        "There is less in stock than was asked for.",
+        "Show what is `available`, and let the customer take that or nothing.",
+    ),
+    problem(
+        "payment_in_progress",
+        409,
+        "A payment of this order is open.",
+        "Finish that one: `GET /api/payments?order=` shows it.",
+    ),
+    problem(
+        "product_unavailable",
+        409,
+        "A product is not sold any more.",
+        "Take it out of the cart and order the rest.",
+    ),
+    problem(
+        "stock_out_of_range",
+        409,
+        "Stock would be more than 2,147,483,647 or less than nothing.",
+        "Adjust it by less, or set it to what was counted.",
+    ),
+    problem(
+        "total_changed",
+        409,
+        "The total is not the `expected_total`: a price changed.",
+        "Show the customer the new `total_price` and order again with it.",
+    ),
+    problem(
+        "username_taken",
+        409,
+        "There is an account with this username.",
+        "Let the person choose another, or leave it out.",
+    ),
+    problem(
+        "payload_too_large",
+        413,
+        "The body is larger than this shop accepts: 1 MiB, 8 MiB for an image.",
+        "Send less.",
+    ),
+    problem("uri_too_long", 414, "The address is longer than 8 KiB.", "Shorten the query."),
+    problem(
+        "unsupported_media_type",
+        415,
+        "The body is of another type than this address takes.",
+        "Send `Content-Type: application/json`, or `multipart/form-data` for an image.",
+    ),
+    problem("amount_out_of_range", 422, "The total is more than 9,999,999,999.99.", "Order less at a time."),
+    problem(
+        "idempotency_key_reused",
+        422,
+        "This `Idempotency-Key` was used for another request.",
+        "Make a new key for each thing you want done.",
+    ),
+    problem(
+        "invalid_ordering",
+        422,
+        "The list cannot be ordered by that.",
+        "Use a field that `errors` names, with a `-` before it for the other way round.",
+    ),
+    problem(
+        "provider_not_configured",
+        422,
+        "This shop does not take payments through that provider.",
+        "Offer another payment method.",
+    ),
+    problem(
+        "validation_failed",
+        422,
+        "Some fields cannot be what they are.",
+        "`errors` names every one of them and what is wrong with it: show each beside its field.",
+    ),
+    problem(
+        "weak_password",
+        422,
+        "The password is too short, too long, too common or the e-mail itself.",
+        "Ask for another of 8 to 128 characters.",
+    ),
+    problem(
+        "rate_limited",
+        429,
+        "That was tried too often.",
+        "Wait for `Retry-After` seconds. Until then even the right password is refused.",
+    ),
+    problem(
+        "headers_too_large",
+        431,
+        "The headers are larger than 16 KiB.",
+        "Send fewer or shorter headers; often it is cookies.",
+    ),
+    problem(
+        "internal_error",
+        500,
+        "Something went wrong on our side.",
+        "Try again, with the same `Idempotency-Key` if you sent one. If it stays, tell the shop the `request_id`.",
+    ),
+    problem(
+        "overloaded",
+        503,
+        "The shop's database is away or busy for a moment; nothing was done.",
+        "Try again after `Retry-After` seconds.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::PROBLEMS;
+
+    #[test]
+    fn every_code_is_explained_once() {
+        let mut codes: Vec<_> = PROBLEMS.iter().map(|problem| problem.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), PROBLEMS.len());
+        assert!(PROBLEMS.is_sorted_by_key(|problem| problem.status));
+    }
+}

@@ -1,0 +1,139 @@
+//! What the schemas leave out: that a field may be null, that an answer always has all its fields, and how many decimals
+//! the store's currency has.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::operations;
+use crate::money::Currency;
+
+const PREFIX: &str = "#/components/schemas/";
+
+pub fn complete(document: &mut Value, currency: Currency) {
+    let asked = reachable(document, "requestBody");
+    let required: Vec<(String, Value)> =
+        schemas(document).map(|(name, schema)| (name, schema["required"].clone())).collect();
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        say_amounts(schema, currency, asked.contains(name));
+        say_ids(schema);
+        // The problem's own `errors` is left out where there are none.
+        match asked.contains(name) {
+            true => allow_null(schema, &never_null(name, &required)),
+            false if name != "Problem" => always_whole(schema),
+            false => {}
+        }
+    }
+}
+
+fn schemas(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    document["components"]["schemas"].as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), schema))
+}
+
+/// The schemas that one part of the operations refers to, directly or through others.
+fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<String> =
+        operations(document).flat_map(|(_, _, operation)| references(&operation[part])).collect();
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone()) {
+            open.extend(references(&document["components"]["schemas"][&name]));
+        }
+    }
+    found
+}
+
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(members) => {
+            let own = members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(PREFIX));
+            let inner = members.values().flat_map(references);
+            own.map(ToOwned::to_owned).into_iter().chain(inner).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(references).collect(),
+        _ => vec![],
+    }
+}
+
+/// What must be there when a thing is made cannot be cleared when it is changed.
+fn never_null(name: &str, required: &[(String, Value)]) -> Vec<String> {
+    let Some(stem) = name.strip_suffix("Patch").or_else(|| name.strip_suffix("Replacement")) else { return vec![] };
+    let made = required.iter().find(|(name, _)| *name == format!("{stem}Input"));
+    let names = made.and_then(|(_, names)| names.as_array()).into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(ToOwned::to_owned)).collect()
+}
+
+/// An optional field of a request may be null.
+fn allow_null(schema: &mut Value, never: &[String]) {
+    for name in optional(schema) {
+        if !never.contains(&name) {
+            nullable(&mut schema["properties"][&name]);
+        }
+    }
+}
+
+/// An answer has all its fields: what is not there is null.
+fn always_whole(schema: &mut Value) {
+    for name in optional(schema) {
+        nullable(&mut schema["properties"][&name]);
+    }
+    let names: Option<Vec<Value>> =
+        schema["properties"].as_object().map(|properties| properties.keys().map(|name| name.clone().into()).collect());
+    if let Some(names) = names {
+        schema["required"] = names.into();
+    }
+}
+
+fn optional(schema: &Value) -> Vec<String> {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names = schema["properties"].as_object().into_iter().flat_map(Map::keys);
+    names.filter(|name| !required.contains(&name.as_str())).cloned().collect()
+}
+
+/// What stands beside a reference is not read, so a reference moves into `allOf`.
+fn nullable(property: &mut Value) {
+    if property.get("$ref").is_some() {
+        *property = json!({"allOf": [property.take()]});
+    }
+    property["nullable"] = true.into();
+}
+
+/// An amount has at most the currency's decimals. In a request it may be a number.
+fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
+    let Value::Object(members) = schema else {
+        if let Value::Array(values) = schema {
+            values.iter_mut().for_each(|value| say_amounts(value, currency, asked));
+        }
+        return;
+    };
+    if members.get("format").is_none_or(|format| format != "decimal") {
+        members.values_mut().for_each(|value| say_amounts(value, currency, asked));
+        return;
+    }
+    let (decimals, sign) = (currency.decimals, if asked { "" } else { "-?" });
+    let fraction = match (decimals, asked) {
+        (0, _) => String::new(),
+        (_, true) => format!("(\\.\\d{{1,{decimals}}})?"),
+        (_, false) => format!("\\.\\d{{{decimals}}}"),
+    };
+    let whole = if asked { "\\d{1,10}" } else { "\\d+" };
+    members.insert("pattern".into(), format!("^{sign}{whole}{fraction}$").into());
+    if asked {
+        let description = members.remove("description").unwrap_or_default();
+        let example = members.remove("example").unwrap_or_default();
+        let number = json!({"type": "number", "minimum": 0, "maximum": 9_999_999_999.99_f64});
+        let text = Value::Object(std::mem::take(members));
+        *schema = json!({"oneOf": [text, number], "description": description, "example": example});
+    }
+}
+
+/// What an id is of is no title of the property.
+fn say_ids(schema: &mut Value) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if let Some(title) = property.as_object_mut().and_then(|members| members.remove("title"))
+            && property.get("description").is_none()
+        {
+            property["description"] = title;
+        }
+    }
+}
