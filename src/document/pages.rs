@@ -15,12 +15,14 @@ use crate::http::problem::{ApiResult, Problem};
 /// Swagger UI, opened ready to try: the token is kept when the page is loaded again.
 ///
 /// poem-openapi renders its page around its own document, which is exchanged for the completed one.
+#[must_use]
 pub fn swagger(page: &str, bare: &str, document: &Value) -> impl Endpoint + 'static {
     let options = "deepLinking: true,\n        persistAuthorization: true,\n        tryItOutEnabled: true,";
     let page = page.replacen(bare, &document.to_string(), 1).replacen("deepLinking: true,", options, 1);
     html(page)
 }
 
+#[must_use]
 pub fn scalar(page: &str, bare: &str, document: &Value) -> impl Endpoint + 'static {
     html(page.replacen(bare, &document.to_string(), 1))
 }
@@ -32,6 +34,7 @@ fn html(page: String) -> impl Endpoint + 'static {
 }
 
 /// `/problems`, where all are listed, and `/problems/{code}`.
+#[must_use]
 pub fn problems() -> Route {
     Route::new().at("/", get(all_problems)).at("/:code", get(one_problem))
 }

@@ -102,7 +102,9 @@ fn nullable(property: &mut Value) {
 fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
     let Value::Object(members) = schema else {
         if let Value::Array(values) = schema {
-            values.iter_mut().for_each(|value| say_amounts(value, currency, asked));
+            for value in values {
+                say_amounts(value, currency, asked);
+            }
         }
         return;
     };
