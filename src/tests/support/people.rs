@@ -81,12 +81,13 @@ impl Person {
     }
 
     pub fn asks(&self, method: Method, path: &str) -> Ask {
-        let request = self.shop.http().request(method.clone(), format!("{}{path}", self.shop.address()));
+        let name = method.to_string();
+        let request = self.shop.http().request(method, format!("{}{path}", self.shop.address()));
         let request = match &self.access {
             Some(access) => request.bearer_auth(access),
             None => request,
         };
-        Ask::new(method.as_str(), path, request)
+        Ask::new(&name, path, request)
     }
 
     pub fn get(&self, path: &str) -> Ask {
