@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response,
+    Endpoint, EndpointExt, Response, Route,
     endpoint::StaticFilesEndpoint,
     get, handler,
     http::HeaderValue,
@@ -20,7 +20,7 @@ use crate::{
     document::{self, pages},
     http::{
         edge::{AllowedMethods, Edge},
-        health,
+        health::HealthApi,
         schema::Schemas,
     },
     inventory::api::InventoryApi,
@@ -35,7 +35,7 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
     let description = "A headless shop: browse, fill a cart, order and pay.\n\n\
         Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
         their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
-    let endpoints = (AccountsApi, CatalogApi, CartsApi, OrdersApi, PaymentsApi, InventoryApi, JobsApi);
+    let endpoints = (AccountsApi, CatalogApi, CartsApi, OrdersApi, PaymentsApi, InventoryApi, JobsApi, HealthApi);
     OpenApiService::new(endpoints, "Cartwright", env!("CARGO_PKG_VERSION"))
         .description(description)
         .license(LicenseObject::new("MIT OR Apache-2.0"))
@@ -61,7 +61,7 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     let allowed = AllowedMethods::of(&document);
     let service = service();
     let bare = service.spec();
-    let app = health::routes()
+    let app = Route::new()
         .at("/", get(welcome))
         .at("/openapi.json", get(openapi))
         .nest("/docs", pages::swagger(&service.swagger_ui_html(), &bare, &document))

@@ -159,7 +159,7 @@ impl CartsApi {
 
     /// Shows one product in the user's cart.
     ///
-    /// With today's price.
+    /// With today's price, and whether that many can be ordered now.
     ///
     /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]

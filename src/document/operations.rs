@@ -38,6 +38,7 @@ pub fn complete(document: &mut Value) {
         if let Some(body) = operation.get_mut("requestBody") {
             say_whether_needed(body, &schemas);
         }
+        keep_one_sentence(operation);
         let only_admins = say_who(operation);
         let problems = problems_of(operation, only_admins);
         describe_parameters(operation);
@@ -62,6 +63,15 @@ pub fn complete(document: &mut Value) {
         .map(|problem| (problem.code.to_owned(), json!({"summary": problem.title(), "value": problem.example()})))
         .collect::<serde_json::Map<_, _>>()
         .into();
+}
+
+/// The summary is the first sentence of the doc comment; what stands beside it begins the description.
+fn keep_one_sentence(operation: &mut Value) {
+    let said = operation["summary"].as_str().unwrap_or_default().to_owned();
+    let Some((summary, more)) = said.split_once(". ") else { return };
+    let description = operation["description"].as_str().unwrap_or_default();
+    operation["description"] = format!("{more} {description}").trim().into();
+    operation["summary"] = format!("{summary}.").into();
 }
 
 /// Turns the scheme of admins into the one there is, with a word on who may call it.

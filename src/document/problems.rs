@@ -276,6 +276,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Try again, with the same `Idempotency-Key` if you sent one. If it stays, tell the shop the `request_id`.",
     ),
     problem(
+        "not_ready",
+        503,
+        "The database does not answer.",
+        "Send requests to another process until this one is ready.",
+    ),
+    problem(
         "overloaded",
         503,
         "The shop's database is away or busy for a moment; nothing was done.",

@@ -1,49 +1,97 @@
 //! What operations people and their machines ask: is it alive, is it ready, how is it doing.
 
-use poem::{Endpoint, EndpointExt, Response, Route, get, handler, http::StatusCode, web::Data};
-use serde_json::json;
+use std::time::Duration;
 
-use crate::{shop::Shop, telemetry, workers};
+use poem::{Endpoint, EndpointExt, Response, http::StatusCode, web::Data};
+use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
 
-/// `/health/live`, `/health/ready` and `/metrics`, for the API and the worker programs alike.
-#[must_use]
-pub fn routes() -> Route {
-    Route::new().at("/health/live", get(live)).at("/health/ready", get(ready)).at("/metrics", get(metrics))
+use super::{
+    edge::{AllowedMethods, Edge},
+    problem::{ApiResult, Problem},
+    reply::Reply,
+    tags::Tag,
+};
+use crate::{shop::Shop, telemetry, text_enum, workers};
+
+text_enum! {
+    /// `unused` is what no setting names.
+    pub enum Dependency { Up = "up", Down = "down", Unused = "unused" }
 }
 
-/// The same, as all that a worker program serves.
-#[must_use]
-pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
-    routes().data(shop).map_to_response()
+impl Dependency {
+    fn that_answers(answers: bool) -> Self {
+        if answers { Self::Up } else { Self::Down }
+    }
 }
 
 /// The process runs.
-#[handler]
-fn live() -> Response {
-    answer(StatusCode::OK, &json!({"status": "ok"}))
+#[derive(Object)]
+struct Liveness {
+    /// `ok`.
+    status: String,
 }
 
-/// Each dependency and its state. Redis being away makes the shop slower, not unready.
-#[handler]
-async fn ready(shop: Data<&Shop>) -> Response {
-    let database = tokio::time::timeout(std::time::Duration::from_secs(2), shop.db.ping()).await;
-    let database_up = matches!(database, Ok(Ok(())));
-    let state = |up: bool| if up { "up" } else { "down" };
-    let redis = shop.cache.redis_answers().await.map_or("unused", state);
-    let status = if database_up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = if database_up { "ready" } else { "not_ready" };
-    answer(status, &json!({"status": word, "database": state(database_up), "redis": redis}))
+/// Whether requests can be served, and what they need.
+#[derive(Object)]
+struct Readiness {
+    /// `ready`.
+    status: String,
+    /// Without it nothing works.
+    database: Dependency,
+    /// Without it the shop is slower, not unready.
+    redis: Dependency,
 }
 
-/// Prometheus' text form.
-#[handler]
-async fn metrics(shop: Data<&Shop>) -> Response {
-    if let Err(error) = workers::measure(&shop).await {
-        tracing::debug!(%error, "the gauges are stale");
+pub struct HealthApi;
+
+#[OpenApi(tag = "Tag::Operations")]
+impl HealthApi {
+    /// Says that the process runs.
+    ///
+    /// For whoever restarts it when it does not. It asks nothing of anybody else.
+    #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
+    async fn live(&self) -> Reply<Liveness> {
+        Reply::json(&Liveness { status: "ok".to_owned() })
     }
-    Response::builder().content_type("text/plain; version=0.0.4").body(telemetry::metrics())
+
+    /// Says whether requests can be served, with each dependency and its state.
+    ///
+    /// For a load balancer, which sends requests elsewhere meanwhile.
+    ///
+    /// Problems: `not_ready`.
+    #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
+    async fn ready(&self, shop: Data<&Shop>) -> ApiResult<Reply<Readiness>> {
+        let database = tokio::time::timeout(Duration::from_secs(2), shop.db.ping()).await;
+        let database = Dependency::that_answers(matches!(database, Ok(Ok(()))));
+        let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
+        if database == Dependency::Down {
+            let detail = "The database does not answer; it is asked again with the next request.";
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+            return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
+        }
+        Ok(Reply::json(&Readiness { status: "ready".to_owned(), database, redis }))
+    }
+
+    /// Shows the figures of this process and of the shop, for Prometheus.
+    ///
+    /// Requests, jobs, queues, payments and stock; each with a line that says what it is.
+    #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
+    async fn metrics(&self, shop: Data<&Shop>) -> PlainText<String> {
+        if let Err(error) = workers::measure(&shop).await {
+            tracing::debug!(%error, "the gauges are stale");
+        }
+        PlainText(telemetry::metrics())
+    }
 }
 
-fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
-    Response::builder().status(status).content_type("application/json").body(body.to_string())
+/// These three, as all that a worker program serves.
+///
+/// # Panics
+/// Never: poem-openapi writes JSON.
+#[must_use]
+pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
+    let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
+    let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
+    let app = poem::Route::new().nest("/", service).data(shop.clone()).map_to_response();
+    Edge::new(app, shop, AllowedMethods::of(&document))
 }

@@ -16,4 +16,6 @@ pub enum Tag {
     Payments,
     /// Running the shop: stock and background jobs.
     Admin,
+    /// Is it alive, is it ready, how is it doing. For machines that watch it.
+    Operations,
 }

@@ -11,6 +11,7 @@ mod cache;
 mod carts;
 mod catalog;
 mod crashes;
+mod document;
 mod errors;
 mod http;
 mod jobs;

@@ -1,0 +1,188 @@
+//! The API document is a product: complete, exemplified, and true.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use cartwright::{
+    api,
+    document::{operations, problems},
+    http::schema::Schemas,
+};
+use serde_json::Value;
+
+use crate::support::TestShop;
+
+fn document() -> Value {
+    api::document("USD".parse().expect("a currency"))
+}
+
+/// Every operation that does not say what it should, with what it lacks.
+fn lacking(lacks: impl Fn(&str, &Value) -> Vec<String>) -> Vec<String> {
+    let document = document();
+    let of = |(path, method, operation): (&str, &str, &Value)| {
+        lacks(method, operation).into_iter().map(|what| format!("{method} {path}: {what}")).collect::<Vec<_>>()
+    };
+    operations(&document).flat_map(of).collect()
+}
+
+#[track_caller]
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_operation_is_explained() {
+    none(&lacking(|_, operation| {
+        let text = |name: &str| operation[name].as_str().unwrap_or_default().to_owned();
+        let (summary, description) = (text("summary"), text("description"));
+        let mut faults = Vec::new();
+        if !summary.ends_with('.') || summary.trim_end_matches('.').contains(". ") || summary.contains('\n') {
+            faults.push(format!("its summary is not one sentence: {summary:?}"));
+        }
+        if description.len() < 20 || description.contains("Problems:") {
+            faults.push(format!("its description tells a frontend developer nothing: {description:?}"));
+        }
+        if text("operationId").is_empty() || operation["tags"].as_array().is_none_or(|tags| tags.len() != 1) {
+            faults.push("it needs an operationId and one tag".to_owned());
+        }
+        if !operation["security"].is_array() {
+            faults.push("it does not say who may call it".to_owned());
+        }
+        faults
+    }));
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = document();
+    let mut names: Vec<&str> =
+        operations(&document).filter_map(|(_, _, found)| found["operationId"].as_str()).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+}
+
+/// JSON bodies of requests and of answers that succeed.
+fn bodies(operation: &Value) -> Vec<(String, Value)> {
+    let asked = [("the request".to_owned(), operation["requestBody"].clone())];
+    let answers = operation["responses"].as_object().into_iter().flatten();
+    let answers = answers.filter(|(status, _)| status.starts_with('2'));
+    let answers = answers.map(|(status, response)| (format!("the {status}"), response.clone()));
+    let json = |(what, body): (String, Value)| {
+        let media = body["content"].get("application/json")?.clone();
+        Some((what, media))
+    };
+    asked.into_iter().chain(answers).filter_map(json).collect()
+}
+
+#[test]
+fn every_body_has_an_example_that_is_one() {
+    let schemas = Schemas::of(&document());
+    none(&lacking(|_, operation| {
+        let judge = |(what, media): (String, Value)| {
+            let Some(example) = media.get("example") else { return Some(format!("{what} has no example")) };
+            let (schema, examples) = match media["schema"]["type"] == "array" {
+                true => (&media["schema"]["items"], example.as_array().cloned().unwrap_or_default()),
+                false => (&media["schema"], vec![example.clone()]),
+            };
+            let name = schema["$ref"].as_str()?.rsplit('/').next()?.to_owned();
+            let wrong = examples.iter().find_map(|example| schemas.check(&name, example).err())?;
+            Some(format!("the example of {what} is no {name}: {:?}", wrong.errors))
+        };
+        bodies(operation).into_iter().filter_map(judge).collect()
+    }));
+}
+
+#[test]
+fn every_parameter_is_described_and_exemplified() {
+    none(&lacking(|_, operation| {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let named = |parameter: &Value| parameter["name"].as_str().unwrap_or_default().to_owned();
+        let faulty = parameters.iter().filter(|parameter| {
+            let in_path = parameter["in"] == "path";
+            parameter.get("example").is_none() || (!in_path && parameter["description"].as_str().is_none())
+        });
+        faulty.map(|parameter| format!("{} has no example or no description", named(parameter))).collect()
+    }));
+}
+
+#[test]
+fn every_operation_says_what_can_go_wrong() {
+    none(&lacking(|method, operation| {
+        let answers = |status: &str| operation["responses"].get(status).is_some();
+        let mut faults = Vec::new();
+        let signed_in = operation["security"].as_array().is_some_and(|ways| !ways.is_empty());
+        if signed_in && !answers("401") {
+            faults.push("401 is missing".to_owned());
+        }
+        if operation["x-role"] == "admin" && !answers("403") {
+            faults.push("403 is missing".to_owned());
+        }
+        if matches!(method, "post" | "put" | "patch")
+            && operation.get("requestBody").is_some()
+            && !answers("422")
+            && !answers("400")
+        {
+            faults.push("a body may be wrong".to_owned());
+        }
+        if !answers("default") {
+            faults.push("default is missing".to_owned());
+        }
+        faults
+    }));
+}
+
+#[test]
+fn every_problem_of_the_code_has_its_page_and_every_page_its_problem() {
+    let mut known = BTreeSet::new();
+    let mut sources = String::new();
+    read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").as_path(), &mut sources);
+    for problem in problems::PROBLEMS {
+        known.insert(problem.code);
+        assert!(sources.contains(&format!("\"{}\"", problem.code)), "nobody answers {}", problem.code);
+    }
+    let makers = ["Problem::new(", "Problem::conflict(", "Problem::unauthenticated(", "Problem::unavailable("];
+    let codes = makers.iter().flat_map(|maker| sources.split(maker).skip(1)).filter_map(code_in);
+    let unknown: Vec<&str> = codes.filter(|code| !known.contains(code)).collect();
+    assert!(unknown.is_empty(), "src/document/problems.rs lacks {unknown:?}");
+}
+
+/// The first words in quotes that look like a code, among the arguments.
+fn code_in(call: &str) -> Option<&str> {
+    let arguments = call.split(';').next()?;
+    let code = arguments.split('"').nth(1)?;
+    code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(code)
+}
+
+fn read(folder: &Path, sources: &mut String) {
+    for entry in fs::read_dir(folder).expect("the sources").flatten() {
+        let path = entry.path();
+        if path.ends_with("tests") || path.ends_with("document") {
+            continue;
+        }
+        if path.is_dir() {
+            read(&path, sources);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            sources.push_str(&fs::read_to_string(&path).expect("a source"));
+        }
+    }
+}
+
+on_both_engines! {
+    async fn every_problem_has_a_page_that_says_what_to_do(shop: TestShop) {
+        let visitor = shop.visitor();
+        let all = visitor.get("/problems").await.is(200).text();
+        for problem in problems::PROBLEMS {
+            assert!(all.contains(&format!("/problems/{}\"", problem.code)));
+        }
+        let page = visitor.get("/problems/out_of_stock").await.is(200);
+        assert!(page.header("content-type").starts_with("text/html") && page.text().contains("What to do"));
+        visitor.get("/problems/nothing_of_ours").await.is(404).with_code("not_found");
+    }
+
+    async fn both_readers_show_the_whole_document(shop: TestShop) {
+        let visitor = shop.visitor();
+        let document = document().to_string();
+        let swagger = visitor.get("/docs").await.is(200).text();
+        assert!(swagger.contains(&document) && swagger.contains("persistAuthorization: true"));
+        assert!(visitor.get("/reference").await.is(200).text().contains(&document));
+    }
+}
