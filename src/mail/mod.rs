@@ -42,6 +42,12 @@ pub enum Template {
     OrderConfirmation,
     /// `store_name`, `customer_name` (may be empty), `happened_at`.
     SessionEnded,
+    /// `store_name`, `customer_name` (may be empty), `link`, `works_for` in words.
+    VerifyEmail,
+    /// The same.
+    ResetPassword,
+    /// `store_name`, `customer_name` (may be empty), `happened_at`.
+    PasswordChanged,
 }
 
 /// A template filled in: the same content as text and as HTML.
@@ -85,6 +91,21 @@ impl Template {
                 "We signed you out at {{ store_name }}",
                 include_str!("templates/session_ended.txt"),
                 include_str!("templates/session_ended.html"),
+            ),
+            Template::VerifyEmail => (
+                "Verify your e-mail address at {{ store_name }}",
+                include_str!("templates/verify_email.txt"),
+                include_str!("templates/verify_email.html"),
+            ),
+            Template::ResetPassword => (
+                "Choose a new password at {{ store_name }}",
+                include_str!("templates/reset_password.txt"),
+                include_str!("templates/reset_password.html"),
+            ),
+            Template::PasswordChanged => (
+                "Your password at {{ store_name }} was changed",
+                include_str!("templates/password_changed.txt"),
+                include_str!("templates/password_changed.html"),
             ),
         }
     }
