@@ -134,7 +134,7 @@ impl Limits {
         let now = self.clock.now();
         taken.retain(|at| now.since(*at) < limit.within);
         match taken.first() {
-            Some(oldest) if taken.len() >= limit.most => Err(limit.within - now.since(*oldest)),
+            Some(oldest) if taken.len() >= limit.most => Err(limit.within.saturating_sub(now.since(*oldest))),
             _ => {
                 taken.push(now);
                 Ok(Place::Here(key, now))

@@ -403,6 +403,18 @@ mod tests {
             render(Template::SessionEnded, &ended).unwrap().html.contains("<p style=\"margin:0 0 16px;\">Hello,</p>")
         );
         assert!(render(Template::OrderConfirmation, &order("")).unwrap().text.contains("\nHello,\n"));
+        assert!(render(Template::PasswordChanged, &ended).unwrap().text.contains("On 3 May 2025, 14:05 UTC"));
+        let link = "https://shop.example/verify-email?token=12ab";
+        let linked = json!({"store_name": "Harbour", "customer_name": "", "link": link, "works_for": "24 hours"});
+        for template in [Template::VerifyEmail, Template::ResetPassword] {
+            let mail = render(template, &linked).unwrap();
+            assert!(
+                mail.text.contains(&format!("\n\n{link}\n\n")) && mail.html.contains("?token=12ab\""),
+                "{}",
+                mail.html
+            );
+            assert!(render(template, &ended).is_err());
+        }
         assert!(render(Template::OrderConfirmation, &ended).is_err());
     }
 
