@@ -66,7 +66,9 @@ impl PasswordsApi {
     ///
     /// This session goes on; all others of the user end, and their tokens get 401 `session_revoked`. A letter tells the
     /// user. A wrong `current_password` is 422 on that field, and counts as a failed sign-in: after five in 15 minutes
-    /// the answer is 429 `rate_limited` with `Retry-After`.
+    /// the answer is 429 with `Retry-After`.
+    ///
+    /// Problems: `weak_password`, `rate_limited`.
     #[oai(path = "/password", method = "post", operation_id = "changePassword")]
     async fn change(
         &self,
@@ -95,8 +97,9 @@ impl PasswordsApi {
     /// Sends a letter with a link to choose a new password.
     ///
     /// The answer is 202 whether or not there is such an account, so show the same words in both cases. The link leads to
-    /// `STOREFRONT_URL/reset-password?token=…` and works once, for 30 minutes. Five letters a day may be asked for, then
-    /// the answer is 429 `rate_limited` with `Retry-After`.
+    /// `STOREFRONT_URL/reset-password?token=…` and works once, for 30 minutes. Five letters a day may be asked for.
+    ///
+    /// Problems: `rate_limited`.
     #[oai(path = "/password/forgot", method = "post", operation_id = "forgotPassword")]
     async fn forgot(
         &self,
@@ -117,9 +120,10 @@ impl PasswordsApi {
 
     /// Replaces a forgotten password.
     ///
-    /// All sessions of the user end, so sign in afterwards. The e-mail counts as verified from then on. A token that was
-    /// used, is older than 30 minutes or is unknown is 400 `invalid_token`; a password that is refused (422
-    /// `weak_password`) leaves the token as it was.
+    /// All sessions of the user end, so sign in afterwards. The e-mail counts as verified from then on. A password that is
+    /// refused leaves the token as it was: let the person choose another and send the same token.
+    ///
+    /// Problems: `invalid_token`, `weak_password`.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<PasswordReset>) -> ApiResult<Done> {
         let given = body.check()?;
@@ -139,7 +143,9 @@ impl PasswordsApi {
     /// Shows that a user's e-mail is theirs.
     ///
     /// The token is that of the letter sent on registration, whose link leads to `STOREFRONT_URL/verify-email?token=…`.
-    /// Nobody has to be signed in. A token that was used, is older than 24 hours or is unknown is 400 `invalid_token`.
+    /// Nobody has to be signed in. The token works once, for 24 hours.
+    ///
+    /// Problems: `invalid_token`.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, shop: Data<&Shop>, body: Body<EmailVerification>) -> ApiResult<Done> {
         let given = body.check()?;
@@ -151,8 +157,9 @@ impl PasswordsApi {
 
     /// Sends the letter that verifies the e-mail once more.
     ///
-    /// For a link that got lost or grew old. An e-mail that is verified already is 409 `already_verified`. Five letters a
-    /// day may be asked for, then the answer is 429 `rate_limited` with `Retry-After`.
+    /// For a link that got lost or grew old. Five letters a day may be asked for.
+    ///
+    /// Problems: `already_verified`, `rate_limited`.
     #[oai(path = "/email/verify/resend", method = "post", operation_id = "resendVerification")]
     async fn resend(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<UnderWay> {
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;

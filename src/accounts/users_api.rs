@@ -1,7 +1,7 @@
 //! What admins see of users, and do about them.
 
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
+use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{
     Admin, Role, StandingChange, User,
@@ -42,9 +42,9 @@ impl From<User> for AdminUserView {
 #[derive(Object)]
 struct UserChange {
     /// What the user may do, from their next request on.
-    role: MaybeUndefined<Role>,
+    role: Option<Role>,
     /// Making a user inactive ends their sessions at once.
-    is_active: MaybeUndefined<bool>,
+    is_active: Option<bool>,
 }
 
 pub struct UsersApi;
@@ -52,6 +52,8 @@ pub struct UsersApi;
 #[OpenApi(prefix_path = "/api/admin/users", tag = "Tag::Admin")]
 impl UsersApi {
     /// Lists users, newest first.
+    ///
+    /// Filters narrow the list together: `?role=customer&is_active=false` shows the customers who may not sign in.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter
     async fn list(
@@ -83,6 +85,8 @@ impl UsersApi {
     }
 
     /// Shows one user.
+    ///
+    /// The same fields as in their own profile, and whether they may sign in.
     #[oai(path = "/:id", method = "get", operation_id = "getUser")]
     async fn get(&self, shop: Data<&Shop>, _by: Admin, id: Path<UserId>) -> ApiResult<Reply<AdminUserView>> {
         let user = store::find(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
@@ -92,7 +96,9 @@ impl UsersApi {
     /// Changes a user's role, or whether they may sign in.
     ///
     /// Making a user inactive ends their sessions: their tokens get 401 `session_revoked`. Nobody changes themselves
-    /// here (409 `own_account`), so a shop always keeps an admin.
+    /// here, so a shop always keeps an admin.
+    ///
+    /// Problems: `own_account`.
     #[oai(path = "/:id", method = "patch", operation_id = "changeUser")]
     async fn change(
         &self,
@@ -105,25 +111,11 @@ impl UsersApi {
             return Err(Problem::not_found());
         }
         let given = body.check()?;
-        let mut faults = Faults::default();
-        let wanted = StandingChange {
-            role: faults.note(not_null("role", given.role)),
-            is_active: faults.note(not_null("is_active", given.is_active)),
-        };
-        faults.end()?;
+        let wanted = StandingChange { role: given.role, is_active: given.is_active };
 
         let mut tx = shop.db.write().await?;
         let user = super::change_standing(&mut tx, by.0.id, id.0, wanted, shop.now()).await?;
         tx.commit().await?;
         Ok(Reply::json(&user.into()))
-    }
-}
-
-/// A field that may be left out, but has no emptiness to be set to.
-fn not_null<T>(field: &str, given: MaybeUndefined<T>) -> ApiResult<Option<T>> {
-    match given {
-        MaybeUndefined::Null => Err(Problem::invalid_field(field, "type", "must not be null; leave it out to keep it")),
-        MaybeUndefined::Undefined => Ok(None),
-        MaybeUndefined::Value(value) => Ok(Some(value)),
     }
 }

@@ -149,7 +149,7 @@ pub enum Done {
 /// 202: the work is under way, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum UnderWay {
-    /// Accepted; the work is under way
+    /// It was written down; the work is under way.
     #[oai(status = 202)]
     UnderWay,
 }
