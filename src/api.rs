@@ -14,7 +14,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::api::AccountsApi,
+    accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
     catalog::api::CatalogApi,
     document::{self, pages},
@@ -35,7 +35,18 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
     let description = "A headless shop: browse, fill a cart, order and pay.\n\n\
         Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
         their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
-    let endpoints = (AccountsApi, CatalogApi, CartsApi, OrdersApi, PaymentsApi, InventoryApi, JobsApi, HealthApi);
+    let endpoints = (
+        AccountsApi,
+        CatalogApi,
+        CartsApi,
+        OrdersApi,
+        PaymentsApi,
+        InventoryApi,
+        JobsApi,
+        PasswordsApi,
+        UsersApi,
+        HealthApi,
+    );
     OpenApiService::new(endpoints, "Cartwright", env!("CARGO_PKG_VERSION"))
         .description(description)
         .license(LicenseObject::new("MIT OR Apache-2.0"))

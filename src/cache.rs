@@ -212,7 +212,9 @@ impl Cache {
         let _: redis::RedisResult<()> = pipe.query_async(&mut redis).await; // a cache may fail to remember
     }
 
-    fn reachable(&self) -> Option<ConnectionManager> {
+    /// The Redis that all processes share, while it can be reached; what must be counted together is counted there.
+    #[must_use]
+    pub fn reachable(&self) -> Option<ConnectionManager> {
         let shared = self.shared.as_ref()?;
         shared.reachable.load(Ordering::Relaxed).then(|| shared.redis.clone())
     }

@@ -59,6 +59,9 @@ typed_id! {
 }
 
 impl SessionId {
+    /// No session has this id.
+    pub const NONE: Self = Self(Uuid::nil());
+
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())

@@ -7,12 +7,13 @@ use std::{
     fmt::Display,
     fs,
     io::Write,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{db, money::Currency};
@@ -59,6 +60,9 @@ pub struct SettingArgs {
     /// The address customers and providers reach the shop by [default: http://BIND]
     #[arg(long, env = "PUBLIC_URL", global = true)]
     public_url: Option<String>,
+    /// Where your shop's own pages are, for the links in e-mails: /verify-email, /reset-password [default: PUBLIC_URL]
+    #[arg(long, env = "STOREFRONT_URL", global = true)]
+    storefront_url: Option<String>,
     /// smtp://HOST:PORT or smtps://USER:PASSWORD@HOST [default: each e-mail becomes DATA_DIR/outbox/*.eml]
     #[arg(long, env = "SMTP_URL", global = true, hide_env_values = true)]
     smtp_url: Option<String>,
@@ -80,6 +84,12 @@ pub struct SettingArgs {
     /// Origins whose pages may call the API, comma-separated; * for all [default: none]
     #[arg(long, env = "CORS_ORIGINS", default_value = "", hide_default_value = true, global = true)]
     cors_origins: String,
+    /// on or off: whether sign-ins, registrations, letters and new carts are limited; off for load tests
+    #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
+    rate_limits: String,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks like 10.0.0.0/8, comma-separated [default: none]
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
+    trusted_proxies: String,
     /// pretty or json [default: pretty on a terminal, else json]
     #[arg(long, env = "LOG_FORMAT", global = true)]
     log_format: Option<String>,
@@ -118,6 +128,8 @@ pub struct Settings {
     pub currency: Currency,
     /// Without a slash at its end.
     pub public_url: String,
+    /// Where the links in e-mails lead. Without a slash at its end.
+    pub storefront_url: String,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     pub stripe: Option<StripeSettings>,
@@ -126,6 +138,8 @@ pub struct Settings {
     /// Bytes.
     pub body_limit: usize,
     pub cors_origins: Vec<String>,
+    pub rate_limits: bool,
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 #[derive(Clone, Debug)]
@@ -203,30 +217,32 @@ impl SettingArgs {
             })?;
         }
         let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
+        let public_url = given(self.public_url.as_ref())
+            .map_or(Ok(format!("http://{bind}")), |text| web_address("PUBLIC_URL", text))?;
         Ok(Settings {
             worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
             redis_url: self.redis_url()?,
             inline_workers: given(self.inline_workers.as_ref())
-                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text))?,
+                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,
             worker_concurrency: self.worker_concurrency()?,
             jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
             access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
             refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
             store_name: self.store_name.clone(),
             currency: self.currency()?,
-            public_url: self.public_url(bind)?,
+            storefront_url: given(self.storefront_url.as_ref())
+                .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
+            public_url,
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
             media_dir: self.media_dir()?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
-            cors_origins: self
-                .cors_origins
-                .split(',')
-                .map(str::trim)
-                .filter(|origin| !origin.is_empty())
-                .map(ToOwned::to_owned)
-                .collect(),
+            cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
+            rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
+            trusted_proxies: listed(&self.trusted_proxies)
+                .map(|text| network("TRUSTED_PROXIES", text))
+                .collect::<Checked<_>>()?,
             data_dir: self.data_dir.clone(),
             database_url: database_url.into(),
             reservation_ttl,
@@ -272,17 +288,6 @@ impl SettingArgs {
         count.ok_or_else(|| wrong("WORKER_CONCURRENCY", &self.worker_concurrency, "write a number from 1 to 64"))
     }
 
-    fn public_url(&self, bind: SocketAddr) -> Checked<String> {
-        let Some(url) = given(self.public_url.as_ref()) else { return Ok(format!("http://{bind}")) };
-        let valid =
-            (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<poem::http::Uri>().is_ok();
-        if valid {
-            Ok(url.trim_end_matches('/').to_owned())
-        } else {
-            Err(wrong("PUBLIC_URL", url, "write an http:// or https:// address"))
-        }
-    }
-
     fn media_dir(&self) -> Checked<PathBuf> {
         let Some(url) = given(self.media_url.as_ref()) else { return Ok(self.data_dir.join("media")) };
         url.strip_prefix("file://").map(PathBuf::from).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER"))
@@ -315,11 +320,33 @@ fn address(setting: &'static str, text: &str) -> Checked<SocketAddr> {
     text.parse().map_err(|_| wrong(setting, text, "write an address and a port, like 127.0.0.1:8000"))
 }
 
-fn truth(setting: &'static str, text: &str) -> Checked<bool> {
+fn web_address(setting: &'static str, text: &str) -> Checked<String> {
+    let valid =
+        (text.starts_with("http://") || text.starts_with("https://")) && text.parse::<poem::http::Uri>().is_ok();
+    if valid {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(wrong(setting, text, "write an http:// or https:// address"))
+    }
+}
+
+/// The entries of a comma-separated list.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+fn network(setting: &'static str, text: &str) -> Checked<IpNet> {
+    let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(one)
+        .map_err(|_| wrong(setting, text, "write addresses or networks, like 10.0.0.7 or 10.0.0.0/8"))
+}
+
+fn truth(setting: &'static str, text: &str, accepted: &str) -> Checked<bool> {
     match text {
         "true" | "1" | "on" | "yes" => Ok(true),
         "false" | "0" | "off" | "no" => Ok(false),
-        other => Err(wrong(setting, other, "write true or false")),
+        other => Err(wrong(setting, other, accepted)),
     }
 }
 
@@ -403,6 +430,15 @@ mod tests {
         assert_eq!(made.expose_secret(), kept_secret(&file).unwrap().expose_secret());
         fs::write(&file, "").unwrap();
         assert!(kept_secret(&file).is_err());
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let networks: Vec<_> = listed(" 10.0.0.7, fd00::/8,,").map(|text| network("X", text).unwrap()).collect();
+        assert_eq!(networks, ["10.0.0.7/32".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        for refused in ["proxy.example.com", "10.0.0.0/33", "*"] {
+            assert!(network("X", refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

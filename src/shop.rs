@@ -10,6 +10,7 @@ use crate::{
     cache::Cache,
     clock::{Clock, Timestamp},
     db::{self, Db},
+    http::limits::Limits,
     mail::Mailer,
     media::Media,
     payments::stripe::Stripe,
@@ -29,6 +30,7 @@ pub struct Parts {
     pub stripe: Option<Stripe>,
     pub tokens: Tokens,
     pub passwords: Passwords,
+    pub limits: Limits,
     pub clock: Clock,
 }
 
@@ -55,7 +57,8 @@ impl Shop {
         let stripe = settings.stripe.as_ref().map(Stripe::new).transpose()?;
         let tokens = Tokens::new(&settings);
         let passwords = Passwords::new();
-        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, clock })))
+        let limits = Limits::new(&settings, cache.clone(), clock.clone());
+        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, limits, clock })))
     }
 
     #[must_use]

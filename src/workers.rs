@@ -1,7 +1,7 @@
 //! Which worker takes which jobs. The programs in `workers/` and `serve` run these same lists.
 
 use crate::{
-    accounts::jobs::TellSessionEnded,
+    accounts::jobs::{SendPasswordReset, SendVerification, TellPasswordChanged, TellSessionEnded},
     db,
     inventory::{
         self, jobs as stock,
@@ -19,7 +19,12 @@ use crate::{
 /// E-mail. Slow mail never delays payments, which have their own worker.
 #[must_use]
 pub fn email() -> Worker {
-    Worker::new(Queue::Email).takes::<SendConfirmation>().takes::<TellSessionEnded>()
+    Worker::new(Queue::Email)
+        .takes::<SendConfirmation>()
+        .takes::<SendVerification>()
+        .takes::<SendPasswordReset>()
+        .takes::<TellPasswordChanged>()
+        .takes::<TellSessionEnded>()
 }
 
 /// Everything that talks to payment providers.

@@ -52,7 +52,12 @@ CREATE INDEX order_events_by_age ON order_events (created_at);
 ALTER TABLE product_images ADD COLUMN thumbnail TEXT;  -- a file of ours; null: the image itself is shown
 ALTER TABLE stock_movements ADD COLUMN note TEXT;      -- an admin's own words for the reason
 
+-- First and last name, lower-cased: what an admin searches by.
+ALTER TABLE users ADD COLUMN search_name TEXT NOT NULL DEFAULT '';
+UPDATE users SET search_name = LOWER(first_name || ' ' || last_name);
+
 -- What the dashboard and the admin's lists look for.
+CREATE INDEX users_by_age ON users (created_at DESC, id DESC);
 CREATE INDEX orders_by_status ON orders (status, created_at DESC, id DESC);
 CREATE INDEX products_by_stock ON products (stock, id) WHERE is_active;
 

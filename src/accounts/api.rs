@@ -3,17 +3,22 @@
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
-use super::{NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials, invalid_credentials, store};
+use super::{
+    NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials, invalid_credentials, jobs::SendVerification,
+    limits, store,
+};
 use crate::{
     carts,
     clock::Timestamp,
     http::{
         body::Body,
+        client_address::ClientAddress,
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply},
         tags::Tag,
     },
     ids::{CartId, UserId},
+    jobs::Job,
     shop::Shop,
 };
 
@@ -150,29 +155,22 @@ pub struct AccountsApi;
 impl AccountsApi {
     /// Makes an account.
     ///
-    /// Sign in afterwards to get tokens. With `cart_id`, what is in that anonymous cart is in the new user's.
+    /// Sign in afterwards to get tokens. With `cart_id`, what is in that anonymous cart is in the new user's. A letter
+    /// with a link to verify the e-mail is sent; signing in works before that. From one address three accounts an hour
+    /// may be tried for.
     ///
-    /// Problems: `email_taken`, `username_taken`, `weak_password`.
+    /// Problems: `email_taken`, `username_taken`, `weak_password`, `rate_limited`.
     #[oai(path = "/auth/register", method = "post", tag = "Tag::Accounts", operation_id = "register")]
-    async fn register(&self, shop: Data<&Shop>, body: Body<Registration>) -> ApiResult<Created<UserView>> {
+    async fn register(
+        &self,
+        shop: Data<&Shop>,
+        from: ClientAddress,
+        body: Body<Registration>,
+    ) -> ApiResult<Created<UserView>> {
         let wanted = body.check()?;
         check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
-        let new = NewUser {
-            password_hash: shop.passwords.hash(wanted.password).await?,
-            email: wanted.email,
-            username: wanted.username,
-            role: Role::Customer,
-            first_name: wanted.first_name.unwrap_or_default(),
-            last_name: wanted.last_name.unwrap_or_default(),
-            phone_number: wanted.phone_number.or(wanted.phone).unwrap_or_default(),
-            address: wanted.address.unwrap_or_default(),
-        };
-        let mut tx = shop.db.write().await?;
-        let user = super::register(&mut tx, new, shop.now()).await?;
-        if let Some(cart) = wanted.cart_id {
-            carts::merge(&mut tx, cart, user.id, shop.now()).await?;
-        }
-        tx.commit().await?;
+        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let user = shop.limits.unless_our_fault(place, make_account(&shop, wanted).await).await?;
         Ok(Created::json(&user.into()))
     }
 
@@ -181,26 +179,30 @@ impl AccountsApi {
     /// Answers the tokens of a new session: send `access` with every request, keep `refresh` for later. With `cart_id`,
     /// the visitor's cart is merged into the user's: quantities add up, as far as the stock goes.
     ///
-    /// Problems: `invalid_credentials`.
+    /// After five wrong passwords for one name within 15 minutes the answer is 429 with `Retry-After`, also for the right
+    /// password; from one address 30 sign-ins a minute may be tried.
+    ///
+    /// Problems: `invalid_credentials`, `rate_limited`.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
-    async fn login(&self, shop: Data<&Shop>, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
+    async fn login(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
-        let known = match (&given.email, &given.username) {
-            (Some(email), _) => store::credentials_by_email(&shop.db, email).await?,
-            (None, Some(username)) => store::credentials_by_username(&shop.db, username).await?,
-            (None, None) => return Err(Problem::invalid_field("email", "required", "or username is required")),
+        let missing = || Problem::invalid_field("email", "required", "or username is required");
+        let name = given.email.as_ref().or(given.username.as_ref()).ok_or_else(missing)?;
+        shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
+        let known = match &given.email {
+            Some(email) => store::credentials_by_email(&shop.db, email).await?,
+            None => store::credentials_by_username(&shop.db, name).await?,
         };
-        let hash = known.as_ref().map(|known| known.password_hash.clone());
-        let matches = shop.passwords.verify(given.password, hash).await?;
-        let user = known.filter(|known| matches && known.is_active).ok_or_else(invalid_credentials)?.id;
+        let matches = limits::password_matches(&shop, (name, from), given.password, known.as_ref()).await?;
+        let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = super::begin_session(&mut tx, &shop.tokens, user, shop.now()).await?;
+        let sign_in = super::begin_session(&mut tx, &shop.tokens, &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
-            carts::merge(&mut tx, cart, user, shop.now()).await?;
+            carts::merge(&mut tx, cart, user.id, shop.now()).await?;
         }
         tx.commit().await?;
-        Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?))
+        Ok(Reply::json(&TokenPair::of(&shop, user.id, sign_in)?))
     }
 
     /// Exchanges a refresh token for new tokens.
@@ -267,6 +269,27 @@ impl AccountsApi {
     ) -> ApiResult<Reply<UserView>> {
         change_profile(&shop, by, &body).await
     }
+}
+
+async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
+    let new = NewUser {
+        password_hash: shop.passwords.hash(wanted.password).await?,
+        email: wanted.email,
+        username: wanted.username,
+        role: Role::Customer,
+        first_name: wanted.first_name.unwrap_or_default(),
+        last_name: wanted.last_name.unwrap_or_default(),
+        phone_number: wanted.phone_number.or(wanted.phone).unwrap_or_default(),
+        address: wanted.address.unwrap_or_default(),
+    };
+    let mut tx = shop.db.write().await?;
+    let user = super::register(&mut tx, new, shop.now()).await?;
+    if let Some(cart) = wanted.cart_id {
+        carts::merge(&mut tx, cart, user.id, shop.now()).await?;
+    }
+    SendVerification::to(user.id).enqueue(&mut tx, shop.now()).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
 /// PUT and PATCH are the same here, because no field is required.

@@ -1,14 +1,106 @@
-//! E-mails about a user's sign-ins.
+//! Letters about a user's account.
+//!
+//! Links are made here, when the letter is written, and go nowhere else. Nobody is greeted by name before their e-mail
+//! is verified: somebody else may have typed both, and would have us send a stranger what they wrote.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::store;
+use super::{
+    User,
+    links::{self, Purpose},
+    store,
+};
 use crate::{
-    ids::SessionId,
+    clock::Timestamp,
+    ids::{SessionId, UserId},
     jobs::{Job, JobError, Queue},
-    mail::{Letter, Template},
+    mail::{self, Letter, Template},
     shop::Shop,
 };
+
+/// Sends a link by which a user shows that the e-mail is theirs.
+#[derive(Serialize, Deserialize)]
+pub struct SendVerification {
+    user: UserId,
+    /// Names this letter: a user may ask for another.
+    letter: Uuid,
+}
+
+impl SendVerification {
+    #[must_use]
+    pub fn to(user: UserId) -> Self {
+        Self { user, letter: Uuid::new_v4() }
+    }
+}
+
+impl Job for SendVerification {
+    const NAME: &'static str = "accounts.send_verification";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        match find(shop, self.user).await?.filter(|user| !user.email_verified) {
+            Some(user) => send_link(shop, &user, Purpose::VerifyEmail, self.letter).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sends a link to choose a new password; to nobody, when the e-mail that was typed is no account's. The job is enqueued
+/// all the same, so that asking takes as long.
+#[derive(Serialize, Deserialize)]
+pub struct SendPasswordReset {
+    user: Option<UserId>,
+    letter: Uuid,
+}
+
+impl SendPasswordReset {
+    #[must_use]
+    pub fn to(user: Option<UserId>) -> Self {
+        Self { user, letter: Uuid::new_v4() }
+    }
+}
+
+impl Job for SendPasswordReset {
+    const NAME: &'static str = "accounts.send_password_reset";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let Some(user) = self.user else { return Ok(()) };
+        match find(shop, user).await? {
+            Some(user) => send_link(shop, &user, Purpose::ResetPassword, self.letter).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tells a user that their password was changed, so that one who did not do it hears of it.
+#[derive(Serialize, Deserialize)]
+pub struct TellPasswordChanged {
+    user: UserId,
+    letter: Uuid,
+    /// Microseconds since 1970.
+    happened_at: i64,
+}
+
+impl TellPasswordChanged {
+    #[must_use]
+    pub fn at(user: UserId, moment: Timestamp) -> Self {
+        Self { user, letter: Uuid::new_v4(), happened_at: moment.micros() }
+    }
+}
+
+impl Job for TellPasswordChanged {
+    const NAME: &'static str = "accounts.tell_password_changed";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let Some(user) = find(shop, self.user).await? else { return Ok(()) };
+        let happened_at = in_words(Timestamp::from_micros(self.happened_at));
+        let about = format!("password-changed-{}", self.letter);
+        send(shop, &user, Template::PasswordChanged, &about, &[("happened_at", &happened_at)]).await
+    }
+}
 
 /// Tells a user that a session was ended because its refresh token was used twice.
 #[derive(Serialize, Deserialize)]
@@ -23,16 +115,50 @@ impl Job for TellSessionEnded {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
         let Some((user, ended_at)) = store::session_user(&mut tx, self.session).await? else { return Ok(()) };
-        let Some(user) = store::find(&mut tx, user).await? else { return Ok(()) };
         drop(tx);
-        let context = serde_json::json!({
-            "store_name": shop.settings.store_name,
-            "customer_name": user.full_name(),
-            "happened_at": ended_at.unwrap_or(shop.now()).to_string(),
-        });
-        let name = user.full_name();
-        let message_id = shop.message_id(&format!("session-{}.ended", self.session));
-        let letter = Letter::write(Template::SessionEnded, &context, (&user.email, &name), message_id)?;
-        Ok(shop.mailer.send(&letter).await?)
+        let Some(user) = find(shop, user).await? else { return Ok(()) };
+        let happened_at = in_words(ended_at.unwrap_or(shop.now()));
+        let about = format!("session-{}.ended", self.session);
+        send(shop, &user, Template::SessionEnded, &about, &[("happened_at", &happened_at)]).await
     }
+}
+
+/// Who is inactive gets no letters.
+async fn find(shop: &Shop, user: UserId) -> Result<Option<User>, JobError> {
+    let found = store::find(&mut shop.db.read().await?, user).await?;
+    Ok(found.filter(|user| user.is_active))
+}
+
+/// A job that runs again makes another link. The one before may have left, so it stays.
+async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> Result<(), JobError> {
+    let mut tx = shop.db.write().await?;
+    let link = links::make(&mut tx, &shop.settings.storefront_url, purpose, user.id, shop.now()).await?;
+    tx.commit().await?;
+    let (template, about) = match purpose {
+        Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{letter}")),
+        Purpose::ResetPassword => (Template::ResetPassword, format!("reset-password-{letter}")),
+    };
+    send(shop, user, template, &about, &[("link", &link), ("works_for", purpose.lifetime_in_words())]).await
+}
+
+async fn send(
+    shop: &Shop,
+    user: &User,
+    template: Template,
+    about: &str,
+    further: &[(&str, &str)],
+) -> Result<(), JobError> {
+    let name = if user.email_verified { user.full_name() } else { String::new() };
+    let mut context = serde_json::json!({"store_name": shop.settings.store_name, "customer_name": name});
+    for (field, value) in further {
+        context[*field] = (*value).into();
+    }
+    let letter = Letter::write(template, &context, (&user.email, &name), shop.message_id(about))?;
+    mail::send_once(shop, &letter).await
+}
+
+/// `20 November 2026, 21:05 UTC`.
+fn in_words(moment: Timestamp) -> String {
+    let moment = moment.date_time();
+    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
 }

@@ -5,14 +5,21 @@
 //! kept only as a hash, and works once: the next one comes with each use. A spent one that comes back means that
 //! somebody else had it, and ends the session.
 //!
-//! Signing in never tells whether an account exists: an unknown name costs the same argon2 as a wrong password.
+//! Signing in never tells whether an account exists: an unknown name costs the same argon2 as a wrong password, and the
+//! tries are counted for the name that was typed, whether or not it is somebody's. Nor does asking for a new password:
+//! whatever was typed, a job is enqueued, and the job finds out what to do.
 
 pub mod api;
 pub mod jobs;
+mod limits;
+mod links;
+mod list;
 mod passwords;
+pub mod passwords_api;
 mod signed_in;
 mod store;
 mod tokens;
+pub mod users_api;
 
 use email_address::{EmailAddress, Options};
 use poem::http::StatusCode;
@@ -25,6 +32,9 @@ use crate::{
     jobs::Job,
     text_enum,
 };
+use links::Purpose;
+use store::Credentials;
+use tokens::Secret;
 
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, is_admin};
@@ -50,6 +60,8 @@ pub struct User {
     pub city: String,
     pub country: String,
     pub email_verified: bool,
+    /// An inactive user cannot sign in.
+    pub is_active: bool,
     pub created_at: Timestamp,
 }
 
@@ -159,11 +171,18 @@ pub struct SignIn {
     pub refresh: String,
 }
 
-/// Begins a session.
-pub async fn begin_session(tx: &mut Tx, tokens: &Tokens, user: UserId, now: Timestamp) -> db::Result<SignIn> {
+/// Begins a session for who gave the right password.
+///
+/// # Errors
+/// 401 when the password was changed, or the user made inactive, after it was looked at: else a session would begin that
+/// the change was to end.
+async fn begin_session(tx: &mut Tx, tokens: &Tokens, known: &Credentials, now: Timestamp) -> ApiResult<SignIn> {
+    if !store::still_hold(tx, known).await? {
+        return Err(invalid_credentials());
+    }
     let session = SessionId::random();
-    store::insert_session(tx, session, user, now).await?;
-    let refresh = tokens.new_refresh();
+    store::insert_session(tx, session, known.id, now).await?;
+    let refresh = Secret::random();
     store::insert_refresh_token(tx, &refresh.hash, session, now + tokens.refresh_ttl).await?;
     Ok(SignIn { session, refresh: refresh.text })
 }
@@ -176,7 +195,7 @@ pub enum Refreshed {
 
 /// Spends a refresh token for the next one.
 pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> ApiResult<Refreshed> {
-    let hash = Tokens::refresh_hash(token);
+    let hash = Secret::hash_of(token);
     let Some(known) = store::find_refresh_token(tx, &hash).await?.filter(|known| known.expires_at > now) else {
         return Ok(Refreshed::Refused(Problem::unauthenticated(
             "unauthenticated",
@@ -190,7 +209,7 @@ pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) 
         return Ok(Refreshed::Refused(session_revoked()));
     }
     store::spend_refresh_token(tx, &hash, now).await?;
-    let next = tokens.new_refresh();
+    let next = Secret::random();
     store::insert_refresh_token(tx, &next.hash, known.session_id, now + tokens.refresh_ttl).await?;
     Ok(Refreshed::Continued { user: known.user_id, sign_in: SignIn { session: known.session_id, refresh: next.text } })
 }
@@ -207,6 +226,96 @@ async fn reused(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -
 /// Ends a session: its tokens stop working. Whether it was alive.
 pub async fn end_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> db::Result<bool> {
     store::end_session(tx, session, now).await
+}
+
+/// Gives the user of a session another password. Their other sessions end, and so do links to reset the old one.
+///
+/// # Errors
+/// 401 when the password is not `known` any more: who changed it meanwhile has ended this session.
+async fn change_password(tx: &mut Tx, by: SignedIn, known: &Credentials, hash: &str, now: Timestamp) -> ApiResult<()> {
+    if !store::still_hold(tx, known).await? {
+        return Err(session_revoked());
+    }
+    replace_password(tx, by.id, hash, Some(by.session), now).await
+}
+
+/// Gives the owner of a link another password. All their sessions end. The link came by e-mail, so that is verified too.
+///
+/// # Errors
+/// 400 when the link does not work any more.
+async fn reset_password(tx: &mut Tx, token: &str, hash: &str, now: Timestamp) -> ApiResult<User> {
+    let user = links::spend(tx, Purpose::ResetPassword, token, now).await?;
+    email_is_theirs(tx, user.id).await?;
+    replace_password(tx, user.id, hash, None, now).await?;
+    Ok(user)
+}
+
+async fn replace_password(
+    tx: &mut Tx,
+    user: UserId,
+    hash: &str,
+    except: Option<SessionId>,
+    now: Timestamp,
+) -> ApiResult<()> {
+    store::set_password(tx, user, hash).await?;
+    store::end_sessions(tx, user, except, now).await?;
+    store::delete_links(tx, user, Purpose::ResetPassword).await?;
+    Ok(jobs::TellPasswordChanged::at(user, now).enqueue(tx, now).await?)
+}
+
+/// The owner of a link has got the letter it came in.
+///
+/// # Errors
+/// 400 when the link does not work any more.
+async fn verify_email(tx: &mut Tx, token: &str, now: Timestamp) -> ApiResult<()> {
+    let user = links::spend(tx, Purpose::VerifyEmail, token, now).await?;
+    email_is_theirs(tx, user.id).await
+}
+
+async fn email_is_theirs(tx: &mut Tx, user: UserId) -> ApiResult<()> {
+    store::mark_email_verified(tx, user).await?;
+    store::delete_links(tx, user, Purpose::VerifyEmail).await?;
+    Ok(())
+}
+
+/// What an admin wants to be different about a user.
+struct StandingChange {
+    role: Option<Role>,
+    is_active: Option<bool>,
+}
+
+/// Changes what a user may do. The sessions of one who is made inactive end, and so do the links in their letters.
+///
+/// # Errors
+/// 404 for somebody unknown, 409 for oneself, 403 when `by` is no admin any more: so of two admins who demote each other
+/// at once, one stays.
+async fn change_standing(
+    tx: &mut Tx,
+    by: UserId,
+    id: UserId,
+    wanted: StandingChange,
+    now: Timestamp,
+) -> ApiResult<User> {
+    // In the order of their ids, so that two who change each other do not wait for each other.
+    let first = store::lock(tx, by.min(id)).await?;
+    let second = store::lock(tx, by.max(id)).await?;
+    let (admin, user) = if by < id { (first, second) } else { (second, first) };
+    let mut user = user.ok_or_else(Problem::not_found)?;
+    if by == id {
+        let detail = "You cannot change your own role or make yourself inactive. Ask another admin.";
+        return Err(Problem::conflict("own_account", detail));
+    }
+    admin.filter(|admin| admin.is_active && admin.role == Role::Admin).ok_or_else(Problem::forbidden)?;
+    user.role = wanted.role.unwrap_or(user.role);
+    user.is_active = wanted.is_active.unwrap_or(user.is_active);
+    store::set_standing(tx, id, user.role, user.is_active).await?;
+    if !user.is_active {
+        store::end_sessions(tx, id, None, now).await?;
+        store::delete_links(tx, id, Purpose::ResetPassword).await?;
+        store::delete_links(tx, id, Purpose::VerifyEmail).await?;
+    }
+    tracing::info!(%by, user = %id, role = %user.role, is_active = user.is_active, "an admin changed a user");
+    Ok(user)
 }
 
 fn session_revoked() -> Problem {

@@ -1,8 +1,8 @@
-//! The SQL of users, sessions and refresh tokens.
+//! The SQL of users, sessions, refresh tokens and the links in letters.
 
 use sqlx::FromRow;
 
-use super::{NewUser, Role, SignedIn, User, key};
+use super::{NewUser, Role, SignedIn, User, key, links::Purpose};
 use crate::{
     clock::Timestamp,
     db::{Db, Result, Tx},
@@ -11,18 +11,18 @@ use crate::{
 
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, created_at
+        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at
          FROM users WHERE id = $1",
     )
     .bind(id)
     .fetch_optional().await
 }
 
-/// The same, locked until the transaction ends.
+/// The same, locked until the transaction ends; who only refers to the user, with an order or a cart, need not wait.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, created_at
-         FROM users WHERE id = $1 /* FOR UPDATE */",
+        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at
+         FROM users WHERE id = $1 /* FOR NO KEY UPDATE */",
     )
     .bind(id)
     .fetch_optional()
@@ -44,47 +44,91 @@ pub async fn username_exists(tx: &mut Tx, username_key: &str) -> Result<bool> {
 pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) -> Result<Option<User>> {
     tx.query(
         "INSERT INTO users (username, username_key, email, email_key, password_hash, role,
-                            first_name, last_name, phone_number, address, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                            first_name, last_name, phone_number, address, created_at, search_name)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (username_key) DO NOTHING
-         RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, created_at",
+         RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at",
     )
     .bind(username.to_owned()).bind(key(username)).bind(new.email.clone()).bind(key(&new.email))
     .bind(new.password_hash.clone()).bind(new.role)
     .bind(new.first_name.clone()).bind(new.last_name.clone()).bind(new.phone_number.clone()).bind(new.address.clone())
-    .bind(now)
+    .bind(now).bind(search_name(&new.first_name, &new.last_name))
     .fetch_optional().await
 }
 
 pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {
     tx.query(
-        "UPDATE users SET first_name = $2, last_name = $3, phone_number = $4, address = $5, city = $6, country = $7 WHERE id = $1",
+        "UPDATE users SET first_name = $2, last_name = $3, phone_number = $4, address = $5, city = $6, country = $7,
+                          search_name = $8
+         WHERE id = $1",
     )
-    .bind(user.id).bind(user.first_name.clone()).bind(user.last_name.clone()).bind(user.phone_number.clone())
-    .bind(user.address.clone()).bind(user.city.clone()).bind(user.country.clone())
-    .execute().await
+    .bind(user.id)
+    .bind(user.first_name.clone())
+    .bind(user.last_name.clone())
+    .bind(user.phone_number.clone())
+    .bind(user.address.clone())
+    .bind(user.city.clone())
+    .bind(user.country.clone())
+    .bind(search_name(&user.first_name, &user.last_name))
+    .execute()
+    .await
 }
 
-/// What signing in is checked against.
-#[derive(FromRow)]
+fn search_name(first: &str, last: &str) -> String {
+    key(&format!("{first} {last}"))
+}
+
+pub async fn set_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<u64> {
+    tx.query("UPDATE users SET password_hash = $2 WHERE id = $1").bind(id).bind(hash.to_owned()).execute().await
+}
+
+pub async fn mark_email_verified(tx: &mut Tx, id: UserId) -> Result<u64> {
+    tx.query("UPDATE users SET email_verified = TRUE WHERE id = $1").bind(id).execute().await
+}
+
+pub async fn set_standing(tx: &mut Tx, id: UserId, role: Role, is_active: bool) -> Result<u64> {
+    tx.query("UPDATE users SET role = $2, is_active = $3 WHERE id = $1")
+        .bind(id)
+        .bind(role)
+        .bind(is_active)
+        .execute()
+        .await
+}
+
+/// What signing in is checked against. Who is inactive has none.
+#[derive(Clone, FromRow)]
 pub struct Credentials {
     pub id: UserId,
     pub password_hash: String,
-    pub is_active: bool,
 }
 
 pub async fn credentials_by_email(db: &Db, email: &str) -> Result<Option<Credentials>> {
-    db.query("SELECT id, password_hash, is_active FROM users WHERE email_key = $1")
+    db.query("SELECT id, password_hash FROM users WHERE email_key = $1 AND is_active")
         .bind(key(email))
         .fetch_optional()
         .await
 }
 
 pub async fn credentials_by_username(db: &Db, username: &str) -> Result<Option<Credentials>> {
-    db.query("SELECT id, password_hash, is_active FROM users WHERE username_key = $1")
+    db.query("SELECT id, password_hash FROM users WHERE username_key = $1 AND is_active")
         .bind(key(username))
         .fetch_optional()
         .await
+}
+
+pub async fn credentials_of(db: &Db, id: UserId) -> Result<Option<Credentials>> {
+    db.query("SELECT id, password_hash FROM users WHERE id = $1 AND is_active").bind(id).fetch_optional().await
+}
+
+/// Whether these credentials are still the user's, who is locked until the transaction ends.
+pub async fn still_hold(tx: &mut Tx, credentials: &Credentials) -> Result<bool> {
+    let found: Option<(UserId,)> = tx
+        .query("SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND is_active /* FOR NO KEY UPDATE */")
+        .bind(credentials.id)
+        .bind(credentials.password_hash.clone())
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
 }
 
 pub async fn insert_session(tx: &mut Tx, id: SessionId, user: UserId, now: Timestamp) -> Result<u64> {
@@ -117,6 +161,16 @@ pub async fn end_session(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<b
         .execute()
         .await?
         == 1)
+}
+
+/// Ends every session of a user except one, which may be none of theirs.
+pub async fn end_sessions(tx: &mut Tx, user: UserId, except: Option<SessionId>, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL")
+        .bind(user)
+        .bind(except.unwrap_or(SessionId::NONE))
+        .bind(now)
+        .execute()
+        .await
 }
 
 pub async fn session_user(tx: &mut Tx, id: SessionId) -> Result<Option<(UserId, Option<Timestamp>)>> {
@@ -160,4 +214,43 @@ pub async fn spend_refresh_token(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Re
         .bind(now)
         .execute()
         .await
+}
+
+pub async fn insert_link(
+    tx: &mut Tx,
+    hash: &[u8],
+    user: UserId,
+    purpose: Purpose,
+    expires_at: Timestamp,
+) -> Result<u64> {
+    tx.query("INSERT INTO email_tokens (token_hash, user_id, purpose, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(hash.to_vec())
+        .bind(user)
+        .bind(purpose)
+        .bind(expires_at)
+        .execute()
+        .await
+}
+
+/// Whose link it is, if it still works.
+pub async fn link_owner(tx: &mut Tx, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<User>> {
+    tx.query(
+        "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
+                u.country, u.email_verified, u.is_active, u.created_at
+         FROM email_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.token_hash = $1 AND t.purpose = $2 AND t.expires_at > $3 AND u.is_active",
+    )
+    .bind(hash.to_vec())
+    .bind(purpose)
+    .bind(now)
+    .fetch_optional()
+    .await
+}
+
+pub async fn delete_link(tx: &mut Tx, hash: &[u8]) -> Result<bool> {
+    Ok(tx.query("DELETE FROM email_tokens WHERE token_hash = $1").bind(hash.to_vec()).execute().await? == 1)
+}
+
+pub async fn delete_links(tx: &mut Tx, user: UserId, purpose: Purpose) -> Result<u64> {
+    tx.query("DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2").bind(user).bind(purpose).execute().await
 }

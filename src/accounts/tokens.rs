@@ -44,10 +44,27 @@ struct Claims {
     exp: i64,
 }
 
-/// A refresh token as the client gets it and as the database keeps it.
-pub struct Refresh {
+/// 256 random bits, as the client gets them and as the database keeps them: a refresh token, or the secret of a link in
+/// a letter.
+pub struct Secret {
     pub text: String,
     pub hash: Vec<u8>,
+}
+
+impl Secret {
+    #[must_use]
+    pub fn random() -> Self {
+        let random: [u128; 2] = rand::random();
+        let text = format!("{:032x}{:032x}", random[0], random[1]);
+        let hash = Self::hash_of(&text);
+        Self { text, hash }
+    }
+
+    /// Plain SHA-256 does: nobody guesses 256 random bits.
+    #[must_use]
+    pub fn hash_of(text: &str) -> Vec<u8> {
+        Sha256::digest(text.as_bytes()).to_vec()
+    }
 }
 
 impl Tokens {
@@ -108,20 +125,6 @@ impl Tokens {
             ));
         }
         Ok(claims.sid)
-    }
-
-    #[must_use]
-    pub fn new_refresh(&self) -> Refresh {
-        let random: [u128; 2] = rand::random();
-        let text = format!("{:032x}{:032x}", random[0], random[1]);
-        let hash = Self::refresh_hash(&text);
-        Refresh { text, hash }
-    }
-
-    /// Plain SHA-256 does: the token has 256 random bits, which nobody guesses.
-    #[must_use]
-    pub fn refresh_hash(token: &str) -> Vec<u8> {
-        Sha256::digest(token.as_bytes()).to_vec()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The endpoints of carts: the user's own under `/api/cart`, anonymous ones under `/api/carts/{cart_id}`.
 
+use std::time::Duration;
+
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path};
 
@@ -10,6 +12,8 @@ use crate::{
     db::Tx,
     http::{
         body::Body,
+        client_address::ClientAddress,
+        limits::Limit,
         problem::ApiResult,
         reply::{Created, Done, MadeOrFound, Reply},
         tags::Tag,
@@ -17,6 +21,14 @@ use crate::{
     ids::{CartId, CartItemId, ProductId, UserId},
     money::Amount,
     shop::Shop,
+};
+
+/// Per address.
+const NEW_CARTS: Limit = Limit {
+    name: "new_carts",
+    most: 60,
+    within: Duration::from_mins(1),
+    told: "Too many carts were made from this address.",
 };
 
 /// A cart. Its prices are today's.
@@ -219,11 +231,15 @@ impl CartsApi {
 
     /// Makes an anonymous cart, whose id is the secret to reach it.
     ///
-    /// With a token it answers the user's own cart instead: 201 when that was made, else 200.
+    /// With a token it answers the user's own cart instead: 201 when that was made, else 200. From one address 60
+    /// anonymous carts a minute can be made.
     ///
-    /// Problems: `amount_out_of_range`.
+    /// Problems: `amount_out_of_range`, `rate_limited`.
     #[oai(path = "/carts", method = "post", operation_id = "createCart")]
-    async fn create(&self, shop: Data<&Shop>, by: Visitor) -> ApiResult<MadeOrFound<CartView>> {
+    async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<MadeOrFound<CartView>> {
+        if by.0.is_none() {
+            shop.limits.take(&NEW_CARTS, &from.network()).await?;
+        }
         let mut tx = shop.db.write().await?;
         let (cart, made) = match by.0 {
             Some(user) => super::own(&mut tx, user.id, shop.now()).await?,

@@ -157,7 +157,8 @@ async fn redis(shop: &Shop) -> Finding {
         Ok(None) => Fine("not set: each process has a cache of its own".to_owned()),
         Ok(Some(true)) => Fine("Redis answers".to_owned()),
         _ => Fail(
-            "Redis does not answer, so the shop works more slowly; check the address and that the server runs"
+            "Redis does not answer, so the shop works more slowly and each process counts rate limits for itself; check \
+             the address and that the server runs"
                 .to_owned(),
         ),
     }

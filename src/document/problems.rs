@@ -151,6 +151,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Change the review with `PATCH /api/reviews/{id}`.",
     ),
     problem(
+        "already_verified",
+        409,
+        "This e-mail is verified.",
+        "Hide the button that asks for the letter; there is nothing to do.",
+    ),
+    problem(
         "cart_empty",
         409,
         "There is nothing in the cart to order.",
@@ -182,6 +188,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         409,
         "There is less in stock than was asked for.",
         "Show what is `available`, and let the customer take that or nothing.",
+    ),
+    problem(
+        "own_account",
+        409,
+        "Admins do not change their own role, nor make themselves inactive.",
+        "Ask another admin.",
     ),
     problem(
         "payment_in_progress",

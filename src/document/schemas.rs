@@ -55,8 +55,11 @@ fn references(schema: &Value) -> Vec<String> {
     }
 }
 
-/// What must be there when a thing is made cannot be cleared when it is changed.
+/// What must be there when a thing is made cannot be cleared when it is changed; nor can what a user is.
 fn never_null(name: &str, required: &[(String, Value)]) -> Vec<String> {
+    if name == "UserChange" {
+        return vec!["role".to_owned(), "is_active".to_owned()];
+    }
     let Some(stem) = name.strip_suffix("Patch").or_else(|| name.strip_suffix("Replacement")) else { return vec![] };
     let made = required.iter().find(|(name, _)| *name == format!("{stem}Input"));
     let names = made.and_then(|(_, names)| names.as_array()).into_iter().flatten();

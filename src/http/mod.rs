@@ -1,11 +1,13 @@
 //! What all endpoints share. The features bring their endpoints to [`crate::api`], which puts them together.
 
 pub mod body;
+pub mod client_address;
 mod cors;
 pub mod edge;
 pub mod health;
 pub mod idempotency;
 mod json;
+pub mod limits;
 pub mod paging;
 pub mod problem;
 pub mod query;

@@ -145,3 +145,11 @@ pub enum Done {
     #[oai(status = 204)]
     Done,
 }
+
+/// 202: the work is under way, and there is nothing to show.
+#[derive(ApiResponse)]
+pub enum UnderWay {
+    /// It was written down; the work is under way.
+    #[oai(status = 202)]
+    UnderWay,
+}

@@ -42,6 +42,12 @@ pub enum Template {
     OrderConfirmation,
     /// `store_name`, `customer_name` (may be empty), `happened_at`.
     SessionEnded,
+    /// `store_name`, `customer_name` (may be empty), `link`, `works_for` in words.
+    VerifyEmail,
+    /// The same.
+    ResetPassword,
+    /// `store_name`, `customer_name` (may be empty), `happened_at`.
+    PasswordChanged,
 }
 
 /// A template filled in: the same content as text and as HTML.
@@ -85,6 +91,21 @@ impl Template {
                 "We signed you out at {{ store_name }}",
                 include_str!("templates/session_ended.txt"),
                 include_str!("templates/session_ended.html"),
+            ),
+            Template::VerifyEmail => (
+                "Verify your e-mail address at {{ store_name }}",
+                include_str!("templates/verify_email.txt"),
+                include_str!("templates/verify_email.html"),
+            ),
+            Template::ResetPassword => (
+                "Choose a new password at {{ store_name }}",
+                include_str!("templates/reset_password.txt"),
+                include_str!("templates/reset_password.html"),
+            ),
+            Template::PasswordChanged => (
+                "Your password at {{ store_name }} was changed",
+                include_str!("templates/password_changed.txt"),
+                include_str!("templates/password_changed.html"),
             ),
         }
     }
@@ -382,6 +403,18 @@ mod tests {
             render(Template::SessionEnded, &ended).unwrap().html.contains("<p style=\"margin:0 0 16px;\">Hello,</p>")
         );
         assert!(render(Template::OrderConfirmation, &order("")).unwrap().text.contains("\nHello,\n"));
+        assert!(render(Template::PasswordChanged, &ended).unwrap().text.contains("On 3 May 2025, 14:05 UTC"));
+        let link = "https://shop.example/verify-email?token=12ab";
+        let linked = json!({"store_name": "Harbour", "customer_name": "", "link": link, "works_for": "24 hours"});
+        for template in [Template::VerifyEmail, Template::ResetPassword] {
+            let mail = render(template, &linked).unwrap();
+            assert!(
+                mail.text.contains(&format!("\n\n{link}\n\n")) && mail.html.contains("?token=12ab\""),
+                "{}",
+                mail.html
+            );
+            assert!(render(template, &ended).is_err());
+        }
         assert!(render(Template::OrderConfirmation, &ended).is_err());
     }
 

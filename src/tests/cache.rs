@@ -4,17 +4,22 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cartwright::cache::Part;
+use cartwright::{cache::Part, settings::Settings};
 use serde_json::json;
 
 use crate::support::{TestShop, eventually};
 
 /// The same shop twice, as two API processes with one Redis.
-async fn two_processes(shop: &TestShop) -> Option<(TestShop, TestShop)> {
+pub async fn two_processes(shop: &TestShop, change: impl Fn(&mut Settings)) -> Option<(TestShop, TestShop)> {
     static SHOPS: AtomicUsize = AtomicUsize::new(1); // a Redis database belongs to one shop
     let url = std::env::var("TEST_REDIS_URL").ok().filter(|url| !url.is_empty())?;
     let url = format!("{url}/{}", SHOPS.fetch_add(1, Ordering::SeqCst));
-    let open = || shop.opens_again(|settings| settings.redis_url = Some(url.as_str().into()));
+    let open = || {
+        shop.opens_again(|settings| {
+            settings.redis_url = Some(url.as_str().into());
+            change(settings);
+        })
+    };
     let both = (open().await, open().await);
     for process in [&both.0, &both.1] {
         eventually("it reaches Redis", || async { process.inside().cache.redis_answers().await == Some(true) }).await;
@@ -24,7 +29,7 @@ async fn two_processes(shop: &TestShop) -> Option<(TestShop, TestShop)> {
 
 on_both_engines! {
     async fn a_change_in_one_process_is_seen_in_the_other(shop: TestShop) {
-        let Some((here, there)) = two_processes(&shop).await else { return };
+        let Some((here, there)) = two_processes(&shop, |_| {}).await else { return };
         let mug = shop.sells("Mug").at(12_00).await;
         let path = format!("/api/products/{}", mug.id);
         let price = |at: TestShop| {

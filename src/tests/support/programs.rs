@@ -100,6 +100,7 @@ impl Site {
             ("JWT_SECRET", "a secret of the crash tests, long enough".to_owned()),
             ("INLINE_WORKERS", "false".to_owned()),
             ("BIND", address.clone()),
+            ("RATE_LIMITS", "off".to_owned()), // all customers of a test come from one address
         ];
         Self { folder: Arc::new(folder), db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
     }

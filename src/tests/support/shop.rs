@@ -182,44 +182,49 @@ impl TestShop {
         Person::unknown(self)
     }
 
-    /// Registers and signs in.
+    /// Somebody who has an account and is signed in. No letter waits to be sent: to be told of that, let them
+    /// [`register`](Self::registers).
     pub async fn customer(&self, email: &str) -> Person {
-        let registration =
-            json!({"email": email, "password": PASSWORD, "first_name": "Ada", "address": "12 St James's Square"});
-        let user = self.visitor().post("/api/auth/register").json(&registration).await.is(201);
-        let mut customer = Person::unknown(self);
-        customer.email = email.to_owned();
-        customer.id = user["id"].as_i64().expect("a user has an id");
-        customer.signs_in().await;
-        customer
+        self.gives_an_account(email, Role::Customer).await
+    }
+
+    /// Registers, as a visitor does.
+    pub async fn registers(&self, email: &str) -> super::answer::Answer {
+        let registration = json!({"email": email, "password": PASSWORD, "first_name": "Ada"});
+        self.visitor().post("/api/auth/register").json(&registration).await
+    }
+
+    /// The same shop beside itself, where nobody may try too often.
+    pub async fn with_limits(&self) -> Self {
+        self.opens_again(|settings| settings.rate_limits = true).await
     }
 
     /// The one who runs the shop. Made when first asked for.
     pub async fn admin(&self) -> Person {
-        let admin = self.house.admin.get_or_init(|| self.hires_an_admin("boss@example.com")).await;
+        let admin = self.house.admin.get_or_init(|| self.gives_an_account("boss@example.com", Role::Admin)).await;
         admin.of(self)
     }
 
-    async fn hires_an_admin(&self, email: &str) -> Person {
+    pub async fn gives_an_account(&self, email: &str, role: Role) -> Person {
         let hash = self.shop.passwords.hash(PASSWORD.to_owned()).await.expect("a core to hash on");
         let new = NewUser {
             email: email.to_owned(),
             username: None,
             password_hash: hash,
-            role: Role::Admin,
-            first_name: String::new(),
+            role,
+            first_name: if role == Role::Admin { String::new() } else { "Ada".to_owned() },
             last_name: String::new(),
             phone_number: String::new(),
-            address: "1 Shop Street".to_owned(),
+            address: "12 St James's Square".to_owned(),
         };
         let mut tx = self.db().write().await.expect("a transaction");
-        let user = accounts::register(&mut tx, new, self.now()).await.expect("the first admin");
-        tx.commit().await.expect("the admin is kept");
-        let mut admin = Person::unknown(self);
-        admin.email = email.to_owned();
-        admin.id = user.id.0;
-        admin.signs_in().await;
-        admin
+        let user = accounts::register(&mut tx, new, self.now()).await.expect("an account");
+        tx.commit().await.expect("the account is kept");
+        let mut person = Person::unknown(self);
+        person.email = email.to_owned();
+        person.id = user.id.0;
+        person.signs_in().await;
+        person
     }
 
     /// Puts a product on the shelf: `shop.sells("Mug").at(12_00).in_stock(1).await`.
@@ -293,6 +298,7 @@ fn settings(house: &House) -> Settings {
     let mut settings = flags.settings.check().expect("the settings of a story");
     settings.database_url = house.database.url.clone().into();
     settings.redis_url = None;
+    settings.rate_limits = false; // all stories come from one address
     settings.jwt_secret = "a secret of the stories, long enough".into();
     settings.smtp_url = Some(house.mail.url().into());
     settings.stripe = Some(StripeSettings {

@@ -257,6 +257,19 @@ impl Mail {
         part(&self.raw, "text/plain").unwrap_or_default()
     }
 
+    /// Where its link leads.
+    pub fn link(&self) -> String {
+        let text = self.text();
+        let link = text.split_whitespace().find(|word| word.starts_with("http"));
+        link.unwrap_or_else(|| panic!("a letter with a link was expected:\n{text}")).to_owned()
+    }
+
+    /// The secret of its link.
+    pub fn token(&self) -> String {
+        let link = self.link();
+        link.split_once("?token=").unwrap_or_else(|| panic!("{link} has a token")).1.to_owned()
+    }
+
     /// What a reader with HTML sees; empty when the mail has no such part.
     pub fn html(&self) -> String {
         part(&self.raw, "text/html").unwrap_or_default()

@@ -1,0 +1,92 @@
+//! How often people may try. Each limit is per address, or per account, or per both; see [`crate::http::limits`].
+//!
+//! Tries of a password are counted for the name that was typed, lower-cased. Counting them for the account behind the
+//! name would tell that an e-mail and a username are one person's, and so that there is one. An account has two names,
+//! which gives whoever knows both twice as many tries: still too few to guess anything.
+
+use std::time::Duration;
+
+use super::{User, key, store::Credentials};
+use crate::{
+    http::{client_address::ClientAddress, limits::Limit, problem::ApiResult},
+    shop::Shop,
+};
+
+/// Per address, also those that succeed: each costs an argon2.
+pub const SIGN_INS: Limit = Limit {
+    name: "sign_ins",
+    most: 30,
+    within: Duration::from_mins(1),
+    told: "Too many sign-ins were tried from this address.",
+};
+
+/// Per name and address, only those that fail.
+const WRONG_PASSWORDS: Limit = Limit {
+    name: "wrong_passwords",
+    most: 5,
+    within: Duration::from_mins(15),
+    told: "Too many wrong passwords were tried for this account.",
+};
+
+/// Per address. Those that fail because a name is taken count: each says that somebody has an account.
+pub const REGISTRATIONS: Limit = Limit {
+    name: "registrations",
+    most: 3,
+    within: Duration::from_hours(1),
+    told: "Too many accounts were made from this address.",
+};
+
+/// Per e-mail address, whether or not it is an account's.
+pub const RESET_LETTERS: Limit = Limit {
+    name: "reset_letters",
+    most: 5,
+    within: Duration::from_hours(24),
+    told: "Too many letters were asked for.",
+};
+
+/// Per address of who asks for letters.
+pub const RESET_REQUESTS: Limit = Limit {
+    name: "reset_requests",
+    most: 20,
+    within: Duration::from_hours(1),
+    told: "Too many letters were asked for from this address.",
+};
+
+/// Per user.
+pub const VERIFICATION_LETTERS: Limit = Limit {
+    name: "verification_letters",
+    most: 5,
+    within: Duration::from_hours(24),
+    told: "Too many letters were asked for.",
+};
+
+/// Whether a password is the one of `known`; a wrong one is counted. With nobody known it is wrong, after the same time.
+///
+/// # Errors
+/// 429 when too many were wrong, whatever this one is.
+pub async fn password_matches(
+    shop: &Shop,
+    (name, from): (&str, ClientAddress),
+    password: String,
+    known: Option<&Credentials>,
+) -> ApiResult<bool> {
+    let attempt = shop.limits.take(&WRONG_PASSWORDS, &tried(name, from)).await?;
+    let hash = known.map(|known| known.password_hash.clone());
+    let outcome = shop.passwords.verify(password, hash).await;
+    // What was right, or not looked at, was not wrong.
+    if !matches!(outcome, Ok(false)) {
+        shop.limits.give_back(attempt).await;
+    }
+    outcome
+}
+
+/// Who has just proved to be the user may sign in, however often they forgot their password before.
+pub async fn forgive(shop: &Shop, user: &User, from: ClientAddress) {
+    for name in [&user.email, &user.username] {
+        shop.limits.forgive(&WRONG_PASSWORDS, &tried(name, from)).await;
+    }
+}
+
+fn tried(name: &str, from: ClientAddress) -> String {
+    format!("{} {}", key(name), from.network())
+}

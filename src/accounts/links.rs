@@ -1,0 +1,75 @@
+//! The links in letters. Each carries a secret that works once and for a short time; the database keeps its hash, and
+//! the job that writes the letter makes it, so that it stands in no other place than the letter.
+
+use std::time::Duration;
+
+use poem::http::StatusCode;
+
+use super::{User, store, tokens::Secret};
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    ids::UserId,
+    text_enum,
+};
+
+text_enum! {
+    /// What a link is for.
+    pub enum Purpose { VerifyEmail = "verify_email", ResetPassword = "reset_password" }
+}
+
+impl Purpose {
+    /// How long a link works.
+    pub fn lifetime(self) -> Duration {
+        match self {
+            Self::VerifyEmail => Duration::from_hours(24),
+            Self::ResetPassword => Duration::from_mins(30),
+        }
+    }
+
+    pub fn lifetime_in_words(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "24 hours",
+            Self::ResetPassword => "30 minutes",
+        }
+    }
+
+    /// The page of the storefront that a link leads to.
+    fn page(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::ResetPassword => "reset-password",
+        }
+    }
+}
+
+/// Makes a link for a letter. It works from the commit on.
+pub async fn make(tx: &mut Tx, base: &str, purpose: Purpose, user: UserId, now: Timestamp) -> db::Result<String> {
+    let secret = Secret::random();
+    store::insert_link(tx, &secret.hash, user, purpose, now + purpose.lifetime()).await?;
+    Ok(format!("{base}/{}?token={}", purpose.page(), secret.text))
+}
+
+/// Whose link it is, which works until it is spent.
+///
+/// # Errors
+/// 400 for one that was used, is too old or never was.
+pub async fn owner(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> ApiResult<User> {
+    store::link_owner(tx, &Secret::hash_of(token), purpose, now).await?.ok_or_else(invalid_token)
+}
+
+/// Uses a link up. Its owner is locked first, as in everything else that ends links.
+///
+/// # Errors
+/// 400 for one that was used, is too old or never was.
+pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> ApiResult<User> {
+    let user = owner(tx, purpose, token, now).await?;
+    let user = store::lock(tx, user.id).await?.ok_or_else(invalid_token)?;
+    if store::delete_link(tx, &Secret::hash_of(token)).await? { Ok(user) } else { Err(invalid_token()) }
+}
+
+fn invalid_token() -> Problem {
+    let detail = "This link was used before, is too old, or was not copied whole. Ask for another letter.";
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_token", detail)
+}

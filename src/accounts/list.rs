@@ -1,0 +1,68 @@
+//! The list of users that admins search.
+
+use super::{Role, User};
+use crate::{
+    db::{Query, Result, Tx},
+    http::{
+        paging::Page,
+        problem::{ApiResult, Problem},
+    },
+};
+
+const MAX_SEARCH: usize = 200;
+
+/// Which users are wanted.
+#[derive(Default)]
+pub struct Wanted {
+    /// Lower-cased; in the e-mail, the username, or the first and last name.
+    pub search: Option<String>,
+    pub role: Option<Role>,
+    pub is_active: Option<bool>,
+}
+
+/// What was typed, as it is looked for.
+///
+/// # Errors
+/// 422 beyond 200 characters.
+pub fn search(typed: &str) -> ApiResult<String> {
+    if typed.chars().count() > MAX_SEARCH {
+        let message = format!("must have at most {MAX_SEARCH} characters");
+        return Err(Problem::invalid_field("search", "maxLength", message));
+    }
+    Ok(typed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase())
+}
+
+/// A page of users, newest first, and how many there are in all.
+pub async fn users(tx: &mut Tx, wanted: &Wanted, page: Page) -> Result<(Vec<User>, i64)> {
+    let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM users u WHERE TRUE"), wanted).fetch_one().await?;
+    let columns = tx.query(
+        "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
+                u.country, u.email_verified, u.is_active, u.created_at
+         FROM users u WHERE TRUE",
+    );
+    let ordered = filtered(columns, wanted).push(" ORDER BY u.created_at DESC, u.id DESC");
+    let rows = ordered.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?", page.offset()).fetch_all().await?;
+    Ok((rows, total))
+}
+
+fn filtered<'a>(mut query: Query<'a>, wanted: &Wanted) -> Query<'a> {
+    if let Some(text) = &wanted.search {
+        query = query.push_bind(
+            " AND (u.email_key LIKE $? ESCAPE '!' OR u.username_key LIKE $? ESCAPE '!' OR u.search_name LIKE $? ESCAPE '!')",
+            anywhere(text),
+        );
+    }
+    if let Some(role) = wanted.role {
+        query = query.push_bind(" AND u.role = $?", role);
+    }
+    match wanted.is_active {
+        Some(active) => query.push_bind(" AND u.is_active = $?", active),
+        None => query,
+    }
+}
+
+/// A pattern that finds this very text.
+fn anywhere(text: &str) -> String {
+    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}

@@ -1,0 +1,116 @@
+//! Where a request comes from: what rate limits count by.
+//!
+//! That is the peer of the connection. `X-Forwarded-For` is anybody's to write, so it only counts as far as proxies of
+//! ours wrote it: read from the right, which is the nearest, up to the first address that is not one of them.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+use poem::{Addr, FromRequest, Request, RequestBody, Result, http::HeaderMap, web::Data};
+
+use crate::shop::Shop;
+
+/// The address of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    fn of(request: &Request, trusted: &[IpNet]) -> Self {
+        let peer = match request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip().to_canonical(),
+            _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // no other kind of socket is listened on
+        };
+        Self(behind(peer, request.headers(), trusted))
+    }
+
+    /// Who counts as one: an IPv4 address, or the IPv6 network of one household, whose every address is theirs to take.
+    #[must_use]
+    pub fn network(self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}
+
+impl<'a> FromRequest<'a> for ClientAddress {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let shop = <Data<&Shop> as FromRequest>::from_request(request, body).await?;
+        Ok(Self::of(request, &shop.settings.trusted_proxies))
+    }
+}
+
+/// The right-most address that no proxy of ours has. What cannot be read ends the search: we know no better than the
+/// proxy that sent it.
+fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let told = headers.get_all("x-forwarded-for").iter().rev().filter_map(|header| header.to_str().ok());
+    let mut told = told.flat_map(|header| header.rsplit(','));
+    let mut known = peer;
+    while is_ours(&known) {
+        match told.next().and_then(read) {
+            Some(next) => known = next,
+            None => break,
+        }
+    }
+    known
+}
+
+/// Some proxies add the port.
+fn read(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        behind(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_itself_is_not_believed() {
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"], &[]), "203.0.113.9");
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_right_most_address_that_is_no_proxy_counts() {
+        let ours = ["10.0.0.0/8", "fd00::/8"];
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"], &ours), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"], &ours), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.0.0.2"], &ours), "198.51.100.1");
+        assert_eq!(client("fd00::1", &["198.51.100.1:4711"], &ours), "198.51.100.1");
+        assert_eq!(client("fd00::1", &["[2001:db8::7]:4711"], &ours), "2001:db8::7");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::7]"], &ours), "2001:db8::7");
+        assert_eq!(client("10.0.0.1", &["::ffff:198.51.100.1"], &ours), "198.51.100.1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_the_nearest_that_could() {
+        let ours = ["10.0.0.0/8"];
+        assert_eq!(client("10.0.0.1", &[], &ours), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, unknown"], &ours), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["10.0.0.3, 10.0.0.2"], &ours), "10.0.0.3");
+    }
+
+    #[test]
+    fn an_ipv6_household_is_one_client() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network();
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::"), network("2001:db8:1:3::"));
+        assert_eq!(network("203.0.113.9"), "203.0.113.9");
+    }
+}
