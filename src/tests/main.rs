@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod addresses;
 mod cache;
 mod carts;
 mod catalog;
@@ -18,3 +19,4 @@ mod orders;
 mod payments;
 mod races;
 mod schema;
+mod seeds;
