@@ -131,9 +131,9 @@ on_both_engines! {
 
     async fn products_are_searched_and_put_in_order(shop: TestShop) {
         for (name, price, description) in
-            [("Laptop", 1500_00, "High-end gaming laptop"), ("Mouse", 25_00, "For gaming"), ("Desk", 300_00, "Oak")]
+            [("Laptop", "1500.00", "High-end gaming laptop"), ("Mouse", "25.00", "For gaming"), ("Desk", "300.00", "Oak")]
         {
-            shop.sells(name).at(price).with("description", description).await;
+            shop.sells(name).with("price", price).with("description", description).await;
         }
         let visitor = shop.visitor();
 
