@@ -19,7 +19,8 @@ use crate::{
     catalog::api::CatalogApi,
     document::{self, pages},
     http::{
-        edge::{AllowedMethods, Edge},
+        aliases,
+        edge::{Documented, Edge},
         health::HealthApi,
         schema::Schemas,
     },
@@ -61,6 +62,7 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
 pub fn document(currency: Currency) -> Value {
     let mut document: Value = serde_json::from_str(&service().spec()).expect("the document is JSON");
     document::complete(&mut document, currency);
+    aliases::describe(&mut document);
     document
 }
 
@@ -69,7 +71,7 @@ pub fn document(currency: Currency) -> Value {
 pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     let document = document(shop.settings.currency);
     let schemas = Arc::new(Schemas::of(&document));
-    let allowed = AllowedMethods::of(&document);
+    let documented = Documented::of(&document);
     let service = service();
     let bare = service.spec();
     let app = Route::new()
@@ -79,14 +81,14 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
         .nest("/reference", pages::scalar(&service.scalar_html(), &bare, &document))
         .nest("/problems", pages::problems())
         .nest("/media", media(shop))
-        .nest("/", service)
+        .nest_no_strip("/api", service)
         .data(shop.clone())
         .data(schemas)
         .data(Arc::new(document))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
         .map_to_response();
-    Edge::new(app, shop.clone(), allowed)
+    Edge::new(app, shop.clone(), documented)
 }
 
 #[handler]

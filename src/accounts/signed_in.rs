@@ -40,6 +40,13 @@ pub struct Admin(pub SignedIn);
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor(pub Option<SignedIn>);
 
+impl Visitor {
+    #[must_use]
+    pub fn user(self) -> Option<UserId> {
+        self.0.map(|by| by.id)
+    }
+}
+
 /// Whether an admin is looking. For catalog reads, which ignore a bad token.
 pub async fn is_admin(request: &Request, shop: &Shop) -> bool {
     let Some(token) = bearer(request) else { return false };

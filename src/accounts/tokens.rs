@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
@@ -39,6 +40,8 @@ struct Claims {
     aud: String,
     sub: String,
     sid: SessionId,
+    /// No two tokens are the same, not even of one session in one second.
+    jti: Uuid,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -100,6 +103,7 @@ impl Tokens {
             aud: AUDIENCE.to_owned(),
             sub: user.to_string(),
             sid: session,
+            jti: Uuid::new_v4(),
             iat: now.unix_seconds(),
             nbf: now.unix_seconds(),
             exp: (now + self.access_ttl).unix_seconds(),

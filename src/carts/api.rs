@@ -1,4 +1,4 @@
-//! The endpoints of carts: the user's own under `/api/cart`, anonymous ones under `/api/carts/{cart_id}`.
+//! The endpoints of carts: the user's own under `/api/cart`, and any that one may reach under `/api/carts/{cart_id}`.
 
 use std::time::Duration;
 
@@ -250,32 +250,32 @@ impl CartsApi {
         Ok(MadeOrFound::json(&shown, made))
     }
 
-    /// Shows an anonymous cart.
+    /// Shows an anonymous cart, or one's own, by its id.
     ///
-    /// Whoever knows the id may see and change it, so keep it as you would a password. Users' carts are not reached
-    /// here.
+    /// Whoever knows the id of an anonymous cart may see and change it, so keep it as you would a password. A user's
+    /// cart is reached with that user's token only.
     ///
     /// Problems: `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id", method = "get", operation_id = "getAnonymousCart")]
-    async fn get_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Reply<CartView>> {
+    async fn get_anonymous(&self, shop: Data<&Shop>, by: Visitor, cart_id: Path<CartId>) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.read().await?;
-        let cart = super::find_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::find(&mut tx, cart_id.0, by.user()).await?;
         Ok(Reply::json(&cart_view(&mut tx, &shop, cart).await?))
     }
 
-    /// Deletes an anonymous cart.
+    /// Deletes an anonymous cart, or one's own, by its id.
     ///
-    /// With everything in it.
+    /// With everything in it. A user's next cart is made when it is needed.
     #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
-    async fn delete_anonymous(&self, shop: Data<&Shop>, cart_id: Path<CartId>) -> ApiResult<Done> {
+    async fn delete_anonymous(&self, shop: Data<&Shop>, by: Visitor, cart_id: Path<CartId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         super::delete(&mut tx, cart.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }
 
-    /// Adds a product to an anonymous cart.
+    /// Adds a product to the cart with this id.
     ///
     /// Adding one that is in already adds up. Answers the whole cart.
     ///
@@ -284,15 +284,16 @@ impl CartsApi {
     async fn add_anonymous_item(
         &self,
         shop: Data<&Shop>,
+        by: Visitor,
         cart_id: Path<CartId>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
         let mut tx = shop.db.write().await?;
-        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         add(tx, &shop, cart, &body).await
     }
 
-    /// Changes a quantity in an anonymous cart. Answers the whole cart.
+    /// Changes a quantity in the cart with this id. Answers the whole cart.
     ///
     /// To take it out, delete it.
     ///
@@ -301,27 +302,29 @@ impl CartsApi {
     async fn change_anonymous_item(
         &self,
         shop: Data<&Shop>,
+        by: Visitor,
         cart_id: Path<CartId>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
         let mut tx = shop.db.write().await?;
-        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         change_quantity(tx, &shop, cart, item_id.0, &body).await
     }
 
-    /// Takes a product out of an anonymous cart.
+    /// Takes a product out of the cart with this id.
     ///
     /// The rest of the cart stays.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "delete", operation_id = "removeAnonymousCartItem")]
     async fn remove_anonymous_item(
         &self,
         shop: Data<&Shop>,
+        by: Visitor,
         cart_id: Path<CartId>,
         item_id: Path<CartItemId>,
     ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = super::lock_anonymous(&mut tx, cart_id.0).await?;
+        let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         remove(tx, &shop, &cart, item_id.0).await
     }
 }

@@ -1,7 +1,7 @@
 //! What a customer is about to buy. Prices are today's, from the catalog; an order prices its lines itself.
 //!
-//! A signed-in user has one cart, made when it is first needed. An anonymous cart is reached by its random id alone; when
-//! its owner signs in with it, it is merged into theirs and gone.
+//! A signed-in user has one cart, made when it is first needed, which nobody else reaches. An anonymous cart is reached by
+//! its random id alone; when its owner signs in with it, it is merged into theirs and gone.
 
 pub mod api;
 mod store;
@@ -27,6 +27,13 @@ pub struct Cart {
     pub id: CartId,
     pub user_id: Option<UserId>,
     pub created_at: Timestamp,
+}
+
+impl Cart {
+    /// The id of an anonymous cart is enough to reach it; a user's cart is reached by that user alone.
+    fn is_reached(&self, by: Option<UserId>) -> bool {
+        self.user_id.is_none() || self.user_id == by
+    }
 }
 
 /// One product in a cart, with what the catalog says of it now.
@@ -64,20 +71,20 @@ pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
 
-/// An anonymous cart, to be changed: locked, so that changes of one cart follow one another.
+/// A cart by its id, to be changed: locked, so that changes of one cart follow one another.
 ///
 /// # Errors
-/// 404 when there is none.
-pub async fn lock_anonymous(tx: &mut Tx, id: CartId) -> ApiResult<Cart> {
-    store::lock(tx, id).await?.filter(|cart| cart.user_id.is_none()).ok_or_else(Problem::not_found)
+/// 404 when there is none that `by` may reach.
+pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>) -> ApiResult<Cart> {
+    store::lock(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or_else(Problem::not_found)
 }
 
-/// An anonymous cart, to be shown. Nobody reaches a user's cart by its id.
+/// A cart by its id, to be shown.
 ///
 /// # Errors
-/// 404 when there is none.
-pub async fn find_anonymous(tx: &mut Tx, id: CartId) -> ApiResult<Cart> {
-    store::find(tx, id).await?.filter(|cart| cart.user_id.is_none()).ok_or_else(Problem::not_found)
+/// 404 when there is none that `by` may reach.
+pub async fn find(tx: &mut Tx, id: CartId, by: Option<UserId>) -> ApiResult<Cart> {
+    store::find(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or_else(Problem::not_found)
 }
 
 pub use store::{clear, find_of, items};

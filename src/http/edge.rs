@@ -12,7 +12,7 @@ use poem::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{cors, problem::Problem, reply::JSON};
+use super::{aliases, cors, problem::Problem, reply::JSON};
 use crate::{shop::Shop, telemetry};
 
 const MAX_URL: usize = 8 * 1024;
@@ -21,16 +21,17 @@ const MAX_HEADERS: usize = 16 * 1024;
 pub struct Edge<E> {
     app: Arc<E>,
     shop: Shop,
-    allow: Arc<AllowedMethods>,
+    documented: Arc<Documented>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
-    pub fn new(app: E, shop: Shop, allow: AllowedMethods) -> Self {
-        Self { app: Arc::new(app), shop, allow: Arc::new(allow) }
+    pub fn new(app: E, shop: Shop, documented: Documented) -> Self {
+        Self { app: Arc::new(app), shop, documented: Arc::new(documented) }
     }
 
-    async fn answer(&self, request: Request, id: &str) -> Result<Response, Problem> {
+    async fn answer(&self, mut request: Request, id: &str) -> Result<Response, Problem> {
         refuse_oversized(&request)?;
+        aliases::resolve(&mut request, &self.documented)?;
         refuse_unacceptable(&request)?;
         let app = Arc::clone(&self.app);
         let span = tracing::info_span!("request", request_id = id);
@@ -92,7 +93,7 @@ impl<E> Edge<E> {
             None => Problem::of_status(status),
         };
         if status == StatusCode::METHOD_NOT_ALLOWED
-            && let Ok(allow) = HeaderValue::from_str(&self.allow.at(path))
+            && let Ok(allow) = HeaderValue::from_str(&self.documented.methods_at(path))
         {
             problem.headers.push((header::ALLOW, allow));
         }
@@ -103,10 +104,10 @@ impl<E> Edge<E> {
     }
 }
 
-/// Which methods each path takes, for the `Allow` of a 405.
-pub struct AllowedMethods(HashMap<String, Vec<String>>);
+/// Which paths there are and which methods each takes, as the document says.
+pub struct Documented(HashMap<String, Vec<String>>);
 
-impl AllowedMethods {
+impl Documented {
     #[must_use]
     pub fn of(document: &serde_json::Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -121,25 +122,22 @@ impl AllowedMethods {
         Self(paths.map(|(path, operations)| (path.clone(), methods(operations))).collect())
     }
 
-    fn at(&self, path: &str) -> String {
+    /// For the `Allow` of a 405. What is not in the document, the pages for people and operations, is read only.
+    fn methods_at(&self, path: &str) -> String {
+        self.at(path).map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
+    }
+
+    /// The path of the document that a request's path is, e.g. `/api/orders/{id}`.
+    #[must_use]
+    pub fn pattern(&self, path: &str) -> Option<&str> {
+        self.at(path).map(|(pattern, _)| pattern.as_str())
+    }
+
+    /// A path of words comes before one with ids: `/api/cart/summary` before `/api/cart/{item_id}`.
+    fn at(&self, path: &str) -> Option<(&String, &Vec<String>)> {
         let path = path.trim_end_matches('/');
-        let matches = |pattern: &str| {
-            let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-            loop {
-                match (wanted.next(), given.next()) {
-                    (None, None) => return true,
-                    (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
-                    _ => return false,
-                }
-            }
-        };
-        // A path of words comes before one with ids: `/api/cart/summary` before `/api/cart/{item_id}`.
-        let found = self
-            .0
-            .iter()
-            .filter(|(pattern, _)| matches(pattern))
-            .min_by_key(|(pattern, _)| pattern.matches('{').count());
-        found.map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
+        let fitting = self.0.iter().filter(|(pattern, _)| aliases::fits(pattern, path));
+        fitting.min_by_key(|(pattern, _)| pattern.matches('{').count())
     }
 }
 

@@ -6,7 +6,7 @@ use poem::{Endpoint, EndpointExt, Response, http::StatusCode, web::Data};
 use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
 
 use super::{
-    edge::{AllowedMethods, Edge},
+    edge::{Documented, Edge},
     problem::{ApiResult, Problem},
     reply::Reply,
     tags::Tag,
@@ -93,5 +93,5 @@ pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
     let app = poem::Route::new().nest("/", service).data(shop.clone()).map_to_response();
-    Edge::new(app, shop, AllowedMethods::of(&document))
+    Edge::new(app, shop, Documented::of(&document))
 }

@@ -1,5 +1,6 @@
 //! What all endpoints share. The features bring their endpoints to [`crate::api`], which puts them together.
 
+pub mod aliases;
 pub mod body;
 pub mod client_address;
 mod cors;

@@ -197,11 +197,14 @@ impl OrdersApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
+        /// `true`: only one's own, also for an admin.
+        mine: Ask<bool>,
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<OrderView>> {
         let page = Page::asked(&page, &per_page)?;
-        let of = (!by.is_admin()).then_some(by.id);
+        let mine = mine.get("mine")?.unwrap_or(false) || !by.is_admin();
+        let of = mine.then_some(by.id);
         let mut tx = shop.db.read().await?;
         let (orders, total) = store::list(&mut tx, of, page.size, page.offset()).await?;
         let shown = order_views(&mut tx, &shop, orders).await?;

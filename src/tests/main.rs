@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod addresses;
 mod cache;
 mod carts;
 mod catalog;
@@ -21,4 +22,5 @@ mod orders;
 mod payments;
 mod races;
 mod schema;
+mod seeds;
 mod users;
