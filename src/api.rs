@@ -63,6 +63,7 @@ pub fn document(currency: Currency) -> Value {
     let mut document: Value = serde_json::from_str(&service().spec()).expect("the document is JSON");
     document::complete(&mut document, currency);
     aliases::describe(&mut document);
+    document::prune(&mut document);
     document
 }
 

@@ -5,7 +5,8 @@ use cartwright::{
     clock::Timestamp,
     ids::JobId,
     jobs::{
-        State,
+        Queue, State,
+        api::JobState,
         store::{self, JobRow, Wanted},
     },
     programs,
@@ -14,7 +15,7 @@ use cartwright::{
 };
 use clap::{Args, Subcommand};
 
-use super::{open, say, told};
+use super::{open, say};
 
 /// How many jobs are listed; the rest is counted.
 const MOST: i64 = 100;
@@ -38,10 +39,10 @@ pub enum JobsCommand {
 pub struct ListArgs {
     /// Only of this queue: email, payment or stock
     #[arg(long)]
-    queue: Option<String>,
+    queue: Option<Queue>,
     /// Only in this state: pending (due now), scheduled (due later), running or dead (given up)
     #[arg(long)]
-    state: Option<String>,
+    state: Option<JobState>,
 }
 
 #[derive(Args)]
@@ -67,7 +68,7 @@ pub async fn run(command: JobsCommand, settings: &SettingArgs) -> anyhow::Result
 }
 
 async fn list(shop: &Shop, args: &ListArgs) -> anyhow::Result<()> {
-    let wanted = Wanted::read(args.queue.as_deref(), args.state.as_deref()).map_err(told)?;
+    let wanted = Wanted::of(args.queue, args.state);
     let now = shop.now();
     let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, MOST, 0).await?;
     if jobs.is_empty() {

@@ -13,6 +13,7 @@ pub fn add(document: &mut Value) {
     for (_, _, operation) in operations_mut(document) {
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap_or_default();
+            let name = if parameter["schema"]["format"] == "uuid" { "uuid" } else { name };
             if let Some(example) = examples["parameters"].get(name) {
                 parameter["example"] = example.clone();
             }

@@ -25,6 +25,17 @@ pub fn complete(document: &mut Value, currency: Currency) {
     examples::add(document);
 }
 
+/// Leaves out the shared answers and examples that no operation has. After everything else was said.
+pub fn prune(document: &mut Value) {
+    for kind in ["responses", "examples"] {
+        let said = document.to_string();
+        let used = |name: &String| said.contains(&format!("\"#/components/{kind}/{name}\""));
+        if let Some(parts) = document["components"][kind].as_object_mut() {
+            parts.retain(|name, _| used(name));
+        }
+    }
+}
+
 /// poem-openapi names JSON with a charset, which JSON does not have.
 fn name_media_types(document: &mut Value) {
     match document {

@@ -1,26 +1,32 @@
 //! What the schemas leave out: that a field may be null, that an answer always has all its fields, and how many decimals
 //! the store's currency has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::operations;
+use super::{operations, operations_mut};
 use crate::money::Currency;
 
 const PREFIX: &str = "#/components/schemas/";
 
 pub fn complete(document: &mut Value, currency: Currency) {
+    say_amounts_of_queries(document, currency);
     let asked = reachable(document, "requestBody");
     let required: Vec<(String, Value)> =
         schemas(document).map(|(name, schema)| (name, schema["required"].clone())).collect();
+    let kinds: BTreeMap<String, Value> =
+        schemas(document).map(|(name, schema)| (name, schema["type"].clone())).collect();
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
         say_amounts(schema, currency, asked.contains(name));
         say_ids(schema);
+        if asked.contains(name) {
+            say_forms(name, schema);
+        }
         // The problem's own `errors` is left out where there are none.
         match asked.contains(name) {
-            true => allow_null(schema, &never_null(name, &required)),
-            false if name != "Problem" => always_whole(schema),
+            true => allow_null(schema, &never_null(name, &required), &kinds),
+            false if name != "Problem" => always_whole(schema, &kinds),
             false => {}
         }
     }
@@ -67,18 +73,18 @@ fn never_null(name: &str, required: &[(String, Value)]) -> Vec<String> {
 }
 
 /// An optional field of a request may be null.
-fn allow_null(schema: &mut Value, never: &[String]) {
+fn allow_null(schema: &mut Value, never: &[String], kinds: &BTreeMap<String, Value>) {
     for name in optional(schema) {
         if !never.contains(&name) {
-            nullable(&mut schema["properties"][&name]);
+            nullable(&mut schema["properties"][&name], kinds);
         }
     }
 }
 
 /// An answer has all its fields: what is not there is null.
-fn always_whole(schema: &mut Value) {
+fn always_whole(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
     for name in optional(schema) {
-        nullable(&mut schema["properties"][&name]);
+        nullable(&mut schema["properties"][&name], kinds);
     }
     let names: Option<Vec<Value>> =
         schema["properties"].as_object().map(|properties| properties.keys().map(|name| name.clone().into()).collect());
@@ -93,10 +99,18 @@ fn optional(schema: &Value) -> Vec<String> {
     names.filter(|name| !required.contains(&name.as_str())).cloned().collect()
 }
 
-/// What stands beside a reference is not read, so a reference moves into `allOf`.
-fn nullable(property: &mut Value) {
+/// What stands beside a reference is not read, so a reference moves into `allOf`; and only what has a type can be null.
+fn nullable(property: &mut Value, kinds: &BTreeMap<String, Value>) {
+    if property.get("oneOf").is_some() {
+        property["oneOf"][0]["nullable"] = true.into();
+        return;
+    }
     if property.get("$ref").is_some() {
         *property = json!({"allOf": [property.take()]});
+    }
+    if property.get("allOf").is_some() {
+        let name = references(property).pop().unwrap_or_default();
+        property["type"] = kinds.get(&name).cloned().unwrap_or_default();
     }
     property["nullable"] = true.into();
 }
@@ -115,20 +129,54 @@ fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
         members.values_mut().for_each(|value| say_amounts(value, currency, asked));
         return;
     }
-    let (decimals, sign) = (currency.decimals, if asked { "" } else { "-?" });
-    let fraction = match (decimals, asked) {
-        (0, _) => String::new(),
-        (_, true) => format!("(\\.\\d{{1,{decimals}}})?"),
-        (_, false) => format!("\\.\\d{{{decimals}}}"),
-    };
-    let whole = if asked { "\\d{1,10}" } else { "\\d+" };
-    members.insert("pattern".into(), format!("^{sign}{whole}{fraction}$").into());
+    members.insert("pattern".into(), if asked { asked_pattern(currency) } else { told_pattern(currency) }.into());
     if asked {
         let description = members.remove("description").unwrap_or_default();
         let example = members.remove("example").unwrap_or_default();
         let number = json!({"type": "number", "minimum": 0, "maximum": 9_999_999_999.99_f64});
         let text = Value::Object(std::mem::take(members));
         *schema = json!({"oneOf": [text, number], "description": description, "example": example});
+    }
+}
+
+/// The amounts of queries, which are text only.
+fn say_amounts_of_queries(document: &mut Value, currency: Currency) {
+    for (_, _, operation) in operations_mut(document) {
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            if parameter["schema"]["format"] == "decimal" {
+                parameter["schema"]["pattern"] = asked_pattern(currency).into();
+            }
+        }
+    }
+}
+
+fn asked_pattern(currency: Currency) -> String {
+    match currency.decimals {
+        0 => r"^\d{1,10}$".to_owned(),
+        decimals => format!(r"^\d{{1,10}}(\.\d{{1,{decimals}}})?$"),
+    }
+}
+
+fn told_pattern(currency: Currency) -> String {
+    match currency.decimals {
+        0 => r"^-?\d+$".to_owned(),
+        decimals => format!(r"^-?\d+\.\d{{{decimals}}}$"),
+    }
+}
+
+/// What forms like to know beforehand. A password that fails here has a problem of its own, see `weak_password`; at the
+/// sign-in any may be tried.
+fn say_forms(name: &str, schema: &mut Value) {
+    for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        match field.as_str() {
+            "email" => property["format"] = "email".into(),
+            "password" | "new_password" if name != "Login" => {
+                property["format"] = "password".into();
+                property["minLength"] = 8.into();
+                property["maxLength"] = 128.into();
+            }
+            _ => {}
+        }
     }
 }
 

@@ -114,7 +114,7 @@ pub fn describe(document: &mut Value) {
         operation["operationId"] = format!("{name}At{}", camel(alias)).into();
         operation["summary"] = format!("The same as `{method} {canonical}`.").into();
         operation["deprecated"] = json!(true);
-        if let Some(parameters) = operation["parameters"].as_array_mut() {
+        if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
             parameters.retain(|parameter| own.is_empty() || parameter["name"] != name_of(own));
         }
         document["paths"][alias][method.to_lowercase()] = operation;

@@ -44,15 +44,22 @@ impl Schemas {
     }
 }
 
-/// What OpenAPI 3.0 says in its own way: what may be null, and an amount, whose faults its own reader tells better.
+/// What OpenAPI 3.0 says in its own way: what may be null; and what has a reader of its own that tells its faults better:
+/// amounts, passwords and words in any case.
 fn loosen(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(loosen),
         Value::Object(members) => {
             members.values_mut().for_each(loosen);
-            let may_be_null = members.remove("nullable").is_some();
-            if members.get("oneOf").is_some_and(|ways| ways[0]["format"] == "decimal") {
+            let mut may_be_null = members.remove("nullable").is_some();
+            if let Some(ways) = members.get("oneOf").filter(|ways| ways.to_string().contains("\"decimal\"")) {
+                may_be_null |= ways[0].get("anyOf").is_some();
                 *members = amount();
+            }
+            match members.get("format").and_then(Value::as_str) {
+                Some("password") => members.retain(|name, _| name != "minLength" && name != "maxLength"),
+                Some("any-case") => members.retain(|name, _| name != "enum"),
+                _ => {}
             }
             if may_be_null {
                 *schema = json!({"anyOf": [{"type": "null"}, schema.take()]});

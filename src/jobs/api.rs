@@ -19,7 +19,13 @@ use crate::{
     },
     ids::JobId,
     shop::Shop,
+    text_enum,
 };
+
+text_enum! {
+    /// `pending` is due now, `scheduled` later; `running` is held by a worker; `dead` was given up.
+    pub enum JobState { Pending = "pending", Scheduled = "scheduled", Running = "running", Dead = "dead" }
+}
 
 /// How a queue stands.
 #[derive(Object)]
@@ -44,8 +50,7 @@ struct JobView {
     id: JobId,
     queue: Queue,
     kind: String,
-    /// `pending`, `scheduled`, `running` or `dead`.
-    state: String,
+    state: JobState,
     attempts: i64,
     run_at: Timestamp,
     last_error: Option<String>,
@@ -53,12 +58,17 @@ struct JobView {
 }
 
 fn view(job: JobRow, now: Timestamp) -> JobView {
-    let scheduled = job.state == State::Pending && job.due_at > now;
+    let state = match job.state {
+        State::Pending if job.due_at > now => JobState::Scheduled,
+        State::Pending => JobState::Pending,
+        State::Running => JobState::Running,
+        State::Done | State::Dead => JobState::Dead, // done jobs are not shown
+    };
     JobView {
         id: job.id,
         queue: job.queue,
         kind: job.kind,
-        state: if scheduled { "scheduled".to_owned() } else { job.state.to_string() },
+        state,
         attempts: job.attempts,
         run_at: job.due_at,
         last_error: job.last_error,
@@ -67,28 +77,16 @@ fn view(job: JobRow, now: Timestamp) -> JobView {
 }
 
 impl Wanted {
-    /// Reads what people call a job's state.
-    ///
-    /// # Errors
-    /// 422 for a queue or state that does not exist.
-    pub fn read(queue: Option<&str>, state: Option<&str>) -> ApiResult<Self> {
-        let queue =
-            queue.map(str::parse).transpose().map_err(|why: String| Problem::invalid_field("queue", "enum", why))?;
+    #[must_use]
+    pub fn of(queue: Option<Queue>, state: Option<JobState>) -> Self {
         let (state, scheduled) = match state {
             None => (None, None),
-            Some("pending") => (Some(State::Pending), Some(false)),
-            Some("scheduled") => (Some(State::Pending), Some(true)),
-            Some("running") => (Some(State::Running), None),
-            Some("dead") => (Some(State::Dead), None),
-            Some(_) => {
-                return Err(Problem::invalid_field(
-                    "state",
-                    "enum",
-                    "must be one of pending, scheduled, running, dead",
-                ));
-            }
+            Some(JobState::Pending) => (Some(State::Pending), Some(false)),
+            Some(JobState::Scheduled) => (Some(State::Pending), Some(true)),
+            Some(JobState::Running) => (Some(State::Running), None),
+            Some(JobState::Dead) => (Some(State::Dead), None),
         };
-        Ok(Self { queue, state, scheduled })
+        Self { queue, state, scheduled }
     }
 }
 
@@ -127,14 +125,14 @@ impl JobsApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// `email`, `payment` or `stock`.
-        queue: Ask<String>,
-        /// `pending`, `scheduled`, `running` or `dead`.
-        state: Ask<String>,
+        /// Only those of this queue.
+        queue: Ask<Queue>,
+        /// Only those in this state.
+        state: Ask<JobState>,
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<JobView>> {
-        let wanted = Wanted::read(queue.get("queue")?.as_deref(), state.get("state")?.as_deref())?;
+        let wanted = Wanted::of(queue.get("queue")?, state.get("state")?);
         let (page, now) = (Page::asked(&page, &per_page)?, shop.now());
         let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect();

@@ -38,7 +38,11 @@ impl Claims {
     fn wait_for_next(&mut self) -> Waiting {
         let notices = self.notices.take().unwrap_or_else(|| self.shop.db.notices());
         let (shop, queue, held, stop) = (self.shop.clone(), self.queue, self.held.clone(), self.stop.clone());
-        Box::pin(next_claim(shop, queue, held, stop, notices))
+        // In a task of its own, because apalis stops asking when the worker is told to stop: a claim that nobody polls
+        // would keep its transaction, and so SQLite's one writer, from the very jobs that are to be finished.
+        let again = self.shop.db.clone();
+        let claiming = tokio::spawn(next_claim(shop, queue, held, stop, notices));
+        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, again.notices())) })
     }
 }
 
