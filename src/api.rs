@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
-    catalog::api::CatalogApi,
+    catalog::api::{BrandsApi, CategoriesApi, ProductsApi},
     document::{self, pages},
     http::{
         aliases,
@@ -38,7 +38,9 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
     let endpoints = (
         AccountsApi,
-        CatalogApi,
+        ProductsApi,
+        CategoriesApi,
+        BrandsApi,
         CartsApi,
         OrdersApi,
         PaymentsApi,
