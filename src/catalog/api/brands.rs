@@ -7,7 +7,10 @@ use super::{answer, commit_and_forget, conditional, paged};
 use crate::{
     accounts::Admin,
     cache::{Cached, Part},
-    catalog::{self, Brand, store, view::BrandView},
+    catalog::{
+        self, Brand, store,
+        view::{self, BrandView},
+    },
     http::{
         body::Body,
         paging::Page,
@@ -52,7 +55,10 @@ impl BrandsApi {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_brands(&mut shop.db.read().await?, page.size, page.offset()).await?;
-            Ok(Cached::new(json_bytes(&rows.into_iter().map(BrandView::from).collect::<Vec<_>>()), total))
+            Ok(Cached::new(
+                json_bytes(&rows.into_iter().map(|brand| view::brand(&shop, brand)).collect::<Vec<_>>()),
+                total,
+            ))
         };
         let list = answer(&shop, false, Part::Catalog, &format!("brands:{page:?}"), load).await?;
         Ok(paged(request, false, &list, page))
@@ -65,7 +71,7 @@ impl BrandsApi {
     async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Reply<BrandView>> {
         let load = async {
             let found = store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
-            Ok(Cached::new(json_bytes(&BrandView::from(found)), 1))
+            Ok(Cached::new(json_bytes(&view::brand(&shop, found)), 1))
         };
         let brand = answer(&shop, false, Part::Catalog, &format!("brand:{}", id.0), load).await?;
         Ok(conditional(request, false, &brand))
@@ -83,7 +89,7 @@ impl BrandsApi {
     ) -> ApiResult<Created<BrandView>> {
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
-        let made: BrandView = catalog::create_brand(&mut tx, &input.name, None).await?.into();
+        let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
         commit_and_forget(&shop, tx).await?;
         Ok(Created::json(&made).header("location", &format!("/api/brands/{}", made.id)))
     }
@@ -124,8 +130,8 @@ impl BrandsApi {
     #[oai(path = "/brands/:id", method = "delete", operation_id = "deleteBrand")]
     async fn delete_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        catalog::delete_brand(&mut tx, id.0).await?;
+        let brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        catalog::delete_brand(&mut tx, brand, shop.now()).await?;
         commit_and_forget(&shop, tx).await?;
         Ok(Done::Done)
     }
@@ -141,5 +147,5 @@ async fn change_brand(
     brand.name = input()?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
     commit_and_forget(shop, tx).await?;
-    Ok(Reply::json(&brand.into()))
+    Ok(Reply::json(&view::brand(shop, brand)))
 }

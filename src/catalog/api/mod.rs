@@ -2,6 +2,7 @@
 
 mod brands;
 mod categories;
+mod images;
 mod products;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::{
 
 pub use brands::BrandsApi;
 pub use categories::CategoriesApi;
+pub use images::ImagesApi;
 pub use products::ProductsApi;
 
 /// Anybody may keep an answer, but asks whether it still holds before using it.
