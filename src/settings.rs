@@ -101,8 +101,9 @@ Settings that are variables only, because flags show in `ps`:
   JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
   STRIPE_SECRET_KEY      Turns Stripe on
   STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks
-  AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY and AWS_REGION;
-                         AWS_ENDPOINT_URL for another S3 than Amazon's, AWS_ALLOW_HTTP=true for one without TLS
+  AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
+  AWS_REGION             Where the bucket is [default: us-east-1]
+  AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
   RUST_LOG               What is logged, e.g. info or cartwright=debug [default: info]
 
 Every setting may also stand in a file named .env in the current folder.";

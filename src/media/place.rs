@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use object_store::{
     ClientConfigKey, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
@@ -22,10 +22,20 @@ pub enum Place {
 pub struct Access(Box<AmazonS3Builder>);
 
 impl Access {
-    /// What the usual `AWS_…` variables say.
-    #[must_use]
-    pub fn from_env() -> Self {
-        Self(Box::new(AmazonS3Builder::from_env()))
+    /// What the usual `AWS_…` variables say, those that are set to nothing left aside.
+    fn from_env() -> Self {
+        let said = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
+        Self::new(said.fold(AmazonS3Builder::new(), |account, (name, value)| match name.to_ascii_lowercase().parse() {
+            Ok(key) => account.with_config(key, value),
+            Err(_) => account, // about something else
+        }))
+    }
+
+    /// Without TLS only where that is wanted. It would be refused later, and not so plainly.
+    fn is_encrypted_or_may_not_be(&self) -> bool {
+        let said = |key| self.0.get_config_value(&key).unwrap_or_default();
+        !said(AmazonS3ConfigKey::Endpoint).starts_with("http://")
+            || said(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true"
     }
 
     #[must_use]
@@ -63,8 +73,9 @@ impl Place {
                 std::fs::create_dir_all(folder).context("the folder cannot be made")?;
                 Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)))
             }
-            Self::Bucket { bucket, prefix, access: Access(account) } => {
-                let store = in_time((**account).clone()).with_bucket_name(bucket).build()?;
+            Self::Bucket { bucket, prefix, access } => {
+                ensure!(access.is_encrypted_or_may_not_be(), "for a bucket over http:// set AWS_ALLOW_HTTP=true");
+                let store = in_time((*access.0).clone()).with_bucket_name(bucket).build()?;
                 Ok(Arc::new(PrefixStore::new(store, prefix.as_str())))
             }
         }
@@ -103,6 +114,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Bucket { bucket, prefix, .. } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Self::Bucket { bucket, prefix, .. } => write!(f, "s3://{bucket}/{prefix}"),
         }
     }
@@ -116,7 +128,7 @@ mod tests {
     fn a_place_is_a_folder_or_a_bucket() {
         let read = |url| Place::read(url).map(|place| place.to_string());
         assert_eq!(read("file:///srv/media").as_deref(), Some("/srv/media"));
-        assert_eq!(read("s3://shop-media").as_deref(), Some("s3://shop-media/"));
+        assert_eq!(read("s3://shop-media").as_deref(), Some("s3://shop-media"));
         assert_eq!(read("s3://shop-media/a/b/").as_deref(), Some("s3://shop-media/a/b"));
         for refused in
             ["", "/srv/media", "file://", "s3://", "s3://b", "s3://shop media", "s3://shop/../x", "https://shop"]

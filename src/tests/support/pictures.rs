@@ -93,12 +93,12 @@ pub fn impostors() -> Vec<(&'static str, Vec<u8>)> {
         ("a PNG of 50,000 x 50,000 pixels", png(50_000, 50_000, &zeros(1))),
         ("a PNG of 8,001 pixels across", png(8_001, 1, &zeros(1))),
         ("a JPEG of 65,000 x 65,000 pixels", resized(&photo, 65_000)),
-        ("a PNG that needs half a gigabyte", deep_png(8_000, 8_000, &zeros(1))),
+        ("a PNG that needs half a gigabyte", deep_png(8_000, 8_000, &zeros(489))),
         ("a WebP that claims to be small", lying_webp()),
         ("a WebP with a piece of 4 GB", endless_webp()),
         ("a zlib bomb of 1 MB", png(100, 100, &zeros(1_000))),
-        ("a bomb in its colour profile", with_chunk(&good, b"iCCP", &[b"x\0\0", &zeros(200)[..]].concat())),
-        ("a PNG of 10,000 frames", with_chunk(&good, b"acTL", &[0, 0, 0x27, 0x10, 0, 0, 0, 0])),
+        ("a bomb in its colour profile", with_chunk(&good, *b"iCCP", &[b"x\0\0", &zeros(200)[..]].concat())),
+        ("a PNG of 10,000 frames", with_chunk(&good, *b"acTL", &[0, 0, 0x27, 0x10, 0, 0, 0, 0])),
         ("a WebP of 10,000 frames", animated_webp(10_000)),
         ("half a PNG", drawing(90, 90, ImageFormat::Png)[..300].to_vec()),
         ("half a JPEG", photo[..photo.len() / 2].to_vec()),
@@ -134,19 +134,19 @@ fn deep_png(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
 
 fn png_of(width: u32, height: u32, depth_and_color: [u8; 2], data: &[u8]) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &depth_and_color, &[0, 0, 0]].concat();
-    [PNG, &chunk(b"IHDR", &header), &chunk(b"IDAT", data), &chunk(b"IEND", b"")].concat()
+    [PNG, &chunk(*b"IHDR", &header), &chunk(*b"IDAT", data), &chunk(*b"IEND", b"")].concat()
 }
 
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
-    crc.update(kind);
+    crc.update(&kind);
     crc.update(data);
     let length = u32::try_from(data.len()).expect("a chunk is not that long");
-    [&length.to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
+    [&length.to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()].concat()
 }
 
 /// A PNG with one more chunk, right behind its header.
-fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn with_chunk(png: &[u8], kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let (header, rest) = png.split_at(PNG.len() + 25);
     [header, &chunk(kind, data), rest].concat()
 }
@@ -165,33 +165,33 @@ fn webp(chunks: &[Vec<u8>]) -> Vec<u8> {
     [b"RIFF", &u32::try_from(body.len()).expect("a small file").to_le_bytes()[..], &body].concat()
 }
 
-fn webp_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn webp_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let padding = vec![0; data.len() % 2];
     [&kind[..], &u32::try_from(data.len()).expect("a small chunk").to_le_bytes(), data, &padding].concat()
 }
 
 /// What an extended WebP begins with; it is of one pixel.
 fn canvas(flags: u8) -> Vec<u8> {
-    webp_chunk(b"VP8X", &[flags, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    webp_chunk(*b"VP8X", &[flags, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 /// One pixel on its canvas, 16,383 x 16,383 in its data.
 fn lying_webp() -> Vec<u8> {
     let frame = [&[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f][..], &[0; 64]].concat();
-    webp(&[canvas(0), webp_chunk(b"VP8 ", &frame)])
+    webp(&[canvas(0), webp_chunk(*b"VP8 ", &frame)])
 }
 
 fn endless_webp() -> Vec<u8> {
     let good = solid(1, 1, ImageFormat::WebP);
-    let mut exif = webp_chunk(b"EXIF", b"");
+    let mut exif = webp_chunk(*b"EXIF", b"");
     exif[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     webp(&[canvas(8), good[12..].to_vec(), exif])
 }
 
 fn animated_webp(frames: usize) -> Vec<u8> {
     let good = solid(1, 1, ImageFormat::WebP);
-    let frame = webp_chunk(b"ANMF", &[&[0; 16], &good[12..]].concat());
-    let mut chunks = vec![canvas(2), webp_chunk(b"ANIM", &[0; 6])];
+    let frame = webp_chunk(*b"ANMF", &[&[0; 16], &good[12..]].concat());
+    let mut chunks = vec![canvas(2), webp_chunk(*b"ANIM", &[0; 6])];
     chunks.extend(std::iter::repeat_n(frame, frames));
     webp(&chunks)
 }
