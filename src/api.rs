@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response, Route,
-    endpoint::StaticFilesEndpoint,
-    get, handler,
-    http::HeaderValue,
-    middleware::{Compression, NormalizePath, SetHeader, TrailingSlash},
+    Endpoint, EndpointExt, Response, Route, get, handler,
+    middleware::{Compression, NormalizePath, TrailingSlash},
     web::Data,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
@@ -16,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
-    catalog::api::CatalogApi,
+    catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
     document::{self, pages},
     http::{
         aliases,
@@ -26,6 +23,7 @@ use crate::{
     },
     inventory::api::InventoryApi,
     jobs::api::JobsApi,
+    media::files,
     money::Currency,
     orders::api::OrdersApi,
     payments::api::PaymentsApi,
@@ -38,7 +36,10 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
     let endpoints = (
         AccountsApi,
-        CatalogApi,
+        ProductsApi,
+        ImagesApi,
+        CategoriesApi,
+        BrandsApi,
         CartsApi,
         OrdersApi,
         PaymentsApi,
@@ -75,20 +76,20 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     let documented = Documented::of(&document);
     let service = service();
     let bare = service.spec();
-    let app = Route::new()
+    let api = Route::new()
         .at("/", get(welcome))
         .at("/openapi.json", get(openapi))
         .nest("/docs", pages::swagger(&service.swagger_ui_html(), &bare, &document))
         .nest("/reference", pages::scalar(&service.scalar_html(), &bare, &document))
         .nest("/problems", pages::problems())
-        .nest("/media", media(shop))
         .nest_no_strip("/api", service)
         .data(shop.clone())
         .data(schemas)
         .data(Arc::new(document))
         .with(NormalizePath::new(TrailingSlash::Trim))
-        .with(Compression::new())
-        .map_to_response();
+        .with(Compression::new());
+    // Pictures are compressed already.
+    let app = Route::new().nest("/media", files::endpoint(shop.media.clone())).nest("/", api).map_to_response();
     Edge::new(app, shop.clone(), documented)
 }
 
@@ -103,14 +104,4 @@ fn welcome(shop: Data<&Shop>) -> Response {
 #[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn openapi(document: Data<&Arc<Value>>) -> Response {
     Response::builder().content_type("application/json").body(document.to_string())
-}
-
-/// Files of the shop: never guessed at, never run.
-fn media(shop: &Shop) -> impl Endpoint + 'static {
-    let policy = HeaderValue::from_static("default-src 'none'; sandbox");
-    StaticFilesEndpoint::new(shop.media.folder()).with(
-        SetHeader::new()
-            .overriding("content-security-policy", policy)
-            .overriding("cache-control", "public, max-age=86400"),
-    )
 }

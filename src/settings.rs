@@ -16,7 +16,7 @@ use std::{
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{db, money::Currency};
+use crate::{db, media::place::Place, money::Currency};
 
 // What is written to the fields is what `--help` prints, where backticks and angle brackets would stand as they are.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
@@ -75,7 +75,7 @@ pub struct SettingArgs {
     /// How long an unpaid online order holds its stock
     #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
     reservation_ttl: String,
-    /// Where product images are kept: file://FOLDER [default: file://DATA_DIR/media]
+    /// Where pictures are kept: file://FOLDER, the same for all programs, or s3://BUCKET/PREFIX [default: file://DATA_DIR/media]
     #[arg(long, env = "MEDIA_URL", global = true)]
     media_url: Option<String>,
     /// The largest request body
@@ -101,6 +101,9 @@ Settings that are variables only, because flags show in `ps`:
   JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
   STRIPE_SECRET_KEY      Turns Stripe on
   STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks
+  AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
+  AWS_REGION             Where the bucket is [default: us-east-1]
+  AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
   RUST_LOG               What is logged, e.g. info or cartwright=debug [default: info]
 
 Every setting may also stand in a file named .env in the current folder.";
@@ -134,7 +137,7 @@ pub struct Settings {
     pub mail_from: String,
     pub stripe: Option<StripeSettings>,
     pub reservation_ttl: Duration,
-    pub media_dir: PathBuf,
+    pub media: Place,
     /// Bytes.
     pub body_limit: usize,
     pub cors_origins: Vec<String>,
@@ -236,7 +239,7 @@ impl SettingArgs {
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
-            media_dir: self.media_dir()?,
+            media: self.media()?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
             cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
             rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
@@ -288,9 +291,9 @@ impl SettingArgs {
         count.ok_or_else(|| wrong("WORKER_CONCURRENCY", &self.worker_concurrency, "write a number from 1 to 64"))
     }
 
-    fn media_dir(&self) -> Checked<PathBuf> {
-        let Some(url) = given(self.media_url.as_ref()) else { return Ok(self.data_dir.join("media")) };
-        url.strip_prefix("file://").map(PathBuf::from).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER"))
+    fn media(&self) -> Checked<Place> {
+        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Place::Folder(self.data_dir.join("media"))) };
+        Place::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
     }
 
     fn stripe(&self) -> Checked<Option<StripeSettings>> {

@@ -53,7 +53,8 @@ impl Shop {
             None => Cache::local(),
         };
         let mailer = Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?;
-        let media = Media::new(settings.media_dir.clone(), &settings.public_url);
+        let media = Media::new(settings.media.clone(), &settings.public_url)
+            .with_context(|| format!("MEDIA_URL: {} cannot be used", settings.media))?;
         let stripe = settings.stripe.as_ref().map(Stripe::new).transpose()?;
         let tokens = Tokens::new(&settings);
         let passwords = Passwords::new();

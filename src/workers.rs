@@ -2,6 +2,7 @@
 
 use crate::{
     accounts::jobs::{SendPasswordReset, SendVerification, TellPasswordChanged, TellSessionEnded},
+    catalog::jobs::DeletePictures,
     db,
     inventory::{
         self, jobs as stock,
@@ -37,11 +38,12 @@ pub fn payment() -> Worker {
         .takes_every::<CheckHanging>(payments::CHECK_EVERY)
 }
 
-/// The proofs that stock adds up, and the stock of unpaid orders that ran out of time.
+/// The proofs that stock adds up, the stock of unpaid orders that ran out of time, and pictures that nobody shows any more.
 #[must_use]
 pub fn stock() -> Worker {
     Worker::new(Queue::Stock)
         .takes::<ProveOrderStock>()
+        .takes::<DeletePictures>()
         .takes_every::<ReconcileStock>(stock::EVERY)
         .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
 }

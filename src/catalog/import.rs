@@ -128,13 +128,13 @@ fn given<T>(value: Option<T>) -> MaybeUndefined<T> {
 async fn show(tx: &mut Tx, product: ProductId, image: Option<String>, now: Timestamp) -> db::Result<()> {
     let Some(image) = image else { return Ok(()) };
     let shown = store::images_of(tx, product).await?;
-    if shown.iter().any(|(_, _, file)| *file == image) {
+    if shown.iter().any(|shown| shown.file == image) {
         return Ok(());
     }
-    for (_, id, _) in shown.iter().filter(|(_, _, file)| file.contains("://")) {
-        store::delete_image(tx, *id).await?;
+    for earlier in shown.iter().filter(|shown| shown.file.contains("://")) {
+        store::delete_image(tx, product, earlier.id).await?;
     }
-    store::insert_image(tx, product, &image, now).await
+    store::insert_image(tx, product, &image, None, now).await.map(drop)
 }
 
 /// Brands and categories by name, whatever its case; each is looked for once and made when missing.

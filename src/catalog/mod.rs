@@ -5,7 +5,9 @@
 //! deleted, only deactivated: their order lines stay true.
 
 pub mod api;
+pub mod images;
 pub mod import;
+pub mod jobs;
 pub mod list;
 mod search;
 pub mod shopify;
@@ -24,7 +26,8 @@ use crate::{
     money::Money,
 };
 
-pub use store::{any_products, find_product, insert_image};
+use images::Kept;
+pub use store::{any_products, find_product};
 
 /// A product as the database keeps it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -141,6 +144,8 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> db::R
     if store::was_ordered(tx, id).await? {
         store::deactivate_product(tx, id, now).await
     } else {
+        let shown = store::images_of(tx, id).await?.into_iter().map(Kept::from).collect();
+        images::discard(tx, shown, now).await?;
         store::delete_product(tx, id).await
     }
 }
@@ -188,11 +193,12 @@ pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Re
 
 /// # Errors
 /// 409 while products are of it.
-pub async fn delete_brand(tx: &mut Tx, id: BrandId) -> ApiResult<()> {
-    if store::brand_has_products(tx, id).await? {
+pub async fn delete_brand(tx: &mut Tx, mut brand: Brand, now: Timestamp) -> ApiResult<()> {
+    if store::brand_has_products(tx, brand.id).await? {
         return Err(in_use("brand"));
     }
-    Ok(store::delete_brand(tx, id).await?)
+    images::set_logo(tx, &mut brand, None, now).await?;
+    Ok(store::delete_brand(tx, brand.id).await?)
 }
 
 fn in_use(what: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! The SQL of products, categories and brands.
 
-use super::{Brand, Category, NewProduct, Product};
+use super::{Brand, Category, NewProduct, Product, images::Image};
 use crate::{
     clock::Timestamp,
     db::{Result, Tx},
@@ -90,34 +90,69 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId) -> Result<()> {
     tx.query("DELETE FROM products WHERE id = $1").bind(id).execute().await.map(drop)
 }
 
-pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<(ProductId, ImageId, String)>> {
-    tx.query("SELECT product_id, id, file FROM product_images WHERE product_id = $1 ORDER BY id")
+pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<Image>> {
+    tx.query("SELECT product_id, id, file, thumbnail FROM product_images WHERE product_id = $1 ORDER BY id")
         .bind(id)
         .fetch_all()
         .await
 }
 
 /// The images of a page of products.
-pub async fn images_of_all(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<(ProductId, ImageId, String)>> {
-    tx.query("SELECT product_id, id, file FROM product_images WHERE product_id IN")
+pub async fn images_of_all(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<Image>> {
+    tx.query("SELECT product_id, id, file, thumbnail FROM product_images WHERE product_id IN")
         .push_list(ids)
         .push(" ORDER BY id")
         .fetch_all()
         .await
 }
 
-pub async fn insert_image(tx: &mut Tx, product: ProductId, file: &str, now: Timestamp) -> Result<()> {
-    tx.query("INSERT INTO product_images (product_id, file, created_at) VALUES ($1, $2, $3)")
-        .bind(product)
-        .bind(file.to_owned())
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
+pub async fn count_images(tx: &mut Tx, product: ProductId) -> Result<i64> {
+    let (count,) =
+        tx.query("SELECT COUNT(*) FROM product_images WHERE product_id = $1").bind(product).fetch_one().await?;
+    Ok(count)
 }
 
-pub async fn delete_image(tx: &mut Tx, id: ImageId) -> Result<()> {
-    tx.query("DELETE FROM product_images WHERE id = $1").bind(id).execute().await.map(drop)
+pub async fn insert_image(
+    tx: &mut Tx,
+    product: ProductId,
+    file: &str,
+    thumbnail: Option<&str>,
+    now: Timestamp,
+) -> Result<Image> {
+    tx.query(
+        "INSERT INTO product_images (product_id, file, thumbnail, created_at) VALUES ($1, $2, $3, $4)
+         RETURNING product_id, id, file, thumbnail",
+    )
+    .bind(product)
+    .bind(file.to_owned())
+    .bind(thumbnail.map(ToOwned::to_owned))
+    .bind(now)
+    .fetch_one()
+    .await
+}
+
+pub async fn delete_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Result<Option<Image>> {
+    tx.query("DELETE FROM product_images WHERE product_id = $1 AND id = $2 RETURNING product_id, id, file, thumbnail")
+        .bind(product)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+/// Whether anything refers to a file.
+pub async fn is_shown(tx: &mut Tx, file: &str) -> Result<bool> {
+    let image: Option<(ImageId,)> = tx
+        .query("SELECT id FROM product_images WHERE file = $1 LIMIT 1")
+        .bind(file.to_owned())
+        .fetch_optional()
+        .await?;
+    let logo: Option<(BrandId,)> =
+        tx.query("SELECT id FROM brands WHERE logo = $1 LIMIT 1").bind(file.to_owned()).fetch_optional().await?;
+    Ok(image.is_some() || logo.is_some())
+}
+
+pub async fn touch_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> Result<()> {
+    tx.query("UPDATE products SET updated_at = $2 WHERE id = $1").bind(id).bind(now).execute().await.map(drop)
 }
 
 pub async fn slug_exists(tx: &mut Tx, table: &'static str, slug: &str) -> Result<bool> {
@@ -250,6 +285,11 @@ pub async fn update_brand(tx: &mut Tx, brand: &Brand) -> Result<u64> {
         .bind(brand.slug.clone())
         .execute()
         .await
+}
+
+pub async fn set_logo(tx: &mut Tx, id: BrandId, logo: Option<&str>) -> Result<()> {
+    let change = tx.query("UPDATE brands SET logo = $2 WHERE id = $1").bind(id).bind(logo.map(ToOwned::to_owned));
+    change.execute().await.map(drop)
 }
 
 pub async fn brand_has_products(tx: &mut Tx, id: BrandId) -> Result<bool> {

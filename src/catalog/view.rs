@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use poem_openapi::Object;
 
-use super::{Brand, Category, Product, store};
+use super::{Brand, Category, Product, images::Image, store};
 use crate::{
     clock::Timestamp,
     db::{Result, Tx},
@@ -38,14 +38,14 @@ pub struct BrandView {
     pub name: String,
     /// The name as it may stand in an address.
     pub slug: String,
-    /// The address of its logo.
+    /// The address of its logo; `null` without one.
     pub logo: Option<String>,
 }
 
-impl From<Brand> for BrandView {
-    fn from(brand: Brand) -> Self {
-        Self { id: brand.id, name: brand.name, slug: brand.slug, logo: brand.logo }
-    }
+#[must_use]
+pub fn brand(shop: &Shop, brand: Brand) -> BrandView {
+    let logo = brand.logo.map(|file| shop.media.url(&file));
+    BrandView { id: brand.id, name: brand.name, slug: brand.slug, logo }
 }
 
 /// A product.
@@ -81,22 +81,24 @@ pub struct ProductView {
 #[oai(rename = "Image")]
 pub struct ImageView {
     pub id: ImageId,
+    /// Where it is. What is there never changes and may be kept for ever.
     pub url: String,
+    /// Where a small copy is, which fits in 400 x 400 pixels. The same as `url` when the image is no larger.
     pub thumbnail_url: String,
 }
 
 /// One product with its images.
 pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
     let images = store::images_of(tx, product.id).await?;
-    Ok(shown(shop, product, images.into_iter().map(|(_, id, file)| image(shop, id, &file)).collect()))
+    Ok(shown(shop, product, images.iter().map(|shown| image(shop, shown)).collect()))
 }
 
 /// A page of products with their images.
 pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();
-    for (of, id, file) in store::images_of_all(tx, &ids).await? {
-        images.entry(of).or_default().push(image(shop, id, &file));
+    for shown in store::images_of_all(tx, &ids).await? {
+        images.entry(shown.product_id).or_default().push(image(shop, &shown));
     }
     Ok(products
         .into_iter()
@@ -107,9 +109,10 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
         .collect())
 }
 
-fn image(shop: &Shop, id: ImageId, file: &str) -> ImageView {
-    let url = shop.media.url(file);
-    ImageView { id, thumbnail_url: url.clone(), url }
+#[must_use]
+pub fn image(shop: &Shop, image: &Image) -> ImageView {
+    let thumbnail = image.thumbnail.as_ref().unwrap_or(&image.file);
+    ImageView { id: image.id, url: shop.media.url(&image.file), thumbnail_url: shop.media.url(thumbnail) }
 }
 
 fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {

@@ -82,7 +82,7 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
     let mut findings = vec![
         ("settings", Fine("every value can be used".to_owned())),
         ("DATA_DIR", folder(&settings.data_dir).await),
-        ("MEDIA_URL", folder(&settings.media_dir).await),
+        ("MEDIA_URL", media(&shop).await),
         ("DATABASE_URL", database(&shop).await),
         ("REDIS_URL", redis(&shop).await),
         ("e-mail", mail(&shop).await),
@@ -124,6 +124,13 @@ async fn folder(folder: &Path) -> Finding {
             "{} cannot be written ({error}); give this user the right to, or name another folder",
             folder.display()
         )),
+    }
+}
+
+async fn media(shop: &Shop) -> Finding {
+    match in_time(shop.media.can_be_written()).await {
+        Ok(what) => Fine(what),
+        Err(why) => Fail(why),
     }
 }
 

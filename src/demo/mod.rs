@@ -13,7 +13,10 @@ use tokio::task::JoinSet;
 use crate::{
     accounts::{self, NewUser, Role, User},
     cache::Part,
-    catalog::{self, NewProduct},
+    catalog::{
+        self, NewProduct,
+        images::{self, Kept},
+    },
     clock::Timestamp,
     db::Tx,
     http::problem::ApiResult,
@@ -193,7 +196,7 @@ async fn fill_shelves(
     currency: Currency,
     catalog: &Catalog,
     shelves: &Shelves,
-    pictures: &HashMap<String, String>,
+    pictures: &HashMap<String, Kept>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let mut arrived = now;
@@ -210,8 +213,8 @@ async fn fill_shelves(
             sku: None,
         };
         let made = catalog::create_product(tx, new, arrived).await?;
-        if let Some(file) = pictures.get(&product.slug) {
-            catalog::insert_image(tx, made.id, file, arrived).await?;
+        if let Some(picture) = pictures.get(&product.slug) {
+            images::show(tx, made.id, picture, arrived).await?;
         }
         arrived = arrived - Duration::from_hours(7);
     }
@@ -227,7 +230,7 @@ fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
 }
 
 /// Draws every product's picture, on all cores, and keeps it with the shop's files.
-async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, String>> {
+async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
     let mut drawing = JoinSet::new();
     for product in &catalog.products {
         let (slug, category) = (product.slug.clone(), product.category.clone());
@@ -236,10 +239,7 @@ async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap
     let mut hung = HashMap::new();
     while let Some(drawn) = drawing.join_next().await {
         let (slug, picture) = drawn??;
-        let file = format!("demo-{slug}.png");
-        let kept = shop.media.put(&file, picture).await;
-        kept.with_context(|| format!("MEDIA_URL: {} cannot be written", shop.media.folder().display()))?;
-        hung.insert(slug, file);
+        hung.insert(slug, images::keep(shop, picture).await.context("MEDIA_URL: the pictures cannot be written")?);
     }
     Ok(hung)
 }

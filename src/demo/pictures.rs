@@ -14,24 +14,27 @@
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, Pixel, Rgb, RgbImage};
 
+use crate::media::picture::{self, Encoded, Kind, Picture};
+
 const SIDE: u32 = 600;
 const MIDDLE: f32 = 300.0;
 
-/// The picture of one product: a PNG of 600 x 600 pixels, always the same for the same product.
+/// The picture of one product: a PNG of 600 x 600 pixels and its thumbnail, always the same for the same product.
 ///
 /// # Errors
-/// Whatever the PNG encoder reports.
-pub fn draw(slug: &str, category: &str) -> Result<Vec<u8>, ImageError> {
+/// Whatever the encoders report.
+pub fn draw(slug: &str, category: &str) -> Result<Picture, ImageError> {
     let colors = Colors::of(category);
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
     for shape in still_life(&colors, Dice::of(slug)) {
         shape.paint(&mut picture);
     }
 
-    let mut png = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Default, FilterType::Up);
+    let mut bytes = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up);
     encoder.write_image(&picture, SIDE, SIDE, ExtendedColorType::Rgb8)?;
-    Ok(png)
+    let thumbnail = picture::thumbnail(&picture.into(), None)?;
+    Ok(Picture { image: Encoded { bytes, kind: Kind::Png }, thumbnail })
 }
 
 /// Width and height as shares of a size, then how round the top and the bottom corners are.
@@ -208,21 +211,25 @@ impl Dice {
 mod tests {
     use super::*;
 
+    fn drawn(slug: &str, category: &str) -> Vec<u8> {
+        draw(slug, category).unwrap().image.bytes
+    }
+
     #[test]
     fn a_product_always_gets_the_same_picture() {
-        assert_eq!(draw("stoneware-mug", "coffee-tea").unwrap(), draw("stoneware-mug", "coffee-tea").unwrap());
+        assert_eq!(drawn("stoneware-mug", "coffee-tea"), drawn("stoneware-mug", "coffee-tea"));
     }
 
     #[test]
     fn two_products_and_two_categories_look_different() {
-        let mug = draw("stoneware-mug", "coffee-tea").unwrap();
-        assert_ne!(mug, draw("cast-iron-teapot", "coffee-tea").unwrap());
-        assert_ne!(mug, draw("stoneware-mug", "kitchen").unwrap());
+        let mug = drawn("stoneware-mug", "coffee-tea");
+        assert_ne!(mug, drawn("cast-iron-teapot", "coffee-tea"));
+        assert_ne!(mug, drawn("stoneware-mug", "kitchen"));
     }
 
     #[test]
     fn a_picture_is_a_small_png_of_600_by_600() {
-        let png = draw("stoneware-mug", "coffee-tea").unwrap();
+        let png = drawn("stoneware-mug", "coffee-tea");
         let picture = image::load_from_memory(&png).unwrap();
         assert_eq!((picture.width(), picture.height()), (SIDE, SIDE));
         assert!(png.len() < 30_000, "{} bytes", png.len());

@@ -16,3 +16,4 @@ pub mod reply;
 pub mod schema;
 pub mod server;
 pub mod tags;
+pub mod upload;

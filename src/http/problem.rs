@@ -98,6 +98,7 @@ impl Problem {
         // A single fault of a kind that clients switch on gives the problem its name.
         let code = match errors.as_slice() {
             [one] if one.code == "weak_password" => "weak_password",
+            [one] if one.code == "invalid_image" => "invalid_image",
             [one] if one.code == "invalid_ordering" => "invalid_ordering",
             _ => "validation_failed",
         };

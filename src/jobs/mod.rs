@@ -59,18 +59,34 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Makes the job part of this transaction. It is due at once.
     fn enqueue(&self, tx: &mut Tx, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
-        enqueue(self, tx, now, None)
+        enqueue(self, tx, now, now, None)
     }
 
     /// The same, at most once for each `key`, whoever asks.
     fn enqueue_once(&self, tx: &mut Tx, key: String, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
-        enqueue(self, tx, now, Some(key))
+        enqueue(self, tx, now, now, Some(key))
+    }
+
+    /// The same, due after `wait`, unless it is [withdrawn](withdraw) by its key before.
+    fn enqueue_later(
+        &self,
+        tx: &mut Tx,
+        key: String,
+        wait: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = db::Result<()>> + Send {
+        enqueue(self, tx, now + wait, now, Some(key))
     }
 }
 
-async fn enqueue<J: Job>(job: &J, tx: &mut Tx, now: Timestamp, key: Option<String>) -> db::Result<()> {
+/// Takes back a job that was enqueued for later; `false` when it has begun.
+pub async fn withdraw(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::withdraw(tx, key).await
+}
+
+async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
     let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
-    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, key, request_id: telemetry::request_id() };
+    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() };
     store::insert(tx, new, now).await?;
     tx.notify(J::QUEUE.as_str());
     Ok(())

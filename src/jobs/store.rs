@@ -14,6 +14,7 @@ pub struct NewJob {
     pub queue: Queue,
     pub kind: &'static str,
     pub payload: String,
+    pub due: Timestamp,
     pub key: Option<String>,
     pub request_id: Option<String>,
 }
@@ -21,7 +22,7 @@ pub struct NewJob {
 pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     tx.query(
         "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
-         VALUES ($1, $2, $3, 'pending', $6, $4, $5, $6) ON CONFLICT (unique_key) DO NOTHING",
+         VALUES ($1, $2, $3, 'pending', $7, $4, $5, $6) ON CONFLICT (unique_key) DO NOTHING",
     )
     .bind(job.queue)
     .bind(job.kind)
@@ -29,9 +30,15 @@ pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     .bind(job.key)
     .bind(job.request_id)
     .bind(now)
+    .bind(job.due)
     .execute()
     .await?;
     Ok(())
+}
+
+pub async fn withdraw(tx: &mut Tx, key: &str) -> Result<bool> {
+    let withdrawn = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
+    Ok(withdrawn.execute().await? == 1)
 }
 
 /// Takes the job that has been due for longest, if there is one, and dates its lease.

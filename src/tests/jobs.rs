@@ -260,7 +260,14 @@ on_both_engines! {
 
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
-    let new = store::NewJob { queue: Queue::Email, kind, payload: payload.to_owned(), key: None, request_id: None };
+    let new = store::NewJob {
+        queue: Queue::Email,
+        kind,
+        payload: payload.to_owned(),
+        due: shop.now(),
+        key: None,
+        request_id: None,
+    };
     let mut tx = shop.db().write().await.unwrap();
     store::insert(&mut tx, new, shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();

@@ -18,6 +18,7 @@ mod http;
 mod jobs;
 mod letters;
 mod limits;
+mod media;
 mod orders;
 mod payments;
 mod races;

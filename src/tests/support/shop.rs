@@ -127,6 +127,11 @@ impl TestShop {
         &self.http
     }
 
+    /// Where its pictures are, unless they are in a bucket.
+    pub fn media_folder(&self) -> PathBuf {
+        self.house.folder.join("media")
+    }
+
     pub fn mail(&self) -> &MailServer {
         &self.house.mail
     }

@@ -1,0 +1,151 @@
+//! The endpoints of brands.
+
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path};
+
+use super::{answer, commit_and_forget, conditional, paged};
+use crate::{
+    accounts::Admin,
+    cache::{Cached, Part},
+    catalog::{
+        self, Brand, store,
+        view::{self, BrandView},
+    },
+    http::{
+        body::Body,
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Created, Done, List, Reply, json_bytes},
+        tags::Tag,
+    },
+    ids::BrandId,
+    shop::Shop,
+};
+
+/// A brand to be made, or as it is to be.
+#[derive(Object)]
+struct BrandInput {
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: String,
+}
+
+/// What is to be different about a brand.
+#[derive(Object)]
+struct BrandPatch {
+    #[oai(validator(min_length = 1, max_length = 255))]
+    name: Option<String>,
+}
+
+pub struct BrandsApi;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Catalog")]
+impl BrandsApi {
+    /// Lists brands.
+    ///
+    /// In the order they were made. Takes no sign-in.
+    #[oai(path = "/brands", method = "get", operation_id = "listBrands")]
+    async fn list_brands(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<BrandView>> {
+        let page = Page::asked(&page, &per_page)?;
+        let load = async {
+            let (rows, total) = store::list_brands(&mut shop.db.read().await?, page.size, page.offset()).await?;
+            Ok(Cached::new(
+                json_bytes(&rows.into_iter().map(|brand| view::brand(&shop, brand)).collect::<Vec<_>>()),
+                total,
+            ))
+        };
+        let list = answer(&shop, false, Part::Catalog, &format!("brands:{page:?}"), load).await?;
+        Ok(paged(request, false, &list, page))
+    }
+
+    /// Shows a brand.
+    ///
+    /// Its products are at `GET /api/products?brand={id}`.
+    #[oai(path = "/brands/:id", method = "get", operation_id = "getBrand")]
+    async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Reply<BrandView>> {
+        let load = async {
+            let found = store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
+            Ok(Cached::new(json_bytes(&view::brand(&shop, found)), 1))
+        };
+        let brand = answer(&shop, false, Part::Catalog, &format!("brand:{}", id.0), load).await?;
+        Ok(conditional(request, false, &brand))
+    }
+
+    /// Makes a brand.
+    ///
+    /// Its slug is made from the name, and made unique.
+    #[oai(path = "/brands", method = "post", operation_id = "createBrand")]
+    async fn create_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        body: Body<BrandInput>,
+    ) -> ApiResult<Created<BrandView>> {
+        let input = body.check()?;
+        let mut tx = shop.db.write().await?;
+        let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
+        commit_and_forget(&shop, tx).await?;
+        Ok(Created::json(&made).header("location", &format!("/api/brands/{}", made.id)))
+    }
+
+    /// Replaces a brand.
+    ///
+    /// The slug stays, so that links go on working.
+    #[oai(path = "/brands/:id", method = "put", operation_id = "replaceBrand")]
+    async fn replace_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        body: Body<BrandInput>,
+    ) -> ApiResult<Reply<BrandView>> {
+        change_brand(&shop, id.0, || body.check().map(|input| Some(input.name))).await
+    }
+
+    /// Changes a brand.
+    ///
+    /// The slug stays, so that links go on working.
+    #[oai(path = "/brands/:id", method = "patch", operation_id = "changeBrand")]
+    async fn change_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        body: Body<BrandPatch>,
+    ) -> ApiResult<Reply<BrandView>> {
+        change_brand(&shop, id.0, || body.check().map(|input| input.name)).await
+    }
+
+    /// Deletes a brand that has no products.
+    ///
+    /// Move or delete its products first.
+    ///
+    /// Problems: `in_use`.
+    #[oai(path = "/brands/:id", method = "delete", operation_id = "deleteBrand")]
+    async fn delete_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        catalog::delete_brand(&mut tx, brand, shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        Ok(Done::Done)
+    }
+}
+
+async fn change_brand(
+    shop: &Shop,
+    id: BrandId,
+    input: impl FnOnce() -> ApiResult<Option<String>>,
+) -> ApiResult<Reply<BrandView>> {
+    let mut tx = shop.db.write().await?;
+    let mut brand: Brand = store::lock_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    brand.name = input()?.unwrap_or(brand.name);
+    store::update_brand(&mut tx, &brand).await?;
+    commit_and_forget(shop, tx).await?;
+    Ok(Reply::json(&view::brand(shop, brand)))
+}

@@ -1,0 +1,110 @@
+//! The endpoints of products' images and brands' logos.
+//!
+//! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
+
+use poem::web::Data;
+use poem_openapi::{OpenApi, param::Path};
+
+use super::commit_and_forget;
+use crate::{
+    accounts::Admin,
+    catalog::{
+        images, store,
+        view::{self, BrandView, ImageView},
+    },
+    http::{
+        problem::{ApiResult, Problem},
+        reply::{Created, Done, Reply},
+        tags::Tag,
+        upload::Upload,
+    },
+    ids::{BrandId, ImageId, ProductId},
+    shop::Shop,
+};
+
+pub struct ImagesApi;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Catalog")]
+impl ImagesApi {
+    /// Adds an image to a product.
+    ///
+    /// Send the file as the part `image` of a form, as a file input of a browser does. JPEG, PNG and WebP are taken, at
+    /// most 8 MiB and 8,000 x 8,000 pixels, not animated; anything else: 422 `invalid_image`, and `detail` says why. The
+    /// picture is turned upright, stripped of what its camera wrote into it and saved anew with a thumbnail. It comes
+    /// behind the product's other images, of which the first is its `image`; with 20 of them: 409 `too_many_images`.
+    #[oai(path = "/products/:id/images", method = "post", operation_id = "addProductImage")]
+    async fn add_product_image(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        upload: Upload,
+    ) -> ApiResult<Created<ImageView>> {
+        let mut tx = shop.db.read().await?;
+        store::find_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        images::check_room(&mut tx, id.0).await?;
+        drop(tx);
+        let kept = images::keep(&shop, shop.media.take_in(upload.image()?).await?).await?;
+
+        let mut tx = shop.db.write().await?;
+        store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        images::check_room(&mut tx, id.0).await?;
+        let image = images::show(&mut tx, id.0, &kept, shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        let image = view::image(&shop, &image);
+        Ok(Created::json(&image).header("location", &image.url))
+    }
+
+    /// Takes an image of a product away.
+    ///
+    /// Its files are deleted soon after. The next image, if there is one, takes the first one's place.
+    #[oai(path = "/products/:id/images/:image_id", method = "delete", operation_id = "deleteProductImage")]
+    async fn delete_product_image(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        image_id: Path<ImageId>,
+    ) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        images::take_down(&mut tx, id.0, image_id.0, shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        Ok(Done::Done)
+    }
+
+    /// Gives a brand its logo, or another one.
+    ///
+    /// The file is sent and judged like a product's image. The brand's `logo` is its address from then on.
+    #[oai(path = "/brands/:id/logo", method = "put", operation_id = "setBrandLogo")]
+    async fn set_brand_logo(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        upload: Upload,
+    ) -> ApiResult<Reply<BrandView>> {
+        store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
+        let mut picture = shop.media.take_in(upload.image()?).await?;
+        picture.thumbnail = None;
+        let kept = images::keep(&shop, picture).await?;
+
+        let mut tx = shop.db.write().await?;
+        let mut brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        images::set_logo(&mut tx, &mut brand, Some(kept), shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        Ok(Reply::json(&view::brand(&shop, brand)))
+    }
+
+    /// Takes a brand's logo away.
+    ///
+    /// A brand without one answers 204 as well.
+    #[oai(path = "/brands/:id/logo", method = "delete", operation_id = "deleteBrandLogo")]
+    async fn delete_brand_logo(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let mut brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        images::set_logo(&mut tx, &mut brand, None, shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        Ok(Done::Done)
+    }
+}

@@ -1,0 +1,139 @@
+//! Where files are kept: in a folder of this machine, or in a bucket of whoever speaks S3.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, ensure};
+use object_store::{
+    ClientConfigKey, ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    local::LocalFileSystem,
+    path::Path,
+    prefix::PrefixStore,
+};
+
+#[derive(Clone, Debug)]
+pub enum Place {
+    Folder(PathBuf),
+    Bucket { bucket: String, prefix: String, access: Access },
+}
+
+/// Where S3 is and whose keys open it.
+#[derive(Clone)]
+pub struct Access(Box<AmazonS3Builder>);
+
+impl Access {
+    /// What the usual `AWS_…` variables say, those that are set to nothing left aside.
+    fn from_env() -> Self {
+        let said = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
+        Self::new(said.fold(AmazonS3Builder::new(), |account, (name, value)| match name.to_ascii_lowercase().parse() {
+            Ok(key) => account.with_config(key, value),
+            Err(_) => account, // about something else
+        }))
+    }
+
+    /// Without TLS only where that is wanted. It would be refused later, and not so plainly.
+    fn is_encrypted_or_may_not_be(&self) -> bool {
+        let said = |key| self.0.get_config_value(&key).unwrap_or_default();
+        !said(AmazonS3ConfigKey::Endpoint).starts_with("http://")
+            || said(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true"
+    }
+
+    #[must_use]
+    pub fn new(account: AmazonS3Builder) -> Self {
+        Self(Box::new(account))
+    }
+}
+
+/// Without the keys.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Access(…)")
+    }
+}
+
+impl Place {
+    /// Reads `file://FOLDER` or `s3://BUCKET/PREFIX`; the prefix may be left out.
+    #[must_use]
+    pub fn read(url: &str) -> Option<Self> {
+        if let Some(folder) = url.strip_prefix("file://") {
+            return (!folder.is_empty()).then(|| Self::Folder(folder.into()));
+        }
+        let (bucket, prefix) = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))?;
+        let named =
+            bucket.len() >= 3 && bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+        let prefix = Path::parse(prefix.trim_end_matches('/')).ok()?.to_string();
+        named.then(|| Self::Bucket { bucket: bucket.to_owned(), prefix, access: Access::from_env() })
+    }
+
+    /// # Errors
+    /// When the folder is not there and cannot be made, or an `AWS_…` variable cannot be used.
+    pub fn open(&self) -> anyhow::Result<Arc<dyn ObjectStore>> {
+        match self {
+            Self::Folder(folder) => {
+                std::fs::create_dir_all(folder).context("the folder cannot be made")?;
+                Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)))
+            }
+            Self::Bucket { bucket, prefix, access } => {
+                ensure!(access.is_encrypted_or_may_not_be(), "for a bucket over http:// set AWS_ALLOW_HTTP=true");
+                let store = in_time((*access.0).clone()).with_bucket_name(bucket).build()?;
+                Ok(Arc::new(PrefixStore::new(store, prefix.as_str())))
+            }
+        }
+    }
+
+    /// What to do when it cannot be written.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "give this user the right to, or name another folder",
+            Self::Bucket { .. } => {
+                "check that the bucket exists and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
+            }
+        }
+    }
+}
+
+/// Whoever waits for S3 is a person: 5 s to connect, 15 s for an answer or for more of it, and two more tries.
+fn in_time(account: AmazonS3Builder) -> AmazonS3Builder {
+    let limits = [
+        (ClientConfigKey::ConnectTimeout, "5s"),
+        (ClientConfigKey::ReadTimeout, "15s"),
+        // A file may take long to send to a browser that is slow itself.
+        (ClientConfigKey::Timeout, "10m"),
+    ];
+    let retries = RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(10), ..RetryConfig::default() };
+    limits
+        .into_iter()
+        .fold(account, |account, (key, limit)| account.with_config(AmazonS3ConfigKey::Client(key), limit))
+        .with_retry(retries)
+        // Not everybody who speaks S3 can delete many files at once.
+        .with_disable_bulk_delete(true)
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Bucket { bucket, prefix, .. } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::Bucket { bucket, prefix, .. } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_place_is_a_folder_or_a_bucket() {
+        let read = |url| Place::read(url).map(|place| place.to_string());
+        assert_eq!(read("file:///srv/media").as_deref(), Some("/srv/media"));
+        assert_eq!(read("s3://shop-media").as_deref(), Some("s3://shop-media"));
+        assert_eq!(read("s3://shop-media/a/b/").as_deref(), Some("s3://shop-media/a/b"));
+        for refused in
+            ["", "/srv/media", "file://", "s3://", "s3://b", "s3://shop media", "s3://shop/../x", "https://shop"]
+        {
+            assert_eq!(read(refused), None, "{refused}");
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Pictures: taken in from admins, shown to everybody, gone when nothing shows them.
+
+use std::time::Duration;
+
+use cartwright::{
+    catalog::{
+        images::{self, Kept},
+        jobs::DeletePictures,
+    },
+    jobs::Job,
+    media::picture,
+};
+use image::{DynamicImage, GenericImageView, ImageFormat};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Person, Product, TestShop,
+    answer::{Answer, Ask},
+    pictures::{drawing, exif, impostors, photo, solid, turned_png},
+    s3::S3StandIn,
+};
+
+on_both_engines! {
+    async fn a_photo_is_shown_upright_with_a_thumbnail_and_without_what_its_camera_wrote(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        // The camera lay on its side: to the right, where its top is, goes what was on the left.
+        let file = photo(1_600, 1_000, &exif(6, "Ada's own camera"));
+        assert!((5 << 20..8 << 20).contains(&file.len()), "{} bytes", file.len());
+        let image = boss.adds_image(&mug, &file).await.is(201);
+        assert_eq!(image.header("location"), image["url"]);
+
+        let (url, small) = (path(&image["url"]), path(&image["thumbnail_url"]));
+        let (shown, thumbnail) = (shop.visitor().get(&url).await.is(200), shop.visitor().get(&small).await.is(200));
+        for answer in [&shown, &thumbnail] {
+            assert_eq!(answer.header("content-type"), "image/jpeg");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            assert_eq!(answer.header("content-security-policy"), "default-src 'none'; sandbox");
+            assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+            assert_eq!(answer.header("content-length"), answer.bytes().len().to_string());
+            for left in [&b"Exif"[..], b"Ada's own camera"] {
+                assert!(!answer.bytes().windows(left.len()).any(|bytes| bytes == left), "{left:?} is still there");
+            }
+        }
+        assert_eq!(decoded(&shown).dimensions(), (1_000, 1_600));
+        assert_eq!(decoded(&thumbnail).dimensions(), (250, 400));
+        for picture in [decoded(&shown), decoded(&thumbnail)] {
+            let corner = picture.get_pixel(picture.width() - 10, 10).0;
+            assert!(corner[0] > 200 && corner[1] < 60, "the red corner is at the top right: {corner:?}");
+        }
+
+        let again = shop.visitor().get(&url).header("if-none-match", shown.header("etag")).await.is(304);
+        assert_eq!((again.bytes(), again.header("etag")), (&b""[..], shown.header("etag")));
+        let product = shop.visitor().get(&mug.path()).await.is(200);
+        assert_eq!((&product["image"], &product["images"]), (&image["url"], &json!([image.json()])));
+    }
+
+    async fn transparency_and_small_pictures_are_kept(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        for (file, size, content_type, hole) in [
+            (drawing(90, 60, ImageFormat::Png), (90, 60), "image/png", true),
+            (drawing(900, 600, ImageFormat::WebP), (900, 600), "image/png", true),
+            (solid(900, 600, ImageFormat::Png), (900, 600), "image/png", false),
+            (solid(90, 60, ImageFormat::WebP), (90, 60), "image/jpeg", false),
+            (turned_png(90, 60, 8), (60, 90), "image/png", false),
+        ] {
+            let image = boss.adds_image(&mug, &file).await.is(201);
+            let shown = shop.visitor().get(&path(&image["url"])).await.is(200);
+            assert_eq!((shown.header("content-type"), decoded(&shown).dimensions()), (content_type, size));
+            let small = shop.visitor().get(&path(&image["thumbnail_url"])).await.is(200);
+            if size == (900, 600) {
+                assert_eq!(decoded(&small).dimensions(), (400, 267));
+            } else {
+                assert_eq!(image["thumbnail_url"], image["url"]);
+            }
+            for picture in [decoded(&shown), decoded(&small)] {
+                let (middle, edge) = (picture.get_pixel(picture.width() / 2, picture.height() / 2), picture.get_pixel(0, 0));
+                assert_eq!((middle.0[3], edge.0[3]), (if hole { 0 } else { 255 }, 255), "{size:?} {content_type}");
+            }
+        }
+    }
+
+    async fn what_is_no_picture_is_refused(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        for (what, file) in impostors() {
+            assert!(file.len() < 2 << 20, "{what} has {} bytes", file.len());
+            // The name and type of a good picture do not help.
+            let form = form(&[("image", "filename=\"mug.png\"\r\ncontent-type: image/png", &file)]);
+            let answer = boss.uploads(&mug.images(), form).await;
+            assert_eq!(answer.status, 422, "{what}: {answer}");
+            answer.is(422).with_code("invalid_image").about(&["image"]);
+        }
+        assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["images"], json!([]));
+        assert_eq!(files(&shop), Vec::<String>::new());
+    }
+
+    async fn what_a_file_is_called_never_matters(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let png = solid(20, 20, ImageFormat::Png);
+        for named in [
+            "filename=\"../../../etc/passwd\"",
+            "filename=\"..\\\\..\\\\boot.ini\"",
+            "filename=\"mug.svg\"\r\ncontent-type: image/svg+xml",
+            "filename=\"mug.html\"\r\ncontent-type: text/html",
+            "filename*=UTF-8''%2e%2e%2fmug.png",
+            "filename=\"\"",
+        ] {
+            let image = boss.uploads(&mug.images(), form(&[("image", named, &png)])).await.is(201);
+            let url = path(&image["url"]);
+            let name = url.strip_prefix("/media/").and_then(|name| name.strip_suffix(".png")).expect("a name of ours");
+            assert!(name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{url}");
+            assert_eq!(shop.visitor().get(&url).await.is(200).header("content-type"), "image/png");
+        }
+        assert_eq!(files(&shop).len(), 6);
+
+        // What hides behind a good picture stays behind.
+        let polyglot = [&photo(64, 64, b"")[..], b"<script>alert(1)</script>"].concat();
+        let image = boss.adds_image(&mug, &polyglot).await.is(201);
+        assert!(!shop.visitor().get(&path(&image["url"])).await.is(200).text().contains("script"));
+    }
+
+    async fn only_admins_upload_and_the_body_is_judged_last(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let png = solid(20, 20, ImageFormat::Png);
+        shop.visitor().adds_image(&mug, &png).await.is(401);
+        shop.customer("ada@example.com").await.adds_image(&mug, &png).await.is(403).with_code("forbidden");
+        for nowhere in ["/api/products/999/images", "/api/products/mug/images"] {
+            boss.uploads(nowhere, form(&[("image", "", b"nonsense")])).await.is(404);
+        }
+        boss.put("/api/brands/999/logo").body("multipart/form-data; boundary=x", "nonsense").await.is(404);
+
+        boss.post(&mug.images()).json(&json!({"image": "x"})).await.is(415).with_code("unsupported_media_type");
+        boss.post(&mug.images()).body("multipart/form-data", "x").await.is(415);
+        boss.uploads(&mug.images(), form(&[("picture", "", &png)])).await.is(422).with_code("validation_failed").about(&["image"]);
+        boss.uploads(&mug.images(), form(&[("image", "", b"")])).await.is(422).about(&["image"]);
+        boss.post(&mug.images()).body("multipart/form-data; boundary=x", "--x\r\nnonsense").await.is(400).with_code("malformed_body");
+        boss.uploads(&mug.images(), form(&[("note", "", b"for you"), ("image", "", &png), ("image", "", b"x")])).await.is(201);
+    }
+
+    async fn an_upload_has_at_most_eight_mebibytes(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let most = vec![b'x'; 8 << 20];
+        boss.adds_image(&mug, &most).await.is(422).with_code("invalid_image");
+        boss.adds_image(&mug, &[&most[..], b"x"].concat()).await.is(413).with_code("payload_too_large");
+
+        // In pieces, nobody says beforehand how much there will be. The shop stops reading in time.
+        for (pieces, status) in [(8_u32, 422), (9, 413), (4_000, 413)] {
+            let head = form(&[("image", "", b"")]);
+            let (before, after) = head.1.split_at(head.1.len() - END.len());
+            let (before, after) = (before.to_vec(), after.to_vec());
+            let whole = std::iter::once(before).chain((0..pieces).map(|_| vec![b'x'; 1 << 20])).chain([after]);
+            let body = reqwest::Body::wrap_stream(futures_util::stream::iter(whole.map(Ok::<_, std::io::Error>)));
+            let answer = boss.post(&mug.images()).body(&head.0, body).await;
+            assert_eq!(answer.status, status, "{pieces} pieces: {answer}");
+        }
+    }
+
+    async fn a_product_has_at_most_twenty_images(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let png = solid(20, 20, ImageFormat::Png);
+        let first = boss.adds_image(&mug, &png).await.is(201);
+        let second = boss.adds_image(&mug, &png).await.is(201);
+        for _ in 2..20 {
+            boss.adds_image(&mug, &png).await.is(201);
+        }
+        boss.adds_image(&mug, &png).await.is(409).with_code("too_many_images");
+        assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["image"], first["url"]);
+        boss.delete(&format!("{}/{}", mug.images(), first["id"])).await.is(204);
+        assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["image"], second["url"]);
+        boss.adds_image(&mug, &png).await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn an_image_that_is_taken_away_is_gone(shop: TestShop) {
+        let (boss, mug, pot) = (shop.admin().await, shop.sells("Mug").await, shop.sells("Pot").await);
+        let image = boss.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
+        boss.adds_image(&mug, &solid(9, 9, ImageFormat::Png)).await.is(201);
+        let own = format!("{}/{}", mug.images(), image["id"]);
+        shop.customer("ada@example.com").await.delete(&own).await.is(403);
+        boss.delete(&format!("{}/{}", pot.images(), image["id"])).await.is(404);
+        shop.time_passes(Duration::from_secs(1));
+        boss.delete(&own).await.is(204);
+        boss.delete(&own).await.is(404);
+
+        let product = shop.visitor().get(&mug.path()).await.is(200);
+        assert_eq!(product["images"].as_array().map(Vec::len), Some(1));
+        assert_ne!(product["updated_at"], product["created_at"]);
+        shop.runs_its_jobs().await;
+        for url in ["url", "thumbnail_url"] {
+            shop.visitor().get(&path(&image[url])).await.is(404);
+        }
+        assert_eq!(files(&shop).len(), 1);
+    }
+
+    async fn a_product_takes_its_files_with_it_unless_it_was_ordered(shop: TestShop) {
+        let (boss, mug, pot) = (shop.admin().await, shop.sells("Mug").await, shop.sells("Pot").await);
+        boss.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
+        boss.adds_image(&mug, &solid(9, 9, ImageFormat::Png)).await.is(201);
+        let ordered = boss.adds_image(&pot, &solid(9, 9, ImageFormat::Png)).await.is(201);
+        shop.customer("ada@example.com").await.buys(&pot).await;
+        assert_eq!(files(&shop).len(), 4);
+        boss.delete(&mug.path()).await.is(204);
+        boss.delete(&pot.path()).await.is(204);
+        shop.runs_its_jobs().await;
+        assert_eq!(files(&shop).len(), 1);
+        shop.visitor().get(&path(&ordered["url"])).await.is(200);
+    }
+
+    async fn a_brand_has_one_logo(shop: TestShop) {
+        let boss = shop.admin().await;
+        let brand = boss.post("/api/brands").json(&json!({"name": "Acme"})).await.is(201);
+        assert_eq!(brand["logo"], Value::Null);
+        let (own, logo) = (format!("/api/brands/{}", brand["id"]), format!("/api/brands/{}/logo", brand["id"]));
+        let sends = async |person: &Person, file: &[u8]| {
+            let (kind, body) = form(&[("image", "", file)]);
+            person.put(&logo).body(&kind, body).await
+        };
+        sends(&shop.visitor(), b"x").await.is(401);
+        sends(&shop.customer("ada@example.com").await, b"x").await.is(403);
+        sends(&boss, b"<svg/>").await.is(422).with_code("invalid_image");
+
+        let first = sends(&boss, &solid(900, 600, ImageFormat::Png)).await.is(200);
+        assert_eq!(shop.visitor().get(&own).await.is(200).json(), first.json());
+        assert_eq!(shop.visitor().get("/api/brands").await.is(200).list(), [first.json()]);
+        let second = sends(&boss, &drawing(90, 60, ImageFormat::Png)).await.is(200);
+        assert_eq!(boss.patch(&own).json(&json!({"name": "Acme Ltd"})).await.is(200)["logo"], second["logo"]);
+        shop.runs_its_jobs().await;
+        shop.visitor().get(&path(&first["logo"])).await.is(404);
+        shop.visitor().get(&path(&second["logo"])).await.is(200);
+
+        boss.delete(&logo).await.is(204);
+        boss.delete(&logo).await.is(204);
+        assert_eq!(shop.visitor().get(&own).await.is(200)["logo"], Value::Null);
+        sends(&boss, &solid(9, 9, ImageFormat::Png)).await.is(200);
+        boss.delete(&own).await.is(204);
+        shop.runs_its_jobs().await;
+        assert_eq!(files(&shop), Vec::<String>::new());
+    }
+
+    async fn a_crash_leaves_no_file_behind_and_takes_none_that_is_shown(shop: TestShop) {
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let image = boss.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
+        let shown = files(&shop);
+
+        // The program dies when the files are written and nothing refers to them.
+        let picture = picture::read(&solid(900, 600, ImageFormat::Png)).expect("a picture");
+        let lost = images::keep(shop.inside(), picture).await.expect("the files are written");
+        std::fs::write(shop.media_folder().join(format!("{}#1", lost.file)), b"half a file").unwrap();
+        shop.runs_its_jobs().await;
+        assert_eq!(files(&shop).len(), 5, "its time has not come");
+        shop.time_passes(Duration::from_hours(1));
+        shop.runs_its_jobs().await;
+        assert_eq!(files(&shop), shown);
+
+        // A deletion that nobody should have asked for.
+        let name = |url: &str| path(&image[url]).replace("/media/", "");
+        let pictures = vec![Kept { file: name("url"), thumbnail: Some(name("thumbnail_url")) }];
+        let mut tx = shop.db().write().await.unwrap();
+        DeletePictures { pictures }.enqueue(&mut tx, shop.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        shop.runs_its_jobs().await;
+        assert_eq!(files(&shop), shown);
+    }
+
+    async fn only_files_of_ours_are_served(shop: TestShop) {
+        std::fs::write(shop.media_folder().join("page.html"), b"<script>").unwrap();
+        std::fs::write(shop.media_folder().join("UPPER.png"), b"x").unwrap();
+        for name in [
+            "page.html", "UPPER.png", "nothing.png", "", ".png", "x.png/", "a/b.png", "..%2fjwt_secret", "%2e%2e/jwt_secret",
+            "../jwt_secret", "%00.png", "mug.png%00", "..%5cx.png",
+        ] {
+            shop.visitor().get(&format!("/media/{name}")).await.is(404).with_code("not_found");
+        }
+        shop.visitor().post("/media/mug.png").await.is(405);
+    }
+
+    async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
+        let s3 = S3StandIn::start().await;
+        let shop = shop.opens_again(|settings| settings.media = s3.place()).await;
+        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let image = boss.adds_image(&mug, &photo(500, 500, b"")).await.is(201);
+        let drawn = boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(201);
+        let mut kinds: Vec<String> = s3.keeps().into_iter().map(|(_, kind)| kind).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["image/jpeg", "image/jpeg", "image/png"]);
+        assert!(s3.keeps().iter().all(|(name, _)| name.starts_with("/shop/pictures/")), "{:?}", s3.keeps());
+        assert_eq!(files(&shop), Vec::<String>::new());
+
+        let url = path(&image["url"]);
+        let shown = shop.visitor().get(&url).await.is(200);
+        assert_eq!(decoded(&shown).dimensions(), (500, 500));
+        assert_eq!(shown.header("content-security-policy"), "default-src 'none'; sandbox");
+        assert_eq!(shown.header("content-length"), shown.bytes().len().to_string());
+        shop.visitor().get(&url).header("if-none-match", shown.header("etag")).await.is(304);
+        assert_eq!(shop.visitor().get(&path(&drawn["url"])).await.is(200).header("content-type"), "image/png");
+        shop.visitor().get("/media/nothing.png").await.is(404);
+        assert!(shop.inside().media.can_be_written().await.is_ok());
+
+        s3.goes_away(true);
+        shop.visitor().get(&url).await.is(503).with_code("media_unavailable");
+        boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(503).with_code("media_unavailable");
+        let told = shop.inside().media.can_be_written().await.expect_err("nobody is there");
+        assert!(told.starts_with("s3://shop/pictures cannot be written"), "{told}");
+        assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["images"].as_array().map(Vec::len), Some(2));
+
+        s3.goes_away(false);
+        boss.delete(&mug.path()).await.is(204);
+        shop.time_passes(Duration::from_hours(1)); // what was announced and never came
+        shop.runs_its_jobs().await;
+        assert_eq!(s3.keeps(), []);
+    }
+}
+
+const END: &str = "\r\n--a line that no picture has--\r\n";
+
+/// A form as a browser sends it: each part has a name, what else stands in its header, and its bytes.
+fn form(parts: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, more, bytes) in parts {
+        let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+        let head = format!(
+            "\r\n--a line that no picture has\r\ncontent-disposition: form-data; name=\"{name}\"{more}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+    }
+    body.extend_from_slice(END.as_bytes());
+    ("multipart/form-data; boundary=\"a line that no picture has\"".to_owned(), body)
+}
+
+impl Person {
+    fn uploads(&self, to: &str, (kind, body): (String, Vec<u8>)) -> Ask {
+        self.post(to).body(&kind, body)
+    }
+
+    fn adds_image(&self, product: &Product, file: &[u8]) -> Ask {
+        self.uploads(&product.images(), form(&[("image", "filename=\"IMG_0001\"", file)]))
+    }
+}
+
+impl Product {
+    fn path(&self) -> String {
+        format!("/api/products/{}", self.id)
+    }
+
+    fn images(&self) -> String {
+        format!("{}/images", self.path())
+    }
+}
+
+/// The names of what is in the shop's media folder.
+fn files(shop: &TestShop) -> Vec<String> {
+    let entries = std::fs::read_dir(shop.media_folder()).expect("the media folder");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name of ours")).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Where an address is on the shop's own server.
+fn path(url: &Value) -> String {
+    let url = url.as_str().expect("an address");
+    url.strip_prefix("https://shop.test").expect("an address of this shop").to_owned()
+}
+
+fn decoded(answer: &Answer) -> DynamicImage {
+    image::load_from_memory(answer.bytes()).expect("a picture")
+}
