@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response, Route,
+    Endpoint, EndpointExt, Request, Response, Result, Route,
     endpoint::StaticFilesEndpoint,
     get, handler,
-    http::HeaderValue,
+    http::{HeaderValue, header},
     middleware::{Compression, NormalizePath, SetHeader, TrailingSlash},
     web::Data,
 };
@@ -74,6 +74,7 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
         .data(Arc::new(document))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
+        .before(never_hold_back_events)
         .map_to_response();
     Edge::new(app, shop.clone(), allowed)
 }
@@ -89,6 +90,14 @@ fn welcome(shop: Data<&Shop>) -> Response {
 #[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn openapi(document: Data<&Arc<Value>>) -> Response {
     Response::builder().content_type("application/json").body(document.to_string())
+}
+
+/// A compressor waits until it has enough to compress; a page that follows something waits for the next word.
+async fn never_hold_back_events(mut request: Request) -> Result<Request> {
+    if request.uri().path().trim_end_matches('/').ends_with("/events") {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    Ok(request)
 }
 
 /// Files of the shop: never guessed at, never run.

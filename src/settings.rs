@@ -71,6 +71,9 @@ pub struct SettingArgs {
     /// How long an unpaid online order holds its stock
     #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
     reservation_ttl: String,
+    /// How few pieces of a product are left when the admins are told
+    #[arg(long, env = "LOW_STOCK_THRESHOLD", default_value = "5", global = true)]
+    low_stock_threshold: String,
     /// Where product images are kept: file://FOLDER [default: file://DATA_DIR/media]
     #[arg(long, env = "MEDIA_URL", global = true)]
     media_url: Option<String>,
@@ -122,6 +125,8 @@ pub struct Settings {
     pub mail_from: String,
     pub stripe: Option<StripeSettings>,
     pub reservation_ttl: Duration,
+    /// Pieces. An order that brings a product down to it is told to the admins.
+    pub low_stock_threshold: i64,
     pub media_dir: PathBuf,
     /// Bytes.
     pub body_limit: usize,
@@ -218,6 +223,7 @@ impl SettingArgs {
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
+            low_stock_threshold: self.low_stock_threshold()?,
             media_dir: self.media_dir()?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
             cors_origins: self
@@ -270,6 +276,13 @@ impl SettingArgs {
     fn worker_concurrency(&self) -> Checked<usize> {
         let count = self.worker_concurrency.parse().ok().filter(|count| (1..=64).contains(count));
         count.ok_or_else(|| wrong("WORKER_CONCURRENCY", &self.worker_concurrency, "write a number from 1 to 64"))
+    }
+
+    fn low_stock_threshold(&self) -> Checked<i64> {
+        let count = self.low_stock_threshold.parse().ok().filter(|count| (0..=2_147_483_647).contains(count));
+        count.ok_or_else(|| {
+            wrong("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, "write a number from 0 to 2147483647")
+        })
     }
 
     fn public_url(&self, bind: SocketAddr) -> Checked<String> {

@@ -12,6 +12,7 @@ use crate::{
     db::{self, Db},
     mail::Mailer,
     media::Media,
+    orders::events::followers::Followers,
     payments::stripe::Stripe,
     settings::Settings,
 };
@@ -29,6 +30,7 @@ pub struct Parts {
     pub stripe: Option<Stripe>,
     pub tokens: Tokens,
     pub passwords: Passwords,
+    pub followers: Arc<Followers>,
     pub clock: Clock,
 }
 
@@ -55,7 +57,8 @@ impl Shop {
         let stripe = settings.stripe.as_ref().map(Stripe::new).transpose()?;
         let tokens = Tokens::new(&settings);
         let passwords = Passwords::new();
-        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, clock })))
+        let followers = Followers::of(&db);
+        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, followers, clock })))
     }
 
     #[must_use]

@@ -5,13 +5,13 @@ use crate::{
     db,
     inventory::{
         self, jobs as stock,
-        jobs::{ProveOrderStock, ReconcileStock},
+        jobs::{ProveOrderStock, ReconcileStock, TellLowStock},
     },
     jobs::{
         Queue,
         worker::{Worker, measure_queues},
     },
-    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation},
+    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation, TellStatus},
     payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
     shop::Shop,
 };
@@ -19,7 +19,11 @@ use crate::{
 /// E-mail. Slow mail never delays payments, which have their own worker.
 #[must_use]
 pub fn email() -> Worker {
-    Worker::new(Queue::Email).takes::<SendConfirmation>().takes::<TellSessionEnded>()
+    Worker::new(Queue::Email)
+        .takes::<SendConfirmation>()
+        .takes::<TellStatus>()
+        .takes::<TellLowStock>()
+        .takes::<TellSessionEnded>()
 }
 
 /// Everything that talks to payment providers.

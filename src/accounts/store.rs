@@ -65,6 +65,13 @@ pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {
     .execute().await
 }
 
+/// Everybody who runs the shop.
+pub async fn active_admins(tx: &mut Tx) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> =
+        tx.query("SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id").fetch_all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// What signing in is checked against.
 #[derive(FromRow)]
 pub struct Credentials {

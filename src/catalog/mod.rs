@@ -24,7 +24,7 @@ use crate::{
     money::Money,
 };
 
-pub use store::{any_products, find_product, insert_image};
+pub use store::{any_products, existing, find_product, insert_image};
 
 /// A product as the database keeps it.
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -7,14 +7,17 @@
 mod support;
 
 mod accounts;
+mod browser;
 mod cache;
 mod carts;
 mod catalog;
 mod crashes;
 mod document;
 mod errors;
+mod events;
 mod http;
 mod jobs;
+mod order_letters;
 mod orders;
 mod payments;
 mod races;
