@@ -418,6 +418,20 @@ mod tests {
         );
         assert!(render(Template::OrderConfirmation, &order("")).unwrap().text.contains("\nHello,\n"));
         assert!(render(Template::OrderConfirmation, &ended).is_err());
+        let low = json!({"store_name": "Harbour", "customer_name": "", "product_name": "<Mug>", "product": 7, "stock": 4,
+                         "threshold": 5});
+        assert!(render(Template::LowStock, &low).unwrap().html.contains("&lt;Mug&gt;"));
+        for template in
+            [Template::OrderConfirmed, Template::OrderShipped, Template::OrderDelivered, Template::OrderCancelled]
+        {
+            let news = json!({"store_name": "Harbour", "order_number": "1042", "customer_name": "", "total": "9.90 EUR",
+                              "shipping_address": "12 Mill Lane\nBath", "money_goes_back": true});
+            let letter = render(template, &news).unwrap();
+            assert!(
+                letter.subject.contains("1042") && letter.text.contains("Order number: 1042\nTotal:        9.90 EUR")
+            );
+            assert!(letter.html.contains("<strong>1042</strong>"), "{}", letter.html);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -101,11 +101,13 @@ fn html() -> Html<&'static str> {
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn settings_of(page: Data<&Page>) -> Json<Value> {
     Json(page.settings.clone())
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn reported(page: Data<&Page>, report: String) {
     page.report.send_replace(report);
 }
