@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Response, Route, get, handler,
+    Endpoint, EndpointExt, Request, Response, Result, Route, get, handler,
+    http::header,
     middleware::{Compression, NormalizePath, TrailingSlash},
     web::Data,
 };
@@ -87,7 +88,8 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
         .data(schemas)
         .data(Arc::new(document))
         .with(NormalizePath::new(TrailingSlash::Trim))
-        .with(Compression::new());
+        .with(Compression::new())
+        .before(never_hold_back_events);
     // Pictures are compressed already.
     let app = Route::new().nest("/media", files::endpoint(shop.media.clone())).nest("/", api).map_to_response();
     Edge::new(app, shop.clone(), documented)
@@ -104,4 +106,12 @@ fn welcome(shop: Data<&Shop>) -> Response {
 #[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
 fn openapi(document: Data<&Arc<Value>>) -> Response {
     Response::builder().content_type("application/json").body(document.to_string())
+}
+
+/// A compressor waits until it has enough to compress; a page that follows something waits for the next word.
+async fn never_hold_back_events(mut request: Request) -> Result<Request> {
+    if request.uri().path().trim_end_matches('/').ends_with("/events") {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    Ok(request)
 }

@@ -45,6 +45,8 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 const SQLITE_READERS: u32 = 8;
 /// The PostgreSQL channel that carries notices between processes.
 const CHANNEL: &str = "cartwright";
+/// Stands for notices of other processes that may have been lost while the database was away.
+pub const MISSED_NOTICES: &str = "missed";
 
 /// The shop's database. Cloning is cheap.
 #[derive(Clone)]
@@ -221,9 +223,12 @@ fn postgres(url: &str) -> Result<PgPool> {
 async fn forward_notices(pool: &PgPool, notices: &broadcast::Sender<String>) -> Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
+    let _ = notices.send(MISSED_NOTICES.to_owned()); // nobody listening is fine
     loop {
-        let notice = listener.recv().await?;
-        let _ = notices.send(notice.payload().to_owned()); // nobody listening is fine
+        // It connects again by itself, and says so by giving nothing.
+        let notice = listener.try_recv().await?;
+        let notice = notice.map_or(MISSED_NOTICES.to_owned(), |notice| notice.payload().to_owned());
+        let _ = notices.send(notice);
     }
 }
 

@@ -53,6 +53,29 @@ impl FromStr for Currency {
     }
 }
 
+impl<D: sqlx::Database> sqlx::Type<D> for Currency
+where
+    String: sqlx::Type<D>,
+{
+    fn type_info() -> D::TypeInfo {
+        <String as sqlx::Type<D>>::type_info()
+    }
+
+    fn compatible(ty: &D::TypeInfo) -> bool {
+        <String as sqlx::Type<D>>::compatible(ty)
+    }
+}
+
+/// An order and a payment keep the currency they were made in.
+impl<'r, D: sqlx::Database> sqlx::Decode<'r, D> for Currency
+where
+    String: sqlx::Decode<'r, D>,
+{
+    fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        Ok(String::decode(value)?.parse::<Self>()?)
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.code.map(char::from).iter().collect::<String>())

@@ -75,6 +75,9 @@ pub struct SettingArgs {
     /// How long an unpaid online order holds its stock
     #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
     reservation_ttl: String,
+    /// How few pieces of a product are left when the admins are told
+    #[arg(long, env = "LOW_STOCK_THRESHOLD", default_value = "5", global = true)]
+    low_stock_threshold: String,
     /// Where pictures are kept: file://FOLDER, the same for all programs, or s3://BUCKET/PREFIX [default: file://DATA_DIR/media]
     #[arg(long, env = "MEDIA_URL", global = true)]
     media_url: Option<String>,
@@ -137,6 +140,8 @@ pub struct Settings {
     pub mail_from: String,
     pub stripe: Option<StripeSettings>,
     pub reservation_ttl: Duration,
+    /// Pieces. An order that brings a product down to it is told to the admins.
+    pub low_stock_threshold: i64,
     pub media: Place,
     /// Bytes.
     pub body_limit: usize,
@@ -240,6 +245,7 @@ impl SettingArgs {
             mail_from: self.mail_from.clone(),
             stripe: self.stripe()?,
             media: self.media()?,
+            low_stock_threshold: self.low_stock_threshold()?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
             cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
             rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
@@ -294,6 +300,13 @@ impl SettingArgs {
     fn media(&self) -> Checked<Place> {
         let Some(url) = given(self.media_url.as_ref()) else { return Ok(Place::Folder(self.data_dir.join("media"))) };
         Place::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+    }
+
+    fn low_stock_threshold(&self) -> Checked<i64> {
+        let count = self.low_stock_threshold.parse().ok().filter(|count| (0..=2_147_483_647).contains(count));
+        count.ok_or_else(|| {
+            wrong("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, "write a number from 0 to 2147483647")
+        })
     }
 
     fn stripe(&self) -> Checked<Option<StripeSettings>> {

@@ -13,6 +13,7 @@ use crate::{
     http::limits::Limits,
     mail::Mailer,
     media::Media,
+    orders::events::followers::Followers,
     payments::stripe::Stripe,
     settings::Settings,
 };
@@ -31,6 +32,7 @@ pub struct Parts {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
+    pub followers: Arc<Followers>,
     pub clock: Clock,
 }
 
@@ -59,7 +61,9 @@ impl Shop {
         let tokens = Tokens::new(&settings);
         let passwords = Passwords::new();
         let limits = Limits::new(&settings, cache.clone(), clock.clone());
-        Ok(Self(Arc::new(Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, limits, clock })))
+        let followers = Followers::of(&db);
+        let parts = Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, limits, followers, clock };
+        Ok(Self(Arc::new(parts)))
     }
 
     #[must_use]

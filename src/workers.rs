@@ -6,13 +6,13 @@ use crate::{
     db,
     inventory::{
         self, jobs as stock,
-        jobs::{ProveOrderStock, ReconcileStock},
+        jobs::{ProveOrderStock, ReconcileStock, TellLowStock},
     },
     jobs::{
         Queue,
         worker::{Worker, measure_queues},
     },
-    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation},
+    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation, TellStatus},
     payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
     shop::Shop,
 };
@@ -25,6 +25,8 @@ pub fn email() -> Worker {
         .takes::<SendVerification>()
         .takes::<SendPasswordReset>()
         .takes::<TellPasswordChanged>()
+        .takes::<TellStatus>()
+        .takes::<TellLowStock>()
         .takes::<TellSessionEnded>()
 }
 

@@ -37,8 +37,8 @@ use store::Credentials;
 use tokens::Secret;
 
 pub use passwords::Passwords;
-pub use signed_in::{Admin, SignedIn, Visitor, is_admin};
-pub use store::{find, update_profile};
+pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
+pub use store::{active_admins, find, update_profile};
 pub use tokens::Tokens;
 
 text_enum! {

@@ -53,12 +53,18 @@ pub async fn is_admin(request: &Request, shop: &Shop) -> bool {
     signed_in(shop, token).await.is_ok_and(SignedIn::is_admin)
 }
 
-fn bearer(request: &Request) -> Option<&str> {
+/// The access token of a request, as it was sent.
+#[must_use]
+pub fn bearer(request: &Request) -> Option<&str> {
     let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
+/// Whose access token it is. An answer that goes on for long asks again and again.
+///
+/// # Errors
+/// 401 when it is none, is too old, or its session has ended.
+pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
     let session = shop.tokens.session(token, shop.now())?;
     store::living_session(&shop.db, session).await?.ok_or_else(session_revoked)
 }

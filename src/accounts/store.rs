@@ -95,6 +95,13 @@ pub async fn set_standing(tx: &mut Tx, id: UserId, role: Role, is_active: bool) 
         .await
 }
 
+/// Everybody who runs the shop.
+pub async fn active_admins(tx: &mut Tx) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> =
+        tx.query("SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id").fetch_all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// What signing in is checked against. Who is inactive has none.
 #[derive(Clone, FromRow)]
 pub struct Credentials {

@@ -26,6 +26,13 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
     .fetch_optional().await
 }
 
+/// Those of these products that exist.
+pub async fn existing(tx: &mut Tx, products: &[ProductId]) -> Result<Vec<ProductId>> {
+    let rows: Vec<(ProductId,)> =
+        tx.query("SELECT id FROM products WHERE id IN").push_list(products).fetch_all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 pub async fn find_by_sku(tx: &mut Tx, sku: &str) -> Result<Option<ProductId>> {
     let found: Option<(ProductId,)> =
         tx.query("SELECT id FROM products WHERE sku = $1").bind(sku.to_owned()).fetch_optional().await?;

@@ -182,6 +182,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "An order in this status cannot become that.",
         "Load the order again. `pending → confirmed → shipped → delivered`; `cancelled` from the first two.",
     ),
+    problem(
+        "order_already_shipped",
+        409,
+        "The order has left, so its address cannot change any more.",
+        "Load the order again, and offer this only while it is `pending` or `confirmed`.",
+    ),
     problem("order_cancelled", 409, "The order was cancelled.", "Place a new order."),
     problem(
         "out_of_stock",
@@ -274,6 +280,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         429,
         "That was tried too often.",
         "Wait for `Retry-After` seconds. Until then even the right password is refused.",
+    ),
+    problem(
+        "too_many_streams",
+        429,
+        "This user has 20 event streams open already.",
+        "Close those that nobody reads, share one among the parts of a page, and try again after `Retry-After` seconds.",
     ),
     problem(
         "headers_too_large",

@@ -1,4 +1,4 @@
-//! The stock worker's proofs.
+//! The stock worker's proofs, and the letter about what runs low.
 
 use std::time::Duration;
 
@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Mismatch;
 use crate::{
-    ids::OrderId,
+    accounts, catalog,
+    ids::{OrderId, ProductId, UserId},
     jobs::{Job, JobError, Queue},
+    mail::{self, Letter, Template},
     shop::Shop,
 };
 
@@ -47,6 +49,39 @@ impl Job for ProveOrderStock {
         let mut tx = shop.db.read().await?;
         report(&super::reconcile_order(&mut tx, self.order).await?);
         Ok(())
+    }
+}
+
+/// Tells an admin that an order brought a product down to the threshold.
+#[derive(Serialize, Deserialize)]
+pub struct TellLowStock {
+    pub product: ProductId,
+    /// Which order it was: with it the letter is another one the next time.
+    pub order: OrderId,
+    pub admin: UserId,
+}
+
+impl Job for TellLowStock {
+    const NAME: &'static str = "inventory.tell_low_stock";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let mut tx = shop.db.read().await?;
+        let Some(product) = catalog::find_product(&mut tx, self.product).await? else { return Ok(()) };
+        let Some(admin) = accounts::find(&mut tx, self.admin).await? else { return Ok(()) };
+        drop(tx);
+        let context = serde_json::json!({
+            "store_name": shop.settings.store_name,
+            "customer_name": admin.full_name(),
+            "product_name": product.name,
+            "product": product.id,
+            "stock": product.stock,
+            "threshold": shop.settings.low_stock_threshold,
+        });
+        let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
+        let name = admin.full_name();
+        let letter = Letter::write(Template::LowStock, &context, (&admin.email, &name), shop.message_id(&about))?;
+        mail::send_once(shop, &letter).await
     }
 }
 

@@ -10,9 +10,11 @@ mod store;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts,
     clock::Timestamp,
     db::{Result, Tx},
     ids::{OrderId, ProductId},
+    jobs::Job,
     shop::Shop,
     text_enum,
 };
@@ -34,11 +36,23 @@ text_enum! {
 }
 
 /// Takes units off the shelf for an order. `false` when there are not enough; then nothing changed.
-pub async fn take(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<bool> {
-    if store::take(tx, product, units).await? == 0 {
-        return Ok(false);
-    }
+/// The order that brings a product down to the threshold tells the admins.
+pub async fn take(
+    tx: &mut Tx,
+    shop: &Shop,
+    product: ProductId,
+    units: i64,
+    order: OrderId,
+    now: Timestamp,
+) -> Result<bool> {
+    let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
     store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), now).await?;
+    let threshold = shop.settings.low_stock_threshold;
+    if left <= threshold && left + units > threshold {
+        for admin in accounts::active_admins(tx).await? {
+            jobs::TellLowStock { product, order, admin }.enqueue(tx, now).await?;
+        }
+    }
     Ok(true)
 }
 

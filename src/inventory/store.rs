@@ -7,12 +7,15 @@ use crate::{
     ids::{OrderId, ProductId},
 };
 
-pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2")
+/// How many are left; `None` when there were not enough.
+pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<i64>> {
+    let left: Option<(i64,)> = tx
+        .query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2 RETURNING stock")
         .bind(product)
         .bind(units)
-        .execute()
-        .await
+        .fetch_optional()
+        .await?;
+    Ok(left.map(|(left,)| left))
 }
 
 pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {

@@ -40,6 +40,14 @@ pub enum Template {
     /// `store_name`, `order_number`, `customer_name` (may be empty), `lines` of `{name, quantity, price, subtotal}`,
     /// `total` with its currency, `shipping_address` (several lines), `payment_method` in words, `placed_at`.
     OrderConfirmation,
+    /// `store_name`, `order_number`, `customer_name` (may be empty), `total` with its currency, `shipping_address` (several
+    /// lines), `money_goes_back`. The next three take the same.
+    OrderConfirmed,
+    OrderShipped,
+    OrderDelivered,
+    OrderCancelled,
+    /// `store_name`, `customer_name` (the admin's, may be empty), `product_name`, `product` (its id), `stock`, `threshold`.
+    LowStock,
     /// `store_name`, `customer_name` (may be empty), `happened_at`.
     SessionEnded,
     /// `store_name`, `customer_name` (may be empty), `link`, `works_for` in words.
@@ -68,6 +76,8 @@ pub fn render<C: Serialize>(template: Template, context: &C) -> Result<Rendered,
     jinja.set_debug(false); // debug errors quote the context, which is the customer's data
     jinja.add_template("layout.txt", include_str!("templates/layout.txt"))?;
     jinja.add_template("layout.html", include_str!("templates/layout.html"))?;
+    jinja.add_template("order_news.txt", include_str!("templates/order_news.txt"))?;
+    jinja.add_template("order_news.html", include_str!("templates/order_news.html"))?;
 
     let context = Value::from(Serde(context));
     let (subject, text, html) = template.sources();
@@ -86,6 +96,31 @@ impl Template {
                 "Your order {{ order_number }} at {{ store_name }}",
                 include_str!("templates/order_confirmation.txt"),
                 include_str!("templates/order_confirmation.html"),
+            ),
+            Template::OrderConfirmed => (
+                "Your order {{ order_number }} is confirmed",
+                include_str!("templates/order_confirmed.txt"),
+                include_str!("templates/order_confirmed.html"),
+            ),
+            Template::OrderShipped => (
+                "Your order {{ order_number }} is on its way",
+                include_str!("templates/order_shipped.txt"),
+                include_str!("templates/order_shipped.html"),
+            ),
+            Template::OrderDelivered => (
+                "Your order {{ order_number }} has arrived",
+                include_str!("templates/order_delivered.txt"),
+                include_str!("templates/order_delivered.html"),
+            ),
+            Template::OrderCancelled => (
+                "Your order {{ order_number }} is cancelled",
+                include_str!("templates/order_cancelled.txt"),
+                include_str!("templates/order_cancelled.html"),
+            ),
+            Template::LowStock => (
+                "Low stock: {{ product_name }}",
+                include_str!("templates/low_stock.txt"),
+                include_str!("templates/low_stock.html"),
             ),
             Template::SessionEnded => (
                 "We signed you out at {{ store_name }}",
@@ -416,6 +451,20 @@ mod tests {
             assert!(render(template, &ended).is_err());
         }
         assert!(render(Template::OrderConfirmation, &ended).is_err());
+        let low = json!({"store_name": "Harbour", "customer_name": "", "product_name": "<Mug>", "product": 7, "stock": 4,
+                         "threshold": 5});
+        assert!(render(Template::LowStock, &low).unwrap().html.contains("&lt;Mug&gt;"));
+        for template in
+            [Template::OrderConfirmed, Template::OrderShipped, Template::OrderDelivered, Template::OrderCancelled]
+        {
+            let news = json!({"store_name": "Harbour", "order_number": "1042", "customer_name": "", "total": "9.90 EUR",
+                              "shipping_address": "12 Mill Lane\nBath", "money_goes_back": true});
+            let letter = render(template, &news).unwrap();
+            assert!(
+                letter.subject.contains("1042") && letter.text.contains("Order number: 1042\nTotal:        9.90 EUR")
+            );
+            assert!(letter.html.contains("<strong>1042</strong>"), "{}", letter.html);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

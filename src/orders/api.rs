@@ -1,29 +1,33 @@
 //! The endpoints of orders.
 
-use std::collections::HashMap;
-
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path},
 };
 
-use super::{Checkout, Line, Order, OrderStatus, PaymentStatus, store};
+use super::{
+    Checkout, Order, OrderStatus, PaymentStatus,
+    events::stream::{self, Events},
+    list::{self, Column, Filter},
+    store,
+    view::{self, OrderView},
+};
 use crate::{
-    accounts::{Admin, SignedIn},
+    accounts::{self, Admin, SignedIn},
     cache::Part,
-    clock::Timestamp,
     db::Tx,
     http::{
         body::Body,
         idempotency::Once,
         paging::Page,
-        problem::{ApiResult, Problem},
+        problem::{ApiResult, Faults, FieldError, Problem},
         query::Ask,
         reply::{Created, Done, List, Reply, json_bytes},
+        server::Stopping,
         tags::Tag,
     },
-    ids::{OrderId, OrderLineId, ProductId, UserId},
+    ids::{OrderId, ProductId, UserId},
     money::Amount,
     payments::Provider,
     shop::Shop,
@@ -53,36 +57,23 @@ struct CheckoutItem {
     quantity: i64,
 }
 
-/// An order.
+/// Where an order is to go.
 #[derive(Object)]
-#[oai(rename = "Order")]
-pub struct OrderView {
-    id: OrderId,
-    /// What people quote.
-    order_number: String,
-    user: UserId,
-    status: OrderStatus,
-    payment_status: PaymentStatus,
-    payment_method: Provider,
+struct OrderInput {
+    /// Where to send it, in as many lines as it takes. Not blank.
+    #[oai(validator(min_length = 1, max_length = 1000))]
     shipping_address: String,
-    total_price: Amount,
-    items: Vec<LineView>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
 }
 
-/// A product of an order, as it was when it was bought.
+/// What is to be different about an order.
 #[derive(Object)]
-#[oai(rename = "OrderLine")]
-struct LineView {
-    id: OrderLineId,
-    product: ProductId,
-    name: String,
-    quantity: i64,
-    price: Amount,
-    subtotal: Amount,
+struct OrderPatch {
+    /// Where to send it, in as many lines as it takes. Not blank.
+    #[oai(validator(min_length = 1, max_length = 1000))]
+    shipping_address: Option<String>,
 }
 
+/// The next step of an order.
 #[derive(Object)]
 struct StatusChange {
     /// The next status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
@@ -90,63 +81,25 @@ struct StatusChange {
     status: String,
 }
 
-async fn order_view(tx: &mut Tx, shop: &Shop, order: Order) -> ApiResult<OrderView> {
-    let lines = store::lines(tx, order.id).await?;
-    Ok(shown(shop, order, lines))
-}
-
-/// A page of orders with their lines.
-async fn order_views(tx: &mut Tx, shop: &Shop, orders: Vec<Order>) -> ApiResult<Vec<OrderView>> {
-    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-    let mut lines: HashMap<OrderId, Vec<Line>> = HashMap::new();
-    for (order, line) in store::lines_of_all(tx, &ids).await? {
-        lines.entry(order).or_default().push(line);
-    }
-    let with_lines = |order: Order| {
-        let lines = lines.remove(&order.id).unwrap_or_default();
-        shown(shop, order, lines)
-    };
-    Ok(orders.into_iter().map(with_lines).collect())
-}
-
-fn shown(shop: &Shop, order: Order, lines: Vec<Line>) -> OrderView {
-    OrderView {
-        id: order.id,
-        order_number: order.order_number,
-        user: order.user_id,
-        status: order.status,
-        payment_status: order.payment_status,
-        payment_method: order.payment_method,
-        shipping_address: order.shipping_address,
-        total_price: shop.settings.currency.format(order.total_price),
-        items: lines.into_iter().map(|line| line_view(shop, line)).collect(),
-        created_at: order.created_at,
-        updated_at: order.updated_at,
-    }
-}
-
-fn line_view(shop: &Shop, line: Line) -> LineView {
-    LineView {
-        id: line.id,
-        product: line.product_id,
-        name: line.name,
-        quantity: line.quantity,
-        price: shop.settings.currency.format(line.price),
-        subtotal: shop.settings.currency.format(line.price.times(line.quantity).unwrap_or_default()),
-    }
-}
-
 impl CheckoutInput {
-    fn checkout(self, shop: &Shop) -> ApiResult<Checkout> {
-        let expected_total = self.expected_total.map(|amount| {
-            shop.settings.currency.parse(&amount).map_err(|why| Problem::invalid_field("expected_total", "amount", why))
+    /// What is wanted; whether the products exist is asked in the transaction.
+    async fn checkout(self, tx: &mut Tx, shop: &Shop) -> ApiResult<Checkout> {
+        let mut errors = Vec::new();
+        let expected_total = self.expected_total.and_then(|amount| {
+            let read = shop.settings.currency.parse(&amount);
+            read.map_err(|why| errors.push(FieldError::new("expected_total", "amount", why))).ok()
         });
-        let items = self.items.map(|items| super::add_up(items.into_iter().map(|item| (item.product, item.quantity))));
+        let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
+        let items: Option<Vec<_>> = items;
+        let items = match items {
+            Some(items) => Some(super::add_up(tx, &items, errors).await?),
+            None => Problem::unless_empty(errors).map(|()| None)?,
+        };
         Ok(Checkout {
             shipping_address: self.shipping_address,
             payment_method: self.payment_method.unwrap_or(Provider::CashOnDelivery),
-            items: items.transpose()?,
-            expected_total: expected_total.transpose()?,
+            items,
+            expected_total,
         })
     }
 }
@@ -174,13 +127,14 @@ impl OrdersApi {
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
         let once = Once::of(request, body.bytes(), by.id)?;
-        let checkout = body.check()?.checkout(&shop)?;
+        let input = body.check()?;
         let mut tx = shop.db.write().await?;
         if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
             return Ok(stored.replay("/api/orders"));
         }
+        let checkout = input.checkout(&mut tx, &shop).await?;
         let order = super::place(&mut tx, &shop, by.id, checkout).await?;
-        let placed = order_view(&mut tx, &shop, order).await?;
+        let placed = view::order(&mut tx, order).await?;
         let answer = json_bytes(&placed);
         once.keep(&mut tx, &answer).await?;
         tx.commit().await?;
@@ -188,10 +142,12 @@ impl OrdersApi {
         Ok(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id)))
     }
 
-    /// Lists one's own orders, newest first. Admins see everybody's.
+    /// Lists one's own orders, newest first; admins see everybody's.
     ///
-    /// With their lines, as they were when they were bought.
+    /// The filters narrow what the caller may see, so a customer who asks for another `user` gets an empty list.
+    /// `X-Total-Count` says how many orders fit the filters, `Link` where the other pages are.
     #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
+    #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
     async fn list(
         &self,
         shop: Data<&Shop>,
@@ -199,26 +155,111 @@ impl OrdersApi {
         by: SignedIn,
         /// `true`: only one's own, also for an admin.
         mine: Ask<bool>,
+        /// Only orders with this status.
+        status: Ask<OrderStatus>,
+        /// Only orders with this payment status.
+        payment_status: Ask<PaymentStatus>,
+        /// Only orders of the user with this id; for admins.
+        user: Ask<i64>,
+        /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
+        /// Default `-created_at`.
+        ordering: Ask<String>,
+        /// Which page, from 1.
         page: Ask<i64>,
+        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<OrderView>> {
-        let page = Page::asked(&page, &per_page)?;
-        let mine = mine.get("mine")?.unwrap_or(false) || !by.is_admin();
-        let of = mine.then_some(by.id);
+        let mut faults = Faults::default();
+        let filter = Filter {
+            visible_to: (faults.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
+            user: faults.note(user.get("user")).map(UserId),
+            status: faults.note(status.get("status")),
+            payment_status: faults.note(payment_status.get("payment_status")),
+            ordering: faults
+                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Column::read))),
+        };
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
         let mut tx = shop.db.read().await?;
-        let (orders, total) = store::list(&mut tx, of, page.size, page.offset()).await?;
-        let shown = order_views(&mut tx, &shop, orders).await?;
+        let (orders, total) = list::orders(&mut tx, &filter, page).await?;
+        let shown = view::orders(&mut tx, orders).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
     /// Shows an order.
     ///
-    /// Customers see their own orders, admins all.
+    /// Customers see their own orders, admins all. To see how it changes, follow its events instead of asking again and again.
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
         let order = visible(store::find(&mut tx, id.0).await?, by)?;
-        Ok(Reply::json(&order_view(&mut tx, &shop, order).await?))
+        Ok(Reply::json(&view::order(&mut tx, order).await?))
+    }
+
+    /// Follows an order as it changes.
+    ///
+    /// Server-sent events: `order` with an Order and `payment` with a Payment as data, each whole and as it was after a
+    /// change, exactly as `GET` answers it. A new stream begins with how things stand, so no other request is needed. When
+    /// the stream ends (the network, a server that is replaced, a session that ended), open it again with the `id` of the
+    /// last event as `Last-Event-ID`, at any server of the shop: it goes on with what came after, and misses nothing. With
+    /// an id that is unknown or too old it begins anew.
+    ///
+    /// `EventSource` of browsers cannot send the token; read the stream with `fetch`. Comment lines every 15 seconds keep
+    /// the connection open. A user may have 20 streams open, and a browser six connections to one server: share one stream
+    /// of an order among the parts of a page.
+    ///
+    /// Problems: `too_many_streams`.
+    #[oai(path = "/orders/:id/events", method = "get", operation_id = "followOrder")]
+    #[allow(clippy::too_many_arguments)] // one for each thing it hears of
+    async fn events(
+        &self,
+        shop: Data<&Shop>,
+        stopping: Data<&Stopping>,
+        request: &Request,
+        by: SignedIn,
+        id: Path<OrderId>,
+        /// The `id` of the last event that was seen. Left out: begin with how things stand.
+        #[oai(name = "Last-Event-ID")]
+        last_seen: Header<Option<String>>,
+    ) -> ApiResult<Events> {
+        let order = visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
+        // First the place, then the beginning: what happens in between is heard of.
+        let follower = shop.followers.follow(by.id, order.id)?;
+        let token = accounts::bearer(request).unwrap_or_default();
+        stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stopping.0.0.clone()).await
+    }
+
+    /// Replaces an order's shipping address.
+    ///
+    /// While it is `pending` or `confirmed`. Nothing else of an order can be replaced, so an order may be sent back as it was
+    /// received.
+    ///
+    /// Problems: `order_already_shipped`, `order_cancelled`.
+    #[oai(path = "/orders/:id", method = "put", operation_id = "replaceOrder")]
+    async fn replace(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        id: Path<OrderId>,
+        body: Body<OrderInput>,
+    ) -> ApiResult<Reply<OrderView>> {
+        change_address(&shop, by, id.0, || Ok(Some(body.check()?.shipping_address))).await
+    }
+
+    /// Changes an order's shipping address.
+    ///
+    /// While it is `pending` or `confirmed`.
+    ///
+    /// Problems: `order_already_shipped`, `order_cancelled`.
+    #[oai(path = "/orders/:id", method = "patch", operation_id = "changeOrder")]
+    async fn change(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        id: Path<OrderId>,
+        body: Body<OrderPatch>,
+    ) -> ApiResult<Reply<OrderView>> {
+        change_address(&shop, by, id.0, || Ok(body.check()?.shipping_address)).await
     }
 
     /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
@@ -244,7 +285,8 @@ impl OrdersApi {
 
     /// Moves an order to its next status.
     ///
-    /// `pending → confirmed → shipped → delivered`; `cancelled` from the first two.
+    /// `pending → confirmed → shipped → delivered`; `cancelled` from the first two. The buyer hears of each step by e-mail,
+    /// and whoever follows the order at once.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
@@ -261,7 +303,7 @@ impl OrdersApi {
         let status: OrderStatus =
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let order = super::advance(&mut tx, order, status, shop.now()).await?;
-        let shown = order_view(&mut tx, &shop, order).await?;
+        let shown = view::order(&mut tx, order).await?;
         tx.commit().await?;
         if status == OrderStatus::Cancelled {
             forget(&shop, shown.items.iter().map(|line| line.product)).await;
@@ -275,11 +317,32 @@ fn visible(order: Option<Order>, by: SignedIn) -> ApiResult<Order> {
     order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
 }
 
+/// The body is judged only after the order was found.
+async fn change_address(
+    shop: &Shop,
+    by: SignedIn,
+    id: OrderId,
+    address: impl FnOnce() -> ApiResult<Option<String>>,
+) -> ApiResult<Reply<OrderView>> {
+    let mut tx = shop.db.write().await?;
+    let order = visible(store::lock(&mut tx, id).await?, by)?;
+    let order = match address()? {
+        None => order,
+        Some(address) if !address.trim().is_empty() => {
+            super::change_address(&mut tx, order, address, shop.now()).await?
+        }
+        Some(_) => return Err(Problem::invalid_field("shipping_address", "required", "must not be blank")),
+    };
+    let changed = view::order(&mut tx, order).await?;
+    tx.commit().await?;
+    Ok(Reply::json(&changed))
+}
+
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
     let order = super::cancel(&mut tx, order, shop.now()).await?;
-    let cancelled = order_view(&mut tx, shop, order).await?;
+    let cancelled = view::order(&mut tx, order).await?;
     tx.commit().await?;
     forget(shop, cancelled.items.iter().map(|line| line.product)).await;
     Ok(cancelled)

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Line, Order, store};
+use super::{OrderStatus, letters, store};
 use crate::{
-    accounts::{self, User},
+    accounts,
     cache::Part,
     http::problem::ApiResult,
     ids::OrderId,
     jobs::{Job, JobError, Queue},
-    mail::{Letter, Template},
+    mail,
     shop::Shop,
 };
 
@@ -36,7 +36,7 @@ impl Job for SendConfirmation {
         let lines = store::lines(&mut tx, order.id).await?;
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
-        shop.mailer.send(&letter(shop, &order, &lines, &buyer)?).await?;
+        shop.mailer.send(&letters::confirmation(shop, &order, &lines, &buyer)?).await?;
 
         let mut tx = shop.db.write().await?;
         store::mark_confirmation_sent(&mut tx, order.id, shop.now()).await?;
@@ -44,35 +44,30 @@ impl Job for SendConfirmation {
     }
 }
 
-fn letter(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Letter, JobError> {
-    let currency = shop.settings.currency;
-    let line = |line: &Line| {
-        let subtotal = line.price.times(line.quantity).unwrap_or_default();
-        serde_json::json!({
-            "name": line.name,
-            "quantity": line.quantity,
-            "price": currency.format(line.price).to_string(),
-            "subtotal": currency.format(subtotal).to_string(),
-        })
-    };
-    let context = serde_json::json!({
-        "store_name": shop.settings.store_name,
-        "order_number": order.order_number,
-        "customer_name": buyer.full_name(),
-        "lines": lines.iter().map(line).collect::<Vec<_>>(),
-        "total": format!("{} {currency}", currency.format(order.total_price)),
-        "shipping_address": order.shipping_address,
-        "payment_method": order.payment_method.in_words(),
-        "placed_at": placed_at(order),
-    });
-    let message_id = shop.message_id(&format!("order-{}.confirmation", order.id));
-    Ok(Letter::write(Template::OrderConfirmation, &context, (&buyer.email, &buyer.full_name()), message_id)?)
+/// Tells the buyer what became of the order. Each status is reached once, so it is told once.
+#[derive(Serialize, Deserialize)]
+pub struct TellStatus {
+    pub order: OrderId,
+    /// What it became; by now it may have moved on.
+    pub status: String,
 }
 
-/// `20 November 2026, 21:05 UTC`.
-fn placed_at(order: &Order) -> String {
-    let moment = order.created_at.date_time();
-    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
+impl Job for TellStatus {
+    const NAME: &'static str = "orders.tell_status";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let status: OrderStatus = self.status.parse().map_err(JobError::GiveUp)?;
+        let missing = || JobError::GiveUp(format!("there is no order {}", self.order));
+        let mut tx = shop.db.read().await?;
+        let order = store::find(&mut tx, self.order).await?.ok_or_else(missing)?;
+        let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
+        drop(tx);
+        match letters::of_status(shop, &order, status, &buyer)? {
+            Some(letter) => mail::send_once(shop, &letter).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// How often unpaid orders are looked through.

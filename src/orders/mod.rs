@@ -2,12 +2,18 @@
 //!
 //! [`place`] is the whole checkout. It runs in one write transaction together with its idempotency key, so all of it
 //! exists or none: the order, its lines at today's prices, the stock it took, the empty cart, and its jobs.
+//!
+//! Whatever changes an order holds its row's lock, and ends by telling who follows it ([`events`]).
 
 pub mod api;
+pub mod events;
 pub mod jobs;
+mod letters;
+mod list;
 mod store;
+mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use poem::http::StatusCode;
 use serde_json::json;
@@ -22,7 +28,7 @@ use crate::{
     ids::{OrderId, OrderLineId, ProductId, UserId},
     inventory,
     jobs::Job,
-    money::Money,
+    money::{Currency, Money},
     payments::{self, Provider},
     shop::Shop,
     text_enum,
@@ -44,7 +50,7 @@ text_enum! {
 
 pub use store::{find, lock, set_payment_status};
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
     pub id: OrderId,
     pub order_number: String,
@@ -53,6 +59,8 @@ pub struct Order {
     pub payment_status: PaymentStatus,
     pub payment_method: Provider,
     pub shipping_address: String,
+    /// The store's, when it was placed.
+    pub currency: Currency,
     pub total_price: Money,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -102,7 +110,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         held_until: checkout.payment_method.is_online().then(|| now + shop.settings.reservation_ttl),
     };
     let order = store::insert(tx, new, now).await?;
-    take_stock(tx, &order, &lines, now).await?;
+    take_stock(tx, shop, &order, &lines, now).await?;
     for line in &lines {
         store::insert_line(tx, order.id, line).await?;
     }
@@ -111,6 +119,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     }
     jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
     inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
+    events::order_changed(tx, &order, now).await?;
     Ok(order)
 }
 
@@ -181,10 +190,10 @@ fn total(lines: &[Line]) -> ApiResult<Money> {
 }
 
 /// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
-async fn take_stock(tx: &mut Tx, order: &Order, lines: &[Line], now: Timestamp) -> ApiResult<()> {
+async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> ApiResult<()> {
     let mut lacking = Vec::new();
     for line in lines {
-        if !inventory::take(tx, line.product_id, line.quantity, order.id, now).await? {
+        if !inventory::take(tx, shop, line.product_id, line.quantity, order.id, now).await? {
             let left = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
             lacking.push(
                 json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}),
@@ -215,22 +224,53 @@ fn order_number(now: Timestamp) -> String {
 /// Reads `items` of a request: a product named twice is one line.
 ///
 /// # Errors
-/// 422 when one product adds up to too many.
-pub fn add_up(items: impl IntoIterator<Item = (ProductId, i64)>) -> ApiResult<BTreeMap<ProductId, i64>> {
+/// 422 with everything that is wrong, also with what was found before: products that do not exist, and those that add up
+/// to too many pieces.
+pub async fn add_up(
+    tx: &mut Tx,
+    items: &[(ProductId, i64)],
+    mut errors: Vec<FieldError>,
+) -> ApiResult<BTreeMap<ProductId, i64>> {
+    let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
+    let known: BTreeSet<ProductId> = catalog::existing(tx, &products).await?.into_iter().collect();
     let mut wanted = BTreeMap::new();
-    for (index, (product, quantity)) in items.into_iter().enumerate() {
-        let sum = wanted.entry(product).or_insert(0);
+    for (index, (product, quantity)) in items.iter().enumerate() {
+        if !known.contains(product) {
+            let message = format!("names product {product}, which does not exist");
+            errors.push(FieldError::new(format!("items[{index}].product"), "unknown", message));
+        }
+        let sum = wanted.entry(*product).or_insert(0);
         *sum += quantity;
         if *sum > MAX_QUANTITY {
-            let field = format!("items[{index}].quantity");
-            return Err(Problem::invalid(vec![FieldError::new(
-                field,
-                "maximum",
-                format!("must be at most {MAX_QUANTITY} of one product"),
-            )]));
+            let message = format!("must be at most {MAX_QUANTITY} of one product");
+            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", message));
         }
     }
+    Problem::unless_empty(errors)?;
     Ok(wanted)
+}
+
+/// Sends an order somewhere else, as long as it has not left.
+///
+/// # Errors
+/// 409 once it has shipped or is cancelled.
+pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> ApiResult<Order> {
+    match order.status {
+        OrderStatus::Pending | OrderStatus::Confirmed => {}
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            let detail = format!("This order is {}; its address cannot change any more.", order.status);
+            return Err(Problem::conflict("order_already_shipped", detail));
+        }
+        OrderStatus::Cancelled => {
+            return Err(Problem::conflict("order_cancelled", "This order is cancelled; it goes nowhere."));
+        }
+    }
+    if order.shipping_address == address {
+        return Ok(order);
+    }
+    let order = store::set_address(tx, order.id, address, now).await?;
+    events::order_changed(tx, &order, now).await?;
+    Ok(order)
 }
 
 /// Cancels an order that has not shipped: the stock returns, and money that was paid goes back. Cancelling again changes
@@ -255,9 +295,9 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
             return Err(Problem::conflict("stock_out_of_range", detail));
         }
     }
-    let order = store::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
+    set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
     payments::order_cancelled(tx, &order, now).await?;
-    Ok(store::find(tx, order.id).await?.unwrap_or(order))
+    tell_if_changed(tx, order, now).await
 }
 
 /// Moves an order on, one step at a time.
@@ -271,11 +311,27 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
         (Pending, Confirmed) | (Confirmed, Shipped) | (Shipped, Delivered) => {}
         (from, to) => return Err(invalid_transition(from, to)),
     }
-    let order = store::set_status(tx, order.id, to, now).await?;
+    set_status(tx, order.id, to, now).await?;
     if to == Delivered {
         payments::order_delivered(tx, &order, now).await?;
     }
-    Ok(store::find(tx, order.id).await?.unwrap_or(order))
+    tell_if_changed(tx, order, now).await
+}
+
+/// Moves an order to its next status and tells the buyer by e-mail.
+async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -> db::Result<()> {
+    store::set_status(tx, id, to, now).await?;
+    jobs::TellStatus { order: id, status: to.to_string() }.enqueue(tx, now).await
+}
+
+/// Tells who follows an order how it stands, if that is not as it was when it was locked. What has several steps calls
+/// this once, at its end. The order as it is now.
+pub async fn tell_if_changed<E: From<db::Error>>(tx: &mut Tx, before: Order, now: Timestamp) -> Result<Order, E> {
+    let Some(order) = store::find(tx, before.id).await? else { return Ok(before) };
+    if order != before {
+        events::order_changed(tx, &order, now).await?;
+    }
+    Ok(order)
 }
 
 fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
@@ -285,7 +341,7 @@ fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
 /// Confirms a pending order, because it is paid or will be paid at the door. It holds its stock from now on.
 pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     if order.status == OrderStatus::Pending {
-        store::set_status(tx, order.id, OrderStatus::Confirmed, now).await?;
+        set_status(tx, order.id, OrderStatus::Confirmed, now).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::{Line, Order, OrderStatus, PaymentStatus};
 use crate::{
     clock::Timestamp,
-    db::{Db, Query, Result, Tx},
+    db::{Db, Result, Tx},
     ids::{OrderId, UserId},
     money::{Currency, Money},
     payments::Provider,
@@ -24,8 +24,8 @@ pub async fn insert(tx: &mut Tx, new: NewOrder, now: Timestamp) -> Result<Order>
         "INSERT INTO orders (order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
                              total_price, held_until, created_at, updated_at)
          VALUES ($1, $2, 'pending', 'unpaid', $3, $4, $5, $6, $7, $8, $8)
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price,
-                   created_at, updated_at",
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
+                   total_price, created_at, updated_at",
     )
     .bind(new.number)
     .bind(new.buyer)
@@ -52,7 +52,8 @@ pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64
 
 pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+                created_at, updated_at
          FROM orders WHERE id = $1",
     )
     .bind(id)
@@ -62,7 +63,8 @@ pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
 /// The same, locked until the transaction ends: whatever happens to an order happens one thing after another.
 pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+                created_at, updated_at
          FROM orders WHERE id = $1 /* FOR UPDATE */",
     )
     .bind(id)
@@ -95,32 +97,24 @@ struct LineOf {
     line: Line,
 }
 
-/// One page of orders, newest first, and how many there are; of one user, or of all.
-pub async fn list(tx: &mut Tx, user: Option<UserId>, limit: i64, offset: i64) -> Result<(Vec<Order>, i64)> {
-    let (total,) = of(tx.query("SELECT COUNT(*) FROM orders WHERE TRUE"), user).fetch_one().await?;
-    let rows = tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
-         FROM orders WHERE TRUE",
-    );
-    let page =
-        of(rows, user).push_bind(" ORDER BY created_at DESC, id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset);
-    Ok((page.fetch_all().await?, total))
-}
-
-fn of(query: Query<'_>, user: Option<UserId>) -> Query<'_> {
-    match user {
-        Some(user) => query.push_bind(" AND user_id = $?", user),
-        None => query,
-    }
-}
-
 /// Only a pending order runs out of time.
 pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<Order> {
     tx.query(
         "UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at",
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+                   created_at, updated_at",
     )
     .bind(id).bind(status).bind(now)
+    .fetch_one().await
+}
+
+pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timestamp) -> Result<Order> {
+    tx.query(
+        "UPDATE orders SET shipping_address = $2, updated_at = $3 WHERE id = $1
+         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+                   created_at, updated_at",
+    )
+    .bind(id).bind(address).bind(now)
     .fetch_one().await
 }
 
@@ -149,7 +143,8 @@ pub async fn expired(db: &Db, now: Timestamp) -> Result<Vec<OrderId>> {
 /// One of them, locked, if it still is one.
 pub async fn lock_expired(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<Option<Order>> {
     tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, total_price, created_at, updated_at
+        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+                created_at, updated_at
          FROM orders WHERE id = $1 AND held_until <= $2 AND status = 'pending' AND payment_status <> 'paid' /* FOR UPDATE */",
     )
     .bind(id)

@@ -7,10 +7,9 @@ use poem_openapi::{
     payload::Binary,
 };
 
-use super::{Payment, Provider, Status, store, webhooks};
+use super::{Provider, store, view::PaymentView, webhooks};
 use crate::{
     accounts::SignedIn,
-    clock::Timestamp,
     http::{
         body::{self, Body},
         idempotency::Once,
@@ -21,7 +20,6 @@ use crate::{
         tags::Tag,
     },
     ids::{OrderId, PaymentId},
-    money::Amount,
     orders,
     shop::Shop,
 };
@@ -39,55 +37,9 @@ struct PaymentInput {
     payment_method: Option<String>,
 }
 
-/// A payment. Ask for it again until its status is final.
-#[derive(Object)]
-#[oai(rename = "Payment")]
-struct PaymentView {
-    id: PaymentId,
-    order: OrderId,
-    amount: Amount,
-    currency: String,
-    provider: Provider,
-    status: Status,
-    /// The provider's id of it.
-    transaction_id: Option<String>,
-    /// For Stripe Elements, while the buyer has to act; else null.
-    client_secret: Option<String>,
-    /// Why it failed; null if it did not.
-    failure: Option<Failure>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-#[derive(Object)]
-#[oai(rename = "PaymentFailure")]
-struct Failure {
-    /// The provider's code, e.g. `generic_decline`.
-    code: String,
-    message: String,
-}
-
 #[derive(Object)]
 struct Received {
     received: bool,
-}
-
-fn view(shop: &Shop, payment: Payment) -> PaymentView {
-    let failure =
-        payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
-    PaymentView {
-        id: payment.id,
-        order: payment.order_id,
-        amount: shop.settings.currency.format(payment.amount),
-        currency: payment.currency,
-        provider: payment.provider,
-        status: payment.status,
-        transaction_id: payment.transaction_id,
-        client_secret: payment.client_secret.filter(|_| payment.status == Status::RequiresAction),
-        failure,
-        created_at: payment.created_at,
-        updated_at: payment.updated_at,
-    }
 }
 
 pub struct PaymentsApi;
@@ -123,7 +75,7 @@ impl PaymentsApi {
         let provider = input.provider.unwrap_or(order.payment_method);
         let payment = super::begin(&mut tx, &shop, &order, provider, input.payment_method, shop.now()).await?;
         let location = format!("/api/payments/{}", payment.id);
-        let answer = json_bytes(&view(&shop, payment));
+        let answer = json_bytes(&PaymentView::from(payment));
         once.keep(&mut tx, &answer).await?;
         tx.commit().await?;
         Ok(Accepted::bytes(answer).header("location", &location))
@@ -146,7 +98,7 @@ impl PaymentsApi {
         let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);
         let (payments, total) = store::list(&mut shop.db.read().await?, of, order, page.size, page.offset()).await?;
-        let shown = payments.into_iter().map(|payment| view(&shop, payment)).collect();
+        let shown = payments.into_iter().map(PaymentView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -159,7 +111,7 @@ impl PaymentsApi {
         let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let order = orders::find(&mut tx, payment.order_id).await?;
         match order {
-            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Reply::json(&view(&shop, payment))),
+            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Reply::json(&PaymentView::from(payment))),
             _ => Err(Problem::not_found()),
         }
     }

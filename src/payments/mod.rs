@@ -12,6 +12,7 @@ pub mod api;
 pub mod jobs;
 pub mod store;
 pub mod stripe;
+pub mod view;
 pub mod webhooks;
 
 use poem::http::StatusCode;
@@ -22,8 +23,8 @@ use crate::{
     http::problem::{ApiResult, Problem},
     ids::{OrderId, PaymentId},
     jobs::Job,
-    money::Money,
-    orders::{self, Order, OrderStatus, PaymentStatus},
+    money::{Currency, Money},
+    orders::{self, Order, OrderStatus, PaymentStatus, events},
     shop::Shop,
     text_enum,
 };
@@ -88,14 +89,14 @@ impl Status {
     }
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Payment {
     pub id: PaymentId,
     pub order_id: OrderId,
     pub provider: Provider,
     pub status: Status,
     pub amount: Money,
-    pub currency: String,
+    pub currency: Currency,
     pub payment_method: Option<String>,
     /// The idempotency key of the provider's call; stored before the first one.
     pub provider_key: String,
@@ -157,6 +158,8 @@ pub async fn begin(
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
+    events::payment_changed(tx, payment.clone(), now).await?;
+    orders::tell_if_changed::<db::Error>(tx, order.clone(), now).await?;
     Ok(payment)
 }
 
@@ -179,23 +182,33 @@ pub async fn record(tx: &mut Tx, id: PaymentId, report: Report, now: Timestamp) 
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
     store::set_transaction(tx, id, &report.transaction_id, report.client_secret.as_deref(), now).await?;
     match report.outcome {
-        Outcome::Captured if !payment.status.is_captured() => captured(tx, &order, &payment, now).await,
+        Outcome::Captured if !payment.status.is_captured() => captured(tx, &order, &payment, now).await?,
         Outcome::Processing if payment.status == Status::Queued => {
-            store::set_status(tx, id, Status::Processing, now).await
+            store::set_status(tx, id, Status::Processing, now).await?;
         }
-        Outcome::RequiresAction if payment.status.is_open() => {
-            store::set_status(tx, id, Status::RequiresAction, now).await
+        Outcome::RequiresAction if payment.status.is_open() && payment.status != Status::RequiresAction => {
+            store::set_status(tx, id, Status::RequiresAction, now).await?;
         }
         Outcome::Failed { code, message } if payment.status.is_open() => {
             store::fail(tx, id, &code, &message, now).await?;
-            unpaid_after_all(tx, &order, now).await
+            unpaid_after_all(tx, &order, now).await?;
         }
         Outcome::Cancelled if payment.status.is_open() => {
             store::set_status(tx, id, Status::Cancelled, now).await?;
-            unpaid_after_all(tx, &order, now).await
+            unpaid_after_all(tx, &order, now).await?;
         }
-        _ => Ok(()), // late or repeated: it is known already
+        _ => {} // late or repeated: it is known already
     }
+    tell_if_changed(tx, order, payment, now).await
+}
+
+/// Tells who follows the order what became of it and of the payment since they were locked.
+async fn tell_if_changed(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp) -> db::Result<()> {
+    let changed = store::find(tx, payment.id).await?.filter(|now| *now != payment);
+    if let Some(payment) = changed {
+        events::payment_changed(tx, payment, now).await?;
+    }
+    orders::tell_if_changed(tx, order, now).await.map(drop)
 }
 
 /// Ends a payment that the provider does not even take up.
@@ -205,7 +218,8 @@ pub async fn refuse(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: 
         return Ok(());
     }
     store::fail(tx, id, code, message, now).await?;
-    unpaid_after_all(tx, &order, now).await
+    unpaid_after_all(tx, &order, now).await?;
+    tell_if_changed(tx, order, payment, now).await
 }
 
 /// The order first, then the payment, as everybody does, so that nobody waits in a circle.
@@ -240,30 +254,42 @@ pub async fn promise_cash(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Res
         return Ok(());
     }
     store::set_status(tx, id, Status::Processing, now).await?;
-    orders::confirm(tx, &order, now).await
+    orders::confirm(tx, &order, now).await?;
+    tell_if_changed(tx, order, payment, now).await
 }
 
-/// The parcel was handed over: cash that was to be paid at the door has been.
+/// The parcel was handed over: cash that was to be paid at the door has been. The order's events are the caller's.
 pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.provider == Provider::CashOnDelivery && payment.status.is_open() {
             captured(tx, order, &payment, now).await?;
+            tell_again(tx, payment.id, now).await?;
         }
     }
     Ok(())
 }
 
-/// What becomes of the payments of an order that was just cancelled: open ones end, captured ones go back.
+/// What becomes of the payments of an order that was just cancelled: open ones end, captured ones go back. The order's
+/// events are the caller's.
 pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.status.is_open() {
             store::set_status(tx, payment.id, Status::Cancelled, now).await?;
+            tell_again(tx, payment.id, now).await?;
             orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
         } else if payment.status == Status::Captured {
             jobs::Refund { payment: payment.id }.enqueue(tx, now).await?;
         }
     }
     Ok(())
+}
+
+/// Tells who follows the order how a payment that just changed stands.
+async fn tell_again(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
+    match store::find(tx, id).await? {
+        Some(payment) => events::payment_changed(tx, payment, now).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes down that the money went back.
@@ -277,8 +303,9 @@ pub async fn refunded(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<
         .await?
         .into_iter()
         .any(|other| other.id != id && other.status == Status::Captured);
-    if order.payment_status == PaymentStatus::Paid && others {
-        return Ok(()); // it is still paid, by another payment
+    let still_paid = order.payment_status == PaymentStatus::Paid && others; // by another payment
+    if !still_paid {
+        orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?;
     }
-    orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await.map(drop)
+    tell_if_changed(tx, order, payment, now).await
 }

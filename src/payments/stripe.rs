@@ -61,7 +61,7 @@ impl Stripe {
     /// Creates the payment at Stripe, or finds what the same key created before.
     pub async fn create(&self, payment: &Payment) -> Result<Report, Trouble> {
         let currency: Currency =
-            payment.currency.to_lowercase().parse().map_err(|_| Trouble::Refused("currency".to_owned()))?;
+            payment.currency.to_string().to_lowercase().parse().map_err(|_| Trouble::Refused("currency".to_owned()))?;
         let metadata = HashMap::from([
             ("order_id".to_owned(), payment.order_id.to_string()),
             ("payment_id".to_owned(), payment.id.to_string()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Order, TestShop, people::money};
+use crate::support::{Order, Person, TestShop, people::money};
 
 on_both_engines! {
     async fn an_order_from_the_cart_takes_the_stock_and_empties_the_cart(shop: TestShop) {
@@ -137,8 +137,113 @@ on_both_engines! {
             .json(&json!({"items": [{"product": 999, "quantity": 1}]}))
             .await
             .is(422)
-            .about(&["items"]);
+            .about(&["items[0].product"]);
         assert_eq!(ada.cart().await["items"][0]["available"], false);
+    }
+
+    async fn everything_that_is_wrong_with_an_order_is_told_at_once(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(9).await;
+        let ada = shop.customer("ada@example.com").await;
+        let items = json!([
+            {"product": mug.id, "quantity": 9999},
+            {"product": 987_654, "quantity": 1},
+            {"product": mug.id, "quantity": 1},
+            {"product": 987_655, "quantity": 1},
+            {"product": 987_654, "quantity": 2},
+        ]);
+        let wish = json!({"items": items, "expected_total": "1.001"});
+        let faults =
+            ["items[1].product", "items[2].quantity", "items[3].product", "items[4].product", "expected_total"];
+        ada.post("/api/orders").json(&wish).once("tuesday").await.is(422).about(&faults);
+        assert_eq!(shop.stock_of(&mug).await, 9);
+        ada.places_order(&[(&mug, 1)]).once("tuesday").await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn an_order_goes_elsewhere_until_it_has_left(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
+        let order = ada.buys(&mug).await;
+        let path = format!("/api/orders/{}", order.id);
+        let elsewhere = json!({"shipping_address": "5 Quay\nBristol"});
+
+        shop.time_passes(Duration::from_secs(1));
+        let changed = ada.patch(&path).json(&elsewhere).await.is(200);
+        assert_eq!(changed["shipping_address"], "5 Quay\nBristol");
+        assert_ne!(changed["updated_at"], order.json["updated_at"]);
+        assert_eq!(ada.patch(&path).json(&json!({})).await.is(200).bytes(), changed.bytes());
+        let mut sent_back = changed.json();
+        sent_back["status"] = json!("delivered");
+        sent_back["total_price"] = json!("0.01");
+        assert_eq!(ada.put(&path).json(&sent_back).await.is(200).bytes(), changed.bytes());
+        boss.moves(&order, "confirmed").await.is(200);
+        assert_eq!(boss.put(&path).json(&json!({"shipping_address": "6 Quay"})).await.is(200)["status"], "confirmed");
+
+        for blank in [json!(""), json!(" \n"), json!(null), json!(7), json!("x".repeat(1001))] {
+            let blank = json!({"shipping_address": blank});
+            ada.patch(&path).json(&blank).await.is(422).about(&["shipping_address"]);
+            ada.put(&path).json(&blank).await.is(422).about(&["shipping_address"]);
+        }
+        ada.put(&path).json(&json!({})).await.is(422).about(&["shipping_address"]);
+        eve.put(&path).json(&json!({})).await.is(404);
+        eve.patch("/api/orders/987654").json(&elsewhere).await.is(404);
+        shop.visitor().patch(&path).json(&elsewhere).await.is(401);
+
+        boss.moves(&order, "shipped").await.is(200);
+        ada.patch(&path).json(&elsewhere).await.is(409).with_code("order_already_shipped");
+        let other = ada.buys(&mug).await;
+        ada.cancels(&other).await.is(200);
+        let cancelled = format!("/api/orders/{}", other.id);
+        ada.put(&cancelled).json(&elsewhere).await.is(409).with_code("order_cancelled");
+        assert_eq!(ada.sees(&order).await["shipping_address"], "6 Quay");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn orders_are_filtered_and_ordered(shop: TestShop) {
+        let (pin, pot) = (shop.sells("Pin").at(1_00).await, shop.sells("Pot").at(30_00).await);
+        let boss = shop.admin().await;
+        let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
+        let mut placed = Vec::new();
+        for (buyer, product) in [(&ada, &pot), (&ada, &pin), (&bob, &pot), (&bob, &pin)] {
+            shop.time_passes(Duration::from_secs(1));
+            placed.push(buyer.buys(product).await);
+        }
+        let [first, second, third, fourth] = placed.try_into().expect("four orders");
+        boss.moves(&first, "confirmed").await.is(200);
+        ada.wants_to_pay(&second).await.is(202);
+        bob.cancels(&fourth).await.is(200);
+
+        let user = |person: &Person| format!("?user={}", person.id);
+        for (person, query, wanted) in [
+            (&boss, "?status=pending".to_owned(), vec![&third, &second]),
+            (&boss, "?status=cancelled&payment_status=unpaid".to_owned(), vec![&fourth]),
+            (&boss, "?payment_status=processing".to_owned(), vec![&second]),
+            (&boss, user(&ada), vec![&second, &first]),
+            (&boss, "?user=987654".to_owned(), vec![]),
+            (&boss, "?status=&user=".to_owned(), vec![&fourth, &third, &second, &first]),
+            (&boss, "?ordering=created_at".to_owned(), vec![&first, &second, &third, &fourth]),
+            (&boss, "?ordering=-created_at".to_owned(), vec![&fourth, &third, &second, &first]),
+            (&boss, "?ordering=total_price".to_owned(), vec![&second, &fourth, &first, &third]),
+            (&boss, "?ordering=-total_price,-created_at".to_owned(), vec![&third, &first, &fourth, &second]),
+            (&ada, user(&ada), vec![&second, &first]),
+            (&ada, user(&bob), vec![]),
+            (&ada, "?status=confirmed".to_owned(), vec![&first]),
+        ] {
+            let page = person.get(&format!("/api/orders{query}")).await.is(200);
+            let wanted: Vec<i64> = wanted.into_iter().map(|order| order.id).collect();
+            assert_eq!(ids(&page.list()), wanted, "{query}");
+            assert_eq!(page.header("x-total-count"), wanted.len().to_string(), "{query}");
+        }
+        let page = boss.get("/api/orders?status=pending&ordering=total_price&per_page=1&page=2").await.is(200);
+        assert_eq!((ids(&page.list()), page.header("x-total-count")), (vec![third.id], "2"));
+        let prev = "</api/orders?status=pending&ordering=total_price&per_page=1&page=1>; rel=\"prev\"";
+        assert!(page.header("link").contains(prev), "{}", page.header("link"));
+
+        boss.get("/api/orders?ordering=user").await.is(422).with_code("invalid_ordering");
+        let wrong = "?status=lost&payment_status=lent&user=me&ordering=created_at,price&page=0";
+        let wrong = boss.get(&format!("/api/orders{wrong}")).await.is(422);
+        wrong.about(&["status", "payment_status", "user", "ordering", "page"]);
+        shop.runs_its_jobs().await;
     }
 
     async fn the_same_key_and_body_give_the_first_order_again(shop: TestShop) {
@@ -325,6 +430,7 @@ on_both_engines! {
         assert_eq!(ada.sees(&at_the_door).await["status"], "pending");
         assert_eq!(shop.stock_of(&mug).await, 1);
         ada.wants_to_pay(&online).await.is(409).with_code("order_cancelled");
+        shop.runs_its_jobs().await;
     }
 
     async fn the_confirmation_says_what_was_ordered(shop: TestShop) {

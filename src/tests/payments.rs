@@ -38,6 +38,7 @@ on_both_engines! {
             (&paid["status"], &paid["amount"], &paid["currency"]),
             (&json!("captured"), &json!("12.00"), &json!("USD"))
         );
+        shop.runs_its_jobs().await;
     }
 
     async fn a_good_card_pays_and_confirms_the_order(shop: TestShop) {
@@ -274,6 +275,7 @@ on_both_engines! {
         CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
         assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        shop.runs_its_jobs().await;
     }
 
     async fn money_for_an_order_that_ran_out_of_time_goes_back(shop: TestShop) {

@@ -5,7 +5,7 @@ use std::{fmt, ops::Index, pin::Pin};
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-use super::contract;
+use super::{contract, events::Following};
 
 /// A request on its way. Awaited, it is sent.
 pub struct Ask {
@@ -38,6 +38,18 @@ impl Ask {
     /// With an `Idempotency-Key`.
     pub fn once(self, key: &str) -> Self {
         self.header("idempotency-key", key)
+    }
+}
+
+impl Ask {
+    /// Opens the answer as a stream of events.
+    pub async fn follows(self) -> Following {
+        Following::open(self.request).await.unwrap_or_else(|status| panic!("{} got {status}", self.what))
+    }
+
+    /// The same, where it may be refused: then the status.
+    pub async fn tries_to_follow(self) -> Result<Following, u16> {
+        Following::open(self.request).await
     }
 }
 

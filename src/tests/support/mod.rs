@@ -5,6 +5,7 @@
 pub mod answer;
 mod contract;
 pub mod database;
+pub mod events;
 pub mod invariants;
 pub mod people;
 pub mod pictures;

@@ -174,6 +174,11 @@ impl Person {
         self.get("/api/orders").await.is(200).list()
     }
 
+    /// Asks for the events of an order; `.follows().await` opens the stream.
+    pub fn events_of(&self, order: &Order) -> Ask {
+        self.get(&format!("/api/orders/{}/events", order.id))
+    }
+
     /// The order as it is now.
     pub async fn sees(&self, order: &Order) -> Value {
         self.get(&format!("/api/orders/{}", order.id)).await.is(200).json()

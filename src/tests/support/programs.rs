@@ -105,6 +105,15 @@ impl Site {
         Self { folder: Arc::new(folder), db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
     }
 
+    /// The same shop at another address: what a second server is.
+    pub fn beside(&self) -> Self {
+        let address = free_address();
+        let mut settings = self.settings.clone();
+        settings.push(("BIND", address.clone()));
+        let (folder, db, http) = (Arc::clone(&self.folder), self.db.clone(), self.http.clone());
+        Self { folder, db, url: format!("http://{address}"), settings, http }
+    }
+
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.settings.push((name, value.into()));
     }
@@ -163,26 +172,19 @@ impl Site {
 
     /// The status and body, unless the connection broke.
     pub async fn post(&self, path: &str, token: &str, key: Option<&str>, body: &Value) -> Option<(u16, Value)> {
-        let mut request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token).json(body);
+        let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        let answer = request.timeout(Duration::from_secs(20)).send().await.ok()?;
-        let status = answer.status().as_u16();
-        Some((status, answer.json().await.ok()?))
+        answer(request, token).await
+    }
+
+    pub async fn put(&self, path: &str, token: &str, body: &Value) -> Option<(u16, Value)> {
+        answer(self.http.put(format!("{}{path}", self.url)).json(body), token).await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Option<(u16, Value)> {
-        let answer = self
-            .http
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(token)
-            .timeout(Duration::from_secs(20))
-            .send()
-            .await
-            .ok()?;
-        let status = answer.status().as_u16();
-        Some((status, answer.json().await.ok()?))
+        answer(self.http.get(format!("{}{path}", self.url)), token).await
     }
 
     pub async fn sells(&self, admin: &str, name: &str, stock: i64) -> i64 {
@@ -198,6 +200,12 @@ impl Site {
         let (count,): (i64,) = self.db.query(sql).fetch_one().await.unwrap();
         count
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder, token: &str) -> Option<(u16, Value)> {
+    let answer = request.bearer_auth(token).timeout(Duration::from_secs(20)).send().await.ok()?;
+    let status = answer.status().as_u16();
+    Some((status, answer.json().await.ok()?))
 }
 
 /// A port nobody listens on.

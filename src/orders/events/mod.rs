@@ -1,0 +1,87 @@
+//! What happens to an order, for pages that follow it.
+//!
+//! Every change of an order or of one of its payments writes an event: the JSON that the change left behind, in the
+//! transaction of the change and while the order's row is locked. So the ids of one order's events grow in the order of
+//! their commits, and a reader who has seen one of them has seen all smaller ones.
+//!
+//! A reader keeps nothing in the database. It holds the id it saw last, waits for a word that its order changed
+//! ([`followers`]), and reads on from there ([`stream`]); a word too many costs a query, and one that got lost is made
+//! up for by looking now and then.
+
+pub mod followers;
+mod store;
+pub mod stream;
+
+use poem_openapi::types::ToJSON;
+
+use super::{Order, view};
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::OrderId,
+    payments::{self, Payment, view::PaymentView},
+    text_enum,
+};
+
+text_enum! {
+    /// What an event is about.
+    pub enum Kind { Order = "order", Payment = "payment" }
+}
+
+/// An event on its way to a reader.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Event {
+    /// What a reader names to go on from here; the state at the start has it on its last event only.
+    pub id: Option<i64>,
+    pub kind: Kind,
+    /// The order or payment in JSON, as it was at that moment.
+    pub data: String,
+}
+
+/// Tells the order's readers how it stands now. The order is locked, or new.
+pub async fn order_changed(tx: &mut Tx, order: &Order, now: Timestamp) -> Result<()> {
+    let data = view::order_json(tx, order.clone()).await?;
+    write(tx, order.id, Kind::Order, data, now).await
+}
+
+/// Tells the order's readers how one of its payments stands now. The order is locked.
+pub async fn payment_changed(tx: &mut Tx, payment: Payment, now: Timestamp) -> Result<()> {
+    let order = payment.order_id;
+    write(tx, order, Kind::Payment, PaymentView::from(payment).to_json_string(), now).await
+}
+
+async fn write(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: Timestamp) -> Result<()> {
+    store::insert(tx, order, kind, data, now).await?;
+    tx.notify(followers::notice(order));
+    Ok(())
+}
+
+/// What a reader gets first, and the id it goes on from: everything after the event it names, or, when there is no such
+/// event of this order (any more), how things stand.
+async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i64, Vec<Event>)> {
+    let named = last_seen.and_then(|id| id.trim().parse().ok());
+    if let Some(id) = named
+        && store::exists(tx, order.id, id).await?
+    {
+        let missed = store::after(tx, order.id, id).await?;
+        return Ok((missed.last().and_then(|event| event.id).unwrap_or(id), missed));
+    }
+    let newest = store::newest(tx, order.id).await?;
+    let mut events = standing(tx, order).await?;
+    // A reader that loses us before it has all of it starts again.
+    if let Some(last) = events.last_mut() {
+        last.id = newest;
+    }
+    Ok((newest.unwrap_or(0), events))
+}
+
+async fn standing(tx: &mut Tx, order: Order) -> Result<Vec<Event>> {
+    let payments = payments::store::of_order(tx, order.id).await?;
+    let mut events = vec![Event { id: None, kind: Kind::Order, data: view::order_json(tx, order).await? }];
+    events.extend(payments.into_iter().map(|payment| Event {
+        id: None,
+        kind: Kind::Payment,
+        data: PaymentView::from(payment).to_json_string(),
+    }));
+    Ok(events)
+}

@@ -1,0 +1,64 @@
+//! What the shop writes to buyers about their orders.
+
+use super::{Line, Order, OrderStatus, PaymentStatus};
+use crate::{
+    accounts::User,
+    jobs::JobError,
+    mail::{Letter, Template},
+    shop::Shop,
+};
+
+pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Letter, JobError> {
+    let line = |line: &Line| {
+        let subtotal = line.price.times(line.quantity).unwrap_or_default();
+        serde_json::json!({
+            "name": line.name,
+            "quantity": line.quantity,
+            "price": order.currency.format(line.price).to_string(),
+            "subtotal": order.currency.format(subtotal).to_string(),
+        })
+    };
+    let context = serde_json::json!({
+        "store_name": shop.settings.store_name,
+        "order_number": order.order_number,
+        "customer_name": buyer.full_name(),
+        "lines": lines.iter().map(line).collect::<Vec<_>>(),
+        "total": total(order),
+        "shipping_address": order.shipping_address,
+        "payment_method": order.payment_method.in_words(),
+        "placed_at": placed_at(order),
+    });
+    let message_id = shop.message_id(&format!("order-{}.confirmation", order.id));
+    Ok(Letter::write(Template::OrderConfirmation, &context, (&buyer.email, &buyer.full_name()), message_id)?)
+}
+
+/// What is written when an order becomes `status`. Nothing is when it is placed: that is the confirmation's.
+pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Letter>, JobError> {
+    let template = match status {
+        OrderStatus::Pending => return Ok(None),
+        OrderStatus::Confirmed => Template::OrderConfirmed,
+        OrderStatus::Shipped => Template::OrderShipped,
+        OrderStatus::Delivered => Template::OrderDelivered,
+        OrderStatus::Cancelled => Template::OrderCancelled,
+    };
+    let context = serde_json::json!({
+        "store_name": shop.settings.store_name,
+        "order_number": order.order_number,
+        "customer_name": buyer.full_name(),
+        "total": total(order),
+        "shipping_address": order.shipping_address,
+        "money_goes_back": matches!(order.payment_status, PaymentStatus::Paid | PaymentStatus::Refunded),
+    });
+    let message_id = shop.message_id(&format!("order-{}.{status}", order.id));
+    Ok(Some(Letter::write(template, &context, (&buyer.email, &buyer.full_name()), message_id)?))
+}
+
+fn total(order: &Order) -> String {
+    format!("{} {}", order.currency.format(order.total_price), order.currency)
+}
+
+/// `20 November 2026, 21:05 UTC`.
+fn placed_at(order: &Order) -> String {
+    let moment = order.created_at.date_time();
+    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
+}

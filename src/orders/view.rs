@@ -1,0 +1,108 @@
+//! What an order looks like in JSON: in answers, and in the events that tell how it changed.
+
+use std::collections::HashMap;
+
+use poem_openapi::{Object, types::ToJSON};
+
+use super::{Line, Order, OrderStatus, PaymentStatus, store};
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{OrderId, OrderLineId, ProductId, UserId},
+    money::{Amount, Currency},
+    payments::Provider,
+};
+
+/// An order.
+#[derive(Object)]
+#[oai(rename = "Order")]
+pub struct OrderView {
+    pub id: OrderId,
+    /// What people quote.
+    order_number: String,
+    /// The id of the customer who placed it.
+    user: UserId,
+    /// Where the parcel is.
+    status: OrderStatus,
+    /// Where the money is.
+    payment_status: PaymentStatus,
+    /// How the customer chose to pay; the default of its payments.
+    payment_method: Provider,
+    /// Where it goes, several lines.
+    shipping_address: String,
+    /// The sum of its lines.
+    total_price: Amount,
+    /// What was bought, one entry for each product.
+    pub items: Vec<LineView>,
+    created_at: Timestamp,
+    /// When its status, its payment status or its address last changed.
+    updated_at: Timestamp,
+}
+
+/// A product of an order, as it was when it was bought.
+#[derive(Object)]
+#[oai(rename = "OrderLine")]
+pub struct LineView {
+    id: OrderLineId,
+    /// The id of the product, which may not be sold any more.
+    pub product: ProductId,
+    /// The product's name at the moment of purchase.
+    name: String,
+    quantity: i64,
+    /// Of one piece, at the moment of purchase.
+    price: Amount,
+    /// `price` times `quantity`.
+    subtotal: Amount,
+}
+
+pub async fn order(tx: &mut Tx, order: Order) -> Result<OrderView> {
+    let lines = store::lines(tx, order.id).await?;
+    Ok(shown(order, lines))
+}
+
+/// The very JSON that an answer has.
+pub async fn order_json(tx: &mut Tx, of: Order) -> Result<String> {
+    Ok(order(tx, of).await?.to_json_string())
+}
+
+/// A page of orders with their lines.
+pub async fn orders(tx: &mut Tx, orders: Vec<Order>) -> Result<Vec<OrderView>> {
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+    let mut lines: HashMap<OrderId, Vec<Line>> = HashMap::new();
+    for (order, line) in store::lines_of_all(tx, &ids).await? {
+        lines.entry(order).or_default().push(line);
+    }
+    let with_lines = |order: Order| {
+        let lines = lines.remove(&order.id).unwrap_or_default();
+        shown(order, lines)
+    };
+    Ok(orders.into_iter().map(with_lines).collect())
+}
+
+fn shown(order: Order, lines: Vec<Line>) -> OrderView {
+    let currency = order.currency;
+    OrderView {
+        id: order.id,
+        order_number: order.order_number,
+        user: order.user_id,
+        status: order.status,
+        payment_status: order.payment_status,
+        payment_method: order.payment_method,
+        shipping_address: order.shipping_address,
+        total_price: currency.format(order.total_price),
+        items: lines.into_iter().map(|line| line_view(currency, line)).collect(),
+        created_at: order.created_at,
+        updated_at: order.updated_at,
+    }
+}
+
+fn line_view(currency: Currency, line: Line) -> LineView {
+    LineView {
+        id: line.id,
+        product: line.product_id,
+        name: line.name,
+        quantity: line.quantity,
+        price: currency.format(line.price),
+        subtotal: currency.format(line.price.times(line.quantity).unwrap_or_default()),
+    }
+}

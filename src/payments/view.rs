@@ -1,0 +1,65 @@
+//! What a payment looks like in JSON: in answers, and in the events of its order.
+
+use poem_openapi::Object;
+
+use super::{Payment, Provider, Status};
+use crate::{
+    clock::Timestamp,
+    ids::{OrderId, PaymentId},
+    money::Amount,
+};
+
+/// A payment. Follow it by the events of its order, or ask for it again until its status is final.
+#[derive(Object)]
+#[oai(rename = "Payment")]
+pub struct PaymentView {
+    pub id: PaymentId,
+    /// The id of the order it pays.
+    order: OrderId,
+    /// The order's total.
+    amount: Amount,
+    /// The ISO 4217 code of the amount's currency.
+    currency: String,
+    /// Who takes the money.
+    provider: Provider,
+    /// How far it is. It only moves forward.
+    status: Status,
+    /// The provider's id of it.
+    transaction_id: Option<String>,
+    /// For Stripe Elements, while the buyer has to act; else null.
+    client_secret: Option<String>,
+    /// Why it failed; null if it did not.
+    failure: Option<Failure>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// Why a payment failed.
+#[derive(Object)]
+#[oai(rename = "PaymentFailure")]
+struct Failure {
+    /// The provider's code, e.g. `generic_decline`.
+    code: String,
+    /// The same in words.
+    message: String,
+}
+
+impl From<Payment> for PaymentView {
+    fn from(payment: Payment) -> Self {
+        let failure =
+            payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
+        Self {
+            id: payment.id,
+            order: payment.order_id,
+            amount: payment.currency.format(payment.amount),
+            currency: payment.currency.to_string(),
+            provider: payment.provider,
+            status: payment.status,
+            transaction_id: payment.transaction_id,
+            client_secret: payment.client_secret.filter(|_| payment.status == Status::RequiresAction),
+            failure,
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What the shop writes to buyers about their orders, and to admins about what runs low. Each letter once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    orders::expires_the_unpaid,
+    support::{Order, Person, TestShop, smtp::Mail},
+};
+
+on_both_engines! {
+    async fn each_step_of_an_order_is_written_to_its_buyer_once(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").at(12_00).await, shop.admin().await);
+        let ada = shop.customer("ada@example.com").await;
+        let order = ada.buys(&mug).await;
+        for status in ["confirmed", "shipped", "delivered"] {
+            boss.moves(&order, status).await.is(200);
+            boss.moves(&order, status).await.is(409);
+        }
+        shop.runs_its_jobs().await;
+        let again =
+            shop.tampers("UPDATE jobs SET state = 'pending', due_at = created_at WHERE kind = 'orders.tell_status'").await;
+        shop.runs_its_jobs().await;
+        assert_eq!(again, 3);
+
+        let number = order.json["order_number"].as_str().expect("a number");
+        for (kind, subject, said) in [
+            ("confirmation", format!("Your order {number} at Cartwright"), "check\nthat the address is right"),
+            ("confirmed", format!("Your order {number} is confirmed"), "We pack it"),
+            ("shipped", format!("Your order {number} is on its way"), "  12 St James's Square"),
+            ("delivered", format!("Your order {number} has arrived"), "Thank you for buying at Cartwright"),
+        ] {
+            let mail = the_letter(&shop, &order, kind);
+            assert_eq!((mail.to.clone(), mail.subject()), (vec!["ada@example.com".to_owned()], subject));
+            let text = mail.text().replace("\r\n", "\n");
+            for said in ["Hello Ada,", said, number] {
+                assert!(text.contains(said), "{kind}: {said:?} is missing:\n{text}");
+            }
+            assert!(mail.html().contains(number) && mail.html().contains("Hello Ada,"), "{}", mail.html());
+        }
+        assert_eq!(shop.mail().mails().len(), 4);
+    }
+
+    async fn a_cancellation_says_whether_money_goes_back(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).await;
+        let ada = shop.customer("ada@example.com").await;
+        let (paid, unpaid, late) = (ada.buys_online(&mug).await, ada.buys(&mug).await, ada.buys_online(&mug).await);
+        ada.pays_with("pm_card_visa", &paid).await;
+        shop.runs_its_jobs().await;
+        for order in [&paid, &unpaid] {
+            ada.cancels(order).await.is(200);
+            ada.cancels(order).await.is(200);
+            ada.delete(&format!("/api/orders/{}", order.id)).await.is(204);
+        }
+        shop.time_passes(Duration::from_mins(30));
+        expires_the_unpaid(&shop).await;
+        shop.runs_its_jobs().await;
+
+        assert!(says(&shop, &paid, "What you paid goes back") && !says(&shop, &paid, "no money"));
+        assert!(says(&shop, &unpaid, "We have taken no money") && !says(&shop, &unpaid, "What you paid"));
+        assert!(says(&shop, &late, "We have taken no money"));
+        // Three confirmations, the paid one's second status, three cancellations.
+        assert_eq!(shop.mail().mails().len(), 7);
+    }
+
+    async fn the_order_that_brings_a_product_low_is_told_to_every_admin_once(shop: TestShop) {
+        let mug = shop.sells("Blue <Mug>").in_stock(8).await;
+        let scarce = shop.sells("Pin").in_stock(5).await;
+        let ada = shop.customer("ada@example.com").await;
+        let mut boss = shop.admin().await;
+        let ben = shop.customer("ben@example.com").await;
+        shop.customer("old@example.com").await;
+        shop.tampers("UPDATE users SET role = 'admin' WHERE email LIKE 'ben%' OR email LIKE 'old%'").await;
+        shop.tampers("UPDATE users SET is_active = FALSE WHERE email LIKE 'old%'").await;
+
+        order(&ada, &[(&mug, 2)]).await; // 6 left
+        assert_eq!(told(&shop).await, Vec::<(String, String)>::new());
+        let crossing = order(&ada, &[(&mug, 1), (&scarce, 1)]).await; // 5 left; of pins there were never more
+        let further = order(&ada, &[(&mug, 1)]).await;
+        let first = told(&shop).await;
+        assert_eq!(first.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), ["ben@example.com", "boss@example.com"]);
+        assert!(first.iter().all(|(_, text)| text.contains("Blue <Mug> (product") && text.contains("Left now: 4")));
+        let ids: Vec<String> = letters(&shop, "low-stock").iter().map(Mail::message_id).collect();
+        assert!(ids.contains(&format!("<product-{}.low-stock.order-{}.admin-{}@shop.test>", mug.id, crossing, ben.id)));
+
+        boss.signs_in().await;
+        boss.patch(&format!("/api/products/{}", mug.id)).json(&json!({"stock": 7})).await.is(200);
+        order(&ada, &[(&mug, 7)]).await; // the next crossing
+        assert_eq!(told(&shop).await.len(), 4);
+        assert!(further > crossing);
+
+        let generous = shop.opens_again(|settings| settings.low_stock_threshold = 0).await;
+        let pot = shop.sells("Pot").in_stock(9).await;
+        order(&ada.of(&generous), &[(&pot, 8)]).await;
+        assert_eq!(told(&shop).await.len(), 4);
+        order(&ada.of(&generous), &[(&pot, 1)]).await;
+        assert_eq!(told(&shop).await.len(), 6);
+    }
+
+    async fn an_order_that_is_refused_tells_nobody(shop: TestShop) {
+        let (mug, pot) = (shop.sells("Mug").in_stock(6).await, shop.sells("Pot").in_stock(1).await);
+        let ada = shop.customer("ada@example.com").await;
+        ada.places_order(&[(&mug, 6), (&pot, 2)]).await.is(409).with_code("out_of_stock");
+        shop.runs_its_jobs().await;
+        assert_eq!(shop.mail().mails().len(), 0);
+    }
+}
+
+async fn order(buyer: &Person, items: &[(&crate::support::Product, i64)]) -> i64 {
+    buyer.places_order(items).await.is(201)["id"].as_i64().expect("an id")
+}
+
+/// Everything that was written about low stock so far: to whom, and what.
+async fn told(shop: &TestShop) -> Vec<(String, String)> {
+    shop.runs_its_jobs().await;
+    let mut told: Vec<_> =
+        letters(shop, "low-stock").into_iter().map(|mail| (mail.to.join(","), mail.text())).collect();
+    told.sort();
+    told
+}
+
+fn letters(shop: &TestShop, kind: &str) -> Vec<Mail> {
+    shop.mail().mails().into_iter().filter(|mail| mail.message_id().contains(kind)).collect()
+}
+
+fn the_letter(shop: &TestShop, order: &Order, kind: &str) -> Mail {
+    let id = format!("<order-{}.{kind}@shop.test>", order.id);
+    let mut found = shop.mail().mails().into_iter().filter(|mail| mail.message_id() == id);
+    let mail = found.next().unwrap_or_else(|| panic!("no letter {id}"));
+    assert!(found.next().is_none(), "{id} left twice");
+    mail
+}
+
+fn says(shop: &TestShop, order: &Order, words: &str) -> bool {
+    the_letter(shop, order, "cancelled").text().contains(words)
+}
