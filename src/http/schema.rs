@@ -1,7 +1,7 @@
 //! Checks request bodies against the schemas of the served document, so that what the document says is what is
 //! enforced, and so that a client hears of every fault at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jsonschema::{
     JsonType, ValidationError, Validator,
@@ -39,7 +39,10 @@ impl Schemas {
         let Some(validator) = self.0.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
-        let errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();
+        let mut errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();
+        // What is no text is none of the allowed words either; the first says enough.
+        let mut named = HashSet::new();
+        errors.retain(|error| named.insert(error.field.clone()));
         Problem::unless_empty(errors)
     }
 }
