@@ -29,7 +29,9 @@ use crate::{
     money::Currency,
     orders::api::OrdersApi,
     payments::api::PaymentsApi,
+    reviews::api::ReviewsApi,
     shop::Shop,
+    wishlists::api::WishlistsApi,
 };
 
 fn service() -> OpenApiService<impl OpenApi, ()> {
@@ -39,6 +41,8 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
     let endpoints = (
         AccountsApi,
         CatalogApi,
+        ReviewsApi,
+        WishlistsApi,
         CartsApi,
         OrdersApi,
         PaymentsApi,

@@ -8,6 +8,10 @@ pub enum Tag {
     Accounts,
     /// Products, categories and brands. Public to read; admins change them.
     Catalog,
+    /// What buyers say of products.
+    Reviews,
+    /// What a customer would like to have.
+    Wishlist,
     /// What a customer is about to buy.
     Cart,
     /// Placing orders and following them.

@@ -21,6 +21,8 @@ mod limits;
 mod orders;
 mod payments;
 mod races;
+mod reviews;
 mod schema;
 mod seeds;
 mod users;
+mod wishlists;
