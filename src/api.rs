@@ -17,6 +17,7 @@ use crate::{
     accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
     catalog::api::CatalogApi,
+    dashboard::api::DashboardApi,
     document::{self, pages},
     http::{
         aliases,
@@ -46,6 +47,7 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         CartsApi,
         OrdersApi,
         PaymentsApi,
+        DashboardApi,
         InventoryApi,
         JobsApi,
         PasswordsApi,

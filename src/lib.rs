@@ -6,6 +6,7 @@ pub mod cache;
 pub mod carts;
 pub mod catalog;
 pub mod clock;
+pub mod dashboard;
 pub mod db;
 pub mod demo;
 pub mod document;

@@ -18,6 +18,8 @@ pub enum Tag {
     Orders,
     /// Paying for orders.
     Payments,
+    /// How the shop is doing, for admins.
+    Dashboard,
     /// Running the shop: stock and background jobs.
     Admin,
     /// Is it alive, is it ready, how is it doing. For machines that watch it.

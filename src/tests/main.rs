@@ -12,6 +12,7 @@ mod cache;
 mod carts;
 mod catalog;
 mod crashes;
+mod dashboard;
 mod document;
 mod errors;
 mod http;
