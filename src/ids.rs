@@ -54,6 +54,8 @@ typed_id! {
     OrderId(i64) else NO_NUMBER;
     OrderLineId(i64) else NO_NUMBER;
     ReviewId(i64) else NO_NUMBER;
+    /// Names one change of a product's stock.
+    MovementId(i64) else NO_NUMBER;
     PaymentId(Uuid) else Uuid::nil();
     WebhookId(i64) else NO_NUMBER;
     JobId(i64) else NO_NUMBER;

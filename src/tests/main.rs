@@ -16,6 +16,7 @@ mod dashboard;
 mod document;
 mod errors;
 mod http;
+mod inventory;
 mod jobs;
 mod letters;
 mod limits;
