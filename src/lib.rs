@@ -20,6 +20,7 @@ pub mod money;
 pub mod orders;
 pub mod payments;
 pub mod programs;
+pub mod retention;
 pub mod reviews;
 pub mod settings;
 pub mod shop;

@@ -13,6 +13,7 @@ use crate::{
     },
     orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation},
     payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
+    retention::jobs::{SWEEP_EVERY, Sweep},
     shop::Shop,
 };
 
@@ -37,13 +38,15 @@ pub fn payment() -> Worker {
         .takes_every::<CheckHanging>(payments::CHECK_EVERY)
 }
 
-/// The proofs that stock adds up, and the stock of unpaid orders that ran out of time.
+/// The proofs that stock adds up, the stock of unpaid orders that ran out of time, and the sweeping of what has served its
+/// time.
 #[must_use]
 pub fn stock() -> Worker {
     Worker::new(Queue::Stock)
         .takes::<ProveOrderStock>()
         .takes_every::<ReconcileStock>(stock::EVERY)
         .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
+        .takes_every::<Sweep>(SWEEP_EVERY)
 }
 
 /// Keeps the gauges of `/metrics` fresh.

@@ -23,6 +23,7 @@ mod limits;
 mod orders;
 mod payments;
 mod races;
+mod retention;
 mod reviews;
 mod schema;
 mod seeds;
