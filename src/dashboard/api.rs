@@ -173,9 +173,7 @@ impl DashboardApi {
         _by: Admin,
         /// The most that counts as nearly gone. Default 5.
         threshold: Ask<i64>,
-        /// Which page, from 1.
         page: Ask<i64>,
-        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<ProductView>> {
         let mut faults = Faults::default();

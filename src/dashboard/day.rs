@@ -98,7 +98,9 @@ impl Type for Day {
 
 impl ParseFromParameter for Day {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        Date::parse(text, ISO).map(Self).map_err(|_| ParseError::custom("is not a date like 2026-01-31"))
+        // One way to write a date: years have four digits and no sign.
+        let read = Date::parse(text, ISO).ok().filter(|_| text.len() == 10);
+        read.map(Self).ok_or_else(|| ParseError::custom("is not a date like 2026-01-31"))
     }
 }
 

@@ -119,9 +119,7 @@ impl InventoryApi {
         _by: Admin,
         /// Words to find, as in the list of products.
         search: Ask<String>,
-        /// Which page, from 1.
         page: Ask<i64>,
-        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<InventoryView>> {
         let mut faults = Faults::default();
@@ -140,6 +138,8 @@ impl InventoryApi {
     /// Adds `delta` to it and writes the movement that explains it. Answers how the product stands now. Taking away more
     /// than there are: 409 `out_of_stock`; more than 2,147,483,647 in all: 409 `stock_out_of_range`. To set the stock to
     /// what was counted instead, change the product.
+    ///
+    /// Problems: `out_of_stock`, `stock_out_of_range`.
     #[oai(path = "/:product/adjust", method = "post", operation_id = "adjustInventory")]
     async fn adjust(
         &self,
@@ -173,9 +173,7 @@ impl InventoryApi {
         _by: Admin,
         /// Only those of the product with this id.
         product: Ask<i64>,
-        /// Which page, from 1.
         page: Ask<i64>,
-        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<MovementView>> {
         let mut faults = Faults::default();

@@ -122,9 +122,7 @@ impl ReviewsApi {
         id: Path<ProductId>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         ordering: Ask<String>,
-        /// Which page, from 1.
         page: Ask<i64>,
-        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
@@ -143,6 +141,8 @@ impl ReviewsApi {
     ///
     /// Only who has the product in an order that was not cancelled may, else 403 `not_purchased`; and once, else 409
     /// `already_reviewed`: change that review instead.
+    ///
+    /// Problems: `not_purchased`, `already_reviewed`.
     #[oai(path = "/products/:id/reviews", method = "post", operation_id = "createReview")]
     async fn create(
         &self,
@@ -159,12 +159,15 @@ impl ReviewsApi {
         let comment = comment(input.comment, "");
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
         commit_and_forget(&shop, tx).await?;
-        Ok(Created::json(&review.into()))
+        let made = ReviewView::from(review);
+        Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
 
     /// Replaces a review of one's own.
     ///
     /// A `comment` that is left out stays. Somebody else's review: 403, also for admins, who can only delete it.
+    ///
+    /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "put", operation_id = "replaceReview")]
     async fn replace(
         &self,
@@ -179,6 +182,8 @@ impl ReviewsApi {
     /// Changes a review of one's own.
     ///
     /// Somebody else's review: 403, also for admins, who can only delete it.
+    ///
+    /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "patch", operation_id = "changeReview")]
     async fn change(
         &self,
@@ -193,6 +198,8 @@ impl ReviewsApi {
     /// Deletes a review: one's own, or as an admin any.
     ///
     /// Its rating no longer counts, and its author may review the product anew.
+    ///
+    /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "delete", operation_id = "deleteReview")]
     async fn delete(&self, shop: Data<&Shop>, by: SignedIn, id: Path<ReviewId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

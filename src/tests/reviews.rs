@@ -21,6 +21,7 @@ on_both_engines! {
             "comment": "Holds <b>tea</b>.", "created_at": shop.now().to_string(), "updated_at": shop.now().to_string(),
         });
         assert_eq!(review.json(), wanted);
+        assert_eq!(review.header("location"), format!("/api/reviews/{}", review["id"]));
         let list = shop.visitor().get(&reviews_of(&mug)).await.is(200);
         assert_eq!((list.list(), list.header("x-total-count")), (vec![wanted], "1"));
         assert_eq!(rating_of(&shop, &mug).await, (json!(4.0), json!(1)), "the caches forgot what they knew");

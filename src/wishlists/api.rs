@@ -1,6 +1,6 @@
 //! The endpoints of the wishlist.
 
-use poem::{Request, http::StatusCode, web::Data};
+use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{Entry, store};
@@ -14,7 +14,7 @@ use crate::{
         paging::Page,
         problem::ApiResult,
         query::Ask,
-        reply::{Created, Done, List},
+        reply::{Done, List, MadeOrFound},
         tags::Tag,
     },
     ids::ProductId,
@@ -74,9 +74,7 @@ impl WishlistsApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        /// Which page, from 1.
         page: Ask<i64>,
-        /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<EntryView>> {
         let page = Page::asked(&page, &per_page)?;
@@ -90,14 +88,13 @@ impl WishlistsApi {
     ///
     /// One that is on it already stays where it is, and the answer is 200 instead of 201.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<Created<EntryView>> {
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<MadeOrFound<EntryView>> {
         let product = body.check()?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
         let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);
         tx.commit().await?;
-        let status = if added { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(Created::json(&shown).status(status))
+        Ok(MadeOrFound::json(&shown, added))
     }
 
     /// Takes a product off the wishlist.
