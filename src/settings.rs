@@ -290,13 +290,6 @@ impl SettingArgs {
             trusted_proxies: listed(&self.trusted_proxies)
                 .map(|text| network("TRUSTED_PROXIES", text))
                 .collect::<Checked<_>>()?,
-            cors_origins: self
-                .cors_origins
-                .split(',')
-                .map(str::trim)
-                .filter(|origin| !origin.is_empty())
-                .map(ToOwned::to_owned)
-                .collect(),
             retention: self.retention.check()?,
             data_dir: self.data_dir.clone(),
             database_url: database_url.into(),

@@ -56,13 +56,12 @@ ALTER TABLE stock_movements ADD COLUMN note TEXT;      -- an admin's own words f
 ALTER TABLE users ADD COLUMN search_name TEXT NOT NULL DEFAULT '';
 UPDATE users SET search_name = LOWER(first_name || ' ' || last_name);
 
--- What the dashboard and the admin's lists look for.
-CREATE INDEX users_by_age ON users (created_at DESC, id DESC);
 -- The day an order was placed, counted from 1970-01-01 in UTC: what the dashboard groups by.
 ALTER TABLE orders ADD COLUMN day BIGINT NOT NULL
     GENERATED ALWAYS AS (CAST(created_at AT TIME ZONE 'UTC' AS DATE) - DATE '1970-01-01') STORED;
 
 -- What the dashboard and the admin's lists look for.
+CREATE INDEX users_by_age ON users (created_at DESC, id DESC);
 CREATE INDEX orders_by_day ON orders (day, status, total_price);
 CREATE INDEX orders_by_status ON orders (status, created_at DESC, id DESC);
 CREATE INDEX products_by_stock ON products (stock, id) WHERE is_active;
