@@ -15,6 +15,7 @@ use crate::{
     accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
     catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
+    dashboard::api::DashboardApi,
     document::{self, pages},
     http::{
         aliases,
@@ -28,7 +29,9 @@ use crate::{
     money::Currency,
     orders::api::OrdersApi,
     payments::api::PaymentsApi,
+    reviews::api::ReviewsApi,
     shop::Shop,
+    wishlists::api::WishlistsApi,
 };
 
 fn service() -> OpenApiService<impl OpenApi, ()> {
@@ -41,9 +44,12 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         ImagesApi,
         CategoriesApi,
         BrandsApi,
+        ReviewsApi,
+        WishlistsApi,
         CartsApi,
         OrdersApi,
         PaymentsApi,
+        DashboardApi,
         InventoryApi,
         JobsApi,
         PasswordsApi,

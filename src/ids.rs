@@ -53,6 +53,9 @@ typed_id! {
     CartItemId(i64) else NO_NUMBER;
     OrderId(i64) else NO_NUMBER;
     OrderLineId(i64) else NO_NUMBER;
+    ReviewId(i64) else NO_NUMBER;
+    /// Names one change of a product's stock.
+    MovementId(i64) else NO_NUMBER;
     PaymentId(Uuid) else Uuid::nil();
     WebhookId(i64) else NO_NUMBER;
     JobId(i64) else NO_NUMBER;

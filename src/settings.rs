@@ -96,6 +96,36 @@ pub struct SettingArgs {
     /// pretty or json [default: pretty on a terminal, else json]
     #[arg(long, env = "LOG_FORMAT", global = true)]
     log_format: Option<String>,
+    #[command(flatten)]
+    retention: RetentionArgs,
+}
+
+#[allow(clippy::doc_markdown)]
+/// How long things are kept that nobody needs for ever. The stock worker sweeps them hourly.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "How long things are kept")]
+struct RetentionArgs {
+    /// Anonymous carts that nobody touched
+    #[arg(long, env = "CART_TTL", default_value = "30d", global = true)]
+    cart_ttl: String,
+    /// Sessions and e-mail links that have expired, at least 2d
+    #[arg(long, env = "SESSION_RETENTION", default_value = "30d", global = true)]
+    session_retention: String,
+    /// Idempotency keys with their answers, at least 1d, which the API promises
+    #[arg(long, env = "IDEMPOTENCY_KEY_TTL", default_value = "1d", global = true)]
+    idempotency_key_ttl: String,
+    /// Jobs that are done, at least 1d; dead letters stay until an admin discards them
+    #[arg(long, env = "JOB_RETENTION", default_value = "7d", global = true)]
+    job_retention: String,
+    /// Webhooks that were acted on, at least 7d, because providers repeat them
+    #[arg(long, env = "WEBHOOK_RETENTION", default_value = "90d", global = true)]
+    webhook_retention: String,
+    /// Which letters left, so that none is sent twice, at least 2d
+    #[arg(long, env = "LETTER_RETENTION", default_value = "90d", global = true)]
+    letter_retention: String,
+    /// The events of orders that were delivered or cancelled
+    #[arg(long, env = "ORDER_EVENT_RETENTION", default_value = "90d", global = true)]
+    order_event_retention: String,
 }
 
 /// What `--help` says of the settings that are variables only.
@@ -148,6 +178,23 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     pub rate_limits: bool,
     pub trusted_proxies: Vec<IpNet>,
+    pub retention: Retention,
+}
+
+/// How long things are kept that nobody needs for ever.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// Anonymous ones, since they were last touched.
+    pub carts: Duration,
+    /// Since their last token expired.
+    pub sessions: Duration,
+    pub idempotency_keys: Duration,
+    /// Since they were done.
+    pub jobs: Duration,
+    pub webhooks: Duration,
+    pub letters: Duration,
+    /// Since the order ended.
+    pub order_events: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -252,6 +299,7 @@ impl SettingArgs {
             trusted_proxies: listed(&self.trusted_proxies)
                 .map(|text| network("TRUSTED_PROXIES", text))
                 .collect::<Checked<_>>()?,
+            retention: self.retention.check()?,
             data_dir: self.data_dir.clone(),
             database_url: database_url.into(),
             reservation_ttl,
@@ -330,6 +378,32 @@ impl SettingArgs {
             api_base: api_base.map(ToOwned::to_owned),
         }))
     }
+}
+
+impl RetentionArgs {
+    fn check(&self) -> Checked<Retention> {
+        let (no_least, a_day) = (Duration::ZERO, Duration::from_hours(24));
+        Ok(Retention {
+            carts: kept_for("CART_TTL", &self.cart_ttl, no_least)?,
+            // A letter about a session, and any letter, is tried for a day.
+            sessions: kept_for("SESSION_RETENTION", &self.session_retention, 2 * a_day)?,
+            idempotency_keys: kept_for("IDEMPOTENCY_KEY_TTL", &self.idempotency_key_ttl, a_day)?,
+            // The row of a scheduled job is what keeps it from running twice in its period.
+            jobs: kept_for("JOB_RETENTION", &self.job_retention, a_day)?,
+            webhooks: kept_for("WEBHOOK_RETENTION", &self.webhook_retention, 7 * a_day)?,
+            letters: kept_for("LETTER_RETENTION", &self.letter_retention, 2 * a_day)?,
+            order_events: kept_for("ORDER_EVENT_RETENTION", &self.order_event_retention, no_least)?,
+        })
+    }
+}
+
+/// A duration of at least so many days.
+fn kept_for(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
+    let kept = duration(setting, text)?;
+    if kept >= least {
+        return Ok(kept);
+    }
+    Err(wrong(setting, text, format!("write at least {}d", least.as_secs() / 86_400)))
 }
 
 fn address(setting: &'static str, text: &str) -> Checked<SocketAddr> {
@@ -469,5 +543,7 @@ mod tests {
             );
         }
         assert!(size("X", "10").is_err());
+        assert_eq!(kept_for("X", "48h", Duration::from_hours(48)).unwrap(), Duration::from_hours(48));
+        assert_eq!(kept_for("X", "1h", Duration::from_hours(48)).unwrap_err().to_string(), "X=1h: write at least 2d");
     }
 }

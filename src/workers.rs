@@ -14,6 +14,7 @@ use crate::{
     },
     orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation, TellStatus},
     payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
+    retention::jobs::{SWEEP_EVERY, Sweep},
     shop::Shop,
 };
 
@@ -40,7 +41,8 @@ pub fn payment() -> Worker {
         .takes_every::<CheckHanging>(payments::CHECK_EVERY)
 }
 
-/// The proofs that stock adds up, the stock of unpaid orders that ran out of time, and pictures that nobody shows any more.
+/// The proofs that stock adds up, the stock of unpaid orders that ran out of time, pictures that nobody shows any more,
+/// and the sweeping of what has served its time.
 #[must_use]
 pub fn stock() -> Worker {
     Worker::new(Queue::Stock)
@@ -48,6 +50,7 @@ pub fn stock() -> Worker {
         .takes::<DeletePictures>()
         .takes_every::<ReconcileStock>(stock::EVERY)
         .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
+        .takes_every::<Sweep>(SWEEP_EVERY)
 }
 
 /// Keeps the gauges of `/metrics` fresh.

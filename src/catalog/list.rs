@@ -13,7 +13,7 @@ use crate::{
 const MAX_SEARCH: usize = 200;
 
 /// What a list shows. Its `Debug` text is the key it is cached under.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub terms: Vec<String>,
     /// An id or a slug.

@@ -117,7 +117,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "There is no token, or one that this shop did not make.",
         "Sign in at `POST /api/auth/login` and send `Authorization: Bearer <access>`.",
     ),
-    problem("forbidden", 403, "You are signed in, but only an admin may do this.", "Sign in as an admin."),
+    problem(
+        "forbidden",
+        403,
+        "You are signed in, but only an admin may do this; or, with a review, only who wrote it.",
+        "Sign in as an admin, or as the review's author.",
+    ),
     problem(
         "not_purchased",
         403,

@@ -1,19 +1,97 @@
-//! What admins see of stock.
+//! What admins see of stock, and change.
 
-use poem::web::Data;
-use poem_openapi::{Object, OpenApi};
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path};
 
-use super::Mismatch;
+use super::{Mismatch, Movement};
 use crate::{
     accounts::Admin,
+    cache::Part,
+    catalog::{
+        self, Product,
+        list::{self, Filter},
+    },
     clock::Timestamp,
+    db::{Result, Tx},
     http::{
-        problem::{ApiResult, Problem},
-        reply::Reply,
+        body::Body,
+        paging::Page,
+        problem::{ApiResult, Faults, Problem},
+        query::Ask,
+        reply::{List, Reply},
         tags::Tag,
     },
+    ids::{MovementId, OrderId, ProductId},
     shop::Shop,
 };
+
+/// A product as the storeroom sees it.
+#[derive(Object)]
+#[oai(rename = "InventoryItem")]
+struct InventoryView {
+    /// The id of the product.
+    product: ProductId,
+    name: String,
+    /// How many can be sold.
+    stock: i64,
+    /// How many are sold and not sent yet: those of orders that are `pending` or `confirmed`. They are no part of `stock`,
+    /// so a count of the shelf finds `stock` and `reserved` together.
+    reserved: i64,
+}
+
+/// A correction of the stock.
+#[derive(Object)]
+struct Adjustment {
+    /// How many more there are, or with a `-` how many less; not 0.
+    #[oai(validator(minimum(value = "-2147483647"), maximum(value = "2147483647")))]
+    delta: i64,
+    /// Why, in your own words: `Two broke in the storeroom`.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    reason: String,
+}
+
+/// One change of a product's stock. The stock is the sum of them.
+#[derive(Object)]
+#[oai(rename = "StockMovement")]
+struct MovementView {
+    id: MovementId,
+    /// The id of the product.
+    product: ProductId,
+    /// How many came; how many went, with a `-`.
+    delta: i64,
+    /// Why: an admin's own words, or `received` (the product was made with it, or imported), `adjusted` (set to another
+    /// number), `ordered`, `returned` (a cancelled order gave it back).
+    reason: String,
+    /// The id of the order that took it or gave it back.
+    order: Option<OrderId>,
+    created_at: Timestamp,
+}
+
+impl From<Movement> for MovementView {
+    fn from(movement: Movement) -> Self {
+        Self {
+            id: movement.id,
+            product: movement.product_id,
+            delta: movement.delta,
+            reason: movement.reason,
+            order: movement.order_id,
+            created_at: movement.created_at,
+        }
+    }
+}
+
+/// A page of products with what is held of each.
+async fn inventory(tx: &mut Tx, products: Vec<Product>) -> Result<Vec<InventoryView>> {
+    let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
+    let reserved = super::reserved(tx, &ids).await?;
+    let view = |product: Product| InventoryView {
+        product: product.id,
+        reserved: reserved.get(&product.id).copied().unwrap_or(0),
+        name: product.name,
+        stock: product.stock,
+    };
+    Ok(products.into_iter().map(view).collect())
+}
 
 /// The last comparison of every product's stock with its movements.
 #[derive(Object)]
@@ -28,17 +106,90 @@ struct Reconciliation {
 
 pub struct InventoryApi;
 
-#[OpenApi(prefix_path = "/api")]
+#[OpenApi(prefix_path = "/api/admin/inventory", tag = "Tag::Admin")]
 impl InventoryApi {
+    /// Lists what is in stock.
+    ///
+    /// Every product, the inactive ones too, newest first or by how well they match a search.
+    #[oai(path = "/", method = "get", operation_id = "listInventory")]
+    async fn list(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        _by: Admin,
+        /// Words to find, as in the list of products.
+        search: Ask<String>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<InventoryView>> {
+        let mut faults = Faults::default();
+        let terms = search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()));
+        let filter = Filter { terms: faults.note(terms), ..Filter::default() };
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
+        let mut tx = shop.db.read().await?;
+        let (products, total) = list::products(&mut tx, &filter, page).await?;
+        let shown = inventory(&mut tx, products).await?;
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
+    /// Corrects the stock of a product.
+    ///
+    /// Adds `delta` to it and writes the movement that explains it. Answers how the product stands now. Taking away more
+    /// than there are: 409 `out_of_stock`; more than 2,147,483,647 in all: 409 `stock_out_of_range`. To set the stock to
+    /// what was counted instead, change the product.
+    ///
+    /// Problems: `out_of_stock`, `stock_out_of_range`.
+    #[oai(path = "/:product/adjust", method = "post", operation_id = "adjustInventory")]
+    async fn adjust(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        product: Path<ProductId>,
+        body: Body<Adjustment>,
+    ) -> ApiResult<Reply<InventoryView>> {
+        let mut tx = shop.db.write().await?;
+        let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
+        let Adjustment { delta, reason } = body.check()?;
+        if delta == 0 {
+            return Err(Problem::invalid_field("delta", "nonzero", "must not be 0"));
+        }
+        super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
+        let adjusted = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
+        let shown = inventory(&mut tx, vec![adjusted]).await?.remove(0);
+        tx.commit().await?;
+        shop.cache.forget(&[Part::Product(product.0)]).await;
+        Ok(Reply::json(&shown))
+    }
+
+    /// Lists the changes of stock.
+    ///
+    /// Newest first. Every unit that came or went is in it, with the reason.
+    #[oai(path = "/movements", method = "get", operation_id = "listMovements")]
+    async fn movements(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        _by: Admin,
+        /// Only those of the product with this id.
+        product: Ask<i64>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<MovementView>> {
+        let mut faults = Faults::default();
+        let product = faults.note(product.get("product")).map(ProductId);
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
+        let mut tx = shop.db.read().await?;
+        let (movements, total) = super::movements(&mut tx, product, page.size, page.offset()).await?;
+        let shown = movements.into_iter().map(MovementView::from).collect();
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
     /// Shows whether all stock adds up.
     ///
     /// The stock worker makes the comparison every minute. It reports differences and repairs nothing.
-    #[oai(
-        path = "/admin/inventory/reconciliation",
-        method = "get",
-        tag = "Tag::Admin",
-        operation_id = "getReconciliation"
-    )]
+    #[oai(path = "/reconciliation", method = "get", operation_id = "getReconciliation")]
     async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Reconciliation>> {
         let Some((checked_at, products, mismatches)) = super::reconciliation(&shop.db).await? else {
             return Ok(Reply::json(&Reconciliation { checked_at: None, products: 0, mismatches: vec![] }));

@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts,
+    catalog::Product,
     clock::Timestamp,
     db::{Result, Tx},
-    ids::{OrderId, ProductId},
+    http::problem::{ApiResult, Problem},
+    ids::{MovementId, OrderId, ProductId},
     jobs::Job,
     shop::Shop,
     text_enum,
 };
 
-pub use store::{reconciliation, save_reconciliation};
+pub use store::{movements, reconciliation, reserved, save_reconciliation};
 
 text_enum! {
     /// Why stock changed.
@@ -81,6 +83,39 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, no
     }
     store::set(tx, product, stock).await?;
     store::insert_movement(tx, product, stock - before, reason, None, now).await
+}
+
+/// Adds units that were found, or takes those that are gone, in an admin's own words.
+///
+/// # Errors
+/// 409 when the stock would become less than nothing, or more than can be counted.
+pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> ApiResult<()> {
+    if store::adjust(tx, product.id, delta).await? == 0 {
+        return Err(out_of_range(product, delta));
+    }
+    Ok(store::insert_adjustment(tx, product.id, delta, note, now).await?)
+}
+
+fn out_of_range(product: &Product, delta: i64) -> Problem {
+    let stock = product.stock;
+    if delta < 0 {
+        let detail = format!("There are {stock} of {:?} in stock; no more can be taken away.", product.name);
+        return Problem::conflict("out_of_stock", detail).with("available", stock);
+    }
+    let detail = format!("There are {stock} of {:?} in stock, and no room for {delta} more.", product.name);
+    Problem::conflict("stock_out_of_range", detail)
+}
+
+/// One change of a product's stock.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Movement {
+    pub id: MovementId,
+    pub product_id: ProductId,
+    pub delta: i64,
+    /// Why: an admin's own words, or else a [`Reason`].
+    pub reason: String,
+    pub order_id: Option<OrderId>,
+    pub created_at: Timestamp,
 }
 
 /// A product whose stock is not the sum of its movements.

@@ -1,9 +1,11 @@
 //! The SQL of stock and its movements.
 
-use super::{Checked, Mismatch, Reason};
+use std::collections::HashMap;
+
+use super::{Checked, Mismatch, Movement, Reason};
 use crate::{
     clock::Timestamp,
-    db::{Db, Result, Tx},
+    db::{Db, Query, Result, Tx},
     ids::{OrderId, ProductId},
 };
 
@@ -55,6 +57,63 @@ pub async fn insert_movement(
     .execute()
     .await?;
     Ok(())
+}
+
+/// Nothing changes when the stock would leave its range.
+pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<u64> {
+    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock + $2 BETWEEN 0 AND 2147483647")
+        .bind(product)
+        .bind(delta)
+        .execute()
+        .await
+}
+
+pub async fn insert_adjustment(tx: &mut Tx, product: ProductId, delta: i64, note: &str, now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO stock_movements (product_id, delta, reason, note, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(product)
+        .bind(delta)
+        .bind(Reason::Adjusted)
+        .bind(note.to_owned())
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// One page of movements, newest first, and how many there are; of one product, or of all.
+pub async fn movements(
+    tx: &mut Tx,
+    product: Option<ProductId>,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Movement>, i64)> {
+    let (total,) = of(tx.query("SELECT COUNT(*) FROM stock_movements WHERE TRUE"), product).fetch_one().await?;
+    let rows = tx.query(
+        "SELECT id, product_id, delta, COALESCE(note, reason) AS reason, order_id, created_at FROM stock_movements WHERE TRUE",
+    );
+    let page = of(rows, product).push_bind(" ORDER BY id DESC LIMIT $?", limit).push_bind(" OFFSET $?", offset);
+    Ok((page.fetch_all().await?, total))
+}
+
+fn of(query: Query<'_>, product: Option<ProductId>) -> Query<'_> {
+    match product {
+        Some(product) => query.push_bind(" AND product_id = $?", product),
+        None => query,
+    }
+}
+
+/// Units of these products that are sold and not sent yet.
+pub async fn reserved(tx: &mut Tx, products: &[ProductId]) -> Result<HashMap<ProductId, i64>> {
+    let rows: Vec<(ProductId, i64)> = tx
+        .query(
+            "SELECT p.id, CAST(COALESCE((SELECT SUM(l.quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id
+                                         WHERE l.product_id = p.id AND o.status IN ('pending', 'confirmed')), 0) AS BIGINT)
+             FROM products p WHERE p.id IN",
+        )
+        .push_list(products)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 pub async fn count_products(tx: &mut Tx) -> Result<i64> {

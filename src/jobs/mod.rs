@@ -62,7 +62,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         enqueue(self, tx, now, now, None)
     }
 
-    /// The same, at most once for each `key`, whoever asks.
+    /// The same, at most once for each `key`, whoever asks. The key is the row's, and the row of a job that is done is swept
+    /// after `JOB_RETENTION`, at least a day: what must not happen again later than that needs a memory of its own.
     fn enqueue_once(&self, tx: &mut Tx, key: String, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
         enqueue(self, tx, now, now, Some(key))
     }

@@ -45,7 +45,8 @@ impl Worker {
     }
 
     /// Adds a kind of job that also is due once in every `period`, however many workers there are: the key of the tick
-    /// lets one of them win. A tick that fell into a time when nobody ran is made up once.
+    /// lets one of them win. A tick that fell into a time when nobody ran is made up once. Less than a day, for which the row
+    /// of a tick is kept at least.
     #[must_use]
     pub fn takes_every<J: Job + Default>(mut self, period: Duration) -> Self {
         self.schedules.push(Arc::new(move |shop| Box::pin(tick::<J>(shop, period))));

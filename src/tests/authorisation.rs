@@ -20,7 +20,7 @@ enum For {
     OwnersAndAdmins,
     /// Whose it is; to others, admins too, it is not there.
     OwnersAlone,
-    /// Whose it is. Everybody sees it, so others hear that they may not.
+    /// Whose it is: who wrote it, or bought what it is about. Everybody sees it, so others hear that they may not.
     Authors,
     /// The same, and admins.
     AuthorsAndAdmins,
@@ -48,7 +48,7 @@ const ROWS: &[(For, &[&str])] = &[
     (OwnersAndAdmins, &[
         "getOrder", "replaceOrder", "changeOrder", "cancelOrder", "deleteOrder", "followOrder", "getPayment",
     ]),
-    (Authors, &["replaceReview", "changeReview"]),
+    (Authors, &["createReview", "replaceReview", "changeReview"]),
     (AuthorsAndAdmins, &["deleteReview"]),
     (Admins, &[
         "createCategory", "replaceCategory", "changeCategory", "deleteCategory",

@@ -44,8 +44,8 @@ fn both_engines_have_the_same_tables() {
 /// Table and column, and whether it may be null. What SQLite keeps for its search has no match.
 const SQLITE_COLUMNS: &str = "
     SELECT t.name || '.' || c.name, CAST(c.\"notnull\" = 0 AND c.pk = 0 AS BIGINT)
-    FROM sqlite_master t JOIN pragma_table_info(t.name) c
-    WHERE t.type = 'table' AND t.name NOT LIKE 'product\\_search%' ESCAPE '\\' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c
+    WHERE t.type = 'table' AND c.hidden <> 1 AND t.name NOT LIKE 'product\\_search%' ESCAPE '\\' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
       AND t.name <> '_sqlx_migrations'";
 
 const POSTGRES_COLUMNS: &str = "

@@ -54,6 +54,12 @@ const ALWAYS: &[Promise] = &[
         "SELECT key FROM idempotency_keys GROUP BY user_id, path, key HAVING COUNT(*) > 1 OR MIN(response) = ''",
     ),
     (
+        "a product's rating is the sum of its reviews",
+        "SELECT p.name FROM products p
+         WHERE p.rating_sum <> COALESCE((SELECT SUM(r.rating) FROM reviews r WHERE r.product_id = p.id), 0)
+            OR p.review_count <> (SELECT COUNT(*) FROM reviews r WHERE r.product_id = p.id)",
+    ),
+    (
         "a session has at most one refresh token to spend",
         "SELECT 'a session' FROM refresh_tokens WHERE spent_at IS NULL GROUP BY session_id HAVING COUNT(*) > 1",
     ),
@@ -118,6 +124,11 @@ pub async fn hold(shop: &TestShop) {
         promises.push(CONFIRMED);
     }
     let mut broken = broken(shop.db(), promises).await;
+    // Jobs and events that were swept are not there to be counted.
+    if !expected.swept_jobs {
+        broken.extend(jobs_of_all_orders(shop.db()).await);
+        broken.extend(last_events(shop.db()).await);
+    }
     broken.extend(charged_twice(shop));
     if !expected.repeated_mail {
         broken.extend(mailed_twice(shop));
@@ -130,7 +141,9 @@ pub async fn hold(shop: &TestShop) {
 /// # Panics
 /// With every promise that was broken.
 pub async fn hold_after_a_crash(db: &Db) {
-    let broken = broken(db, [ALWAYS, STOCK].concat()).await;
+    let mut broken = broken(db, [ALWAYS, STOCK].concat()).await;
+    broken.extend(jobs_of_all_orders(db).await);
+    broken.extend(last_events(db).await);
     assert!(broken.is_empty(), "promises were broken:\n{}", broken.join("\n"));
 }
 
@@ -143,9 +156,14 @@ async fn broken(db: &Db, promises: Vec<Promise>) -> Vec<String> {
             broken.push(format!("{promise}: broken by {who:?}"));
         }
     }
-    broken.extend(jobs_of_orders(db, "orders.send_confirmation").await);
-    broken.extend(jobs_of_orders(db, "inventory.prove_order").await);
-    broken.extend(last_events(db).await);
+    broken
+}
+
+async fn jobs_of_all_orders(db: &Db) -> Vec<String> {
+    let mut broken = Vec::new();
+    for kind in ["orders.send_confirmation", "inventory.prove_order"] {
+        broken.extend(jobs_of_orders(db, kind).await);
+    }
     broken
 }
 
@@ -242,6 +260,8 @@ fn broken_promises_are_noticed() {
         ),
         ("no job was given up", "UPDATE jobs SET state = 'dead'"),
         ("no job is left", "UPDATE jobs SET state = 'pending'"),
+        ("a product's rating is the sum of its reviews", "UPDATE products SET rating_sum = rating_sum + 1"),
+        ("a product's rating is the sum of its reviews", "UPDATE products SET review_count = 0"),
         ("an idempotency key stands once", "UPDATE idempotency_keys SET response = ''"),
         ("a session has at most one refresh token", "UPDATE refresh_tokens SET spent_at = NULL"),
     ] {
@@ -266,5 +286,6 @@ async fn a_good_day(shop: &TestShop) {
     let order = serde_json::json!({"items": [{"product": mug.id, "quantity": 2}], "payment_method": "stripe"});
     let order: super::Order = ada.post("/api/orders").json(&order).once("today").await.is(201).json().into();
     ada.pays_with("pm_card_visa", &order).await;
+    ada.reviews(&mug, 4).await.is(201);
     shop.runs_its_jobs().await;
 }

@@ -184,6 +184,11 @@ impl Person {
         self.get(&format!("/api/orders/{}", order.id)).await.is(200).json()
     }
 
+    /// Rates a product, without words.
+    pub async fn reviews(&self, product: &Product, rating: i64) -> Answer {
+        self.post(&format!("/api/products/{}/reviews", product.id)).json(&json!({"rating": rating})).await
+    }
+
     /// As an admin: moves an order to its next status.
     pub async fn moves(&self, order: &Order, status: &str) -> Answer {
         self.put(&format!("/api/orders/{}/status", order.id)).json(&json!({"status": status})).await

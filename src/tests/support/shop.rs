@@ -63,6 +63,7 @@ pub struct Expected {
     pub waiting_jobs: bool,
     pub wrong_stock: bool,
     pub repeated_mail: bool,
+    pub swept_jobs: bool,
 }
 
 #[derive(Parser)]
@@ -180,6 +181,10 @@ impl TestShop {
 
     pub fn expects_repeated_mail(&self) {
         self.house.expected.lock().unwrap().repeated_mail = true;
+    }
+
+    pub fn expects_swept_jobs(&self) {
+        self.house.expected.lock().unwrap().swept_jobs = true;
     }
 
     /// Somebody who is not signed in.

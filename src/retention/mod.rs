@@ -1,0 +1,120 @@
+//! Nothing grows for ever: what has served its time is swept, by a scheduled job, a batch at a time.
+//!
+//! What may be lost is listed here and nowhere else. The shop's books stay: users, orders, payments, stock movements,
+//! reviews. So do dead letters, until an admin retries or discards them, and webhooks nobody acted on yet.
+//!
+//! One batch is one short transaction, because on SQLite every other writer waits for it. A row that somebody holds at
+//! that moment is left for the next time.
+
+pub mod jobs;
+mod store;
+
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    settings::Settings,
+    shop::Shop,
+};
+
+/// How many rows one transaction deletes.
+const BATCH: i64 = 1_000;
+/// How many batches of one kind a run deletes before other jobs get their turn.
+const BATCHES: usize = 10;
+
+/// What is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Anonymous carts that nobody touched.
+    Carts,
+    /// Refresh tokens that have expired, and with its last token a session. One that ended goes when it would have expired.
+    RefreshTokens,
+    /// Links of e-mails that have expired.
+    EmailTokens,
+    IdempotencyKeys,
+    /// Jobs that are done.
+    Jobs,
+    /// Webhooks that were acted on.
+    Webhooks,
+    /// The memory of which letters left.
+    SentLetters,
+    /// The events of orders that were delivered or cancelled.
+    OrderEvents,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Carts,
+        Self::RefreshTokens,
+        Self::EmailTokens,
+        Self::IdempotencyKeys,
+        Self::Jobs,
+        Self::Webhooks,
+        Self::SentLetters,
+        Self::OrderEvents,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Carts => "carts",
+            Self::RefreshTokens => "refresh_tokens",
+            Self::EmailTokens => "email_tokens",
+            Self::IdempotencyKeys => "idempotency_keys",
+            Self::Jobs => "jobs",
+            Self::Webhooks => "webhooks",
+            Self::SentLetters => "sent_letters",
+            Self::OrderEvents => "order_events",
+        }
+    }
+
+    /// What is older than this goes.
+    fn before(self, settings: &Settings, now: Timestamp) -> Timestamp {
+        let kept = &settings.retention;
+        now - match self {
+            Self::Carts => kept.carts,
+            // An access token may outlive the refresh token that came with it, and needs the session.
+            Self::RefreshTokens => kept.sessions.max(settings.access_token_ttl),
+            Self::EmailTokens => kept.sessions,
+            Self::IdempotencyKeys => kept.idempotency_keys,
+            Self::Jobs => kept.jobs,
+            Self::Webhooks => kept.webhooks,
+            Self::SentLetters => kept.letters,
+            Self::OrderEvents => kept.order_events,
+        }
+    }
+
+    /// Deletes the oldest, at most a batch of them, and says how many that were.
+    async fn sweep(self, tx: &mut Tx, before: Timestamp) -> Result<u64> {
+        match self {
+            Self::Carts => store::carts(tx, before, BATCH).await,
+            Self::RefreshTokens => store::refresh_tokens(tx, before, BATCH).await,
+            Self::EmailTokens => store::email_tokens(tx, before, BATCH).await,
+            Self::IdempotencyKeys => store::idempotency_keys(tx, before, BATCH).await,
+            Self::Jobs => store::jobs(tx, before, BATCH).await,
+            Self::Webhooks => store::webhooks(tx, before, BATCH).await,
+            Self::SentLetters => store::sent_letters(tx, before, BATCH).await,
+            Self::OrderEvents => store::order_events(tx, before, BATCH).await,
+        }
+    }
+}
+
+/// Sweeps every kind. Whether more may be left than one run takes.
+pub async fn sweep(shop: &Shop) -> Result<bool> {
+    let mut more = false;
+    for kind in Kind::ALL {
+        more |= sweep_kind(shop, kind).await?;
+    }
+    Ok(more)
+}
+
+async fn sweep_kind(shop: &Shop, kind: Kind) -> Result<bool> {
+    for _ in 0..BATCHES {
+        let mut tx = shop.db.write().await?;
+        let swept = kind.sweep(&mut tx, kind.before(&shop.settings, shop.now())).await?;
+        tx.commit().await?;
+        metrics::counter!("cartwright_swept_total", "what" => kind.name()).increment(swept);
+        if swept < BATCH.unsigned_abs() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

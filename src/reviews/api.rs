@@ -1,0 +1,234 @@
+//! The endpoints of reviews.
+
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
+
+use super::{Review, store};
+use crate::{
+    accounts::{self, SignedIn},
+    cache::Part,
+    clock::Timestamp,
+    db::Tx,
+    http::{
+        body::Body,
+        paging::Page,
+        problem::{ApiResult, Faults, Problem},
+        query::Ask,
+        reply::{Created, Done, List, Reply},
+        tags::Tag,
+    },
+    ids::{ProductId, ReviewId, UserId},
+    shop::Shop,
+};
+
+/// A review to be written, or as it is to be.
+#[derive(Object)]
+struct ReviewInput {
+    /// A whole number of stars, 1 to 5.
+    #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
+    rating: i64,
+    /// Plain text; escape it when you show it. Left out of a `PUT` it stays, `null` clears it.
+    #[oai(validator(max_length = 5000))]
+    comment: MaybeUndefined<String>,
+}
+
+/// What is to be different about a review. Fields left out stay.
+#[derive(Object)]
+struct ReviewPatch {
+    /// A whole number of stars, 1 to 5.
+    #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
+    rating: Option<i64>,
+    /// `null` clears it.
+    #[oai(validator(max_length = 5000))]
+    comment: MaybeUndefined<String>,
+}
+
+/// What a buyer says of a product.
+#[derive(Object)]
+#[oai(rename = "Review")]
+struct ReviewView {
+    id: ReviewId,
+    /// The id of the product.
+    product: ProductId,
+    /// The id of who wrote it: compare it with the profile's to know one's own.
+    user: UserId,
+    /// What to call who wrote it: the first name and the initial of the last, `"Ada L."`, as the profile has them today;
+    /// without any name, `"A customer"`. Never the e-mail address or the username.
+    user_name: String,
+    /// 1 to 5 stars.
+    rating: i64,
+    /// Plain text; empty when there are only stars.
+    comment: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<Review> for ReviewView {
+    fn from(review: Review) -> Self {
+        Self {
+            id: review.id,
+            product: review.product_id,
+            user: review.user_id,
+            user_name: review.author(),
+            rating: review.rating,
+            comment: review.comment,
+            created_at: review.created_at,
+            updated_at: review.updated_at,
+        }
+    }
+}
+
+/// `null` clears a comment; one left out stays.
+fn comment(given: MaybeUndefined<String>, before: &str) -> String {
+    match given {
+        MaybeUndefined::Undefined => before.to_owned(),
+        MaybeUndefined::Null => String::new(),
+        MaybeUndefined::Value(text) => text,
+    }
+}
+
+/// Reads `?ordering=` into columns, each with its comma.
+///
+/// # Errors
+/// 422 that names what can be ordered by.
+fn ordering(fields: Option<&str>) -> ApiResult<Vec<&'static str>> {
+    let column = |field: &str| match field.trim() {
+        "created_at" => Ok(" r.created_at,"),
+        "-created_at" => Ok(" r.created_at DESC,"),
+        "rating" => Ok(" r.rating,"),
+        "-rating" => Ok(" r.rating DESC,"),
+        _ => {
+            let message = "takes created_at and rating, each with a - before it for the other way round";
+            Err(Problem::invalid_field("ordering", "invalid_ordering", message))
+        }
+    };
+    fields.map_or(Ok(vec![]), |fields| fields.split(',').map(column).collect())
+}
+
+pub struct ReviewsApi;
+
+#[OpenApi(prefix_path = "/api", tag = "Tag::Reviews")]
+impl ReviewsApi {
+    /// Lists the reviews of a product.
+    ///
+    /// Newest first. The product itself carries the average, `rating`, and their number, `review_count`.
+    #[oai(path = "/products/:id/reviews", method = "get", operation_id = "listReviews")]
+    #[allow(clippy::too_many_arguments)] // one for each parameter of the contract
+    async fn list(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        /// The id of a product.
+        id: Path<ProductId>,
+        /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        ordering: Ask<String>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<ReviewView>> {
+        let admin = accounts::is_admin(request, &shop).await;
+        let mut tx = shop.db.read().await?;
+        super::require_product(&mut tx, id.0, admin).await?;
+        let mut faults = Faults::default();
+        let order = faults.note(ordering.get("ordering").and_then(|fields| self::ordering(fields.as_deref())));
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
+        let (reviews, total) = store::list(&mut tx, id.0, &order, page.size, page.offset()).await?;
+        let shown = reviews.into_iter().map(ReviewView::from).collect();
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
+    /// Reviews a product.
+    ///
+    /// Only who has the product in an order that was not cancelled may, else 403 `not_purchased`; and once, else 409
+    /// `already_reviewed`: change that review instead.
+    ///
+    /// Problems: `not_purchased`, `already_reviewed`.
+    #[oai(path = "/products/:id/reviews", method = "post", operation_id = "createReview")]
+    async fn create(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        /// The id of a product.
+        id: Path<ProductId>,
+        body: Body<ReviewInput>,
+    ) -> ApiResult<Created<ReviewView>> {
+        let mut tx = shop.db.write().await?;
+        super::require_product(&mut tx, id.0, by.is_admin()).await?;
+        super::require_purchase(&mut tx, id.0, by.id).await?;
+        let input = body.check()?;
+        let comment = comment(input.comment, "");
+        let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
+        commit_and_forget(&shop, tx).await?;
+        let made = ReviewView::from(review);
+        Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
+    }
+
+    /// Replaces a review of one's own.
+    ///
+    /// A `comment` that is left out stays. Somebody else's review: 403, also for admins, who can only delete it.
+    ///
+    /// Problems: `forbidden`.
+    #[oai(path = "/reviews/:id", method = "put", operation_id = "replaceReview")]
+    async fn replace(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        id: Path<ReviewId>,
+        body: Body<ReviewInput>,
+    ) -> ApiResult<Reply<ReviewView>> {
+        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), input.comment))).await
+    }
+
+    /// Changes a review of one's own.
+    ///
+    /// Somebody else's review: 403, also for admins, who can only delete it.
+    ///
+    /// Problems: `forbidden`.
+    #[oai(path = "/reviews/:id", method = "patch", operation_id = "changeReview")]
+    async fn change(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        id: Path<ReviewId>,
+        body: Body<ReviewPatch>,
+    ) -> ApiResult<Reply<ReviewView>> {
+        change(&shop, by, id.0, || body.check().map(|input| (input.rating, input.comment))).await
+    }
+
+    /// Deletes a review: one's own, or as an admin any.
+    ///
+    /// Its rating no longer counts, and its author may review the product anew.
+    ///
+    /// Problems: `forbidden`.
+    #[oai(path = "/reviews/:id", method = "delete", operation_id = "deleteReview")]
+    async fn delete(&self, shop: Data<&Shop>, by: SignedIn, id: Path<ReviewId>) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        let review = super::lock_removable(&mut tx, id.0, by).await?;
+        super::delete(&mut tx, &review).await?;
+        commit_and_forget(&shop, tx).await?;
+        Ok(Done::Done)
+    }
+}
+
+/// The body is judged only after the review was found.
+async fn change(
+    shop: &Shop,
+    by: SignedIn,
+    id: ReviewId,
+    input: impl FnOnce() -> ApiResult<(Option<i64>, MaybeUndefined<String>)>,
+) -> ApiResult<Reply<ReviewView>> {
+    let mut tx = shop.db.write().await?;
+    let review = super::lock_own(&mut tx, id, by).await?;
+    let (rating, text) = input()?;
+    let (rating, text) = (rating.unwrap_or(review.rating), comment(text, &review.comment));
+    let review = super::change(&mut tx, review, rating, text, shop.now()).await?;
+    commit_and_forget(shop, tx).await?;
+    Ok(Reply::json(&review.into()))
+}
+
+/// Lists of products show ratings and are ordered by them, so the whole catalog is forgotten.
+async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {
+    tx.commit().await?;
+    shop.cache.forget(&[Part::Catalog]).await;
+    Ok(())
+}

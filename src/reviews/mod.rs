@@ -1,0 +1,151 @@
+//! What buyers say of products. Only who bought a product reviews it, and once.
+//!
+//! A product carries the sum and the number of its ratings. They change in the transaction of the review, so that a list
+//! of products never has to add up reviews.
+
+pub mod api;
+mod store;
+
+use poem::http::StatusCode;
+
+use crate::{
+    accounts::SignedIn,
+    catalog,
+    clock::Timestamp,
+    db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
+    ids::{ProductId, ReviewId, UserId},
+};
+
+/// A review, with the name of who wrote it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Review {
+    pub id: ReviewId,
+    pub product_id: ProductId,
+    pub user_id: UserId,
+    pub first_name: String,
+    pub last_name: String,
+    pub rating: i64,
+    pub comment: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Whether the product is in the shop for everybody to see, and the review with it.
+    pub is_public: bool,
+}
+
+impl Review {
+    /// What the public calls its author: the first name and the initial of the last. Never the username, which may be the
+    /// local part of an e-mail address.
+    #[must_use]
+    pub fn author(&self) -> String {
+        let initial = self.last_name.trim().chars().next().map(|letter| format!("{letter}."));
+        let name = [self.first_name.trim(), initial.as_deref().unwrap_or_default()].join(" ");
+        let name = name.trim();
+        if name.is_empty() { "A customer".to_owned() } else { name.to_owned() }
+    }
+}
+
+/// # Errors
+/// 404 for a product that does not exist, or not for them.
+pub async fn require_product(tx: &mut Tx, product: ProductId, admin: bool) -> ApiResult<()> {
+    let found = catalog::find_product(tx, product).await?;
+    found.filter(|product| product.is_active || admin).map(drop).ok_or_else(Problem::not_found)
+}
+
+/// # Errors
+/// 403 unless the product is in one of their orders that was not cancelled.
+pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> ApiResult<()> {
+    if store::has_bought(tx, by, product).await? {
+        return Ok(());
+    }
+    let detail = "Only who bought this product may review it. Sign in with the account that ordered it.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "not_purchased", detail))
+}
+
+/// Writes a review.
+///
+/// # Errors
+/// 409 when they reviewed the product before.
+pub async fn write(
+    tx: &mut Tx,
+    product: ProductId,
+    by: UserId,
+    rating: i64,
+    comment: &str,
+    now: Timestamp,
+) -> ApiResult<Review> {
+    let Some(id) = store::insert(tx, product, by, rating, comment, now).await? else {
+        return Err(Problem::conflict("already_reviewed", "You reviewed this product before. Change that review."));
+    };
+    store::add_rating(tx, product, rating, 1).await?;
+    Ok(store::lock(tx, id).await?.ok_or(crate::db::Error::RowNotFound)?)
+}
+
+/// A review to be changed: locked, so that its rating is counted once.
+///
+/// # Errors
+/// 404 when there is none that they may see; 403 when they may see it, but somebody else wrote it.
+pub async fn lock_own(tx: &mut Tx, id: ReviewId, by: SignedIn) -> ApiResult<Review> {
+    let review = visible(store::lock(tx, id).await?, by)?;
+    if review.user_id == by.id { Ok(review) } else { Err(not_the_author()) }
+}
+
+/// A review to be taken away, by who wrote it or by an admin.
+///
+/// # Errors
+/// 404 and 403 as for a change.
+pub async fn lock_removable(tx: &mut Tx, id: ReviewId, by: SignedIn) -> ApiResult<Review> {
+    let review = visible(store::lock(tx, id).await?, by)?;
+    if review.user_id == by.id || by.is_admin() { Ok(review) } else { Err(not_the_author()) }
+}
+
+fn visible(review: Option<Review>, by: SignedIn) -> ApiResult<Review> {
+    review.filter(|review| review.is_public || review.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
+}
+
+fn not_the_author() -> Problem {
+    let detail = "Somebody else wrote this review. Its author may change it; its author or an admin may delete it.";
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+}
+
+/// Changes a locked review.
+pub async fn change(tx: &mut Tx, review: Review, rating: i64, comment: String, now: Timestamp) -> Result<Review> {
+    store::update(tx, review.id, rating, &comment, now).await?;
+    store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
+    Ok(Review { rating, comment, updated_at: now, ..review })
+}
+
+/// Takes a locked review away.
+pub async fn delete(tx: &mut Tx, review: &Review) -> Result<()> {
+    store::delete(tx, review.id).await?;
+    store::add_rating(tx, review.product_id, -review.rating, -1).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authors_are_named_without_giving_them_away() {
+        let moment = Timestamp::from_micros(0);
+        let author = |first: &str, last: &str| {
+            Review {
+                id: ReviewId(1),
+                product_id: ProductId(1),
+                user_id: UserId(1),
+                first_name: first.to_owned(),
+                last_name: last.to_owned(),
+                rating: 5,
+                comment: String::new(),
+                created_at: moment,
+                updated_at: moment,
+                is_public: true,
+            }
+            .author()
+        };
+        assert_eq!(author("Ada", "Lovelace"), "Ada L.");
+        assert_eq!(author(" Ada ", ""), "Ada");
+        assert_eq!(author("", "Łukasiewicz"), "Ł.");
+        assert_eq!(author(" ", ""), "A customer");
+    }
+}

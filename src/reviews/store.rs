@@ -1,0 +1,108 @@
+//! The SQL of reviews.
+
+use super::Review;
+use crate::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::{ProductId, ReviewId, UserId},
+};
+
+/// One page of a product's reviews, and how many there are. `order` are columns, each with its comma; without any the
+/// newest come first.
+pub async fn list(
+    tx: &mut Tx,
+    product: ProductId,
+    order: &[&'static str],
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<Review>, i64)> {
+    let (total,) = tx.query("SELECT COUNT(*) FROM reviews WHERE product_id = $1").bind(product).fetch_one().await?;
+    let rows = tx
+        .query(
+            "SELECT r.id, r.product_id, r.user_id, u.first_name, u.last_name, r.rating, r.comment, r.created_at, r.updated_at,
+                    p.is_active AS is_public
+             FROM reviews r JOIN users u ON u.id = r.user_id JOIN products p ON p.id = r.product_id
+             WHERE r.product_id = $1",
+        )
+        .bind(product)
+        .push(" ORDER BY");
+    let rows = match order {
+        [] => rows.push(" r.created_at DESC, r.id DESC"),
+        columns => columns.iter().fold(rows, |rows, column| rows.push(column)).push(" r.id"),
+    };
+    Ok((rows.push_bind(" LIMIT $?", limit).push_bind(" OFFSET $?", offset).fetch_all().await?, total))
+}
+
+/// Locked, so that two changes of one review follow one another. Its product stays as well: it was ordered.
+pub async fn lock(tx: &mut Tx, id: ReviewId) -> Result<Option<Review>> {
+    tx.query(
+        "SELECT r.id, r.product_id, r.user_id, u.first_name, u.last_name, r.rating, r.comment, r.created_at, r.updated_at,
+                p.is_active AS is_public
+         FROM reviews r JOIN users u ON u.id = r.user_id JOIN products p ON p.id = r.product_id
+         WHERE r.id = $1 /* FOR UPDATE OF r */",
+    )
+    .bind(id)
+    .fetch_optional().await
+}
+
+pub async fn has_bought(tx: &mut Tx, user: UserId, product: ProductId) -> Result<bool> {
+    let found: Option<(i64,)> = tx
+        .query(
+            "SELECT o.id FROM orders o JOIN order_lines l ON l.order_id = o.id
+             WHERE o.user_id = $1 AND l.product_id = $2 AND o.status <> 'cancelled' LIMIT 1",
+        )
+        .bind(user)
+        .bind(product)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// `None` when there is one already.
+pub async fn insert(
+    tx: &mut Tx,
+    product: ProductId,
+    user: UserId,
+    rating: i64,
+    comment: &str,
+    now: Timestamp,
+) -> Result<Option<ReviewId>> {
+    let made: Option<(ReviewId,)> = tx
+        .query(
+            "INSERT INTO reviews (product_id, user_id, rating, comment, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (product_id, user_id) DO NOTHING RETURNING id",
+        )
+        .bind(product)
+        .bind(user)
+        .bind(rating)
+        .bind(comment.to_owned())
+        .bind(now)
+        .fetch_optional()
+        .await?;
+    Ok(made.map(|(id,)| id))
+}
+
+pub async fn update(tx: &mut Tx, id: ReviewId, rating: i64, comment: &str, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE reviews SET rating = $2, comment = $3, updated_at = $4 WHERE id = $1")
+        .bind(id)
+        .bind(rating)
+        .bind(comment.to_owned())
+        .bind(now)
+        .execute()
+        .await
+}
+
+pub async fn delete(tx: &mut Tx, id: ReviewId) -> Result<u64> {
+    tx.query("DELETE FROM reviews WHERE id = $1").bind(id).execute().await
+}
+
+/// Keeps the product's sum and number of ratings in step.
+pub async fn add_rating(tx: &mut Tx, product: ProductId, rating: i64, reviews: i64) -> Result<()> {
+    tx.query("UPDATE products SET rating_sum = rating_sum + $2, review_count = review_count + $3 WHERE id = $1")
+        .bind(product)
+        .bind(rating)
+        .bind(reviews)
+        .execute()
+        .await
+        .map(drop)
+}
