@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Result, Route, get, handler,
+    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route, get, handler,
     http::header,
     middleware::{Compression, NormalizePath, TrailingSlash},
     web::Data,
@@ -83,13 +83,18 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     let documented = Documented::of(&document);
     let service = service();
     let bare = service.spec();
+    let (swagger, scalar) = (service.swagger_ui_html(), service.scalar_html());
+    // Nested at "/" they would hide the welcome.
+    let endpoints = Arc::new(service.into_endpoint());
     let api = Route::new()
         .at("/", get(welcome))
         .at("/openapi.json", get(openapi))
-        .nest("/docs", pages::swagger(&service.swagger_ui_html(), &bare, &document))
-        .nest("/reference", pages::scalar(&service.scalar_html(), &bare, &document))
+        .nest("/docs", pages::swagger(&swagger, &bare, &document))
+        .nest("/reference", pages::scalar(&scalar, &bare, &document))
         .nest("/problems", pages::problems())
-        .nest_no_strip("/api", service)
+        .nest_no_strip("/api", Arc::clone(&endpoints))
+        .nest_no_strip("/health", Arc::clone(&endpoints))
+        .at("/metrics", endpoints)
         .data(shop.clone())
         .data(schemas)
         .data(Arc::new(document))

@@ -1,9 +1,10 @@
 //! drop-in-backend: sign-in at `/api/token`, plain resources for products and orders, and orders under `/orders`.
 
+use image::ImageFormat;
 use serde_json::json;
 
-use super::{bare, has_fields, one, reads, shows, signs_in};
-use crate::support::TestShop;
+use super::{bare, has_fields, names, one, reads, shows, signs_in};
+use crate::support::{TestShop, pictures::solid};
 
 on_both_engines! {
     async fn a_token_is_had_for_a_username_and_renewed(shop: TestShop) {
@@ -147,5 +148,32 @@ on_both_engines! {
         // Line 114.
         assert!(shop.visitor().get("/docs/").await.is(200).text().contains("<html"));
         has_fields(&reads(&shop.visitor(), "/openapi.json").await.json(), &["openapi", "paths", "components"]);
+    }
+
+    async fn lists_have_pages_and_other_origins_may_ask(shop: TestShop) {
+        for name in ["Mug", "Pot", "Cup"] {
+            shop.sells(name).await;
+        }
+        // Line 110.
+        let page = reads(&shop.visitor(), "/api/products/?per_page=2&page=2").await;
+        assert_eq!((names(&page), page.header("x-total-count")), (vec!["Mug".to_owned()], "3"));
+        // Line 101.
+        let shop = shop.opens_again(|settings| settings.cors_origins = vec!["https://front.example".to_owned()]).await;
+        let answer = shop.visitor().get("/api/products/").header("origin", "https://front.example").await.is(200);
+        assert_eq!(answer.header("access-control-allow-origin"), "https://front.example");
+    }
+
+    async fn products_have_pictures(shop: TestShop) {
+        // Lines 50 and 112.
+        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let part = b"--x\r\ncontent-disposition: form-data; name=\"image\"; filename=\"mug.png\"\r\n\r\n";
+        let body = [&part[..], &solid(40, 40, ImageFormat::Png), b"\r\n--x--\r\n"].concat();
+        let upload = format!("/api/products/{}/images/", mug.id);
+        let image = boss.post(&upload).body("multipart/form-data; boundary=x", body).await.is(201);
+        let shown = reads(&shop.visitor(), &format!("/api/products/{}/", mug.id)).await;
+        assert_eq!(shown["image"], image["url"]);
+        let url = image["url"].as_str().expect("an address").trim_start_matches("https://shop.test");
+        assert!(shop.visitor().get(url).await.is(200).header("content-type").starts_with("image/"));
+        shop.runs_its_jobs().await;
     }
 }
