@@ -85,7 +85,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The token of a link in an e-mail is wrong, was used already or has expired.",
         "Ask for a new e-mail and use the link in it once.",
     ),
-    problem("malformed_body", 400, "The body broke off before its end.", "Send it again."),
+    problem(
+        "malformed_body",
+        400,
+        "The body broke off before its end, or is no well-formed form.",
+        "Send it again. Let the browser write a form's `Content-Type`: it knows the boundary.",
+    ),
     problem(
         "malformed_json",
         400,
@@ -225,6 +230,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Adjust it by less, or set it to what was counted.",
     ),
     problem(
+        "too_many_images",
+        409,
+        "The product has as many images as a product may have: 20.",
+        "Delete one of them first.",
+    ),
+    problem(
         "total_changed",
         409,
         "The total is not the `expected_total`: a price changed.",
@@ -255,6 +266,13 @@ pub const PROBLEMS: &[ProblemType] = &[
         422,
         "This `Idempotency-Key` was used for another request.",
         "Make a new key for each thing you want done.",
+    ),
+    problem(
+        "invalid_image",
+        422,
+        "The file is no JPEG, PNG or WebP picture that this shop can take: it is damaged, animated, larger than \
+         8,000 x 8,000 pixels, or something else than it claims to be.",
+        "`detail` says what is wrong with it. Save it as a still picture of a smaller size and send that.",
     ),
     problem(
         "invalid_ordering",
@@ -303,6 +321,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         500,
         "Something went wrong on our side.",
         "Try again, with the same `Idempotency-Key` if you sent one. If it stays, tell the shop the `request_id`.",
+    ),
+    problem(
+        "media_unavailable",
+        503,
+        "The place where the shop keeps its pictures does not answer; nothing was done.",
+        "Try again after `Retry-After` seconds.",
     ),
     problem(
         "not_ready",

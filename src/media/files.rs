@@ -31,7 +31,7 @@ async fn serve(media: &Media, request: &Request) -> Result<Response> {
     if request.method() != Method::GET {
         return Err(StatusCode::METHOD_NOT_ALLOWED.into());
     }
-    let name = request.uri().path().trim_start_matches('/');
+    let name = request.uri().path().trim_matches('/');
     let content_type = content_type(name).ok_or_else(Problem::not_found)?;
     let known = request.header(header::IF_NONE_MATCH).map(ToOwned::to_owned);
     let headed = Response::builder().header(header::CACHE_CONTROL, FOR_EVER);

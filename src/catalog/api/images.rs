@@ -32,6 +32,9 @@ impl ImagesApi {
     /// most 8 MiB and 8,000 x 8,000 pixels, not animated; anything else: 422 `invalid_image`, and `detail` says why. The
     /// picture is turned upright, stripped of what its camera wrote into it and saved anew with a thumbnail. It comes
     /// behind the product's other images, of which the first is its `image`; with 20 of them: 409 `too_many_images`.
+    ///
+    /// Problems: `invalid_image`, `malformed_body`, `media_unavailable`, `too_many_images`, `unsupported_media_type`,
+    /// `validation_failed`.
     #[oai(path = "/products/:id/images", method = "post", operation_id = "addProductImage")]
     async fn add_product_image(
         &self,
@@ -76,6 +79,8 @@ impl ImagesApi {
     /// Gives a brand its logo, or another one.
     ///
     /// The file is sent and judged like a product's image. The brand's `logo` is its address from then on.
+    ///
+    /// Problems: `invalid_image`, `malformed_body`, `media_unavailable`, `unsupported_media_type`, `validation_failed`.
     #[oai(path = "/brands/:id/logo", method = "put", operation_id = "setBrandLogo")]
     async fn set_brand_logo(
         &self,
