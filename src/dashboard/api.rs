@@ -148,6 +148,7 @@ impl DashboardApi {
         shop: Data<&Shop>,
         _by: Admin,
         /// How many, 1 to 100. Default 10.
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Ask<i64>,
         /// The first day, inclusive. Left out: 29 days before `to`.
         from: Ask<Day>,
@@ -172,6 +173,7 @@ impl DashboardApi {
         request: &Request,
         _by: Admin,
         /// The most that counts as nearly gone. Default 5.
+        #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
         threshold: Ask<i64>,
         page: Ask<i64>,
         per_page: Ask<i64>,

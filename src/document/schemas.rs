@@ -169,6 +169,11 @@ fn told_pattern(currency: Currency) -> String {
 fn say_forms(name: &str, schema: &mut Value) {
     for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         match field.as_str() {
+            // Its reader takes them in any case; see `http::schema`.
+            "status" => {
+                property["format"] = "any-case".into();
+                property["enum"] = json!(["confirmed", "shipped", "delivered", "cancelled"]);
+            }
             "email" => property["format"] = "email".into(),
             "password" | "new_password" if name != "Login" => {
                 property["format"] = "password".into();

@@ -49,6 +49,7 @@ impl HealthApi {
     /// Says that the process runs.
     ///
     /// For whoever restarts it when it does not. It asks nothing of anybody else.
+    #[allow(clippy::unused_async)] // poem-openapi wants it
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Reply<Liveness> {
         Reply::json(&Liveness { status: "ok".to_owned() })

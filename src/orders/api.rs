@@ -163,6 +163,7 @@ impl OrdersApi {
         user: Ask<i64>,
         /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
         /// Default `-created_at`.
+        #[oai(validator(pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price))*$"))]
         ordering: Ask<String>,
         /// Which page, from 1.
         page: Ask<i64>,

@@ -121,6 +121,7 @@ impl ReviewsApi {
         /// The id of a product.
         id: Path<ProductId>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))*$"))]
         ordering: Ask<String>,
         page: Ask<i64>,
         per_page: Ask<i64>,

@@ -79,9 +79,9 @@ fn every_body_has_an_example_that_is_one() {
     none(&lacking(|_, operation| {
         let judge = |(what, media): (String, Value)| {
             let Some(example) = media.get("example") else { return Some(format!("{what} has no example")) };
-            let (schema, examples) = match media["schema"]["type"] == "array" {
-                true => (&media["schema"]["items"], example.as_array().cloned().unwrap_or_default()),
-                false => (&media["schema"], vec![example.clone()]),
+            let (schema, examples) = match example {
+                Value::Array(examples) => (&media["schema"]["items"], examples.clone()),
+                example => (&media["schema"], vec![example.clone()]),
             };
             let name = schema["$ref"].as_str()?.rsplit('/').next()?.to_owned();
             let wrong = examples.iter().find_map(|example| schemas.check(&name, example).err())?;

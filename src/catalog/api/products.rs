@@ -117,6 +117,7 @@ impl ProductsApi {
         /// Only active or inactive products; for admins.
         is_active: Ask<bool>,
         /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating))*$"))]
         ordering: Ask<String>,
         /// Which page, from 1.
         page: Ask<i64>,
@@ -136,7 +137,7 @@ impl ProductsApi {
             min_price: faults.note(limit("min_price", &min_price)),
             max_price: faults.note(limit("max_price", &max_price)),
             in_stock: faults.note(in_stock.get("in_stock")),
-            is_active: if admin { faults.note(is_active.get("is_active")) } else { Some(true) },
+            is_active: faults.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
             order: faults
                 .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Order::read))),
         };
