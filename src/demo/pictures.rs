@@ -33,7 +33,7 @@ pub fn draw(slug: &str, category: &str) -> Result<Picture, ImageError> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up);
     encoder.write_image(&picture, SIDE, SIDE, ExtendedColorType::Rgb8)?;
-    let thumbnail = picture::thumbnail(&picture.into(), None)?;
+    let thumbnail = picture::thumbnail(&picture.into())?;
     Ok(Picture { image: Encoded { bytes, kind: Kind::Png }, thumbnail })
 }
 

@@ -7,8 +7,8 @@
 use std::io::Cursor;
 
 use image::{
-    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageResult,
-    Limits,
+    ColorType, DynamicImage, ExtendedColorType, GenericImageView, ImageBuffer, ImageDecoder, ImageEncoder, ImageError,
+    ImageFormat, ImageResult, Limits, Pixel, PixelWithColorType,
     codecs::{
         jpeg::{JpegDecoder, JpegEncoder},
         png::{CompressionType, FilterType, PngDecoder, PngEncoder},
@@ -72,28 +72,45 @@ impl Kind {
 /// # Errors
 /// What is wrong with the file, to stand behind its name: "is animated".
 pub fn read(file: &[u8]) -> Result<Picture, String> {
-    let Opened { image, profile, kind } = open(file)?;
-    let thumbnail = thumbnail(&image, profile.as_deref());
-    let image = encode(&image, kind, profile);
-    Ok(Picture { image: image.map_err(unreadable)?, thumbnail: thumbnail.map_err(unreadable)? })
+    let Opened { mut image, orientation, profile, kind } = open(file)?;
+    let thumbnail = turned_thumbnail(&image, orientation, profile.as_deref()).map_err(unreadable)?;
+    let image = match &image {
+        DynamicImage::ImageRgb8(photo) if turns(kind, orientation) => encode_turned(photo, orientation, profile),
+        DynamicImage::ImageLuma8(photo) if turns(kind, orientation) => encode_turned(photo, orientation, profile),
+        _ => {
+            image.apply_orientation(orientation);
+            encode(&image, kind, profile)
+        }
+    };
+    Ok(Picture { image: image.map_err(unreadable)?, thumbnail })
 }
 
 /// A small copy of a picture; `None` when it is small itself.
 ///
 /// # Errors
 /// Whatever the encoder reports.
-pub fn thumbnail(image: &DynamicImage, profile: Option<&[u8]>) -> ImageResult<Option<Encoded>> {
+pub fn thumbnail(image: &DynamicImage) -> ImageResult<Option<Encoded>> {
+    turned_thumbnail(image, Orientation::NoTransforms, None)
+}
+
+fn turned_thumbnail(
+    image: &DynamicImage,
+    orientation: Orientation,
+    profile: Option<&[u8]>,
+) -> ImageResult<Option<Encoded>> {
     if image.width() <= THUMBNAIL && image.height() <= THUMBNAIL {
         return Ok(None);
     }
-    let small = image.thumbnail(THUMBNAIL, THUMBNAIL);
+    let mut small = image.thumbnail(THUMBNAIL, THUMBNAIL);
+    small.apply_orientation(orientation);
     let kind = if small.color().has_alpha() { Kind::Png } else { Kind::Jpeg };
     encode(&small, kind, profile.map(<[u8]>::to_vec)).map(Some)
 }
 
-/// A decoded picture, upright.
+/// A decoded picture, as it lies in its file.
 struct Opened {
     image: DynamicImage,
+    orientation: Orientation,
     profile: Option<Vec<u8>>,
     kind: Kind,
 }
@@ -142,8 +159,8 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64, kind: Kind) -> Result<Open
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let deep = decoder.color_type().bytes_per_pixel() / decoder.color_type().channel_count() > 1;
-    // A second copy lives for a moment when a picture is turned on its side or made one of 8 bits.
-    let copies = u64::from(deep) + u64::from(on_its_side(orientation));
+    // A second copy lives for a moment when a picture is made one of 8 bits, or is turned and not by the encoder.
+    let copies = u64::from(deep) + u64::from(swaps_sides(orientation) && !turns(kind, orientation));
     let pixels = u64::from(width) * u64::from(height);
     let needed = decoder.total_bytes() + (pixels * extra).max(copies * decoder.total_bytes());
     if needed > MAX_MEMORY {
@@ -151,12 +168,16 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64, kind: Kind) -> Result<Open
     }
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
-    let mut image = shallow(DynamicImage::from_decoder(decoder).map_err(unreadable)?);
-    image.apply_orientation(orientation);
-    Ok(Opened { image, profile: profile.filter(|profile| suits(profile, color)), kind })
+    let image = shallow(DynamicImage::from_decoder(decoder).map_err(unreadable)?);
+    Ok(Opened { image, orientation, profile: profile.filter(|profile| suits(profile, color)), kind })
 }
 
-fn on_its_side(orientation: Orientation) -> bool {
+/// Whether a picture is turned while it is encoded: a JPEG on its side. The other turns need no copy, or are rare.
+fn turns(kind: Kind, orientation: Orientation) -> bool {
+    kind == Kind::Jpeg && swaps_sides(orientation)
+}
+
+fn swaps_sides(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }
@@ -200,10 +221,51 @@ fn encode(image: &DynamicImage, kind: Kind, profile: Option<Vec<u8>>) -> ImageRe
     Ok(Encoded { bytes, kind })
 }
 
-fn write(mut encoder: impl ImageEncoder, image: &DynamicImage, profile: Option<Vec<u8>>) -> ImageResult<()> {
+/// A photo as it looks when its camera is turned upright, without a copy of it: what a phone held upright takes is large.
+struct Turned<'a, P: Pixel> {
+    photo: &'a ImageBuffer<P, Vec<P::Subpixel>>,
+    orientation: Orientation,
+}
+
+impl<P: Pixel> GenericImageView for Turned<'_, P> {
+    type Pixel = P;
+
+    fn dimensions(&self) -> (u32, u32) {
+        (self.photo.height(), self.photo.width())
+    }
+
+    fn get_pixel(&self, x: u32, y: u32) -> P {
+        let (right, bottom) = (self.photo.width() - 1, self.photo.height() - 1);
+        let (x, y) = match self.orientation {
+            Orientation::Rotate90 => (y, bottom - x),
+            Orientation::Rotate270 => (right - y, x),
+            Orientation::Rotate270FlipH => (right - y, bottom - x),
+            _ => (y, x),
+        };
+        *self.photo.get_pixel(x, y)
+    }
+}
+
+fn encode_turned<P: PixelWithColorType<Subpixel = u8>>(
+    photo: &ImageBuffer<P, Vec<u8>>,
+    orientation: Orientation,
+    profile: Option<Vec<u8>>,
+) -> ImageResult<Encoded> {
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    keep_profile(&mut encoder, profile);
+    encoder.encode_image(&Turned { photo, orientation })?;
+    Ok(Encoded { bytes, kind: Kind::Jpeg })
+}
+
+fn keep_profile(encoder: &mut impl ImageEncoder, profile: Option<Vec<u8>>) {
     if let Some(profile) = profile {
         let _ = encoder.set_icc_profile(profile); // both formats can carry one
     }
+}
+
+fn write(mut encoder: impl ImageEncoder, image: &DynamicImage, profile: Option<Vec<u8>>) -> ImageResult<()> {
+    keep_profile(&mut encoder, profile);
     encoder.write_image(image.as_bytes(), image.width(), image.height(), ExtendedColorType::from(image.color()))
 }
 
@@ -218,4 +280,24 @@ fn unreadable(error: ImageError) -> String {
 
 fn animated() -> String {
     "is animated; send a still picture".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+
+    #[test]
+    fn a_photo_on_its_side_is_turned_as_its_copy_would_be() {
+        let photo = RgbImage::from_fn(3, 2, |x, y| image::Rgb([u8::try_from(10 * y + x).unwrap(), 0, 0]));
+        for exif in 5..=8 {
+            let orientation = Orientation::from_exif(exif).unwrap();
+            let mut copy = DynamicImage::from(photo.clone());
+            copy.apply_orientation(orientation);
+            let turned = Turned { photo: &photo, orientation };
+            assert_eq!(turned.dimensions(), copy.dimensions());
+            assert!(turned.pixels().eq(GenericImageView::pixels(&copy.to_rgb8())), "{exif}");
+        }
+    }
 }
