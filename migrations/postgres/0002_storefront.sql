@@ -72,3 +72,8 @@ CREATE INDEX carts_left_behind ON carts (updated_at) WHERE user_id IS NULL;
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 CREATE INDEX webhooks_by_age ON webhooks (created_at);
+
+-- What would else be found by reading whole tables: open jobs among the done, admins among users, who shows a file.
+CREATE INDEX jobs_open ON jobs (queue, state, due_at) WHERE state <> 'done';
+CREATE INDEX users_who_are_admins ON users (id) WHERE role = 'admin';
+CREATE INDEX product_images_by_file ON product_images (file);

@@ -75,12 +75,20 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         if method == Method::HEAD {
             response.set_body(());
         }
-        log(&method, &path, response.status(), started, &id);
+        log(&method, self.loggable(&path), response.status(), started, &id);
         Ok(response)
     }
 }
 
 impl<E> Edge<E> {
+    /// The path for the log. An anonymous cart's id is its password, so such a path is shown as its pattern.
+    fn loggable<'a>(&'a self, path: &'a str) -> &'a str {
+        match path.strip_prefix("/api/carts/") {
+            Some(_) => self.documented.pattern(path).unwrap_or("/api/carts/…"),
+            None => path,
+        }
+    }
+
     /// Whatever went wrong, and whoever noticed it, the client gets a problem.
     fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
         let response = answer.unwrap_or_else(|problem| poem::Error::from(problem).into_response());
@@ -98,7 +106,7 @@ impl<E> Edge<E> {
             problem.headers.push((header::ALLOW, allow));
         }
         if problem.status.is_server_error() && response.extensions().get::<Problem>().is_none() {
-            tracing::error!(%method, path, %status, request_id = id, "answered with a bare error");
+            tracing::error!(%method, path = self.loggable(path), %status, request_id = id, "answered with a bare error");
         }
         problem.render(&self.shop.settings.public_url, path, id)
     }

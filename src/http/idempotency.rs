@@ -105,18 +105,19 @@ impl Key {
             Ok(1) => return Ok(None),
             Ok(_) => {}
             Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03")) => {
-                let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
-                return Err(Problem::conflict("idempotency_in_progress", detail).header(header::RETRY_AFTER, "1"));
+                return Err(in_progress());
             }
             Err(error) => return Err(error.into()),
         }
-        let stored: Stored = tx
+        let stored: Option<Stored> = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())
             .bind(self.text.clone())
-            .fetch_one()
+            .fetch_optional()
             .await?;
+        // Swept in this very moment: the next try claims it.
+        let stored = stored.ok_or_else(in_progress)?;
         if stored.body_hash == self.body_hash {
             return Ok(Some(stored));
         }
@@ -134,4 +135,9 @@ impl Key {
             .await?;
         Ok(())
     }
+}
+
+fn in_progress() -> Problem {
+    let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
+    Problem::conflict("idempotency_in_progress", detail).header(header::RETRY_AFTER, "1")
 }

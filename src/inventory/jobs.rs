@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Mismatch;
 use crate::{
-    accounts, catalog,
+    accounts::{self, Role},
+    catalog,
     ids::{OrderId, ProductId, UserId},
     jobs::{Job, JobError, Queue},
     mail::{self, Letter, Template},
@@ -68,7 +69,8 @@ impl Job for TellLowStock {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
         let Some(product) = catalog::find_product(&mut tx, self.product).await? else { return Ok(()) };
-        let Some(admin) = accounts::find(&mut tx, self.admin).await? else { return Ok(()) };
+        let admin = accounts::find(&mut tx, self.admin).await?.filter(|user| user.role == Role::Admin);
+        let Some(admin) = admin else { return Ok(()) };
         drop(tx);
         let context = serde_json::json!({
             "store_name": shop.settings.store_name,

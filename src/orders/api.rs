@@ -1,5 +1,7 @@
 //! The endpoints of orders.
 
+use std::time::Duration;
+
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -20,6 +22,7 @@ use crate::{
     http::{
         body::Body,
         idempotency::Once,
+        limits::Limit,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
         query::Ask,
@@ -104,6 +107,14 @@ impl CheckoutInput {
     }
 }
 
+/// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
+const ORDERS: Limit = Limit {
+    name: "orders",
+    most: 60,
+    within: Duration::from_hours(1),
+    told: "Too many orders were placed with this account.",
+};
+
 pub struct OrdersApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Orders")]
@@ -114,7 +125,7 @@ impl OrdersApi {
     /// the same request again, after a lost answer, then gives the first order instead of a second.
     ///
     /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
-    /// `provider_not_configured`.
+    /// `provider_not_configured`, `rate_limited`.
     #[oai(path = "/orders", method = "post", operation_id = "placeOrder")]
     async fn place(
         &self,
@@ -128,6 +139,7 @@ impl OrdersApi {
     ) -> ApiResult<Created<OrderView>> {
         let once = Once::of(request, body.bytes(), by.id)?;
         let input = body.check()?;
+        shop.limits.take(&ORDERS, &by.id.to_string()).await?;
         let mut tx = shop.db.write().await?;
         if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
             return Ok(stored.replay("/api/orders"));
@@ -163,7 +175,9 @@ impl OrdersApi {
         user: Ask<i64>,
         /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
         /// Default `-created_at`.
-        #[oai(validator(pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price))*$"))]
+        #[oai(validator(
+            pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price))*$"
+        ))]
         ordering: Ask<String>,
         /// Which page, from 1.
         page: Ask<i64>,

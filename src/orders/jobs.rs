@@ -63,6 +63,9 @@ impl Job for TellStatus {
         let order = store::find(&mut tx, self.order).await?.ok_or_else(missing)?;
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
+        if order.status == OrderStatus::Cancelled && status != OrderStatus::Cancelled {
+            return Ok(()); // late: the buyer has heard the last word
+        }
         match letters::of_status(shop, &order, status, &buyer)? {
             Some(letter) => mail::send_once(shop, &letter).await,
             None => Ok(()),

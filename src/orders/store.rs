@@ -131,7 +131,7 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
 pub async fn expired(db: &Db, now: Timestamp) -> Result<Vec<OrderId>> {
     let rows: Vec<(OrderId,)> = db
         .query(
-            "SELECT id FROM orders WHERE held_until <= $1 AND status = 'pending' AND payment_status <> 'paid'
+            "SELECT id FROM orders WHERE held_until <= $1 AND payment_status <> 'paid'
              ORDER BY held_until LIMIT 100",
         )
         .bind(now)

@@ -109,8 +109,10 @@ pub async fn sent_letters(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<
 pub async fn order_events(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     tx.query(
         "DELETE FROM order_events WHERE id IN (
-             SELECT e.id FROM order_events e JOIN orders o ON o.id = e.order_id
-             WHERE e.created_at < $1 AND o.status IN ('delivered', 'cancelled') AND o.updated_at < $1
+             SELECT e.id FROM order_events e
+             WHERE e.created_at < $1 AND EXISTS (
+                 SELECT 1 FROM orders o
+                 WHERE o.id = e.order_id AND o.status IN ('delivered', 'cancelled') AND o.updated_at < $1)
              ORDER BY e.created_at LIMIT $2 /* FOR UPDATE OF e SKIP LOCKED */)",
     )
     .bind(before)

@@ -222,8 +222,13 @@ async fn change(
     let review = super::lock_own(&mut tx, id, by).await?;
     let (rating, text) = input()?;
     let (rating, text) = (rating.unwrap_or(review.rating), comment(text, &review.comment));
+    let rated_anew = rating != review.rating;
     let review = super::change(&mut tx, review, rating, text, shop.now()).await?;
-    commit_and_forget(shop, tx).await?;
+    if rated_anew {
+        commit_and_forget(shop, tx).await?
+    } else {
+        tx.commit().await?
+    }
     Ok(Reply::json(&review.into()))
 }
 

@@ -176,7 +176,7 @@ async fn status_of(shop: &TestShop, person: &Person, operation: &Operation, addr
 async fn walks_the_matrix(shop: &TestShop, who: Who) {
     shop.expects_waiting_jobs();
     let owner = shop.customer("ada@example.com").await;
-    let person = match who {
+    let mut person = match who {
         Who::Nobody => shop.visitor(),
         Who::Stranger => shop.customer("eve@example.com").await,
         Who::Owner => owner.clone(),
@@ -187,6 +187,9 @@ async fn walks_the_matrix(shop: &TestShop, who: Who) {
     for operation in all() {
         if operation.method == Method::DELETE && refusal(operation.may, who).is_none() {
             owned = Belongings::of(&owner, shop).await;
+        }
+        if ends_session(&operation) && who != Who::Nobody {
+            person.signs_in().await;
         }
         let status = status_of(shop, &person, &operation, &owned.address(&operation.path)).await;
         let as_declared = match refusal(operation.may, who) {

@@ -8,6 +8,7 @@ mod support;
 
 mod accounts;
 mod addresses;
+mod authorisation;
 mod browser;
 mod cache;
 mod carts;

@@ -96,7 +96,7 @@ function show(event: OrderEvent): void {
 
 /** What an admin does with an order that has this status. */
 async function moveOn(from: Order["status"]): Promise<void> {
-  const steps: Partial<Record<Order["status"], Order["status"]>> = {
+  const steps: Partial<Record<Order["status"], "confirmed" | "shipped" | "delivered">> = {
     pending: "confirmed",
     confirmed: "shipped",
     shipped: "delivered",

@@ -44,9 +44,11 @@ pub async fn order_changed(tx: &mut Tx, order: &Order, now: Timestamp) -> Result
     write(tx, order.id, Kind::Order, data, now).await
 }
 
-/// Tells the order's readers how one of its payments stands now. The order is locked.
+/// Tells the order's readers how one of its payments stands now. The order is locked. What the buyer pays with is no
+/// secret of the past: events are kept, so it is asked for at the payment itself.
 pub async fn payment_changed(tx: &mut Tx, payment: Payment, now: Timestamp) -> Result<()> {
     let order = payment.order_id;
+    let payment = Payment { client_secret: None, ..payment };
     write(tx, order, Kind::Payment, PaymentView::from(payment).to_json_string(), now).await
 }
 
