@@ -253,6 +253,9 @@ fn describe_success(operation: &mut Value) {
             json!({"description": "The client has it already: nothing changed since that `ETag`."});
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
+            stream["schema"] = event();
+        }
         if !(status.starts_with('2') || status == "304") {
             continue;
         }
@@ -273,6 +276,19 @@ fn describe_success(operation: &mut Value) {
             response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
         }
     }
+}
+
+/// One event of a stream; poem-openapi describes a list of them.
+fn event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"type": "string", "enum": ["order", "payment"], "description": "What `data` is."},
+            "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on from here."},
+            "data": {"type": "string", "description": "The `Order` or `Payment`, in JSON."},
+        },
+    })
 }
 
 fn headers() -> Value {

@@ -174,7 +174,8 @@ fn say_forms(name: &str, schema: &mut Value) {
                 property["format"] = "any-case".into();
                 property["enum"] = json!(["confirmed", "shipped", "delivered", "cancelled"]);
             }
-            "email" => property["format"] = "email".into(),
+            // Whether a letter is sent there is told to nobody, so anything is taken.
+            "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
             "password" | "new_password" if name != "Login" => {
                 property["format"] = "password".into();
                 property["minLength"] = 8.into();

@@ -225,9 +225,9 @@ async fn change(
     let rated_anew = rating != review.rating;
     let review = super::change(&mut tx, review, rating, text, shop.now()).await?;
     if rated_anew {
-        commit_and_forget(shop, tx).await?
+        commit_and_forget(shop, tx).await?;
     } else {
-        tx.commit().await?
+        tx.commit().await?;
     }
     Ok(Reply::json(&review.into()))
 }
