@@ -97,10 +97,13 @@ impl Belongings {
             _ => None,
         };
         let parts: Vec<&str> = path.split('/').collect();
-        let filled = parts.iter().enumerate().map(|(index, part)| match part.starts_with('{') {
-            true => id_of(part, parts[index - 1]).unwrap_or_else(|| "999999".to_owned()),
-            false => (*part).to_owned(),
-        });
+        let fill = |(index, part): (usize, &&str)| {
+            if !part.starts_with('{') {
+                return (*part).to_owned();
+            }
+            id_of(part, parts[index - 1]).unwrap_or_else(|| "999999".to_owned())
+        };
+        let filled = parts.iter().enumerate().map(fill);
         filled.collect::<Vec<_>>().join("/")
     }
 }
