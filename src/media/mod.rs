@@ -24,7 +24,7 @@ use picture::{Encoded, Picture};
 use place::Place;
 
 /// How many uploads are held in memory at a time. The others wait unread, in the sender's socket.
-pub const SEATS: usize = 4;
+pub const SEATS: usize = 2;
 
 /// Where the shop keeps its files. Cloning is cheap.
 #[derive(Clone, Debug)]
