@@ -40,6 +40,9 @@ const ALIASES: &[Row] = &[
     (&["POST"], "/api/payment", "/api/payments"),
 ];
 
+/// Where the document lists them, so that they do not stand between the operations to use.
+const CHAPTER: &str = "Aliases";
+
 /// Every alias: its method, its path, and the canonical address, which may have a query.
 pub fn table() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     ALIASES.iter().flat_map(|(methods, alias, canonical)| methods.iter().map(|method| (*method, *alias, *canonical)))
@@ -112,12 +115,17 @@ pub fn describe(document: &mut Value) {
         let mut operation = document["paths"][path][method.to_lowercase()].clone();
         let name = operation["operationId"].as_str().unwrap_or_default();
         operation["operationId"] = format!("{name}At{}", camel(alias)).into();
-        operation["summary"] = format!("The same as `{method} {canonical}`.").into();
+        operation["summary"] = format!("The same as {method} {canonical}.").into();
         operation["deprecated"] = json!(true);
+        operation["tags"] = json!([CHAPTER]);
         if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
             parameters.retain(|parameter| own.is_empty() || parameter["name"] != name_of(own));
         }
         document["paths"][alias][method.to_lowercase()] = operation;
+    }
+    if let Some(tags) = document["tags"].as_array_mut() {
+        let description = "The same operations under other names, for frontends that were written against those.";
+        tags.push(json!({"name": CHAPTER, "description": description}));
     }
 }
 
