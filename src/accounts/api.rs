@@ -32,7 +32,7 @@ struct Registration {
     #[oai(validator(max_length = 1000))]
     password: String,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
-    #[oai(validator(min_length = 3, max_length = 150))]
+    #[oai(validator(max_length = 255))]
     username: Option<String>,
     #[oai(validator(max_length = 255))]
     first_name: Option<String>,

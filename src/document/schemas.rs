@@ -164,7 +164,7 @@ fn told_pattern(currency: Currency) -> String {
     }
 }
 
-/// What forms like to know beforehand. A password that fails here has a problem of its own, see `weak_password`; at the
+/// What forms like to know beforehand. Names and passwords are judged by readers of their own, all faults at once; at the
 /// sign-in any may be tried.
 fn say_forms(name: &str, schema: &mut Value) {
     for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
@@ -180,6 +180,11 @@ fn say_forms(name: &str, schema: &mut Value) {
                 property["format"] = "password".into();
                 property["minLength"] = 8.into();
                 property["maxLength"] = 128.into();
+            }
+            "username" if name != "Login" => {
+                property["format"] = "username".into();
+                property["minLength"] = 3.into();
+                property["maxLength"] = 150.into();
             }
             _ => {}
         }

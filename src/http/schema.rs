@@ -48,7 +48,7 @@ impl Schemas {
 }
 
 /// What OpenAPI 3.0 says in its own way: what may be null; and what has a reader of its own that tells its faults better:
-/// amounts, passwords and words in any case.
+/// amounts, names, passwords and words in any case.
 fn loosen(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(loosen),
@@ -60,7 +60,7 @@ fn loosen(schema: &mut Value) {
                 *members = amount();
             }
             match members.get("format").and_then(Value::as_str) {
-                Some("password") => members.retain(|name, _| name != "minLength" && name != "maxLength"),
+                Some("password" | "username") => members.retain(|name, _| name != "minLength" && name != "maxLength"),
                 Some("any-case") => members.retain(|name, _| name != "enum"),
                 _ => {}
             }
