@@ -24,12 +24,14 @@ use crate::{
 };
 
 /// Per address.
-const NEW_CARTS: Limit = Limit {
-    name: "new_carts",
-    most: 60,
-    within: Duration::from_mins(1),
-    told: "Too many carts were made from this address.",
-};
+fn new_carts(shop: &Shop) -> Limit {
+    Limit {
+        name: "new_carts",
+        most: shop.settings.buying.carts_per_minute,
+        within: Duration::from_mins(1),
+        told: "Too many carts were made from this address.",
+    }
+}
 
 /// A cart. Its prices are today's.
 #[derive(Object)]
@@ -231,14 +233,14 @@ impl CartsApi {
 
     /// Makes an anonymous cart, whose id is the secret to reach it.
     ///
-    /// With a token it answers the user's own cart instead: 201 when that was made, else 200. From one address 60
-    /// anonymous carts a minute can be made.
+    /// With a token it answers the user's own cart instead: 201 when that was made, else 200. How many
+    /// anonymous carts one address can make in a minute is limited.
     ///
     /// Problems: `amount_out_of_range`, `rate_limited`.
     #[oai(path = "/carts", method = "post", operation_id = "createCart")]
     async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<MadeOrFound<CartView>> {
         if by.0.is_none() {
-            shop.limits.take(&NEW_CARTS, &from.network()).await?;
+            shop.limits.take(&new_carts(&shop), &from.network()).await?;
         }
         let mut tx = shop.db.write().await?;
         let (cart, made) = match by.0 {
@@ -360,7 +362,7 @@ async fn change_own_quantity(
 
 async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {
     let new = body.check()?;
-    super::add(&mut tx, cart.id, new.product, new.quantity.unwrap_or(1), shop.now()).await?;
+    super::add(&mut tx, shop, cart.id, new.product, new.quantity.unwrap_or(1)).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;
     tx.commit().await?;
     Ok(Created::json(&shown))
@@ -374,7 +376,7 @@ async fn change_quantity(
     body: &Body<ItemChange>,
 ) -> ApiResult<Reply<CartView>> {
     let item = super::find_item(&mut tx, cart.id, item).await?;
-    super::set_quantity(&mut tx, cart.id, &item, body.check()?.quantity, shop.now()).await?;
+    super::set_quantity(&mut tx, shop, cart.id, &item, body.check()?.quantity).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;
     tx.commit().await?;
     Ok(Reply::json(&shown))

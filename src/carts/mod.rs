@@ -15,9 +15,10 @@ use crate::{
     http::problem::{ApiResult, Problem},
     ids::{CartId, CartItemId, ProductId, UserId},
     money::Money,
+    shop::Shop,
 };
 
-/// The most pieces of one product in a cart or an order.
+/// The most pieces of one product in a cart or an order that a shop can allow; `MAX_PER_PRODUCT` says what it does.
 pub const MAX_QUANTITY: i64 = 9_999;
 /// The most different products in a cart or an order.
 pub const MAX_LINES: usize = 100;
@@ -93,7 +94,7 @@ pub use store::{clear, find_of, items};
 ///
 /// # Errors
 /// 422 for an unknown product, 409 when it cannot be bought or there are not so many.
-pub async fn add(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64, now: Timestamp) -> ApiResult<()> {
+pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> ApiResult<()> {
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
         return Err(Problem::new(
@@ -103,19 +104,19 @@ pub async fn add(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64, n
         ));
     }
     let wanted = before.unwrap_or(0) + quantity;
-    check_buyable(tx, product, wanted).await?;
+    check_buyable(tx, shop, product, wanted).await?;
     store::put(tx, cart, product, wanted).await?;
-    Ok(store::touch(tx, cart, now).await?)
+    Ok(store::touch(tx, cart, shop.now()).await?)
 }
 
 /// Changes how many pieces of a product are in.
 ///
 /// # Errors
 /// 409 when there are not so many.
-pub async fn set_quantity(tx: &mut Tx, cart: CartId, item: &CartItem, quantity: i64, now: Timestamp) -> ApiResult<()> {
-    check_buyable(tx, item.product_id, quantity).await?;
+pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> ApiResult<()> {
+    check_buyable(tx, shop, item.product_id, quantity).await?;
     store::put(tx, cart, item.product_id, quantity).await?;
-    Ok(store::touch(tx, cart, now).await?)
+    Ok(store::touch(tx, cart, shop.now()).await?)
 }
 
 /// # Errors
@@ -134,9 +135,10 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
     store::delete(tx, cart).await
 }
 
-/// Pours an anonymous cart into the user's: quantities add up, capped by the stock. A cart that is gone, or somebody's,
+/// Pours an anonymous cart into the user's: quantities add up, capped by the stock and by what one buyer may have. A cart that is gone, or somebody's,
 /// is not merged, and that is no reason to refuse a sign-in.
-pub async fn merge(tx: &mut Tx, from: CartId, user: UserId, now: Timestamp) -> Result<()> {
+pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> Result<()> {
+    let (now, most) = (shop.now(), shop.settings.buying.max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = own(tx, user, now).await?;
     let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
@@ -147,7 +149,7 @@ pub async fn merge(tx: &mut Tx, from: CartId, user: UserId, now: Timestamp) -> R
         }
         room -= usize::from(before.is_none());
         let before = before.unwrap_or(0);
-        let together = (before + item.quantity).min(item.stock.max(before)).min(MAX_QUANTITY);
+        let together = (before + item.quantity).min(item.stock.min(most).max(before));
         if together > 0 {
             store::put(tx, own.id, item.product_id, together).await?;
         }
@@ -156,12 +158,13 @@ pub async fn merge(tx: &mut Tx, from: CartId, user: UserId, now: Timestamp) -> R
     store::touch(tx, own.id, now).await
 }
 
-async fn check_buyable(tx: &mut Tx, product: ProductId, quantity: i64) -> ApiResult<()> {
+async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> ApiResult<()> {
+    let most = shop.settings.buying.max_per_product;
     let Some(product) = catalog::find_product(tx, product).await?.filter(|product| product.is_active) else {
         return Err(Problem::invalid_field("product", "unknown", "names a product that does not exist"));
     };
-    if quantity > MAX_QUANTITY {
-        return Err(Problem::invalid_field("quantity", "maximum", format!("must be at most {MAX_QUANTITY} in all")));
+    if quantity > most {
+        return Err(Problem::invalid_field("quantity", "maximum", format!("must be at most {most} in all")));
     }
     if product.stock < quantity {
         let detail = format!("There are {} of {:?} in stock.", product.stock, product.name);

@@ -95,7 +95,7 @@ impl CheckoutInput {
         let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
         let items: Option<Vec<_>> = items;
         let items = match items {
-            Some(items) => Some(super::add_up(tx, &items, errors).await?),
+            Some(items) => Some(super::add_up(tx, shop, &items, errors).await?),
             None => Problem::unless_empty(errors).map(|()| None)?,
         };
         Ok(Checkout {
@@ -108,12 +108,14 @@ impl CheckoutInput {
 }
 
 /// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
-const ORDERS: Limit = Limit {
-    name: "orders",
-    most: 60,
-    within: Duration::from_hours(1),
-    told: "Too many orders were placed with this account.",
-};
+fn orders_of_one(shop: &Shop) -> Limit {
+    Limit {
+        name: "orders",
+        most: shop.settings.buying.orders_per_hour,
+        within: Duration::from_hours(1),
+        told: "Too many orders were placed with this account.",
+    }
+}
 
 pub struct OrdersApi;
 
@@ -139,7 +141,7 @@ impl OrdersApi {
     ) -> ApiResult<Created<OrderView>> {
         let once = Once::of(request, body.bytes(), by.id)?;
         let input = body.check()?;
-        shop.limits.take(&ORDERS, &by.id.to_string()).await?;
+        shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await?;
         let mut tx = shop.db.write().await?;
         if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
             return Ok(stored.replay("/api/orders"));

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     accounts,
-    carts::{self, MAX_QUANTITY, amount_out_of_range},
+    carts::{self, amount_out_of_range},
     catalog,
     clock::Timestamp,
     db::{self, Tx},
@@ -94,7 +94,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     payments::require_configured(shop, checkout.payment_method)?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
-    let (wanted, cart) = wanted(tx, buyer, checkout.items, now).await?;
+    let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
     let lines = priced(tx, &wanted).await?;
     let total = total(&lines)?;
     if checkout.expected_total.is_some_and(|expected| expected != total) {
@@ -144,6 +144,7 @@ async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> 
 /// same moment the second finds it empty.
 async fn wanted(
     tx: &mut Tx,
+    shop: &Shop,
     buyer: UserId,
     items: Option<BTreeMap<ProductId, i64>>,
     now: Timestamp,
@@ -156,6 +157,11 @@ async fn wanted(
         carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
     if items.is_empty() {
         return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
+    }
+    let most = shop.settings.buying.max_per_product;
+    if items.values().any(|quantity| *quantity > most) {
+        // Put in while more were allowed.
+        return Err(Problem::invalid_field("items", "maximum", format!("must be at most {most} of one product")));
     }
     Ok((items, Some(cart.id)))
 }
@@ -228,6 +234,7 @@ fn order_number(now: Timestamp) -> String {
 /// to too many pieces.
 pub async fn add_up(
     tx: &mut Tx,
+    shop: &Shop,
     items: &[(ProductId, i64)],
     mut errors: Vec<FieldError>,
 ) -> ApiResult<BTreeMap<ProductId, i64>> {
@@ -241,8 +248,9 @@ pub async fn add_up(
         }
         let sum = wanted.entry(*product).or_insert(0);
         *sum += quantity;
-        if *sum > MAX_QUANTITY {
-            let message = format!("must be at most {MAX_QUANTITY} of one product");
+        let most = shop.settings.buying.max_per_product;
+        if *sum > most {
+            let message = format!("must be at most {most} of one product");
             errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", message));
         }
     }

@@ -84,6 +84,28 @@ on_both_engines! {
         ada.post("/api/cart").json(&json!({})).await.is(422).about(&["product"]);
     }
 
+    async fn a_shop_can_say_how_many_of_a_product_one_buyer_may_have(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(9).await;
+        let ada = shop.customer("ada@example.com").await;
+        ada.puts_in_cart(&mug, 3).await.is(201);
+        let strict = shop.opens_again(|settings| settings.buying.max_per_product = 2).await;
+        let ada = ada.of(&strict);
+        ada.checks_out().await.is(422).about(&["items"]); // it was put in before
+        ada.delete("/api/cart").await.is(204);
+
+        ada.puts_in_cart(&mug, 3).await.is(422).about(&["quantity"]);
+        ada.places_order(&[(&mug, 1), (&mug, 2)]).await.is(422).about(&["items[1].quantity"]);
+        let (id, _) = anonymous_cart(&strict.visitor(), &[(&mug, 2)]).await;
+        let cart = ada.puts_in_cart(&mug, 1).await.is(201);
+        let line = format!("/api/cart/items/{}", cart["items"][0]["id"]);
+        ada.patch(&line).json(&json!({"quantity": 3})).await.is(422).about(&["quantity"]);
+        let signed_in = json!({"email": "ada@example.com", "password": PASSWORD, "cart_id": id});
+        strict.visitor().post("/api/auth/login").json(&signed_in).await.is(200);
+        assert_eq!(in_it(&ada.cart().await), [(mug.id, 2)], "together they would be three");
+        ada.checks_out().await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
     async fn what_is_gone_meanwhile_stays_in_the_cart_and_says_so(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(3).await;
         let ada = shop.customer("ada@example.com").await;

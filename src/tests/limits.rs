@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cartwright::settings::Buying;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -186,6 +187,28 @@ on_both_engines! {
         ada.post("/api/carts").await.is(201); // the user's own
         shop.time_passes(MINUTE);
         shop.visitor().post("/api/carts").await.is(201);
+    }
+
+    async fn how_many_carts_and_orders_one_buyer_makes_is_the_shops_to_say(shop: TestShop) {
+        let strict = shop
+            .opens_again(|settings| {
+                settings.rate_limits = true;
+                settings.buying = Buying { orders_per_hour: 2, carts_per_minute: 3, ..settings.buying };
+            })
+            .await;
+        let carts = join_all((0..5).map(|_| strict.visitor().post("/api/carts").into_future())).await;
+        assert_eq!((count(&carts, 201), count(&carts, 429)), (3, 2));
+
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await.of(&strict);
+        for _ in 0..2 {
+            ada.places_order(&[(&mug, 1)]).await.is(201);
+        }
+        assert_eq!(is_stopped(ada.places_order(&[(&mug, 1)]).await), 3600);
+        shop.customer("bob@example.com").await.of(&strict).places_order(&[(&mug, 1)]).await.is(201);
+        shop.time_passes(60 * MINUTE);
+        ada.places_order(&[(&mug, 1)]).await.is(201);
+        shop.runs_its_jobs().await;
     }
 
     async fn the_connection_says_who_tries_and_a_header_only_if_a_proxy_of_ours_sent_it(shop: TestShop) {

@@ -1,0 +1,133 @@
+//! Reading one value: what it is, or one line that says which setting is wrong and what is accepted.
+
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+/// One line that says which setting is wrong, and how.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}={value}: {accepted}")]
+pub struct SettingError {
+    setting: &'static str,
+    value: String,
+    accepted: String,
+}
+
+pub type Checked<T> = Result<T, SettingError>;
+
+/// A variable that is set to nothing is not set, as container tools like to pass them.
+pub fn given(setting: Option<&String>) -> Option<&str> {
+    setting.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+pub fn wrong(setting: &'static str, value: impl Display, accepted: impl Display) -> SettingError {
+    SettingError { setting, value: value.to_string(), accepted: accepted.to_string() }
+}
+
+pub fn address(setting: &'static str, text: &str) -> Checked<SocketAddr> {
+    text.parse().map_err(|_| wrong(setting, text, "write an address and a port, like 127.0.0.1:8000"))
+}
+
+pub fn web_address(setting: &'static str, text: &str) -> Checked<String> {
+    let valid =
+        (text.starts_with("http://") || text.starts_with("https://")) && text.parse::<poem::http::Uri>().is_ok();
+    if valid {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(wrong(setting, text, "write an http:// or https:// address"))
+    }
+}
+
+/// The entries of a comma-separated list.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+pub fn network(setting: &'static str, text: &str) -> Checked<IpNet> {
+    let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(one)
+        .map_err(|_| wrong(setting, text, "write addresses or networks, like 10.0.0.7 or 10.0.0.0/8"))
+}
+
+pub fn truth(setting: &'static str, text: &str, accepted: &str) -> Checked<bool> {
+    match text {
+        "true" | "1" | "on" | "yes" => Ok(true),
+        "false" | "0" | "off" | "no" => Ok(false),
+        other => Err(wrong(setting, other, accepted)),
+    }
+}
+
+pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3_600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    let seconds = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    let sensible = seconds.filter(|seconds| (1..=315_360_000).contains(seconds));
+    sensible.map(Duration::from_secs).ok_or_else(|| wrong(setting, text, "write a number and s, m, h or d, like 30m"))
+}
+
+pub fn size(setting: &'static str, text: &str) -> Checked<usize> {
+    let (number, unit) = match (text.strip_suffix("MiB"), text.strip_suffix("KiB")) {
+        (Some(number), _) => (number, 1 << 20),
+        (_, Some(number)) => (number, 1 << 10),
+        _ => (text, 1),
+    };
+    let bytes =
+        number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes >= 1024);
+    bytes.ok_or_else(|| wrong(setting, text, "write a size of at least 1KiB, like 1MiB"))
+}
+
+pub fn secret(variable: &str) -> Option<SecretString> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+/// A whole number between two, both included.
+pub fn number<N: FromStr + PartialOrd + Display + Copy>(
+    setting: &'static str,
+    text: &str,
+    (least, most): (N, N),
+) -> Checked<N> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| wrong(setting, text, format!("write a number from {least} to {most}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let networks: Vec<_> = listed(" 10.0.0.7, fd00::/8,,").map(|text| network("X", text).unwrap()).collect();
+        assert_eq!(networks, ["10.0.0.7/32".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        for refused in ["proxy.example.com", "10.0.0.0/33", "*"] {
+            assert!(network("X", refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn durations_and_sizes_are_read_or_refused_with_a_reason() {
+        assert_eq!(duration("X", "30m").unwrap(), Duration::from_mins(30));
+        assert_eq!(duration("X", "7d").unwrap(), Duration::from_hours(168));
+        assert_eq!(size("X", "1MiB").unwrap(), 1_048_576);
+        for refused in ["", "30", "m", "-1m", "0s", "1w", "99999999999999999999d"] {
+            assert_eq!(
+                duration("TTL", refused).unwrap_err().to_string(),
+                format!("TTL={refused}: write a number and s, m, h or d, like 30m")
+            );
+        }
+        assert!(size("X", "10").is_err());
+    }
+}
