@@ -57,6 +57,7 @@ typed_id! {
     /// Names one change of a product's stock.
     MovementId(i64) else NO_NUMBER;
     PaymentId(Uuid) else Uuid::nil();
+    RefundId(Uuid) else Uuid::nil();
     WebhookId(i64) else NO_NUMBER;
     JobId(i64) else NO_NUMBER;
 }
@@ -79,6 +80,16 @@ impl CartId {
 }
 
 impl PaymentId {
+    /// No payment has this id, and every one comes after it.
+    pub const NONE: Self = Self(Uuid::nil());
+
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl RefundId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())

@@ -14,7 +14,7 @@ use crate::{
     mail::Mailer,
     media::Media,
     orders::events::followers::Followers,
-    payments::stripe::Stripe,
+    payments::gateway::Gateways,
     settings::Settings,
 };
 
@@ -28,7 +28,7 @@ pub struct Parts {
     pub cache: Cache,
     pub mailer: Mailer,
     pub media: Media,
-    pub stripe: Option<Stripe>,
+    pub gateways: Gateways,
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -57,12 +57,12 @@ impl Shop {
         let mailer = Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?;
         let media = Media::new(settings.media.clone(), &settings.public_url)
             .with_context(|| format!("MEDIA_URL: {} cannot be used", settings.media))?;
-        let stripe = settings.stripe.as_ref().map(Stripe::new).transpose()?;
+        let gateways = Gateways::new(&settings)?;
         let tokens = Tokens::new(&settings);
         let passwords = Passwords::new();
         let limits = Limits::new(&settings, cache.clone(), clock.clone());
         let followers = Followers::of(&db);
-        let parts = Parts { settings, db, cache, mailer, media, stripe, tokens, passwords, limits, followers, clock };
+        let parts = Parts { settings, db, cache, mailer, media, gateways, tokens, passwords, limits, followers, clock };
         Ok(Self(Arc::new(parts)))
     }
 

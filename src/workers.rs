@@ -12,8 +12,11 @@ use crate::{
         Queue,
         worker::{Worker, measure_queues},
     },
-    orders::jobs::{self as orders, ExpireUnpaid, SendConfirmation, TellStatus},
-    payments::jobs::{self as payments, CheckHanging, HandleWebhook, Pay, Refund},
+    orders::jobs::{self as orders, CancelRefunded, ExpireUnpaid, SendConfirmation, TellStatus},
+    payments::{
+        self,
+        jobs::{self as payment_jobs, Cancel, CheckHanging, HandleWebhook, Pay, Reconcile, SendRefund},
+    },
     retention::jobs::{SWEEP_EVERY, Sweep},
     shop::Shop,
 };
@@ -36,9 +39,11 @@ pub fn email() -> Worker {
 pub fn payment() -> Worker {
     Worker::new(Queue::Payment)
         .takes::<Pay>()
-        .takes::<Refund>()
+        .takes::<Cancel>()
+        .takes::<SendRefund>()
         .takes::<HandleWebhook>()
-        .takes_every::<CheckHanging>(payments::CHECK_EVERY)
+        .takes_every::<CheckHanging>(payment_jobs::CHECK_EVERY)
+        .takes_every::<Reconcile>(payment_jobs::RECONCILE_EVERY)
 }
 
 /// The proofs that stock adds up, the stock of unpaid orders that ran out of time, pictures that nobody shows any more,
@@ -47,6 +52,7 @@ pub fn payment() -> Worker {
 pub fn stock() -> Worker {
     Worker::new(Queue::Stock)
         .takes::<ProveOrderStock>()
+        .takes::<CancelRefunded>()
         .takes::<DeletePictures>()
         .takes_every::<ReconcileStock>(stock::EVERY)
         .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
@@ -56,7 +62,8 @@ pub fn stock() -> Worker {
 /// Keeps the gauges of `/metrics` fresh.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     measure_queues(shop).await?;
-    inventory::measure(shop).await
+    inventory::measure(shop).await?;
+    payments::reconciliation::measure(shop).await
 }
 
 /// All three.

@@ -87,6 +87,8 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
         ("REDIS_URL", redis(&shop).await),
         ("e-mail", mail(&shop).await),
         ("Stripe", stripe(settings)),
+        ("PayPal", paypal(settings)),
+        ("Razorpay", razorpay(settings)),
         ("BIND", port(settings.bind).await),
     ];
     if let Some(address) = settings.worker_bind {
@@ -180,15 +182,29 @@ async fn mail(shop: &Shop) -> Finding {
     }
 }
 
-/// Asks nobody: a key is only proved by a payment.
 fn stripe(settings: &Settings) -> Finding {
-    match &settings.stripe {
-        None => Warn("STRIPE_SECRET_KEY is not set: orders cannot be paid by card".to_owned()),
-        Some(stripe) if stripe.webhook_secret.is_none() => Warn(
-            "STRIPE_WEBHOOK_SECRET is not set: no webhook is believed, so payments are confirmed more slowly"
-                .to_owned(),
-        ),
-        Some(_) => Fine("the key and the webhook secret are set".to_owned()),
+    let believes = settings.stripe.as_ref().map(|stripe| !stripe.webhook_secrets.is_empty());
+    provider(believes, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+}
+
+fn paypal(settings: &Settings) -> Finding {
+    let believes = settings.paypal.as_ref().map(|paypal| paypal.webhook_id.is_some());
+    provider(believes, "PAYPAL_CLIENT_ID", "PAYPAL_WEBHOOK_ID")
+}
+
+fn razorpay(settings: &Settings) -> Finding {
+    let believes = settings.razorpay.as_ref().map(|razorpay| !razorpay.webhook_secrets.is_empty());
+    provider(believes, "RAZORPAY_KEY_ID", "RAZORPAY_WEBHOOK_SECRET")
+}
+
+/// Asks nobody: a key is only proved by a payment. `believes_webhooks` is known of a provider whose key is set.
+fn provider(believes_webhooks: Option<bool>, key: &str, webhook: &str) -> Finding {
+    match believes_webhooks {
+        None => Fine(format!("off, because {key} is not set")),
+        Some(false) => {
+            Warn(format!("{webhook} is not set: no webhook is believed, so payments are confirmed more slowly"))
+        }
+        Some(true) => Fine("its keys are set, also the one for webhooks".to_owned()),
     }
 }
 

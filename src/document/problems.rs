@@ -153,6 +153,13 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Accept `application/json`.",
     ),
     problem("request_timeout", 408, "The body stopped arriving.", "Send the request again."),
+    problem(
+        "already_refunded",
+        409,
+        "All of the payment has gone back, or is on its way.",
+        "Show the payment; there is nothing left to refund.",
+    ),
+    problem("not_captured", 409, "The payment has taken no money.", "Cancel the order instead of refunding it."),
     problem("already_paid", 409, "The order is paid.", "Show the customer the order; there is nothing to do."),
     problem(
         "already_reviewed",
@@ -339,6 +346,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         503,
         "The shop's database is away or busy for a moment; nothing was done.",
         "Try again after `Retry-After` seconds.",
+    ),
+    problem(
+        "provider_unavailable",
+        503,
+        "The payment provider, which must be asked whether an event is its own, does not answer; nothing was kept.",
+        "Send the event again, as providers do by themselves.",
     ),
 ];
 

@@ -43,7 +43,13 @@ impl Stored {
     pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
         let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
         let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
-        Reply::bytes(self.response).header("location", &format!("{base}/{id}")).header("idempotent-replayed", "true")
+        self.again(&format!("{base}/{id}"))
+    }
+
+    /// The first answer again, with where its thing is found.
+    #[must_use]
+    pub fn again<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
+        Reply::bytes(self.response).header("location", location).header("idempotent-replayed", "true")
     }
 }
 

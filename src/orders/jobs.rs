@@ -100,6 +100,28 @@ impl Job for ExpireUnpaid {
     }
 }
 
+/// Cancels an order whose money has all gone back, unless it has left meanwhile.
+#[derive(Serialize, Deserialize)]
+pub struct CancelRefunded {
+    pub order: OrderId,
+}
+
+impl Job for CancelRefunded {
+    const NAME: &'static str = "orders.cancel_refunded";
+    const QUEUE: Queue = Queue::Stock;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let mut tx = shop.db.write().await?;
+        let cancelled = super::cancel_refunded(&mut tx, self.order, shop.now()).await;
+        let cancelled = cancelled.map_err(|problem| JobError::Retry(problem.to_string()))?;
+        tx.commit().await?;
+        if cancelled {
+            shop.cache.forget(&[Part::Catalog]).await;
+        }
+        Ok(())
+    }
+}
+
 async fn expire(shop: &Shop, order: OrderId) -> ApiResult<()> {
     let mut tx = shop.db.write().await?;
     super::expire(&mut tx, order, shop.now()).await?;

@@ -361,3 +361,14 @@ pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool>
     tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
     Ok(true)
 }
+
+/// Cancels an order whose money has all gone back, if it has not left yet. Whether it did.
+pub async fn cancel_refunded(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool> {
+    let Some(order) = store::lock(tx, id).await? else { return Ok(false) };
+    let still_here = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+    if !still_here || order.payment_status != PaymentStatus::Refunded {
+        return Ok(false);
+    }
+    cancel(tx, order, now).await?;
+    Ok(true)
+}

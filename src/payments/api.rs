@@ -7,9 +7,15 @@ use poem_openapi::{
     payload::Binary,
 };
 
-use super::{Provider, store, view::PaymentView, webhooks};
+use super::{
+    Provider,
+    refunds::{self, RefundView},
+    store,
+    view::PaymentView,
+    webhooks,
+};
 use crate::{
-    accounts::SignedIn,
+    accounts::{Admin, SignedIn},
     http::{
         body::{self, Body},
         idempotency::Once,
@@ -20,6 +26,7 @@ use crate::{
         tags::Tag,
     },
     ids::{OrderId, PaymentId},
+    money::{Amount, Currency, Money},
     orders,
     shop::Shop,
 };
@@ -37,6 +44,22 @@ struct PaymentInput {
     payment_method: Option<String>,
 }
 
+/// How much money is to go back.
+#[derive(Object)]
+struct RefundInput {
+    /// More than nothing. Default: all that is left.
+    amount: Option<Amount>,
+}
+
+fn read_amount(currency: Currency, amount: &Amount) -> ApiResult<Money> {
+    let money = currency.parse(amount).map_err(|why| Problem::invalid_field("amount", "amount", why))?;
+    if money == Money(0) {
+        return Err(Problem::invalid_field("amount", "minimum", "must be more than nothing"));
+    }
+    Ok(money)
+}
+
+/// The event was kept, now or before.
 #[derive(Object)]
 struct Received {
     received: bool,
@@ -116,11 +139,46 @@ impl PaymentsApi {
         }
     }
 
+    /// Gives money back, all of it or a part.
+    ///
+    /// Answers at once; the provider is asked in the background, and the payment shows how much has gone back. Never more
+    /// than was captured goes back. A full refund cancels the order if it has not shipped, and its stock returns. Send an
+    /// `Idempotency-Key`: the same request again then gives the first answer instead of a second refund.
+    ///
+    /// Problems: `not_captured`, `already_refunded`.
+    #[oai(path = "/payments/:id/refund", method = "post", operation_id = "refundPayment")]
+    async fn refund(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        by: Admin,
+        id: Path<PaymentId>,
+        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        body: Body<RefundInput>,
+    ) -> ApiResult<Accepted<RefundView>> {
+        let once = Once::of(request, body.bytes(), by.0.id)?;
+        let mut tx = shop.db.write().await?;
+        let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        let input = body.check()?;
+        let amount = input.amount.map(|amount| read_amount(payment.currency, &amount)).transpose()?;
+        let location = format!("/api/payments/{}", payment.id);
+        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+            return Ok(stored.again(&location));
+        }
+        let (refund, payment) = refunds::ask(&mut tx, id.0, amount, shop.now()).await?;
+        let answer = json_bytes(&RefundView::of(refund, payment.currency));
+        once.keep(&mut tx, &answer).await?;
+        tx.commit().await?;
+        Ok(Accepted::bytes(answer).header("location", &location))
+    }
+
     /// Takes what a provider tells. For providers, not for frontends.
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
     ///
-    /// Problems: `invalid_signature`.
+    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`.
     #[oai(path = "/payments/webhooks/:provider", method = "post", operation_id = "receiveWebhook")]
     async fn webhook(
         &self,
@@ -131,13 +189,9 @@ impl PaymentsApi {
     ) -> ApiResult<Reply<Received>> {
         let mut body = poem::RequestBody::new(body.0);
         let bytes = body::read(request, &mut body, shop.settings.body_limit).await?;
-        match provider.0.parse() {
-            Ok(Provider::Stripe) => {
-                let event = webhooks::stripe(&shop, &bytes, request.header("stripe-signature"), shop.now())?;
-                webhooks::receive(&shop, Provider::Stripe, &event).await?;
-                Ok(Reply::json(&Received { received: true }))
-            }
-            _ => Err(Problem::not_found()),
-        }
+        let provider = provider.0.parse().ok().filter(|provider: &Provider| provider.is_online());
+        let provider = provider.ok_or_else(Problem::not_found)?;
+        webhooks::receive(&shop, provider, request.headers(), &bytes).await?;
+        Ok(Reply::json(&Received { received: true }))
     }
 }

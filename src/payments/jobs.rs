@@ -1,33 +1,38 @@
 //! The payment worker's jobs. Each asks outside of any transaction, then writes down the answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Payment, Provider, Status, store,
-    stripe::{Stripe, Trouble},
+    Outcome, Payment, Status,
+    gateway::{Gateway, Report, Trouble},
+    reconciliation,
+    refunds::{self, Refund},
+    store,
 };
 use crate::{
     db,
-    ids::{PaymentId, WebhookId},
+    ids::{PaymentId, RefundId, WebhookId},
     jobs::{Job, JobError, Queue},
     shop::Shop,
 };
 
-/// How long the provider remembers an idempotency key, with an hour to spare.
-const KEY_LIFE: Duration = Duration::from_hours(23);
-/// How long a payment may hang before the provider is asked about it.
-const HANGING: Duration = Duration::from_mins(5);
-/// How often hanging payments are looked for.
+/// How often payments that hang are looked for.
 pub const CHECK_EVERY: Duration = Duration::from_mins(1);
+/// How often our books are compared with the providers'.
+pub const RECONCILE_EVERY: Duration = Duration::from_mins(10);
+/// How long a payment that ended without money is still asked about.
+const LATE: Duration = Duration::from_hours(1);
+/// How long one run asks, which leaves the rest to the next.
+const PATIENCE: Duration = Duration::from_secs(35);
 
 impl From<Trouble> for JobError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Refused(_) => Self::GiveUp(trouble.to_string()),
-            _ => Self::Retry(trouble.to_string()),
+            Trouble::Unknown(_) | Trouble::Failed(_) => Self::Retry(trouble.to_string()),
         }
     }
 }
@@ -44,70 +49,105 @@ impl Job for Pay {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let payment = find(shop, self.payment).await?;
-        if payment.status != Status::Queued {
+        let gateway = gateway(shop, &payment)?;
+        let mut tx = shop.db.write().await?;
+        let now = shop.now();
+        let wanted = store::mark_first_call(&mut tx, payment.id, now).await? == 1;
+        tx.commit().await?;
+        if !wanted {
             return Ok(());
         }
-        match payment.provider {
-            Provider::CashOnDelivery => {
-                let mut tx = shop.db.write().await?;
-                super::promise_cash(&mut tx, payment.id, shop.now()).await?;
-                Ok(tx.commit().await?)
-            }
-            Provider::Stripe => charge(shop, payment).await,
-            Provider::Paypal | Provider::Razorpay => {
-                Err(JobError::GiveUp("this provider is not configured".to_owned()))
-            }
+        if payment.first_call_at.is_some_and(|first| now.since(first) >= gateway.key_life()) {
+            // The provider may have forgotten the key: sending again could charge twice.
+            return look_before_sending_again(shop, gateway, &payment).await;
         }
-    }
-}
-
-async fn charge(shop: &Shop, payment: Payment) -> Result<(), JobError> {
-    let stripe = stripe(shop)?;
-    let mut tx = shop.db.write().await?;
-    let now = shop.now();
-    store::mark_first_call(&mut tx, payment.id, now).await?;
-    tx.commit().await?;
-
-    let first_call = payment.first_call_at.unwrap_or(now);
-    if now.since(first_call) > KEY_LIFE {
-        // The provider may have forgotten the key: sending again could charge twice.
-        return look_before_sending_again(shop, stripe, &payment).await;
-    }
-    match stripe.create(&payment).await {
-        Ok(report) => write_down(shop, payment.id, report).await,
-        Err(Trouble::Failed(why)) => look_before_sending_again(shop, stripe, &payment)
-            .await
-            .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
-        Err(Trouble::Refused(why)) => {
-            tracing::error!(payment = %payment.id, why, "the provider refuses a payment");
-            refuse(shop, payment.id).await
+        match gateway.create(&payment).await {
+            Ok(report) => heard(shop, gateway, &payment, report).await,
+            Err(Trouble::Failed(why)) => look_before_sending_again(shop, gateway, &payment)
+                .await
+                .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
+            Err(Trouble::Refused(why)) => {
+                tracing::error!(payment = %payment.id, why, "the provider refuses a payment");
+                refuse(shop, payment.id).await
+            }
+            Err(trouble) => Err(trouble.into()),
         }
-        Err(trouble) => Err(trouble.into()),
     }
 }
 
 /// A stored failure is repeated under its key, and an old key is forgotten: so the payment is looked for, and only when
 /// it is not there does the next try get a new key.
-async fn look_before_sending_again(shop: &Shop, stripe: &Stripe, payment: &Payment) -> Result<(), JobError> {
-    if let Some(report) = stripe.find(payment, payment.created_at).await? {
-        return write_down(shop, payment.id, report).await;
+async fn look_before_sending_again(shop: &Shop, gateway: &dyn Gateway, payment: &Payment) -> Result<(), JobError> {
+    if let Some(report) = gateway.look_up(payment).await? {
+        return heard(shop, gateway, payment, report).await;
     }
-    let mut tx = shop.db.write().await?;
-    store::renew_key(&mut tx, payment).await?;
-    tx.commit().await?;
+    renew_key(shop, payment).await?;
     Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
 }
 
-async fn write_down(shop: &Shop, payment: PaymentId, report: super::Report) -> Result<(), JobError> {
+async fn renew_key(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
-    super::record(&mut tx, payment, report, shop.now()).await?;
-    Ok(tx.commit().await?)
+    store::renew_key(&mut tx, payment).await?;
+    tx.commit().await
+}
+
+/// Writes down what a provider says, and takes the money if the buyer has agreed to it and it is still wanted.
+async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Report) -> Result<(), JobError> {
+    let agreed = report.outcome == Outcome::Approved;
+    let now = write_down(shop, payment, report).await?;
+    let Some(payment) = now.filter(|payment| agreed && payment.status.is_open()) else { return Ok(()) };
+    match gateway.capture(&payment).await {
+        Ok(report) => write_down(shop, &payment, report).await.map(drop),
+        Err(Trouble::Refused(why)) => {
+            tracing::error!(payment = %payment.id, why, "the provider refuses to capture a payment");
+            refuse(shop, payment.id).await
+        }
+        Err(trouble @ Trouble::Failed(_)) => {
+            renew_key(shop, &payment).await?; // it may be repeated under its key; a capture happens once under any
+            Err(trouble.into())
+        }
+        Err(trouble) => Err(trouble.into()),
+    }
+}
+
+/// # Errors
+/// When the provider speaks of other money than we do: then nothing is believed.
+async fn write_down(shop: &Shop, payment: &Payment, report: Report) -> Result<Option<Payment>, JobError> {
+    if let Some(difference) = reconciliation::other_money(payment, &report) {
+        return Err(JobError::Retry(difference));
+    }
+    let mut tx = shop.db.write().await?;
+    let stands = super::record(&mut tx, payment.id, report, shop.now()).await?;
+    tx.commit().await?;
+    Ok(stands)
 }
 
 async fn refuse(shop: &Shop, payment: PaymentId) -> Result<(), JobError> {
     let mut tx = shop.db.write().await?;
     super::refuse(&mut tx, payment, "provider_refused", "The provider refused the payment.", shop.now()).await?;
     Ok(tx.commit().await?)
+}
+
+/// Tells the provider that the money is not wanted any more, or hears that it was taken already.
+#[derive(Serialize, Deserialize)]
+pub struct Cancel {
+    pub payment: PaymentId,
+}
+
+impl Job for Cancel {
+    const NAME: &'static str = "payments.cancel";
+    const QUEUE: Queue = Queue::Payment;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let payment = find(shop, self.payment).await?;
+        if payment.status != Status::Cancelled {
+            return Ok(());
+        }
+        match gateway(shop, &payment)?.cancel(&payment).await? {
+            Some(report) => write_down(shop, &payment, report).await.map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Acts on a webhook: reads the object again from the provider, because the webhook is a hint and not the truth.
@@ -123,10 +163,8 @@ impl Job for HandleWebhook {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let webhook = store::find_webhook(&mut shop.db.read().await?, self.webhook).await?;
         let Some(webhook) = webhook.filter(|webhook| webhook.processed_at.is_none()) else { return Ok(()) };
-        if webhook.kind.starts_with("payment_intent.")
-            && let Some(intent) = object_id(&webhook.body)
-        {
-            hear_of(shop, &intent).await?;
+        if let Some(payment) = subject(shop, &webhook).await? {
+            look_up(shop, &payment).await?;
         }
         let mut tx = shop.db.write().await?;
         store::mark_webhook_processed(&mut tx, self.webhook, shop.now()).await?;
@@ -134,27 +172,50 @@ impl Job for HandleWebhook {
     }
 }
 
-/// The id of what the event is about.
-fn object_id(body: &str) -> Option<String> {
-    let event: serde_json::Value = serde_json::from_str(body).ok()?;
-    Some(event.pointer("/data/object/id")?.as_str()?.to_owned())
+/// The payment an event is about, if it is ours. It may have come before the provider's id of the payment was written
+/// down; then the event's is as good.
+async fn subject(shop: &Shop, webhook: &store::Webhook) -> Result<Option<Payment>, JobError> {
+    let gateway = shop.gateways.of(webhook.provider).ok_or_else(|| no_keys(webhook.provider))?;
+    let event = serde_json::from_str(&webhook.body).unwrap_or_default();
+    let Some(subject) = gateway.subject(&event) else { return Ok(None) };
+    let mut tx = shop.db.read().await?;
+    let mut id = subject.payment;
+    if let (None, Some(transaction)) = (id, &subject.transaction) {
+        id = store::find_by_transaction(&mut tx, webhook.provider, transaction).await?;
+    }
+    let Some(id) = id else { return Ok(None) };
+    let payment = store::find(&mut tx, id).await?.filter(|payment| payment.provider == webhook.provider);
+    Ok(payment.map(|payment| Payment { transaction_id: payment.transaction_id.or(subject.transaction), ..payment }))
 }
 
-async fn hear_of(shop: &Shop, intent: &str) -> Result<(), JobError> {
-    let stripe = stripe(shop)?;
-    let known = store::find_by_transaction(&mut shop.db.read().await?, Provider::Stripe, intent).await?;
-    // The worker may have died before it wrote the provider's id down; the provider remembers ours.
-    let id = match known {
-        Some(id) => Some(id),
-        None => stripe.payment_of(intent).await?.and_then(|id| id.parse().ok().map(PaymentId)),
-    };
-    let Some(id) = id else { return Ok(()) }; // somebody else's payment in the same account
-    let Some(payment) = store::find(&mut shop.db.read().await?, id).await? else { return Ok(()) };
-    let report = stripe.look_up(&payment, intent).await?;
-    write_down(shop, id, report).await
+/// Asks how a payment stands, and its refunds that are under way.
+async fn look_up(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
+    let gateway = gateway(shop, payment)?;
+    if let Some(report) = gateway.look_up(payment).await? {
+        heard(shop, gateway, payment, report).await?;
+    }
+    let payment = find(shop, payment.id).await?;
+    let refunds = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
+    for refund in refunds.iter().filter(|refund| refund.is_open() && refund.first_call_at.is_some()) {
+        look_up_refund(shop, gateway, &payment, refund).await?;
+    }
+    Ok(())
 }
 
-/// Asks about payments nobody has heard of for five minutes.
+async fn look_up_refund(
+    shop: &Shop,
+    gateway: &dyn Gateway,
+    payment: &Payment,
+    refund: &Refund,
+) -> Result<bool, JobError> {
+    let Some(report) = gateway.look_up_refund(payment, refund).await? else { return Ok(false) };
+    let mut tx = shop.db.write().await?;
+    refunds::record(&mut tx, refund.id, report, shop.now()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Asks about payments and refunds that nobody has heard the end of.
 #[derive(Default, Serialize, Deserialize)]
 pub struct CheckHanging {}
 
@@ -163,52 +224,128 @@ impl Job for CheckHanging {
     const QUEUE: Queue = Queue::Payment;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let hanging = store::hanging(&mut shop.db.read().await?, shop.now() - HANGING).await?;
-        for some in hanging.chunks(8) {
-            try_join_all(some.iter().map(|payment| ask_about(shop, payment))).await?;
+        let (now, patience) = (shop.now(), shop.settings.payment_check_after);
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let mut tx = shop.db.read().await?;
+            let hanging =
+                store::to_ask(&mut tx, now - patience, now - LATE, now - patience.min(CHECK_EVERY / 2)).await?;
+            let refunds = store::refunds_to_ask(&mut tx, now - patience).await?;
+            drop(tx);
+            if hanging.is_empty() && refunds.is_empty() {
+                break;
+            }
+            for some in hanging.chunks(8) {
+                try_join_all(some.iter().map(|payment| ask_about(shop, payment))).await?;
+            }
+            for some in refunds.chunks(8) {
+                try_join_all(some.iter().map(|refund| ask_about_refund(shop, refund))).await?;
+            }
         }
         Ok(())
     }
 }
 
-/// Writes down what the provider says of a payment, or that it was asked in vain.
-async fn ask_about(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
-    let stripe = stripe(shop)?;
-    let answer = match &payment.transaction_id {
-        Some(transaction) => stripe.look_up(payment, transaction).await.map(Some),
-        None => stripe.find(payment, payment.created_at).await,
-    };
+/// One that cannot be asked about must not keep the others waiting.
+async fn ask_about(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_asked(&mut tx, payment.id, shop.now()).await?;
-    match answer {
-        Ok(Some(report)) => super::record(&mut tx, payment.id, report, shop.now()).await?,
-        Ok(None) => {}
-        Err(trouble) => tracing::warn!(payment = %payment.id, %trouble, "cannot learn how a payment stands"),
+    tx.commit().await?;
+    if let Err(error) = look_up(shop, payment).await {
+        tracing::warn!(payment = %payment.id, %error, "cannot learn how a payment stands");
     }
-    Ok(tx.commit().await?)
+    Ok(())
 }
 
-/// Sends money back that the order could not take, or does not need any more.
+async fn ask_about_refund(shop: &Shop, refund: &Refund) -> db::Result<()> {
+    let mut tx = shop.db.write().await?;
+    store::mark_refund_asked(&mut tx, refund.id, shop.now()).await?;
+    tx.commit().await?;
+    let asked = async {
+        let payment = find(shop, refund.payment_id).await?;
+        look_up_refund(shop, gateway(shop, &payment)?, &payment, refund).await
+    };
+    if let Err(error) = asked.await {
+        tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands");
+    }
+    Ok(())
+}
+
+/// Sends money back.
 #[derive(Serialize, Deserialize)]
-pub struct Refund {
-    pub payment: PaymentId,
+pub struct SendRefund {
+    pub refund: RefundId,
 }
 
-impl Job for Refund {
+impl Job for SendRefund {
     const NAME: &'static str = "payments.refund";
     const QUEUE: Queue = Queue::Payment;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let payment = find(shop, self.payment).await?;
-        if payment.status != Status::Captured {
+        let refund = store::find_refund(&mut shop.db.read().await?, self.refund).await?;
+        let refund = refund.ok_or_else(|| JobError::GiveUp(format!("there is no refund {}", self.refund)))?;
+        let payment = find(shop, refund.payment_id).await?;
+        let gateway = gateway(shop, &payment)?;
+        let mut tx = shop.db.write().await?;
+        let now = shop.now();
+        let wanted = store::mark_first_refund_call(&mut tx, refund.id, now).await? == 1;
+        tx.commit().await?;
+        if !wanted {
             return Ok(());
         }
-        if let (Provider::Stripe, Some(transaction)) = (payment.provider, &payment.transaction_id) {
-            stripe(shop)?.refund(&payment, transaction).await?;
+        if refund.first_call_at.is_some_and(|first| now.since(first) >= gateway.key_life()) {
+            return look_before_refunding_again(shop, gateway, &payment, &refund).await;
         }
-        let mut tx = shop.db.write().await?;
-        super::refunded(&mut tx, payment.id, shop.now()).await?;
-        Ok(tx.commit().await?)
+        match gateway.refund(&payment, &refund).await {
+            Ok(report) => {
+                let mut tx = shop.db.write().await?;
+                refunds::record(&mut tx, refund.id, report, shop.now()).await?;
+                Ok(tx.commit().await?)
+            }
+            Err(Trouble::Failed(why)) => look_before_refunding_again(shop, gateway, &payment, &refund)
+                .await
+                .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
+            Err(Trouble::Refused(why)) => refund_refused(shop, &payment, &refund, why).await,
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+}
+
+/// As [`look_before_sending_again`].
+async fn look_before_refunding_again(
+    shop: &Shop,
+    gateway: &dyn Gateway,
+    payment: &Payment,
+    refund: &Refund,
+) -> Result<(), JobError> {
+    if look_up_refund(shop, gateway, payment, refund).await? {
+        return Ok(());
+    }
+    let mut tx = shop.db.write().await?;
+    store::renew_refund_key(&mut tx, refund).await?;
+    tx.commit().await?;
+    Err(JobError::Retry("the provider does not know the refund; it is sent again under a new key".to_owned()))
+}
+
+/// Perhaps it went back at the provider, without us: then that is how the payment stands.
+async fn refund_refused(shop: &Shop, payment: &Payment, refund: &Refund, why: String) -> Result<(), JobError> {
+    let failed = refunds::failed(format!("The provider refused it ({why})."));
+    let mut tx = shop.db.write().await?;
+    refunds::record(&mut tx, refund.id, failed, shop.now()).await?;
+    tx.commit().await?;
+    look_up(shop, payment).await
+}
+
+/// Compares our books with the providers'.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Reconcile {}
+
+impl Job for Reconcile {
+    const NAME: &'static str = "payments.reconcile";
+    const QUEUE: Queue = Queue::Payment;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        reconciliation::compare(shop, PATIENCE).await
     }
 }
 
@@ -217,6 +354,10 @@ async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError> {
     found?.ok_or_else(|| JobError::GiveUp(format!("there is no payment {id}")))
 }
 
-fn stripe(shop: &Shop) -> Result<&Stripe, JobError> {
-    shop.stripe.as_ref().ok_or_else(|| JobError::Retry("STRIPE_SECRET_KEY is not set for this worker".to_owned()))
+pub(super) fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
+    shop.gateways.of(payment.provider).ok_or_else(|| no_keys(payment.provider))
+}
+
+fn no_keys(provider: super::Provider) -> JobError {
+    JobError::Retry(format!("this worker has no keys of {}", provider.in_words()))
 }

@@ -8,15 +8,26 @@
 //! Money that arrives for an order that cannot take it, because it was cancelled or is paid already, is recorded and sent
 //! back by a job; it is never kept in silence.
 
+pub mod admin_api;
 pub mod api;
+mod calls;
+mod cash;
+pub mod gateway;
 pub mod jobs;
-pub mod store;
-pub mod stripe;
+mod paypal;
+mod razorpay;
+pub mod reconciliation;
+pub mod refunds;
+mod standing;
+mod store;
+mod stripe;
 pub mod view;
 pub mod webhooks;
 
 use poem::http::StatusCode;
 
+use self::{gateway::Report, refunds::Reason};
+pub use self::{standing::Standing, store::of_order};
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
@@ -55,14 +66,6 @@ impl Provider {
             Self::Razorpay => "Razorpay",
         }
     }
-
-    fn is_configured(self, shop: &Shop) -> bool {
-        match self {
-            Self::CashOnDelivery => true,
-            Self::Stripe => shop.stripe.is_some(),
-            Self::Paypal | Self::Razorpay => false,
-        }
-    }
 }
 
 text_enum! {
@@ -96,6 +99,8 @@ pub struct Payment {
     pub provider: Provider,
     pub status: Status,
     pub amount: Money,
+    /// How much of it has gone back.
+    pub refunded: Money,
     pub currency: Currency,
     pub payment_method: Option<String>,
     /// The idempotency key of the provider's call; stored before the first one.
@@ -104,32 +109,52 @@ pub struct Payment {
     pub first_call_at: Option<Timestamp>,
     pub transaction_id: Option<String>,
     pub client_secret: Option<String>,
+    /// Where the buyer agrees.
+    pub approval_url: Option<String>,
+    /// What the provider refunds.
+    pub capture_id: Option<String>,
     pub failure_code: Option<String>,
     pub failure_message: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// What a provider says of a payment.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The provider's id of it.
-    pub transaction_id: String,
-    pub client_secret: Option<String>,
-    pub outcome: Outcome,
+impl Payment {
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing { status: self.status, refunded: self.refunded }
+    }
+
+    /// Whether a report names an id or an address that was not known before.
+    fn learns_from(&self, report: &Report) -> bool {
+        let known = [&self.transaction_id, &self.client_secret, &self.approval_url, &self.capture_id];
+        let told = [&report.transaction_id, &report.client_secret, &report.approval_url, &report.capture_id];
+        known.iter().zip(told).any(|(known, told)| known.is_none() && told.is_some())
+    }
 }
 
+/// What a provider says became of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Processing,
     /// The buyer has to do something in their browser.
     RequiresAction,
+    /// The buyer has agreed; the shop is to take the money.
+    Approved,
     Captured,
     Failed {
         code: String,
         message: String,
     },
     Cancelled,
+}
+
+impl Outcome {
+    /// Whether the provider may still take the money.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Processing | Self::RequiresAction | Self::Approved)
+    }
 }
 
 /// Asks for an order to be paid.
@@ -152,8 +177,7 @@ pub async fn begin(
         return Err(Problem::conflict("already_paid", "This order is paid."));
     }
     let id = PaymentId::random();
-    let currency = shop.settings.currency;
-    let payment = store::insert(tx, id, order, provider, currency, method, now)
+    let payment = store::insert(tx, id, order, provider, method, now)
         .await
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
@@ -166,7 +190,7 @@ pub async fn begin(
 /// # Errors
 /// 422 when the shop has no keys of this provider.
 pub fn require_configured(shop: &Shop, provider: Provider) -> ApiResult<()> {
-    if provider.is_configured(shop) {
+    if shop.gateways.of(provider).is_some() {
         return Ok(());
     }
     let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
@@ -177,49 +201,28 @@ fn payment_in_progress() -> Problem {
     Problem::conflict("payment_in_progress", "This order is being paid. Look at its payments.")
 }
 
-/// Writes down what a provider says, once, whatever came before it.
-pub async fn record(tx: &mut Tx, id: PaymentId, report: Report, now: Timestamp) -> db::Result<()> {
-    let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
-    store::set_transaction(tx, id, &report.transaction_id, report.client_secret.as_deref(), now).await?;
-    match report.outcome {
-        Outcome::Captured if !payment.status.is_captured() => captured(tx, &order, &payment, now).await?,
-        Outcome::Processing if payment.status == Status::Queued => {
-            store::set_status(tx, id, Status::Processing, now).await?;
-        }
-        Outcome::RequiresAction if payment.status.is_open() && payment.status != Status::RequiresAction => {
-            store::set_status(tx, id, Status::RequiresAction, now).await?;
-        }
-        Outcome::Failed { code, message } if payment.status.is_open() => {
-            store::fail(tx, id, &code, &message, now).await?;
-            unpaid_after_all(tx, &order, now).await?;
-        }
-        Outcome::Cancelled if payment.status.is_open() => {
-            store::set_status(tx, id, Status::Cancelled, now).await?;
-            unpaid_after_all(tx, &order, now).await?;
-        }
-        _ => {} // late or repeated: it is known already
+/// Writes down what a provider says, once, whatever came before it. How the payment is then.
+pub async fn record(tx: &mut Tx, id: PaymentId, report: Report, now: Timestamp) -> db::Result<Option<Payment>> {
+    let Some((order, payment)) = lock(tx, id).await? else { return Ok(None) };
+    if payment.learns_from(&report) {
+        store::learn(tx, id, &report, now).await?;
     }
-    tell_if_changed(tx, order, payment, now).await
-}
-
-/// Tells who follows the order what became of it and of the payment since they were locked.
-async fn tell_if_changed(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp) -> db::Result<()> {
-    let changed = store::find(tx, payment.id).await?.filter(|now| *now != payment);
-    if let Some(payment) = changed {
-        events::payment_changed(tx, payment, now).await?;
-    }
-    orders::tell_if_changed(tx, order, now).await.map(drop)
+    let standing = payment.standing().after(payment.amount, &report.outcome, report.refunded);
+    let failure = match report.outcome {
+        Outcome::Failed { code, message } => Some((code, message)),
+        _ => None,
+    };
+    move_on(tx, order, payment, standing, failure, now).await?;
+    store::find(tx, id).await
 }
 
 /// Ends a payment that the provider does not even take up.
 pub async fn refuse(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: Timestamp) -> db::Result<()> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
-    if !payment.status.is_open() {
-        return Ok(());
-    }
-    store::fail(tx, id, code, message, now).await?;
-    unpaid_after_all(tx, &order, now).await?;
-    tell_if_changed(tx, order, payment, now).await
+    let failure = Some((code.to_owned(), message.to_owned()));
+    let outcome = Outcome::Failed { code: code.to_owned(), message: message.to_owned() };
+    let standing = payment.standing().after(payment.amount, &outcome, Money(0));
+    move_on(tx, order, payment, standing, failure, now).await
 }
 
 /// The order first, then the payment, as everybody does, so that nobody waits in a circle.
@@ -229,12 +232,42 @@ async fn lock(tx: &mut Tx, id: PaymentId) -> db::Result<Option<(Order, Payment)>
     Ok(store::lock(tx, id).await?.map(|payment| (order, payment)))
 }
 
+/// Moves a payment on, with what that means for its order, and tells who follows it.
+async fn move_on(
+    tx: &mut Tx,
+    order: Order,
+    payment: Payment,
+    to: Standing,
+    failure: Option<(String, String)>,
+    now: Timestamp,
+) -> db::Result<()> {
+    let from = payment.standing();
+    if to != from {
+        store::set_standing(tx, payment.id, to, failure.filter(|_| to.status == Status::Failed), now).await?;
+        what_follows(tx, &order, &payment, to, now).await?;
+    }
+    tell_if_changed(tx, order, payment, now).await
+}
+
+async fn what_follows(tx: &mut Tx, order: &Order, payment: &Payment, to: Standing, now: Timestamp) -> db::Result<()> {
+    if to.status.is_captured() && !payment.status.is_captured() {
+        let payment = Payment { status: to.status, refunded: to.refunded, ..payment.clone() };
+        captured(tx, order, &payment, now).await?;
+    }
+    match to.status {
+        // Cash will be paid at the door.
+        Status::Processing if !payment.provider.is_online() => orders::confirm(tx, order, now).await,
+        Status::Failed | Status::Cancelled => unpaid_after_all(tx, order, now).await,
+        Status::Refunded => gone_back(tx, order, payment, now).await,
+        _ => Ok(()),
+    }
+}
+
 async fn captured(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
-    store::set_status(tx, payment.id, Status::Captured, now).await?;
     let takes_it = order.status != OrderStatus::Cancelled && order.payment_status != PaymentStatus::Paid;
     if !takes_it {
         tracing::warn!(payment = %payment.id, order = %order.id, "money arrived for an order that cannot take it; it goes back");
-        return jobs::Refund { payment: payment.id }.enqueue(tx, now).await;
+        return refunds::give_back_rest(tx, payment, Reason::LateMoney, now).await;
     }
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await
@@ -247,65 +280,60 @@ async fn unpaid_after_all(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Res
     orders::set_payment_status(tx, order.id, PaymentStatus::Failed, now).await.map(drop)
 }
 
-/// Cash will be paid at the door: the order is confirmed.
-pub async fn promise_cash(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
-    let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
-    if payment.status != Status::Queued {
-        return Ok(());
+/// All the money of a payment is back with the buyer. What was not sent yet is not sent any more.
+async fn gone_back(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
+    let others = store::of_order(tx, order.id)
+        .await?
+        .into_iter()
+        .any(|other| other.id != payment.id && matches!(other.status, Status::Captured | Status::PartiallyRefunded));
+    if others {
+        return Ok(()); // it stays paid, by another payment
     }
-    store::set_status(tx, id, Status::Processing, now).await?;
-    orders::confirm(tx, &order, now).await?;
-    tell_if_changed(tx, order, payment, now).await
+    orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?;
+    orders::jobs::CancelRefunded { order: order.id }.enqueue(tx, now).await
+}
+
+/// Tells who follows the order what became of it and of the payment since they were locked.
+async fn tell_if_changed(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp) -> db::Result<()> {
+    tell_payment_if_changed(tx, payment, now).await?;
+    orders::tell_if_changed(tx, order, now).await.map(drop)
+}
+
+async fn tell_payment_if_changed(tx: &mut Tx, before: Payment, now: Timestamp) -> db::Result<()> {
+    match store::find(tx, before.id).await?.filter(|payment| *payment != before) {
+        Some(payment) => events::payment_changed(tx, payment, now).await,
+        None => Ok(()),
+    }
 }
 
 /// The parcel was handed over: cash that was to be paid at the door has been. The order's events are the caller's.
 pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.provider == Provider::CashOnDelivery && payment.status.is_open() {
+            let standing = payment.standing().after(payment.amount, &Outcome::Captured, Money(0));
+            store::set_standing(tx, payment.id, standing, None, now).await?;
             captured(tx, order, &payment, now).await?;
-            tell_again(tx, payment.id, now).await?;
+            tell_payment_if_changed(tx, payment, now).await?;
         }
     }
     Ok(())
 }
 
-/// What becomes of the payments of an order that was just cancelled: open ones end, captured ones go back. The order's
-/// events are the caller's.
+/// What becomes of the payments of an order that was just cancelled: open ones end, here and at the provider, and captured
+/// ones go back. The order's events are the caller's.
 pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.status.is_open() {
-            store::set_status(tx, payment.id, Status::Cancelled, now).await?;
-            tell_again(tx, payment.id, now).await?;
+            let standing = payment.standing().after(payment.amount, &Outcome::Cancelled, Money(0));
+            store::set_standing(tx, payment.id, standing, None, now).await?;
             orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
-        } else if payment.status == Status::Captured {
-            jobs::Refund { payment: payment.id }.enqueue(tx, now).await?;
+            if payment.provider.is_online() && payment.first_call_at.is_some() {
+                jobs::Cancel { payment: payment.id }.enqueue(tx, now).await?;
+            }
+            tell_payment_if_changed(tx, payment, now).await?;
+        } else if payment.status.is_captured() {
+            refunds::give_back_rest(tx, &payment, Reason::OrderCancelled, now).await?;
         }
     }
     Ok(())
-}
-
-/// Tells who follows the order how a payment that just changed stands.
-async fn tell_again(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
-    match store::find(tx, id).await? {
-        Some(payment) => events::payment_changed(tx, payment, now).await,
-        None => Ok(()),
-    }
-}
-
-/// Writes down that the money went back.
-pub async fn refunded(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
-    let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
-    if payment.status != Status::Captured {
-        return Ok(());
-    }
-    store::refund_all(tx, id, now).await?;
-    let others = store::of_order(tx, order.id)
-        .await?
-        .into_iter()
-        .any(|other| other.id != id && other.status == Status::Captured);
-    let still_paid = order.payment_status == PaymentStatus::Paid && others; // by another payment
-    if !still_paid {
-        orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?;
-    }
-    tell_if_changed(tx, order, payment, now).await
 }

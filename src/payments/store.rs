@@ -2,44 +2,42 @@
 
 use sqlx::FromRow;
 
-use super::{Payment, Provider, Status};
+use super::{
+    Payment, Provider, Standing,
+    gateway::Report,
+    refunds::{Reason, Refund, RefundStatus},
+};
 use crate::{
     clock::Timestamp,
     db::{Query, Result, Tx},
-    ids::{OrderId, PaymentId, UserId, WebhookId},
-    money::Currency,
+    ids::{OrderId, PaymentId, RefundId, UserId, WebhookId},
+    money::Money,
     orders::Order,
 };
-
-/// The provider's idempotency key is a function of the payment.
-fn provider_key(id: PaymentId, attempt: u32) -> String {
-    format!("payment-{id}-{attempt}")
-}
 
 pub async fn insert(
     tx: &mut Tx,
     id: PaymentId,
     order: &Order,
     provider: Provider,
-    currency: Currency,
     method: Option<String>,
     now: Timestamp,
 ) -> Result<Payment> {
     tx.query(
         "INSERT INTO payments (id, order_id, provider, status, amount, currency, payment_method, provider_key, created_at, updated_at)
          VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $8)
-         RETURNING id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                   client_secret, failure_code, failure_message, created_at, updated_at",
+         RETURNING id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                   client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at",
     )
-    .bind(id).bind(order.id).bind(provider).bind(order.total_price).bind(currency.to_string()).bind(method)
-    .bind(provider_key(id, 1)).bind(now)
+    .bind(id).bind(order.id).bind(provider).bind(order.total_price).bind(order.currency.to_string()).bind(method)
+    .bind(format!("payment-{id}-1")).bind(now)
     .fetch_one().await
 }
 
 pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, failure_code, failure_message, created_at, updated_at
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments WHERE id = $1",
     )
     .bind(id)
@@ -48,8 +46,8 @@ pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 
 pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, failure_code, failure_message, created_at, updated_at
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments WHERE id = $1 /* FOR UPDATE */",
     )
     .bind(id)
@@ -58,8 +56,8 @@ pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 
 pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, failure_code, failure_message, created_at, updated_at
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments WHERE order_id = $1 ORDER BY created_at, id",
     )
     .bind(order)
@@ -77,8 +75,8 @@ pub async fn list(
     let count = tx.query("SELECT COUNT(*) FROM payments WHERE TRUE");
     let (total,) = narrowed(count, user, order).fetch_one().await?;
     let rows = tx.query(
-        "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, failure_code, failure_message, created_at, updated_at
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments WHERE TRUE",
     );
     let page = narrowed(rows, user, order)
@@ -107,96 +105,100 @@ pub async fn find_by_transaction(tx: &mut Tx, provider: Provider, transaction: &
     Ok(found.map(|(id,)| id))
 }
 
-/// Open online payments that the provider was asked about and nobody has heard of since `before`, the longest unheard of
-/// first.
-pub async fn hanging(tx: &mut Tx, before: Timestamp) -> Result<Vec<Payment>> {
+/// Online payments that the provider is asked about, those asked longest ago first: what is open since `before`, and what
+/// ended without money since `lately`, because a buyer may pay late and the message of it be lost.
+pub async fn to_ask(
+    tx: &mut Tx,
+    before: Timestamp,
+    lately: Timestamp,
+    asked_before: Timestamp,
+) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, failure_code, failure_message, created_at, updated_at
-         FROM payments WHERE status IN ('queued', 'processing', 'requires_action') AND first_call_at < $1 AND updated_at < $1
-         ORDER BY updated_at LIMIT 40",
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+         FROM payments
+         WHERE status IN ('queued', 'processing', 'requires_action', 'failed', 'cancelled')
+           AND provider <> 'cash_on_delivery' AND first_call_at IS NOT NULL AND created_at < $1
+           AND (status IN ('queued', 'processing', 'requires_action') OR updated_at > $2)
+           AND (asked_at IS NULL OR asked_at < $3)
+         ORDER BY asked_at NULLS FIRST LIMIT 40",
     )
-    .bind(before)
+    .bind(before).bind(lately).bind(asked_before)
     .fetch_all().await
-}
-
-pub async fn set_status(tx: &mut Tx, id: PaymentId, status: Status, now: Timestamp) -> Result<()> {
-    tx.query("UPDATE payments SET status = $2, updated_at = $3 WHERE id = $1")
-        .bind(id)
-        .bind(status)
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
 }
 
 /// Puts a payment at the end of the row of those that are asked about.
 pub async fn mark_asked(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE payments SET updated_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
+    tx.query("UPDATE payments SET asked_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
 }
 
-pub async fn set_transaction(
+pub async fn set_standing(
     tx: &mut Tx,
     id: PaymentId,
-    transaction: &str,
-    client_secret: Option<&str>,
+    to: Standing,
+    failure: Option<(String, String)>,
     now: Timestamp,
 ) -> Result<u64> {
+    let (code, message) = failure.unzip();
     tx.query(
-        "UPDATE payments SET transaction_id = $2, client_secret = COALESCE($3, client_secret), updated_at = $4
-         WHERE id = $1 AND transaction_id IS NULL",
+        "UPDATE payments SET status = $2, refunded = $3, failure_code = $4, failure_message = $5, updated_at = $6
+         WHERE id = $1",
     )
     .bind(id)
-    .bind(transaction.to_owned())
-    .bind(client_secret.map(ToOwned::to_owned))
+    .bind(to.status)
+    .bind(to.refunded)
+    .bind(code)
+    .bind(message)
     .bind(now)
     .execute()
     .await
 }
 
-pub async fn fail(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: Timestamp) -> Result<u64> {
+/// Keeps the ids and addresses of a payment that were not known before.
+pub async fn learn(tx: &mut Tx, id: PaymentId, report: &Report, now: Timestamp) -> Result<u64> {
     tx.query(
-        "UPDATE payments SET status = 'failed', failure_code = $2, failure_message = $3, updated_at = $4 WHERE id = $1",
+        "UPDATE payments SET transaction_id = COALESCE(transaction_id, $2), client_secret = COALESCE(client_secret, $3),
+                approval_url = COALESCE(approval_url, $4), capture_id = COALESCE(capture_id, $5), updated_at = $6
+         WHERE id = $1",
     )
     .bind(id)
-    .bind(code.to_owned())
-    .bind(message.to_owned())
+    .bind(report.transaction_id.clone())
+    .bind(report.client_secret.clone())
+    .bind(report.approval_url.clone())
+    .bind(report.capture_id.clone())
     .bind(now)
     .execute()
     .await
 }
 
-/// Remembers when the key was first used, before it is.
+/// Remembers when the key was first used, before it is. `0` when the payment is not wanted any more.
 pub async fn mark_first_call(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE payments SET first_call_at = $2 WHERE id = $1 AND first_call_at IS NULL")
+    tx.query("UPDATE payments SET first_call_at = COALESCE(first_call_at, $2) WHERE id = $1 AND status = 'queued'")
         .bind(id)
         .bind(now)
         .execute()
         .await
+}
+
+/// The next key after one that had no effect.
+fn next_key(key: &str) -> String {
+    let (thing, attempt) = key.rsplit_once('-').unwrap_or((key, "1"));
+    format!("{thing}-{}", attempt.parse::<u32>().unwrap_or(1) + 1)
 }
 
 /// A new key, after a look-up proved that the old one had no effect.
 pub async fn renew_key(tx: &mut Tx, payment: &Payment) -> Result<u64> {
-    let attempt: u32 = payment.provider_key.rsplit('-').next().and_then(|attempt| attempt.parse().ok()).unwrap_or(1);
     tx.query("UPDATE payments SET provider_key = $2, first_call_at = NULL WHERE id = $1 AND provider_key = $3")
         .bind(payment.id)
-        .bind(provider_key(payment.id, attempt + 1))
+        .bind(next_key(&payment.provider_key))
         .bind(payment.provider_key.clone())
-        .execute()
-        .await
-}
-
-pub async fn refund_all(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE payments SET status = 'refunded', refunded = amount, updated_at = $2 WHERE id = $1")
-        .bind(id)
-        .bind(now)
         .execute()
         .await
 }
 
 #[derive(FromRow)]
 pub struct Webhook {
-    pub kind: String,
+    pub provider: Provider,
     pub body: String,
     pub processed_at: Option<Timestamp>,
 }
@@ -226,9 +228,220 @@ pub async fn insert_webhook(
 }
 
 pub async fn find_webhook(tx: &mut Tx, id: WebhookId) -> Result<Option<Webhook>> {
-    tx.query("SELECT kind, body, processed_at FROM webhooks WHERE id = $1").bind(id).fetch_optional().await
+    tx.query("SELECT provider, body, processed_at FROM webhooks WHERE id = $1").bind(id).fetch_optional().await
 }
 
 pub async fn mark_webhook_processed(tx: &mut Tx, id: WebhookId, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE webhooks SET processed_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
+}
+
+pub async fn insert_refund(
+    tx: &mut Tx,
+    id: RefundId,
+    payment: PaymentId,
+    amount: Money,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Refund> {
+    tx.query(
+        "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, created_at, updated_at)
+         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $6)
+         RETURNING id, payment_id, status, amount, reason, provider_key, first_call_at, transaction_id, failure, created_at, updated_at",
+    )
+    .bind(id).bind(payment).bind(amount).bind(reason).bind(format!("refund-{id}-1")).bind(now)
+    .fetch_one().await
+}
+
+pub async fn find_refund(tx: &mut Tx, id: RefundId) -> Result<Option<Refund>> {
+    tx.query(
+        "SELECT id, payment_id, status, amount, reason, provider_key, first_call_at, transaction_id, failure, created_at, updated_at
+         FROM refunds WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional().await
+}
+
+pub async fn refunds_of(tx: &mut Tx, payment: PaymentId) -> Result<Vec<Refund>> {
+    tx.query(
+        "SELECT id, payment_id, status, amount, reason, provider_key, first_call_at, transaction_id, failure, created_at, updated_at
+         FROM refunds WHERE payment_id = $1 ORDER BY created_at, id",
+    )
+    .bind(payment)
+    .fetch_all().await
+}
+
+/// Refunds that the provider has begun and nobody has heard of since `before`, those asked about longest ago first.
+pub async fn refunds_to_ask(tx: &mut Tx, before: Timestamp) -> Result<Vec<Refund>> {
+    tx.query(
+        "SELECT id, payment_id, status, amount, reason, provider_key, first_call_at, transaction_id, failure, created_at, updated_at
+         FROM refunds WHERE status = 'processing' AND updated_at < $1 AND (asked_at IS NULL OR asked_at < $1)
+         ORDER BY asked_at NULLS FIRST LIMIT 40",
+    )
+    .bind(before)
+    .fetch_all().await
+}
+
+pub async fn mark_refund_asked(tx: &mut Tx, id: RefundId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE refunds SET asked_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
+}
+
+pub async fn settle_refund(
+    tx: &mut Tx,
+    id: RefundId,
+    status: RefundStatus,
+    transaction: Option<&str>,
+    failure: Option<&str>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE refunds SET status = $2, transaction_id = COALESCE(transaction_id, $3), failure = $4, updated_at = $5
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(status)
+    .bind(transaction.map(ToOwned::to_owned))
+    .bind(failure.map(ToOwned::to_owned))
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// Remembers when a refund's key was first used, before it is. `0` when it has ended.
+pub async fn mark_first_refund_call(tx: &mut Tx, id: RefundId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE refunds SET first_call_at = COALESCE(first_call_at, $2) WHERE id = $1 AND status = 'queued'")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await
+}
+
+/// A new key for a refund, after a look-up proved that the old one had no effect.
+pub async fn renew_refund_key(tx: &mut Tx, refund: &Refund) -> Result<u64> {
+    tx.query("UPDATE refunds SET provider_key = $2, first_call_at = NULL WHERE id = $1 AND provider_key = $3")
+        .bind(refund.id)
+        .bind(next_key(&refund.provider_key))
+        .bind(refund.provider_key.clone())
+        .execute()
+        .await
+}
+
+/// The next payments, by id, that ended and were not compared with the provider's books since they changed, or of which a
+/// difference stands. What has money on its way back is compared when that has arrived.
+pub async fn to_compare(tx: &mut Tx, after: PaymentId) -> Result<Vec<Payment>> {
+    tx.query(
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+         FROM payments
+         WHERE id > $1 AND status NOT IN ('queued', 'processing', 'requires_action') AND transaction_id IS NOT NULL
+           AND (compared_at IS NULL OR compared_at <= updated_at OR difference IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = payments.id AND r.status IN ('queued', 'processing'))
+         ORDER BY id LIMIT 40",
+    )
+    .bind(after)
+    .fetch_all().await
+}
+
+/// Keeps what a comparison found, unless the payment has changed meanwhile.
+pub async fn mark_compared(tx: &mut Tx, payment: &Payment, difference: Option<String>, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE payments SET compared_at = $3, difference = $4 WHERE id = $1 AND updated_at = $2")
+        .bind(payment.id)
+        .bind(payment.updated_at)
+        .bind(now)
+        .bind(difference)
+        .execute()
+        .await
+}
+
+/// Whether a payment's money is still here though its order was cancelled, and is not on its way back.
+pub async fn is_kept_from_a_cancelled_order(tx: &mut Tx, id: PaymentId) -> Result<bool> {
+    let kept: Option<(i64,)> = tx
+        .query(
+            "SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
+             WHERE p.id = $1 AND o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
+               AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.status IN ('queued', 'processing'))",
+        )
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    Ok(kept.is_some())
+}
+
+pub async fn save_reconciliation(tx: &mut Tx, payments: i64, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "INSERT INTO payment_reconciliation (id, checked_at, payments) VALUES (1, $1, $2)
+         ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at, payments = excluded.payments",
+    )
+    .bind(now)
+    .bind(payments)
+    .execute()
+    .await
+}
+
+pub async fn reconciliation(tx: &mut Tx) -> Result<Option<(Timestamp, i64)>> {
+    tx.query("SELECT checked_at, payments FROM payment_reconciliation WHERE id = 1").fetch_optional().await
+}
+
+/// As JSON, oldest first.
+pub async fn differences(tx: &mut Tx) -> Result<Vec<String>> {
+    let found: Vec<(String,)> = tx
+        .query("SELECT difference FROM payments WHERE difference IS NOT NULL ORDER BY updated_at, id")
+        .fetch_all()
+        .await?;
+    Ok(found.into_iter().map(|(difference,)| difference).collect())
+}
+
+pub async fn count_differences(tx: &mut Tx) -> Result<i64> {
+    let (count,) = tx.query("SELECT COUNT(*) FROM payments WHERE difference IS NOT NULL").fetch_one().await?;
+    Ok(count)
+}
+
+/// What an event became in the inbox, for admins.
+#[derive(FromRow)]
+pub struct InboxEntry {
+    pub id: WebhookId,
+    pub provider: Provider,
+    pub event_id: String,
+    pub kind: String,
+    pub body: String,
+    pub processed_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// One page of the inbox, newest first, and how many there are: of one provider or of all, processed, pending or both.
+pub async fn inbox(
+    tx: &mut Tx,
+    provider: Option<Provider>,
+    processed: Option<bool>,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<InboxEntry>, i64)> {
+    let count = tx.query("SELECT COUNT(*) FROM webhooks WHERE TRUE");
+    let (total,) = of_inbox(count, provider, processed).fetch_one().await?;
+    let rows = tx.query("SELECT id, provider, event_id, kind, body, processed_at, created_at FROM webhooks WHERE TRUE");
+    let page = of_inbox(rows, provider, processed)
+        .push_bind(" ORDER BY id DESC LIMIT $?", limit)
+        .push_bind(" OFFSET $?", offset);
+    Ok((page.fetch_all().await?, total))
+}
+
+fn of_inbox(mut query: Query<'_>, provider: Option<Provider>, processed: Option<bool>) -> Query<'_> {
+    if let Some(provider) = provider {
+        query = query.push_bind(" AND provider = $?", provider);
+    }
+    match processed {
+        Some(true) => query.push(" AND processed_at IS NOT NULL"),
+        Some(false) => query.push(" AND processed_at IS NULL"),
+        None => query,
+    }
+}
+
+/// Makes it as if an event had not been acted on yet. `None` when there is no such event.
+pub async fn reopen_webhook(tx: &mut Tx, id: WebhookId) -> Result<Option<InboxEntry>> {
+    tx.query(
+        "UPDATE webhooks SET processed_at = NULL WHERE id = $1
+         RETURNING id, provider, event_id, kind, body, processed_at, created_at",
+    )
+    .bind(id)
+    .fetch_optional()
+    .await
 }

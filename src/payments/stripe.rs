@@ -1,65 +1,103 @@
-//! Stripe: payment intents, through async-stripe.
+//! Stripe: payment intents, in the types of async-stripe, sent by our own calls.
 //!
-//! Its own retries draw a new idempotency key each time, which can charge twice, so every call is made once, with the key
-//! of the payment's row; trying again is the job's business. Its errors are never logged whole: they quote the answer,
-//! client secrets included.
+//! Its own client draws a new idempotency key for each retry, opens a connection for each call and reads answers of any
+//! size; ours sends each request once, with the key of the payment's row. Errors are never logged whole: they quote the
+//! answer, client secrets included.
 
 use std::{collections::HashMap, time::Duration};
 
-use anyhow::anyhow;
-use secrecy::ExposeSecret;
-use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
+use async_trait::async_trait;
+use bytes::Bytes;
+use poem::http::HeaderMap;
+use reqwest::Client;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use stripe::{ApiErrors, ApiErrorsType, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
+use stripe_client_core::{CustomizedStripeRequest, StripeClient, StripeMethod, VERSION};
 use stripe_core::{
-    payment_intent::{CreatePaymentIntent, CreatePaymentIntentOffSession, ListPaymentIntent, RetrievePaymentIntent},
-    refund::CreateRefund,
+    payment_intent::{
+        CancelPaymentIntent, CreatePaymentIntent, CreatePaymentIntentOffSession, ListPaymentIntent,
+        RetrievePaymentIntent,
+    },
+    refund::{CreateRefund, ListRefund},
 };
-use stripe_shared::{ApiErrors, ApiErrorsType, PaymentIntent, PaymentIntentStatus};
+use stripe_shared::{PaymentIntent, PaymentIntentStatus};
 use stripe_types::{Currency, RangeBoundsTs, RangeQueryTs};
+use stripe_webhook::{Webhook, WebhookError};
 
-use super::{Outcome, Payment, Report};
-use crate::{clock::Timestamp, settings::StripeSettings};
+use super::{
+    Outcome, Payment,
+    calls::{self, refusal},
+    gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject, Trouble},
+    refunds::Refund,
+};
+use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::StripeSettings};
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+const API_BASE: &str = "https://api.stripe.com";
+/// Stripe forgets a key after 24 hours.
+const KEY_LIFE: Duration = Duration::from_hours(23);
 
-#[derive(Clone)]
 pub struct Stripe {
-    client: Client,
-}
-
-/// Why Stripe gave no answer about a payment.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// Nothing is known: it may have been done or not. Trying again with the same key is safe.
-    #[error("Stripe could not be reached or did not answer ({0})")]
-    Unknown(String),
-    /// It failed on its side, and will repeat this very answer under the same key.
-    #[error("Stripe failed on its side ({0})")]
-    Failed(String),
-    /// It refuses the request as such; trying again changes nothing.
-    #[error("Stripe refuses the request ({0})")]
-    Refused(String),
-    /// It speaks of another amount or currency than we do.
-    #[error("Stripe's payment is about {theirs}, ours about {ours}")]
-    Differs { ours: String, theirs: String },
+    calls: Calls,
+    /// The current one first, then the one before it.
+    webhook_secrets: Vec<SecretString>,
 }
 
 impl Stripe {
     /// # Errors
-    /// When the base address cannot be used.
+    /// When no client can be made.
     pub fn new(settings: &StripeSettings) -> anyhow::Result<Self> {
-        let mut builder = ClientBuilder::new(settings.secret_key.expose_secret()).timeout(TIMEOUT);
-        if let Some(base) = &settings.api_base {
-            // The client puts its paths right behind it.
-            builder = builder.url(format!("{}/", base.trim_end_matches('/')));
-        }
-        let client = builder
-            .build()
-            .map_err(|_| anyhow!("STRIPE_API_BASE cannot be used: write an http:// or https:// address"))?;
-        Ok(Self { client })
+        let calls = Calls {
+            http: calls::client()?,
+            base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
+            secret_key: settings.secret_key.clone(),
+        };
+        Ok(Self { calls, webhook_secrets: settings.webhook_secrets.clone() })
     }
 
-    /// Creates the payment at Stripe, or finds what the same key created before.
-    pub async fn create(&self, payment: &Payment) -> Result<Report, Trouble> {
+    /// Looks for a payment whose creation had no clear answer, by what we told Stripe when we made it.
+    async fn find(&self, payment: &Payment) -> Answer<Option<PaymentIntent>> {
+        // Their clock may be behind ours.
+        let since = payment.created_at.unix_seconds() - 300;
+        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), ..RangeBoundsTs::default() });
+        let mut request = ListPaymentIntent::new().limit(100).created(created);
+        loop {
+            let page = request.send(&self.calls).await.map_err(trouble)?;
+            let (more, last) = (page.has_more, page.data.last().map(|intent| intent.id.to_string()));
+            if let Some(intent) = page.data.into_iter().find(|intent| is_of(payment, intent)) {
+                return Ok(Some(intent));
+            }
+            match last {
+                Some(last) if more => request = request.starting_after(last),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// How an intent stands, with what went back of it.
+    async fn report(&self, intent: PaymentIntent) -> Answer<Report> {
+        let refunded = match intent.status {
+            PaymentIntentStatus::Succeeded => self.refunded(&intent).await?,
+            _ => Money(0),
+        };
+        Ok(Report { refunded, ..report(&intent) })
+    }
+
+    async fn refunded(&self, intent: &PaymentIntent) -> Answer<Money> {
+        let refunds =
+            ListRefund::new().payment_intent(intent.id.as_str()).limit(100).send(&self.calls).await.map_err(trouble)?;
+        let succeeded = refunds.data.iter().filter(|refund| refund.status.as_deref() == Some("succeeded"));
+        Ok(Money(succeeded.map(|refund| refund.amount).sum()))
+    }
+}
+
+#[async_trait]
+impl Gateway for Stripe {
+    fn key_life(&self) -> Duration {
+        KEY_LIFE
+    }
+
+    async fn create(&self, payment: &Payment) -> Answer<Report> {
         let currency: Currency =
             payment.currency.to_string().to_lowercase().parse().map_err(|_| Trouble::Refused("currency".to_owned()))?;
         let metadata = HashMap::from([
@@ -73,71 +111,118 @@ impl Stripe {
                 .confirm(true)
                 .off_session(CreatePaymentIntentOffSession::Bool(true));
         }
-        let sent = request.customize().request_strategy(strategy(&payment.provider_key)?).send(&self.client).await;
+        let sent = request.customize().request_strategy(strategy(&payment.provider_key)?).send(&self.calls).await;
         match sent {
-            Ok(intent) => report(payment, &intent),
-            Err(StripeError::Stripe(error, 402)) => declined(payment, &error),
+            Ok(intent) => Ok(report(&intent)),
+            Err(StripeError::Stripe(error, 402)) => declined(&error),
             Err(error) => Err(trouble(error)),
         }
     }
 
-    /// Asks how a payment stands.
-    pub async fn look_up(&self, payment: &Payment, transaction: &str) -> Result<Report, Trouble> {
-        let intent = RetrievePaymentIntent::new(transaction).send(&self.client).await.map_err(trouble)?;
-        report(payment, &intent)
+    /// Stripe takes the money itself, once the buyer confirms.
+    async fn capture(&self, payment: &Payment) -> Answer<Report> {
+        let found = self.look_up(payment).await?;
+        found.ok_or_else(|| Trouble::Unknown("an intent that is gone".to_owned()))
     }
 
-    /// Which of our payments an intent is for, as we told Stripe when we made it.
-    pub async fn payment_of(&self, transaction: &str) -> Result<Option<String>, Trouble> {
-        match RetrievePaymentIntent::new(transaction).send(&self.client).await {
-            Ok(intent) => Ok(intent.metadata.get("payment_id").cloned()),
-            Err(StripeError::Stripe(_, 404)) => Ok(None), // of the other mode, live or test: not ours
+    async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
+        let intent = match &payment.transaction_id {
+            None => self.find(payment).await?,
+            Some(id) => match RetrievePaymentIntent::new(id.as_str()).send(&self.calls).await {
+                Ok(intent) => Some(intent),
+                Err(StripeError::Stripe(_, 404)) => None, // of the other mode, live or test: not ours
+                Err(error) => return Err(trouble(error)),
+            },
+        };
+        match intent.filter(|intent| is_of(payment, intent)) {
+            Some(intent) => self.report(intent).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn cancel(&self, payment: &Payment) -> Answer<Option<Report>> {
+        let Some(stands) = self.look_up(payment).await? else { return Ok(None) };
+        let Some(id) = stands.transaction_id.as_deref().filter(|_| stands.outcome.is_open()) else {
+            return Ok(Some(stands));
+        };
+        match CancelPaymentIntent::new(id).send(&self.calls).await {
+            Ok(intent) => Ok(Some(report(&intent))),
+            // Paid or cancelled in this very moment, or on its way to the bank.
+            Err(StripeError::Stripe(_, 400)) => self.look_up(payment).await,
             Err(error) => Err(trouble(error)),
         }
     }
 
-    /// Looks for a payment whose creation had no clear answer.
-    pub async fn find(&self, payment: &Payment, since: Timestamp) -> Result<Option<Report>, Trouble> {
-        // Their clock may be behind ours.
-        let created =
-            RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since.unix_seconds() - 300), ..RangeBoundsTs::default() });
-        let mut request = ListPaymentIntent::new().limit(100).created(created);
-        loop {
-            let page = request.send(&self.client).await.map_err(trouble)?;
-            if let Some(intent) =
-                page.data.iter().find(|intent| intent.metadata.get("payment_id") == Some(&payment.id.to_string()))
-            {
-                return report(payment, intent).map(Some);
-            }
-            match page.data.last() {
-                Some(last) if page.has_more => request = request.starting_after(last.id.to_string()),
-                _ => return Ok(None),
-            }
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
+        let metadata = HashMap::from([("refund_id".to_owned(), refund.id.to_string())]);
+        let mut request = CreateRefund::new().amount(refund.amount.0).metadata(metadata);
+        if let Some(transaction) = &payment.transaction_id {
+            request = request.payment_intent(transaction.clone());
+        }
+        let sent = request.customize().request_strategy(strategy(&refund.provider_key)?).send(&self.calls).await;
+        sent.map(|made| refund_report(&made)).map_err(trouble)
+    }
+
+    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
+        let Some(transaction) = &payment.transaction_id else { return Ok(None) };
+        let list = ListRefund::new().payment_intent(transaction.as_str()).limit(100);
+        let made = list.send(&self.calls).await.map_err(trouble)?;
+        let id = refund.id.to_string();
+        let ours = |made: &&stripe_shared::Refund| {
+            made.metadata.as_ref().and_then(|metadata| metadata.get("refund_id")) == Some(&id)
+        };
+        Ok(made.data.iter().find(ours).map(refund_report))
+    }
+
+    /// Constant time, 300 seconds of tolerance both ways.
+    async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief> {
+        if self.webhook_secrets.is_empty() {
+            return Err(Disbelief::NotConfigured("STRIPE_WEBHOOK_SECRET"));
+        }
+        let signature = headers.get("stripe-signature").and_then(|signature| signature.to_str().ok());
+        let (Ok(text), Some(signature)) = (std::str::from_utf8(body), signature) else {
+            return Err(Disbelief::InvalidSignature);
+        };
+        let signed_with = |secret: &SecretString| {
+            let checked =
+                Webhook::construct_event_with_timestamp(text, signature, secret.expose_secret(), now.unix_seconds());
+            // Signed, but of a shape this program does not know: its ids are enough, the job reads the object again.
+            matches!(checked, Ok(_) | Err(WebhookError::BadParse(_)))
+        };
+        if !self.webhook_secrets.iter().any(signed_with) {
+            return Err(Disbelief::InvalidSignature);
+        }
+        let event: Value = serde_json::from_str(text).map_err(|_| Disbelief::InvalidSignature)?;
+        match (event["id"].as_str(), event["type"].as_str()) {
+            (Some(id), Some(kind)) => Ok(Event { id: id.to_owned(), kind: kind.to_owned(), body: text.to_owned() }),
+            _ => Err(Disbelief::InvalidSignature),
         }
     }
 
-    /// Gives all the money back.
-    pub async fn refund(&self, payment: &Payment, transaction: &str) -> Result<(), Trouble> {
-        let key = format!("{}-refund", payment.provider_key);
-        let request = CreateRefund::new().payment_intent(transaction).amount(payment.amount.0);
-        request.customize().request_strategy(strategy(&key)?).send(&self.client).await.map_err(trouble)?;
-        Ok(())
+    fn subject(&self, event: &Value) -> Option<Subject> {
+        let kind = event["type"].as_str()?.split('.').next()?;
+        let object = &event["data"]["object"];
+        let transaction = match kind {
+            "payment_intent" => &object["id"],
+            "charge" | "refund" => &object["payment_intent"],
+            _ => return None,
+        };
+        let payment = object["metadata"]["payment_id"].as_str().and_then(|id| id.parse().ok());
+        Some(Subject { payment: payment.map(PaymentId), transaction: Some(transaction.as_str()?.to_owned()) })
     }
 }
 
-fn strategy(key: &str) -> Result<RequestStrategy, Trouble> {
+/// Whether an intent is the one we made for a payment.
+fn is_of(payment: &Payment, intent: &PaymentIntent) -> bool {
+    intent.metadata.get("payment_id") == Some(&payment.id.to_string())
+}
+
+fn strategy(key: &str) -> Answer<RequestStrategy> {
     let key = IdempotencyKey::new(key).map_err(|_| Trouble::Refused("idempotency key".to_owned()))?;
     Ok(RequestStrategy::Idempotent(key))
 }
 
-fn report(payment: &Payment, intent: &PaymentIntent) -> Result<Report, Trouble> {
-    let (ours, theirs) = (
-        format!("{} {}", payment.amount.0, payment.currency),
-        format!("{} {}", intent.amount, intent.currency.to_string().to_uppercase()),
-    );
-    if ours != theirs {
-        return Err(Trouble::Differs { ours, theirs });
-    }
+fn report(intent: &PaymentIntent) -> Report {
     let outcome = match &intent.status {
         PaymentIntentStatus::Succeeded => Outcome::Captured,
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => Outcome::Processing,
@@ -147,18 +232,27 @@ fn report(payment: &Payment, intent: &PaymentIntent) -> Result<Report, Trouble> 
         }
         _ => Outcome::RequiresAction,
     };
-    Ok(Report { transaction_id: intent.id.to_string(), client_secret: intent.client_secret.clone(), outcome })
+    Report {
+        transaction_id: Some(intent.id.to_string()),
+        client_secret: intent.client_secret.clone(),
+        approval_url: None,
+        capture_id: None,
+        outcome,
+        amount: Money(intent.amount),
+        currency: intent.currency.to_string().to_uppercase(),
+        refunded: Money(0),
+    }
 }
 
 /// A declined card is an answer, not an error to try again.
-fn declined(payment: &Payment, error: &ApiErrors) -> Result<Report, Trouble> {
+fn declined(error: &ApiErrors) -> Answer<Report> {
     if error.type_ != ApiErrorsType::CardError {
         return Err(Trouble::Refused("402".to_owned()));
     }
     let Some(intent) = &error.payment_intent else {
         return Err(Trouble::Unknown("a decline without its payment".to_owned()));
     };
-    Ok(Report { outcome: failure(Some(error)), ..report(payment, intent)? })
+    Ok(Report { outcome: failure(Some(error)), ..report(intent) })
 }
 
 fn failure(error: Option<&ApiErrors>) -> Outcome {
@@ -171,22 +265,62 @@ fn failure(error: Option<&ApiErrors>) -> Outcome {
     }
 }
 
+fn refund_report(refund: &stripe_shared::Refund) -> RefundReport {
+    let outcome = match refund.status.as_deref() {
+        Some("succeeded") => RefundOutcome::Succeeded,
+        Some("failed" | "canceled") => RefundOutcome::Failed("Stripe could not give the money back".to_owned()),
+        _ => RefundOutcome::Processing,
+    };
+    RefundReport { transaction_id: Some(refund.id.to_string()), outcome }
+}
+
 fn trouble(error: StripeError) -> Trouble {
     match error {
         StripeError::Stripe(error, status) => {
-            let what = format!(
-                "{status} {} {}",
-                error.type_,
-                error.code.as_ref().map(ToString::to_string).unwrap_or_default()
-            );
-            match status {
-                409 | 429 => Trouble::Unknown(what),
-                500.. => Trouble::Failed(what),
-                _ => Trouble::Refused(what),
-            }
+            let code = error.code.as_ref().map(ToString::to_string).unwrap_or_default();
+            let status = poem::http::StatusCode::from_u16(status).unwrap_or_default();
+            refusal(status, &format!("{} {code}", error.type_))
         }
         StripeError::Timeout => Trouble::Unknown("timeout".to_owned()),
         StripeError::ClientError(what) => Trouble::Unknown(what),
         _ => Trouble::Unknown("an answer that cannot be read".to_owned()),
+    }
+}
+
+/// async-stripe's requests, sent by us.
+struct Calls {
+    http: Client,
+    base: String,
+    secret_key: SecretString,
+}
+
+impl StripeClient for Calls {
+    type Err = StripeError;
+
+    async fn execute(&self, request: CustomizedStripeRequest) -> Result<Bytes, StripeError> {
+        let (request, config) = request.into_pieces();
+        let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
+        let url = format!("{}/v1{}{query}", self.base, request.path);
+        let mut sent = match request.method {
+            StripeMethod::Get => self.http.get(url),
+            StripeMethod::Post => self.http.post(url),
+            StripeMethod::Delete => self.http.delete(url),
+        };
+        sent = sent.bearer_auth(self.secret_key.expose_secret()).header("stripe-version", VERSION.to_string());
+        if let Some(RequestStrategy::Idempotent(key)) = config.request_strategy {
+            sent = sent.header("idempotency-key", key.as_str());
+        }
+        if let Some(body) = request.body {
+            sent = sent.header("content-type", "application/x-www-form-urlencoded").body(body);
+        }
+        let answered = calls::send(sent).await.map_err(|trouble| StripeError::ClientError(trouble.to_string()))?;
+        if answered.status.is_success() {
+            return Ok(answered.body);
+        }
+        let text = std::str::from_utf8(&answered.body).unwrap_or_default();
+        match miniserde::json::from_str::<stripe_shared::Error>(text) {
+            Ok(told) => Err(StripeError::Stripe(told.error, answered.status.as_u16())),
+            Err(_) => Err(StripeError::ClientError(format!("{} without a reason", answered.status.as_u16()))),
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct PaymentView {
     order: OrderId,
     /// The order's total.
     amount: Amount,
+    /// How much of it has gone back to the buyer.
+    refunded: Amount,
     /// The ISO 4217 code of the amount's currency.
     currency: String,
     /// Who takes the money.
@@ -28,6 +30,8 @@ pub struct PaymentView {
     transaction_id: Option<String>,
     /// For Stripe Elements, while the buyer has to act; else null.
     client_secret: Option<String>,
+    /// Where to send the buyer to agree, at PayPal, while they have to; else null.
+    approval_url: Option<String>,
     /// Why it failed; null if it did not.
     failure: Option<Failure>,
     created_at: Timestamp,
@@ -46,17 +50,20 @@ struct Failure {
 
 impl From<Payment> for PaymentView {
     fn from(payment: Payment) -> Self {
+        let waits_for_the_buyer = payment.status == Status::RequiresAction;
         let failure =
             payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
         Self {
             id: payment.id,
             order: payment.order_id,
             amount: payment.currency.format(payment.amount),
+            refunded: payment.currency.format(payment.refunded),
             currency: payment.currency.to_string(),
             provider: payment.provider,
             status: payment.status,
             transaction_id: payment.transaction_id,
-            client_secret: payment.client_secret.filter(|_| payment.status == Status::RequiresAction),
+            client_secret: payment.client_secret.filter(|_| waits_for_the_buyer),
+            approval_url: payment.approval_url.filter(|_| waits_for_the_buyer),
             failure,
             created_at: payment.created_at,
             updated_at: payment.updated_at,

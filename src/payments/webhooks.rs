@@ -1,47 +1,59 @@
-//! What providers tell us. An event is believed only with its signature, kept once, answered, and acted on by a job.
+//! The inbox: what providers tell us. An event is believed only with its signature, kept once, answered, and acted on by
+//! a job.
 
-use poem::http::StatusCode;
-use secrecy::ExposeSecret;
-use stripe_webhook::{Webhook, WebhookError};
+use poem::http::{HeaderMap, StatusCode};
 
-use super::{Provider, jobs::HandleWebhook, store};
+use super::{
+    Provider,
+    gateway::{Disbelief, Event},
+    jobs::HandleWebhook,
+    store,
+};
 use crate::{
-    clock::Timestamp,
     http::problem::{ApiResult, Problem},
+    ids::WebhookId,
     jobs::Job,
     shop::Shop,
 };
 
-/// An event whose signature is good.
-pub struct Event {
-    pub id: String,
-    pub kind: String,
-    pub body: String,
-}
-
-/// Checks Stripe's signature on the raw bytes: constant time, 300 seconds of tolerance both ways.
+/// Checks and keeps what a provider tells.
 ///
 /// # Errors
-/// 400 when it is not Stripe's; 422 when this shop has no secret to check it with.
-pub fn stripe(shop: &Shop, body: &[u8], signature: Option<&str>, now: Timestamp) -> ApiResult<Event> {
-    let secret = shop.settings.stripe.as_ref().and_then(|stripe| stripe.webhook_secret.as_ref());
-    let Some(secret) = secret else {
-        let detail = "This shop has no STRIPE_WEBHOOK_SECRET to check the signature with.";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail));
-    };
-    let (Ok(text), Some(signature)) = (std::str::from_utf8(body), signature) else { return Err(invalid_signature()) };
-    match Webhook::construct_event_with_timestamp(text, signature, secret.expose_secret(), now.unix_seconds()) {
-        // Signed, but of a shape this program does not know: its ids are enough, the job reads the object again.
-        Ok(_) | Err(WebhookError::BadParse(_)) => event(text),
-        Err(_) => Err(invalid_signature()),
-    }
+/// 400 when it is not the provider's; 422 when this shop has nothing to check it with; 503 when the provider must be asked
+/// and is away.
+pub async fn receive(shop: &Shop, provider: Provider, headers: &HeaderMap, body: &[u8]) -> ApiResult<()> {
+    let gateway = shop.gateways.of(provider).ok_or_else(|| not_configured("the keys of this provider"))?;
+    let event = gateway.believe(headers, body, shop.now()).await.map_err(|disbelief| match disbelief {
+        Disbelief::InvalidSignature => invalid_signature(),
+        Disbelief::NotConfigured(setting) => not_configured(setting),
+        Disbelief::Unreachable => Problem::unavailable(
+            "provider_unavailable",
+            "The provider could not be asked about the signature. Send it again.",
+        ),
+    })?;
+    keep(shop, provider, &event).await
 }
 
-fn event(body: &str) -> ApiResult<Event> {
-    let parsed: serde_json::Value = serde_json::from_str(body).map_err(|_| invalid_signature())?;
-    let text = |name: &str| parsed[name].as_str().map(ToOwned::to_owned);
-    let (Some(id), Some(kind)) = (text("id"), text("type")) else { return Err(invalid_signature()) };
-    Ok(Event { id, kind, body: body.to_owned() })
+/// Keeps an event and the job that acts on it. One that came before changes nothing.
+async fn keep(shop: &Shop, provider: Provider, event: &Event) -> ApiResult<()> {
+    let mut tx = shop.db.write().await?;
+    let now = shop.now();
+    if let Some(webhook) = store::insert_webhook(&mut tx, provider, &event.id, &event.kind, &event.body, now).await? {
+        HandleWebhook { webhook }.enqueue(&mut tx, now).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Acts on an event again.
+///
+/// # Errors
+/// 404 when there is none.
+pub async fn replay(shop: &Shop, id: WebhookId) -> ApiResult<store::InboxEntry> {
+    let mut tx = shop.db.write().await?;
+    let entry = store::reopen_webhook(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    HandleWebhook { webhook: id }.enqueue(&mut tx, shop.now()).await?;
+    tx.commit().await?;
+    Ok(entry)
 }
 
 fn invalid_signature() -> Problem {
@@ -49,12 +61,7 @@ fn invalid_signature() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_signature", detail)
 }
 
-/// Keeps an event and the job that acts on it. One that came before changes nothing.
-pub async fn receive(shop: &Shop, provider: Provider, event: &Event) -> ApiResult<()> {
-    let mut tx = shop.db.write().await?;
-    let now = shop.now();
-    if let Some(webhook) = store::insert_webhook(&mut tx, provider, &event.id, &event.kind, &event.body, now).await? {
-        HandleWebhook { webhook }.enqueue(&mut tx, now).await?;
-    }
-    Ok(tx.commit().await?)
+fn not_configured(what: &str) -> Problem {
+    let detail = format!("This shop has no {what} to check the signature with.");
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail)
 }

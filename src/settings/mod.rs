@@ -19,7 +19,12 @@ use std::{
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use self::{buying::Buying, payments::StripeSettings, retention::Retention, values::SettingError};
+pub use self::{
+    buying::Buying,
+    payments::{PaypalSettings, RazorpaySettings, StripeSettings},
+    retention::Retention,
+    values::SettingError,
+};
 use self::{
     buying::BuyingArgs,
     jwt_secret::jwt_secret,
@@ -117,7 +122,11 @@ pub const SECRETS_HELP: &str = "\
 Settings that are variables only, because flags show in `ps`:
   JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
   STRIPE_SECRET_KEY      Turns Stripe on
-  STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks
+  STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks; NEW,OLD while the secret is changed
+  PAYPAL_CLIENT_ID       Turns PayPal on, with PAYPAL_CLIENT_SECRET
+  PAYPAL_WEBHOOK_ID      Checks PayPal's webhooks
+  RAZORPAY_KEY_ID        Turns Razorpay on, with RAZORPAY_KEY_SECRET
+  RAZORPAY_WEBHOOK_SECRET  Checks Razorpay's webhooks; NEW,OLD while the secret is changed
   AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
   AWS_REGION             Where the bucket is [default: us-east-1]
   AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
@@ -153,6 +162,10 @@ pub struct Settings {
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     pub stripe: Option<StripeSettings>,
+    pub paypal: Option<PaypalSettings>,
+    pub razorpay: Option<RazorpaySettings>,
+    /// How long a payment may be open before the provider is asked about it.
+    pub payment_check_after: Duration,
     pub reservation_ttl: Duration,
     /// Pieces. An order that brings a product down to it is told to the admins.
     pub low_stock_threshold: i64,
@@ -232,6 +245,9 @@ impl SettingArgs {
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             stripe: self.payments.stripe()?,
+            paypal: self.payments.paypal()?,
+            razorpay: self.payments.razorpay()?,
+            payment_check_after: self.payments.check_after()?,
             media: self.media()?,
             low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,

@@ -1,8 +1,10 @@
 //! The payment providers: one without its keys cannot be chosen.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 
-use super::values::{Checked, given, secret, web_address, wrong};
+use super::values::{Checked, duration, given, secret, web_address, wrong};
 
 #[allow(clippy::doc_markdown)]
 /// Where the payment providers are. Their keys are variables only.
@@ -12,13 +14,42 @@ pub struct PaymentArgs {
     /// Where Stripe is, for tests and self-hosted gateways [default: Stripe's]
     #[arg(long, env = "STRIPE_API_BASE", global = true)]
     stripe_api_base: Option<String>,
+    /// Where PayPal is, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]
+    #[arg(long, env = "PAYPAL_API_BASE", global = true)]
+    paypal_api_base: Option<String>,
+    /// Where Razorpay is, for tests and self-hosted gateways [default: Razorpay's]
+    #[arg(long, env = "RAZORPAY_API_BASE", global = true)]
+    razorpay_api_base: Option<String>,
+    /// How long a payment may be open before the provider is asked about it, every minute
+    #[arg(long, env = "PAYMENT_CHECK_AFTER", default_value = "5m", global = true)]
+    payment_check_after: String,
 }
 
 #[derive(Clone, Debug)]
 pub struct StripeSettings {
     pub secret_key: SecretString,
-    /// Without it no webhook is believed; payments are then confirmed by the answers and the scheduled look-up.
-    pub webhook_secret: Option<SecretString>,
+    /// Without one no webhook is believed; payments are then confirmed by the answers and the scheduled look-up.
+    pub webhook_secrets: Vec<SecretString>,
+    pub api_base: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PaypalSettings {
+    /// Public, though of no use to anybody.
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// As for Stripe's secrets.
+    pub webhook_id: Option<String>,
+    pub api_base: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RazorpaySettings {
+    /// Public: Checkout.js needs it.
+    pub key_id: String,
+    pub key_secret: SecretString,
+    /// As for Stripe's secrets.
+    pub webhook_secrets: Vec<SecretString>,
     pub api_base: Option<String>,
 }
 
@@ -34,10 +65,58 @@ impl PaymentArgs {
         }
         Ok(Some(StripeSettings {
             secret_key,
-            webhook_secret: secret("STRIPE_WEBHOOK_SECRET"),
-            api_base: given(self.stripe_api_base.as_ref())
-                .map(|text| web_address("STRIPE_API_BASE", text))
-                .transpose()?,
+            webhook_secrets: secrets("STRIPE_WEBHOOK_SECRET"),
+            api_base: base("STRIPE_API_BASE", self.stripe_api_base.as_ref())?,
         }))
     }
+
+    pub(super) fn paypal(&self) -> Checked<Option<PaypalSettings>> {
+        let keys = pair("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")?;
+        let Some((client_id, client_secret)) = keys else { return Ok(None) };
+        Ok(Some(PaypalSettings {
+            client_id,
+            client_secret,
+            webhook_id: secret("PAYPAL_WEBHOOK_ID").map(|id| id.expose_secret().to_owned()),
+            api_base: base("PAYPAL_API_BASE", self.paypal_api_base.as_ref())?,
+        }))
+    }
+
+    pub(super) fn razorpay(&self) -> Checked<Option<RazorpaySettings>> {
+        let keys = pair("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET")?;
+        let Some((key_id, key_secret)) = keys else { return Ok(None) };
+        if !key_id.starts_with("rzp_") {
+            return Err(wrong("RAZORPAY_KEY_ID", key_id, "it starts with rzp_; you find it in Razorpay's dashboard"));
+        }
+        Ok(Some(RazorpaySettings {
+            key_id,
+            key_secret,
+            webhook_secrets: secrets("RAZORPAY_WEBHOOK_SECRET"),
+            api_base: base("RAZORPAY_API_BASE", self.razorpay_api_base.as_ref())?,
+        }))
+    }
+
+    pub(super) fn check_after(&self) -> Checked<Duration> {
+        duration("PAYMENT_CHECK_AFTER", &self.payment_check_after)
+    }
+}
+
+/// An id and its secret, which are of use only together.
+fn pair(id: &'static str, with: &'static str) -> Checked<Option<(String, SecretString)>> {
+    match (secret(id), secret(with)) {
+        (Some(id), Some(secret)) => Ok(Some((id.expose_secret().to_owned(), secret))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong(with, "(unset)", format!("set it too, or unset {id}"))),
+        (None, Some(_)) => Err(wrong(id, "(unset)", format!("set it too, or unset {with}"))),
+    }
+}
+
+/// The current secret and, while it is being changed, the one before.
+fn secrets(variable: &str) -> Vec<SecretString> {
+    let given = secret(variable);
+    let texts = given.as_ref().map_or("", |given| given.expose_secret()).split(',').map(str::trim);
+    texts.filter(|text| !text.is_empty()).map(SecretString::from).collect()
+}
+
+fn base(setting: &'static str, text: Option<&String>) -> Checked<Option<String>> {
+    given(text).map(|text| web_address(setting, text)).transpose()
 }

@@ -78,7 +78,7 @@ async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i6
 }
 
 async fn standing(tx: &mut Tx, order: Order) -> Result<Vec<Event>> {
-    let payments = payments::store::of_order(tx, order.id).await?;
+    let payments = payments::of_order(tx, order.id).await?;
     let mut events = vec![Event { id: None, kind: Kind::Order, data: view::order_json(tx, order).await? }];
     events.extend(payments.into_iter().map(|payment| Event {
         id: None,

@@ -313,7 +313,7 @@ fn settings(house: &House) -> Settings {
     settings.smtp_url = Some(house.mail.url().into());
     settings.stripe = Some(StripeSettings {
         secret_key: house.stripe.secret_key().into(),
-        webhook_secret: Some(house.stripe.webhook_secret().into()),
+        webhook_secrets: vec![house.stripe.webhook_secret().into()],
         api_base: Some(house.stripe.url().to_owned()),
     });
     settings

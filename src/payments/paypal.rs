@@ -1,0 +1,389 @@
+//! PayPal: the buyer agrees at PayPal, then the shop captures. Orders API v2.
+//!
+//! An order at PayPal moves no money until it is captured, which PayPal does once, whatever the key; so creating one again
+//! after an unclear answer is safe.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use poem::http::{HeaderMap, StatusCode, Uri};
+use reqwest::{Client, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::Mutex;
+
+use super::{
+    Outcome, Payment,
+    calls::{self, Answered, refusal},
+    gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject, Trouble},
+    refunds::Refund,
+};
+use crate::{
+    clock::Timestamp,
+    ids::PaymentId,
+    money::{Amount, Currency, Money},
+    settings::PaypalSettings,
+};
+
+const API_BASE: &str = "https://api-m.paypal.com";
+/// PayPal forgets the key of an order after 6 hours.
+const KEY_LIFE: Duration = Duration::from_hours(5);
+/// How far the time of an event may be from ours, in seconds.
+const TOLERANCE: i64 = 300;
+/// Sold without decimals at PayPal, though ISO 4217 gives them two.
+const WHOLE: [&str; 2] = ["HUF", "TWD"];
+
+pub struct Paypal {
+    http: Client,
+    base: String,
+    client_id: String,
+    client_secret: SecretString,
+    webhook_id: Option<String>,
+    /// Where the buyer comes back to.
+    storefront_url: String,
+    token: Mutex<Option<Token>>,
+}
+
+/// Lets us in, for some hours.
+struct Token {
+    text: SecretString,
+    good_until: Instant,
+}
+
+impl Paypal {
+    /// # Errors
+    /// When no client can be made.
+    pub fn new(settings: &PaypalSettings, storefront_url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: calls::client()?,
+            base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
+            client_id: settings.client_id.clone(),
+            client_secret: settings.client_secret.clone(),
+            webhook_id: settings.webhook_id.clone(),
+            storefront_url: storefront_url.to_owned(),
+            token: Mutex::new(None),
+        })
+    }
+
+    async fn get(&self, path: &str) -> Answer<Answered> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// The key makes it happen once.
+    async fn post(&self, path: &str, key: &str, body: &Value) -> Answer<Answered> {
+        let request = self.http.post(format!("{}{path}", self.base)).json(body);
+        self.send(request.header("paypal-request-id", key).header("prefer", "return=representation")).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Answer<Answered> {
+        let token = self.token().await?;
+        let answered = calls::send(request.bearer_auth(token.expose_secret())).await?;
+        if answered.status == StatusCode::UNAUTHORIZED {
+            *self.token.lock().await = None;
+            return Err(Trouble::Unknown("the token was taken back".to_owned()));
+        }
+        Ok(answered)
+    }
+
+    /// One is asked for at a time; whoever waited takes that one.
+    async fn token(&self) -> Answer<SecretString> {
+        let mut kept = self.token.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.good_until) {
+            return Ok(token.text.clone());
+        }
+        let request = self
+            .http
+            .post(format!("{}/v1/oauth2/token", self.base))
+            .basic_auth(&self.client_id, Some(self.client_secret.expose_secret()))
+            .form(&[("grant_type", "client_credentials")]);
+        let answered = calls::send(request).await?;
+        if !answered.status.is_success() {
+            return Err(refusal(answered.status, "for a token"));
+        }
+        let told = answered.json()?;
+        let (Some(text), Some(seconds)) = (told["access_token"].as_str(), told["expires_in"].as_u64()) else {
+            return Err(Trouble::Unknown("an answer without a token".to_owned()));
+        };
+        let text = SecretString::from(text);
+        let life = Duration::from_secs(seconds.saturating_sub(60));
+        *kept = Some(Token { text: text.clone(), good_until: Instant::now() + life });
+        Ok(text)
+    }
+
+    /// The order at PayPal as it is.
+    async fn order(&self, payment: &Payment) -> Answer<Option<Value>> {
+        // Without its id it cannot be found, and need not be: nobody was sent there to agree.
+        let Some(id) = &payment.transaction_id else { return Ok(None) };
+        let answered = self.get(&format!("/v2/checkout/orders/{id}")).await?;
+        match answered.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if !status.is_success() => Err(refusal(status, &issue(&answered))),
+            _ => answered.json().map(Some),
+        }
+    }
+
+    async fn verified(&self, headers: &HeaderMap, event: &RawValue, webhook_id: &str) -> Answer<bool> {
+        let header =
+            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let question = Question {
+            auth_algo: header("paypal-auth-algo"),
+            cert_url: header("paypal-cert-url"),
+            transmission_id: header("paypal-transmission-id"),
+            transmission_sig: header("paypal-transmission-sig"),
+            transmission_time: header("paypal-transmission-time"),
+            webhook_id,
+            webhook_event: event,
+        };
+        let request =
+            self.http.post(format!("{}/v1/notifications/verify-webhook-signature", self.base)).json(&question);
+        let answered = self.send(request).await?;
+        match answered.status {
+            status if status.is_success() => Ok(answered.json()?["verification_status"] == "SUCCESS"),
+            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Ok(false),
+            status => Err(refusal(status, &issue(&answered))),
+        }
+    }
+}
+
+/// What PayPal is asked about an event. The event goes back byte by byte as it came: its signature is of those bytes.
+#[derive(Serialize)]
+struct Question<'a> {
+    auth_algo: String,
+    cert_url: String,
+    transmission_id: String,
+    transmission_sig: String,
+    transmission_time: String,
+    webhook_id: &'a str,
+    webhook_event: &'a RawValue,
+}
+
+#[async_trait]
+impl Gateway for Paypal {
+    fn key_life(&self) -> Duration {
+        KEY_LIFE
+    }
+
+    async fn create(&self, payment: &Payment) -> Answer<Report> {
+        let back = |outcome: &str| format!("{}/payments/{}?outcome={outcome}", self.storefront_url, payment.id);
+        let body = json!({
+            "intent": "CAPTURE",
+            "purchase_units": [{"custom_id": payment.id, "amount": amount(payment, payment.amount)?}],
+            "payment_source": {"paypal": {"experience_context": {
+                "user_action": "PAY_NOW",
+                "shipping_preference": "NO_SHIPPING",
+                "return_url": back("approved"),
+                "cancel_url": back("cancelled"),
+            }}},
+        });
+        let answered = self.post("/v2/checkout/orders", &payment.provider_key, &body).await?;
+        if !answered.status.is_success() {
+            return Err(refusal(answered.status, &issue(&answered)));
+        }
+        report(payment, &answered.json()?)
+    }
+
+    async fn capture(&self, payment: &Payment) -> Answer<Report> {
+        let Some(id) = &payment.transaction_id else {
+            return Err(Trouble::Refused("an order without an id".to_owned()));
+        };
+        let key = format!("{}-capture", payment.provider_key);
+        let answered = self.post(&format!("/v2/checkout/orders/{id}/capture"), &key, &json!({})).await?;
+        if answered.status.is_success() {
+            return report(payment, &answered.json()?);
+        }
+        match issue(&answered).as_str() {
+            "ORDER_ALREADY_CAPTURED" | "ORDER_NOT_APPROVED" => {
+                let found = self.look_up(payment).await?;
+                found.ok_or_else(|| Trouble::Unknown("an order that is gone".to_owned()))
+            }
+            issue @ ("INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" | "PAYER_ACTION_REQUIRED") => {
+                Ok(Report { outcome: failed(issue), ..unheard(payment) })
+            }
+            issue => Err(refusal(answered.status, issue)),
+        }
+    }
+
+    async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
+        self.order(payment).await?.map(|order| report(payment, &order)).transpose()
+    }
+
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
+        let Some(capture) = &payment.capture_id else {
+            return Err(Trouble::Refused("a payment without a capture".to_owned()));
+        };
+        let body = json!({
+            "amount": amount(payment, refund.amount)?, "custom_id": payment.id, "invoice_id": refund.id,
+        });
+        let path = format!("/v2/payments/captures/{capture}/refund");
+        let answered = self.post(&path, &refund.provider_key, &body).await?;
+        if !answered.status.is_success() {
+            return Err(refusal(answered.status, &issue(&answered)));
+        }
+        Ok(refund_report(&answered.json()?))
+    }
+
+    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
+        let Some(order) = self.order(payment).await? else { return Ok(None) };
+        let id = refund.id.to_string();
+        let made = refunds(&order).find(|made| made["invoice_id"] == id.as_str());
+        Ok(made.map(refund_report))
+    }
+
+    async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief> {
+        let Some(webhook_id) = &self.webhook_id else {
+            return Err(Disbelief::NotConfigured("PAYPAL_WEBHOOK_ID"));
+        };
+        let signed_at = headers.get("paypal-transmission-time").and_then(|value| value.to_str().ok());
+        let signed_at =
+            signed_at.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()).ok_or(Disbelief::InvalidSignature)?;
+        if (now.unix_seconds() - signed_at.unix_timestamp()).abs() > TOLERANCE || !names_paypals_certificate(headers) {
+            return Err(Disbelief::InvalidSignature);
+        }
+        let raw: &RawValue = serde_json::from_slice(body).map_err(|_| Disbelief::InvalidSignature)?;
+        match self.verified(headers, raw, webhook_id).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Disbelief::InvalidSignature),
+            Err(trouble) => {
+                tracing::warn!(%trouble, "cannot ask PayPal whether an event is its own");
+                return Err(Disbelief::Unreachable);
+            }
+        }
+        let event: Value = serde_json::from_slice(body).map_err(|_| Disbelief::InvalidSignature)?;
+        match (event["id"].as_str(), event["event_type"].as_str()) {
+            (Some(id), Some(kind)) => {
+                Ok(Event { id: id.to_owned(), kind: kind.to_owned(), body: raw.get().to_owned() })
+            }
+            _ => Err(Disbelief::InvalidSignature),
+        }
+    }
+
+    fn subject(&self, event: &Value) -> Option<Subject> {
+        let kind = event["event_type"].as_str()?;
+        let resource = &event["resource"];
+        let (payment, transaction) = if kind.starts_with("CHECKOUT.ORDER.") {
+            (&resource["purchase_units"][0]["custom_id"], &resource["id"])
+        } else if kind.starts_with("PAYMENT.CAPTURE.") {
+            (&resource["custom_id"], &resource["supplementary_data"]["related_ids"]["order_id"])
+        } else {
+            return None;
+        };
+        Some(Subject {
+            payment: payment.as_str().and_then(|id| id.parse().ok()).map(PaymentId),
+            transaction: transaction.as_str().map(ToOwned::to_owned),
+        })
+    }
+}
+
+/// The certificate is PayPal's to fetch, but an event that names another's is none of PayPal's.
+fn names_paypals_certificate(headers: &HeaderMap) -> bool {
+    let url = headers.get("paypal-cert-url").and_then(|value| value.to_str().ok());
+    let Some(url) = url.and_then(|url| url.parse::<Uri>().ok()) else { return false };
+    let host = url.host().unwrap_or_default();
+    let plain = url.authority().is_some_and(|authority| authority.as_str() == host); // no user, no port
+    url.scheme_str() == Some("https") && plain && host.ends_with(".paypal.com")
+}
+
+/// An amount as PayPal writes it.
+fn amount(payment: &Payment, money: Money) -> Answer<Value> {
+    let code = payment.currency.to_string();
+    let mut value = payment.currency.format(money).to_string();
+    if WHOLE.contains(&code.as_str()) {
+        let whole = value.strip_suffix(".00").map(ToOwned::to_owned);
+        value = whole.ok_or_else(|| Trouble::Refused(format!("{code} has no decimals at PayPal")))?;
+    }
+    Ok(json!({"currency_code": code, "value": value}))
+}
+
+/// An amount as PayPal writes it, and the code of its currency.
+fn read(amount: &Value) -> Answer<(Money, String)> {
+    let unreadable = || Trouble::Unknown("an answer without an amount".to_owned());
+    let (Some(code), Some(value)) = (amount["currency_code"].as_str(), amount["value"].as_str()) else {
+        return Err(unreadable());
+    };
+    let currency: Currency = code.parse().map_err(|_| unreadable())?;
+    let money = currency.parse(&Amount::new(value)).map_err(|_| unreadable())?;
+    Ok((money, code.to_owned()))
+}
+
+/// How an order at PayPal stands.
+fn report(payment: &Payment, order: &Value) -> Answer<Report> {
+    let unit = &order["purchase_units"][0];
+    let capture = unit["payments"]["captures"].as_array().and_then(|captures| captures.last());
+    let (amount, currency) = read(capture.map_or(&unit["amount"], |capture| &capture["amount"]))?;
+    let outcome = match capture {
+        Some(capture) => outcome_of_capture(capture),
+        None => match order["status"].as_str() {
+            Some("APPROVED") => Outcome::Approved,
+            Some("VOIDED") => Outcome::Cancelled,
+            _ => Outcome::RequiresAction,
+        },
+    };
+    let mut refunded = 0;
+    for refund in refunds(order).filter(|refund| refund["status"] == "COMPLETED") {
+        refunded += read(&refund["amount"])?.0.0;
+    }
+    Ok(Report {
+        transaction_id: order["id"].as_str().map(ToOwned::to_owned),
+        approval_url: approval_url(order),
+        capture_id: capture.and_then(|capture| capture["id"].as_str()).map(ToOwned::to_owned),
+        outcome,
+        amount,
+        currency,
+        refunded: Money(refunded),
+        ..unheard(payment)
+    })
+}
+
+/// A report that says nothing but whose it is.
+fn unheard(payment: &Payment) -> Report {
+    Report {
+        transaction_id: payment.transaction_id.clone(),
+        client_secret: None,
+        approval_url: None,
+        capture_id: None,
+        outcome: Outcome::Processing,
+        amount: payment.amount,
+        currency: payment.currency.to_string(),
+        refunded: Money(0),
+    }
+}
+
+fn outcome_of_capture(capture: &Value) -> Outcome {
+    match capture["status"].as_str().unwrap_or_default() {
+        "COMPLETED" | "PARTIALLY_REFUNDED" | "REFUNDED" => Outcome::Captured,
+        "DECLINED" | "FAILED" => failed(capture["status_details"]["reason"].as_str().unwrap_or("DECLINED")),
+        _ => Outcome::Processing,
+    }
+}
+
+fn failed(issue: &str) -> Outcome {
+    Outcome::Failed { code: issue.to_lowercase(), message: "PayPal could not take the money.".to_owned() }
+}
+
+fn refunds(order: &Value) -> impl Iterator<Item = &Value> {
+    order["purchase_units"][0]["payments"]["refunds"].as_array().into_iter().flatten()
+}
+
+fn refund_report(refund: &Value) -> RefundReport {
+    let outcome = match refund["status"].as_str().unwrap_or_default() {
+        "COMPLETED" => RefundOutcome::Succeeded,
+        "FAILED" | "CANCELLED" => RefundOutcome::Failed("PayPal could not give the money back".to_owned()),
+        _ => RefundOutcome::Processing,
+    };
+    RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome }
+}
+
+fn approval_url(order: &Value) -> Option<String> {
+    let links = order["links"].as_array()?;
+    let link = links.iter().find(|link| link["rel"] == "payer-action" || link["rel"] == "approve")?;
+    link["href"].as_str().map(ToOwned::to_owned)
+}
+
+/// What PayPal calls the trouble with a request.
+fn issue(answered: &Answered) -> String {
+    let told = answered.json().unwrap_or_default();
+    let issue = told["details"][0]["issue"].as_str().or_else(|| told["name"].as_str());
+    issue.unwrap_or("without a reason").to_owned()
+}

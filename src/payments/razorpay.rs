@@ -1,0 +1,220 @@
+//! Razorpay: an order is made here, Checkout.js pays it in the buyer's browser, Razorpay captures it itself.
+//!
+//! Orders know no idempotency key. One whose answer was lost is found again by its receipt, our payment's id; a second
+//! one would do no harm, because no buyer is ever sent to it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hmac::{Hmac, KeyInit, Mac};
+use poem::http::HeaderMap;
+use reqwest::{Client, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Outcome, Payment,
+    calls::{self, Answered, refusal},
+    gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject, Trouble},
+    refunds::Refund,
+};
+use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::RazorpaySettings};
+
+const API_BASE: &str = "https://api.razorpay.com";
+
+pub struct Razorpay {
+    http: Client,
+    base: String,
+    key_id: String,
+    key_secret: SecretString,
+    /// The current one first, then the one before it.
+    webhook_secrets: Vec<SecretString>,
+}
+
+impl Razorpay {
+    /// # Errors
+    /// When no client can be made.
+    pub fn new(settings: &RazorpaySettings) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: calls::client()?,
+            base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
+            key_id: settings.key_id.clone(),
+            key_secret: settings.key_secret.clone(),
+            webhook_secrets: settings.webhook_secrets.clone(),
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Answer<Value> {
+        let request = request.basic_auth(&self.key_id, Some(self.key_secret.expose_secret()));
+        let answered = calls::send(request).await?;
+        if answered.status.is_success() {
+            return answered.json();
+        }
+        Err(refusal(answered.status, &code(&answered)))
+    }
+
+    /// What is at a path; `None` when nothing is, which Razorpay calls a bad request.
+    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Answer<Option<Value>> {
+        let request = self.http.get(format!("{}/v1{path}", self.base)).query(query);
+        match self.send(request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Trouble::Refused(what)) if what.starts_with("400") || what.starts_with("404") => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn order(&self, payment: &Payment) -> Answer<Option<Value>> {
+        if let Some(id) = &payment.transaction_id {
+            return self.get(&format!("/orders/{id}"), &[]).await;
+        }
+        let receipt = payment.id.to_string();
+        let found = self.get("/orders", &[("receipt", &receipt), ("count", "1")]).await?;
+        Ok(found.and_then(|found| found["items"].get(0).cloned()))
+    }
+
+    /// What the buyer tried to pay an order with.
+    async fn tries(&self, order: &Value) -> Answer<Vec<Value>> {
+        let Some(id) = order["id"].as_str().filter(|_| order["status"] != "created") else { return Ok(vec![]) };
+        let tries = self.get(&format!("/orders/{id}/payments"), &[]).await?;
+        Ok(tries.and_then(|tries| tries["items"].as_array().cloned()).unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Gateway for Razorpay {
+    fn key_life(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn create(&self, payment: &Payment) -> Answer<Report> {
+        let body = json!({
+            "amount": payment.amount.0,
+            "currency": payment.currency.to_string(),
+            "receipt": payment.id,
+            "notes": {"order_id": payment.order_id.to_string(), "payment_id": payment.id},
+            "payment": {"capture": "automatic", "capture_options": {"refund_speed": "normal"}},
+        });
+        let order = self.send(self.http.post(format!("{}/v1/orders", self.base)).json(&body)).await?;
+        report(&order, &[])
+    }
+
+    /// Razorpay takes the money itself, once the buyer has paid.
+    async fn capture(&self, payment: &Payment) -> Answer<Report> {
+        let found = self.look_up(payment).await?;
+        found.ok_or_else(|| Trouble::Unknown("an order that is gone".to_owned()))
+    }
+
+    async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
+        let Some(order) = self.order(payment).await? else { return Ok(None) };
+        report(&order, &self.tries(&order).await?).map(Some)
+    }
+
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
+        let Some(capture) = &payment.capture_id else {
+            return Err(Trouble::Refused("a payment without a capture".to_owned()));
+        };
+        let body = json!({
+            "amount": refund.amount.0,
+            "receipt": refund.id,
+            "notes": {"payment_id": payment.id, "refund_id": refund.id},
+        });
+        let request = self.http.post(format!("{}/v1/payments/{capture}/refund", self.base)).json(&body);
+        // The same for ever, whatever the row's key: this refund is made once.
+        let made = self.send(request.header("x-refund-idempotency", refund.id.to_string())).await?;
+        Ok(refund_report(&made))
+    }
+
+    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
+        let Some(capture) = &payment.capture_id else { return Ok(None) };
+        let made = self.get(&format!("/payments/{capture}/refunds"), &[("count", "100")]).await?.unwrap_or_default();
+        let id = refund.id.to_string();
+        let ours = made["items"].as_array().and_then(|made| made.iter().find(|made| made["receipt"] == id.as_str()));
+        Ok(ours.map(refund_report))
+    }
+
+    async fn believe(&self, headers: &HeaderMap, body: &[u8], _: Timestamp) -> Result<Event, Disbelief> {
+        if self.webhook_secrets.is_empty() {
+            return Err(Disbelief::NotConfigured("RAZORPAY_WEBHOOK_SECRET"));
+        }
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let signature = header("x-razorpay-signature")
+            .and_then(|sign| hex::decode(sign).ok())
+            .ok_or(Disbelief::InvalidSignature)?;
+        if !self.webhook_secrets.iter().any(|secret| is_signed(secret, body, &signature)) {
+            return Err(Disbelief::InvalidSignature);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| Disbelief::InvalidSignature)?;
+        let event: Value = serde_json::from_str(text).map_err(|_| Disbelief::InvalidSignature)?;
+        let kind = event["event"].as_str().ok_or(Disbelief::InvalidSignature)?;
+        // The id is not signed, so it may be missing: the body then stands for itself.
+        let id = header("x-razorpay-event-id").map_or_else(|| hex::encode(Sha256::digest(body)), ToOwned::to_owned);
+        Ok(Event { id, kind: kind.to_owned(), body: text.to_owned() })
+    }
+
+    fn subject(&self, event: &Value) -> Option<Subject> {
+        let (order, tried) = (&event["payload"]["order"]["entity"], &event["payload"]["payment"]["entity"]);
+        let transaction = order["id"].as_str().or_else(|| tried["order_id"].as_str())?;
+        let payment = order["receipt"].as_str().or_else(|| tried["notes"]["payment_id"].as_str());
+        Some(Subject {
+            payment: payment.and_then(|id| id.parse().ok()).map(PaymentId),
+            transaction: Some(transaction.to_owned()),
+        })
+    }
+}
+
+fn is_signed(secret: &SecretString, body: &[u8], signature: &[u8]) -> bool {
+    Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
+        .is_ok_and(|mac| mac.chain_update(body).verify_slice(signature).is_ok())
+}
+
+/// How an order at Razorpay stands, with what the buyer tried to pay it with.
+fn report(order: &Value, tries: &[Value]) -> Answer<Report> {
+    let unreadable = || Trouble::Unknown("an answer without an amount".to_owned());
+    let captured = tries.iter().find(|tried| matches!(tried["status"].as_str(), Some("captured" | "refunded")));
+    let refunded = captured.and_then(|captured| captured["amount_refunded"].as_i64()).unwrap_or(0);
+    Ok(Report {
+        transaction_id: order["id"].as_str().map(ToOwned::to_owned),
+        client_secret: None,
+        approval_url: None,
+        capture_id: captured.and_then(|captured| captured["id"].as_str()).map(ToOwned::to_owned),
+        outcome: if captured.is_some() { Outcome::Captured } else { outcome_of(order, tries) },
+        amount: Money(captured.unwrap_or(order)["amount"].as_i64().ok_or_else(unreadable)?),
+        currency: order["currency"].as_str().ok_or_else(unreadable)?.to_owned(),
+        refunded: Money(refunded),
+    })
+}
+
+/// Of an order that is not captured.
+fn outcome_of(order: &Value, tries: &[Value]) -> Outcome {
+    let is = |tried: &Value, status: &str| tried["status"] == status;
+    if order["status"] == "paid" || tries.iter().any(|tried| is(tried, "authorized")) {
+        return Outcome::Processing;
+    }
+    match tries.first() {
+        Some(last) if tries.iter().all(|tried| is(tried, "failed")) => Outcome::Failed {
+            code: last["error_reason"]
+                .as_str()
+                .or_else(|| last["error_code"].as_str())
+                .unwrap_or("failed")
+                .to_lowercase(),
+            message: last["error_description"].as_str().unwrap_or("The payment was declined.").to_owned(),
+        },
+        _ => Outcome::RequiresAction,
+    }
+}
+
+fn refund_report(refund: &Value) -> RefundReport {
+    let outcome = match refund["status"].as_str().unwrap_or_default() {
+        "processed" => RefundOutcome::Succeeded,
+        "failed" => RefundOutcome::Failed("Razorpay could not give the money back".to_owned()),
+        _ => RefundOutcome::Processing,
+    };
+    RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome }
+}
+
+/// What Razorpay calls the trouble with a request.
+fn code(answered: &Answered) -> String {
+    let told = answered.json().unwrap_or_default();
+    told["error"]["code"].as_str().unwrap_or("without a reason").to_owned()
+}

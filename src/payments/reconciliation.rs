@@ -1,0 +1,152 @@
+//! Our books against the providers': what they captured and gave back, payment by payment, against what we recorded.
+//!
+//! A payment is compared when it has ended, and again whenever it changed. Differences are kept, counted and logged until
+//! a later comparison finds none; nothing is repaired in silence.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use poem_openapi::{
+    Object,
+    types::{ParseFromJSON, ToJSON},
+};
+
+use super::{Outcome, Payment, Provider, gateway::Report, jobs, store};
+use crate::{
+    clock::Timestamp,
+    db,
+    ids::{OrderId, PaymentId},
+    jobs::JobError,
+    money::{Amount, Money},
+    shop::Shop,
+    text_enum,
+};
+
+text_enum! {
+    /// What our books and a provider's say differently.
+    pub enum Matter {
+        /// How much was captured.
+        Captured = "captured",
+        /// How much went back to the buyer.
+        Refunded = "refunded",
+        /// The currency, or the amount a payment is about.
+        Money = "money",
+        /// The provider does not know the payment at all.
+        Unknown = "unknown",
+        /// The order was cancelled, and its money is still here.
+        NotGivenBack = "not_given_back",
+    }
+}
+
+/// A payment of which our books and the provider's say different things.
+#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[oai(rename = "PaymentDifference")]
+pub struct Difference {
+    pub payment: PaymentId,
+    pub order: OrderId,
+    pub provider: Provider,
+    /// What is different.
+    pub matter: Matter,
+    /// As we recorded it.
+    pub ours: Amount,
+    /// As the provider has it; null when it does not know the payment, or in another currency.
+    pub theirs: Option<Amount>,
+}
+
+/// What a provider speaks of, if it is not the money of this payment.
+#[must_use]
+pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
+    let same = payment.amount == report.amount && payment.currency.to_string() == report.currency;
+    (!same).then(|| {
+        let (ours, theirs) = (payment.amount.0, report.amount.0);
+        format!("the provider speaks of {theirs} {}, we of {ours} {} (minor units)", report.currency, payment.currency)
+    })
+}
+
+/// Compares what has not been compared since it changed, for so long at most; the next run takes the rest.
+pub async fn compare(shop: &Shop, patience: Duration) -> Result<(), JobError> {
+    let began = Instant::now();
+    let (mut compared, mut last) = (0, PaymentId::NONE);
+    while began.elapsed() < patience {
+        let some = store::to_compare(&mut shop.db.read().await?, last).await?;
+        let Some(end) = some.last() else { break };
+        last = end.id;
+        for some in some.chunks(8) {
+            try_join_all(some.iter().map(|payment| compare_one(shop, payment))).await?;
+        }
+        compared += some.len();
+    }
+    let mut tx = shop.db.write().await?;
+    store::save_reconciliation(&mut tx, i64::try_from(compared).unwrap_or(i64::MAX), shop.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// One that cannot be compared now is compared by the next run.
+async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
+    let found = match jobs::gateway(shop, payment)?.look_up(payment).await {
+        Ok(report) => difference(shop, payment, report.as_ref()).await?,
+        Err(trouble) => {
+            tracing::warn!(payment = %payment.id, %trouble, "cannot compare a payment with the provider's books");
+            return Ok(());
+        }
+    };
+    if let Some(found) = &found {
+        tracing::error!(
+            payment = %found.payment, order = %found.order, matter = %found.matter, ours = %found.ours,
+            theirs = found.theirs.as_ref().map(tracing::field::display), "our books and the provider's differ"
+        );
+    }
+    let mut tx = shop.db.write().await?;
+    store::mark_compared(&mut tx, payment, found.map(|found| found.to_json_string()), shop.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> db::Result<Option<Difference>> {
+    let amount = |money| payment.currency.format(money);
+    let found = |matter, ours, theirs: Option<Money>| Difference {
+        payment: payment.id,
+        order: payment.order_id,
+        provider: payment.provider,
+        matter,
+        ours: amount(ours),
+        theirs: theirs.map(amount),
+    };
+    let ours = if payment.status.is_captured() { payment.amount } else { Money(0) };
+    let Some(report) = report else {
+        // What was never sent, or took no money, need not be known.
+        return Ok((ours > Money(0)).then(|| found(Matter::Unknown, ours, None)));
+    };
+    let theirs = if report.outcome == Outcome::Captured { report.amount } else { Money(0) };
+    if payment.currency.to_string() != report.currency {
+        return Ok(Some(found(Matter::Money, payment.amount, None)));
+    }
+    if payment.amount != report.amount {
+        return Ok(Some(found(Matter::Money, payment.amount, Some(report.amount))));
+    }
+    if ours != theirs {
+        return Ok(Some(found(Matter::Captured, ours, Some(theirs))));
+    }
+    if payment.refunded != report.refunded {
+        return Ok(Some(found(Matter::Refunded, payment.refunded, Some(report.refunded))));
+    }
+    let kept = store::is_kept_from_a_cancelled_order(&mut shop.db.read().await?, payment.id).await?;
+    let rest = Money(payment.amount.0 - payment.refunded.0);
+    Ok(kept.then(|| found(Matter::NotGivenBack, Money(0), Some(rest))))
+}
+
+/// Every difference that stands, oldest first, and when the last comparison was, of how many payments.
+pub async fn last(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Difference>)> {
+    let mut tx = shop.db.read().await?;
+    let run = store::reconciliation(&mut tx).await?;
+    let texts = store::differences(&mut tx).await?;
+    let differences = texts.iter().filter_map(|text| Difference::parse_from_json_string(text).ok()).collect();
+    Ok((run, differences))
+}
+
+/// Keeps the gauge of `/metrics` fresh.
+pub async fn measure(shop: &Shop) -> db::Result<()> {
+    let differences = store::count_differences(&mut shop.db.read().await?).await?;
+    #[allow(clippy::cast_precision_loss)] // a figure to look at
+    metrics::gauge!("payment_differences").set(differences as f64);
+    Ok(())
+}
