@@ -140,7 +140,7 @@ impl Job for Cancel {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let payment = find(shop, self.payment).await?;
-        if payment.status != Status::Cancelled {
+        if !matches!(payment.status, Status::Cancelled | Status::Failed) {
             return Ok(());
         }
         match gateway(shop, &payment)?.cancel(&payment).await? {

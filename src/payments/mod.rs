@@ -182,9 +182,20 @@ pub async fn begin(
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
+    withdraw_failed(tx, order, now).await?;
     events::payment_changed(tx, payment.clone(), now).await?;
     orders::tell_if_changed::<db::Error>(tx, order.clone(), now).await?;
     Ok(payment)
+}
+
+/// A buyer who tries again must not pay by the earlier try, in the tab that is still open, as well.
+async fn withdraw_failed(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
+    for failed in store::of_order(tx, order.id).await? {
+        if failed.status == Status::Failed && failed.transaction_id.is_some() {
+            jobs::Cancel { payment: failed.id }.enqueue(tx, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// # Errors

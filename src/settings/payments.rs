@@ -20,8 +20,8 @@ pub struct PaymentArgs {
     /// Where Razorpay is, for tests and self-hosted gateways [default: Razorpay's]
     #[arg(long, env = "RAZORPAY_API_BASE", global = true)]
     razorpay_api_base: Option<String>,
-    /// How long a payment may be open before the provider is asked about it, every minute
-    #[arg(long, env = "PAYMENT_CHECK_AFTER", default_value = "5m", global = true)]
+    /// How long a payment may be open before the provider is asked about it, every minute from then on
+    #[arg(long, env = "PAYMENT_CHECK_AFTER", default_value = "4m", global = true)]
     payment_check_after: String,
 }
 

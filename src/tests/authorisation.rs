@@ -56,7 +56,8 @@ const ROWS: &[(For, &[&str])] = &[
         "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage", "deleteProductImage",
         "setOrderStatus", "getTotalUsers", "getTotalOrders", "getTotalProducts", "getSales", "getTopProducts", "getLowStock",
         "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "listMovements", "getReconciliation",
-        "listQueues", "listJobs", "retryJob", "discardJob",
+        "listQueues", "listJobs", "retryJob", "discardJob", "refundPayment", "listWebhooks", "replayWebhook",
+        "getPaymentReconciliation",
     ]),
 ];
 
