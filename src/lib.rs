@@ -24,6 +24,7 @@ pub mod retention;
 pub mod reviews;
 pub mod settings;
 pub mod shop;
+pub mod simulator;
 pub mod telemetry;
 pub mod text_enum;
 pub mod wishlists;

@@ -10,6 +10,7 @@ mod migrate;
 mod openapi;
 mod seed;
 mod serve;
+mod simulate_payments;
 
 use std::{
     fmt::Display,
@@ -64,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
     Doctor(doctor::DoctorArgs),
+    SimulatePayments(simulate_payments::SimulatePaymentsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -79,6 +81,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Openapi => openapi::run(settings.currency()?),
         Command::Jobs(command) => jobs::run(command, &settings).await,
         Command::Doctor(args) => doctor::run(args, &settings).await,
+        Command::SimulatePayments(args) => simulate_payments::run(args).await,
         Command::Completions(args) => completions::run(args),
     }
 }

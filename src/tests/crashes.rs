@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cartwright::simulator::{self, Fault, Options, Provider, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -20,7 +21,6 @@ use crate::support::{
     programs::{Site, until},
     run,
     smtp::MailServer,
-    stripe::{Fault, StripeStandIn},
 };
 
 /// Declares a crash test for each engine.
@@ -179,17 +179,18 @@ crash_on_both_engines! {
 
 crash_on_both_engines! {
     async fn a_payment_worker_killed_between_capture_and_our_write_charges_once(site: Site) {
-        let stripe = StripeStandIn::start().await;
-        site.set("STRIPE_SECRET_KEY", stripe.secret_key());
-        site.set("STRIPE_WEBHOOK_SECRET", stripe.webhook_secret());
-        site.set("STRIPE_API_BASE", stripe.url());
+        let stall = Duration::from_secs(30);
+        let stripe = Simulator::start(Options { stall, ..Options::default() }).await.unwrap();
+        site.set("STRIPE_SECRET_KEY", simulator::STRIPE_SECRET_KEY);
+        site.set("STRIPE_WEBHOOK_SECRET", simulator::STRIPE_WEBHOOK_SECRET);
+        site.set("STRIPE_API_BASE", stripe.base(Provider::Stripe));
         let _shop = site.opens().await;
         let admin = site.admin().await;
         let ada = site.customer("ada@example.com").await;
         let mug = site.sells(&admin, "Mug", 5).await;
         let order = site.post("/api/orders", &ada, None, &json!({"items": [{"product": mug, "quantity": 2}], "payment_method": "stripe"})).await.unwrap().1;
 
-        stripe.next(Fault::Stall(Duration::from_secs(30)));
+        stripe.next(Provider::Stripe, Fault::TimeoutAfter);
         let worker = site.starts("payment-worker");
         let (status, payment) = site.post("/api/payments", &ada, None, &json!({"order": order["id"], "payment_method": "pm_card_visa"})).await.unwrap();
         assert_eq!((status, &payment["status"]), (202, &json!("queued")), "{payment}");

@@ -32,5 +32,6 @@ mod retention;
 mod reviews;
 mod schema;
 mod seeds;
+mod simulator;
 mod users;
 mod wishlists;

@@ -221,7 +221,7 @@ async fn jobs_of_orders(db: &Db, kind: &'static str) -> Option<String> {
 /// Whatever our rows say, the provider took money at most once for a payment.
 fn charged_twice(shop: &TestShop) -> Option<String> {
     let mut charges: BTreeMap<String, usize> = BTreeMap::new();
-    for capture in shop.stripe().captures() {
+    for capture in shop.simulator().captures() {
         *charges.entry(capture.payment_id).or_default() += 1;
     }
     charges.retain(|_, count| *count > 1);

@@ -13,7 +13,6 @@ pub mod programs;
 pub mod s3;
 pub mod shop;
 pub mod smtp;
-pub mod stripe;
 
 use std::{
     io::Write,

@@ -1,5 +1,5 @@
-//! A shop of its own for each story: the real HTTP server over its own database, with a mail server, a Stripe and a
-//! clock that belong to the story.
+//! A shop of its own for each story: the real HTTP server over its own database, with a mail server, payment providers
+//! and a clock that belong to the story.
 
 use std::{
     path::PathBuf,
@@ -14,8 +14,9 @@ use cartwright::{
     clock::{Clock, Timestamp},
     db::Db,
     http::server,
-    settings::{SettingArgs, Settings, StripeSettings},
+    settings::{PaypalSettings, RazorpaySettings, SettingArgs, Settings, StripeSettings},
     shop::Shop,
+    simulator::{self, Options, Provider, Simulator, Webhook},
     workers,
 };
 use clap::Parser;
@@ -28,7 +29,6 @@ use super::{
     database::{Database, Engine},
     people::{Order, PASSWORD, Person, Product, money},
     smtp::MailServer,
-    stripe::StripeStandIn,
 };
 
 /// Every story begins on 15 January 2025, 06:31 UTC.
@@ -50,7 +50,7 @@ struct House {
     database: Database,
     clock: Clock,
     mail: MailServer,
-    stripe: StripeStandIn,
+    simulator: Simulator,
     admin: OnceCell<Person>,
     expected: Mutex<Expected>,
 }
@@ -81,12 +81,14 @@ impl TestShop {
             std::fs::remove_dir_all(&folder).expect("the folder just made");
             return None;
         };
+        let clock = Clock::standing_at(BEGINNING);
+        let options = Options { clock: clock.clone(), ..Options::default() };
         let house = House {
             folder,
             database,
-            clock: Clock::standing_at(BEGINNING),
+            clock,
             mail: MailServer::start().await,
-            stripe: StripeStandIn::start().await,
+            simulator: Simulator::start(options).await.expect("the payment simulator starts"),
             admin: OnceCell::new(),
             expected: Mutex::default(),
         };
@@ -137,8 +139,9 @@ impl TestShop {
         &self.house.mail
     }
 
-    pub fn stripe(&self) -> &StripeStandIn {
-        &self.house.stripe
+    /// The payment providers.
+    pub fn simulator(&self) -> &Simulator {
+        &self.house.simulator
     }
 
     pub fn now(&self) -> Timestamp {
@@ -256,15 +259,15 @@ impl TestShop {
 
     /// Stripe says what happened, signed, at this moment. Its answer is ours.
     pub async fn hears_from_stripe(&self, event: &str, intent: &str) -> super::answer::Answer {
-        let stripe = self.stripe();
-        let webhook = stripe.webhook_at(event, intent, self.now().unix_seconds(), stripe.webhook_secret());
-        self.receives(&webhook).await
+        self.receives(&self.simulator().webhook(event, intent)).await
     }
 
-    /// A webhook comes in: its body and its signature.
-    pub async fn receives(&self, (body, signature): &(String, String)) -> super::answer::Answer {
-        let webhook = self.visitor().post("/api/payments/webhooks/stripe");
-        webhook.header("stripe-signature", signature).body("application/json", body.clone()).await
+    /// A webhook comes in.
+    pub async fn receives(&self, webhook: &Webhook) -> super::answer::Answer {
+        let address = format!("/api/payments/webhooks/{}", webhook.provider.name());
+        let request = self.visitor().post(&address);
+        let request = webhook.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.body("application/json", webhook.body.clone()).await
     }
 
     /// How an order stands, as the boss sees it: `("confirmed", "paid")`.
@@ -312,9 +315,21 @@ fn settings(house: &House) -> Settings {
     settings.jwt_secret = "a secret of the stories, long enough".into();
     settings.smtp_url = Some(house.mail.url().into());
     settings.stripe = Some(StripeSettings {
-        secret_key: house.stripe.secret_key().into(),
-        webhook_secrets: vec![house.stripe.webhook_secret().into()],
-        api_base: Some(house.stripe.url().to_owned()),
+        secret_key: simulator::STRIPE_SECRET_KEY.into(),
+        webhook_secrets: vec![simulator::STRIPE_WEBHOOK_SECRET.into()],
+        api_base: Some(house.simulator.base(Provider::Stripe)),
+    });
+    settings.paypal = Some(PaypalSettings {
+        client_id: simulator::PAYPAL_CLIENT_ID.into(),
+        client_secret: simulator::PAYPAL_CLIENT_SECRET.into(),
+        webhook_id: Some(simulator::PAYPAL_WEBHOOK_ID.into()),
+        api_base: Some(house.simulator.base(Provider::Paypal)),
+    });
+    settings.razorpay = Some(RazorpaySettings {
+        key_id: simulator::RAZORPAY_KEY_ID.into(),
+        key_secret: simulator::RAZORPAY_KEY_SECRET.into(),
+        webhook_secrets: vec![simulator::RAZORPAY_WEBHOOK_SECRET.into()],
+        api_base: Some(house.simulator.base(Provider::Razorpay)),
     });
     settings
 }

@@ -1,0 +1,107 @@
+//! The simulator's keys, which anybody may know, and the refusal to stand beside keys that move money.
+
+use anyhow::bail;
+
+pub const STRIPE_SECRET_KEY: &str = "sk_test_simulator";
+pub const STRIPE_PUBLISHABLE_KEY: &str = "pk_test_simulator";
+pub const STRIPE_WEBHOOK_SECRET: &str = "whsec_simulator";
+pub const PAYPAL_CLIENT_ID: &str = "paypal_client_simulator";
+pub const PAYPAL_CLIENT_SECRET: &str = "paypal_secret_simulator";
+pub const PAYPAL_WEBHOOK_ID: &str = "WH-SIMULATOR";
+pub const RAZORPAY_KEY_ID: &str = "rzp_test_simulator";
+pub const RAZORPAY_KEY_SECRET: &str = "rzp_secret_simulator";
+pub const RAZORPAY_WEBHOOK_SECRET: &str = "rzp_webhook_simulator";
+
+/// What a shop sets to pay with the simulator at this address.
+#[must_use]
+pub fn settings(url: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("STRIPE_SECRET_KEY", STRIPE_SECRET_KEY.to_owned()),
+        ("STRIPE_WEBHOOK_SECRET", STRIPE_WEBHOOK_SECRET.to_owned()),
+        ("STRIPE_API_BASE", format!("{url}/stripe")),
+        ("PAYPAL_CLIENT_ID", PAYPAL_CLIENT_ID.to_owned()),
+        ("PAYPAL_CLIENT_SECRET", PAYPAL_CLIENT_SECRET.to_owned()),
+        ("PAYPAL_WEBHOOK_ID", PAYPAL_WEBHOOK_ID.to_owned()),
+        ("PAYPAL_API_BASE", format!("{url}/paypal")),
+        ("RAZORPAY_KEY_ID", RAZORPAY_KEY_ID.to_owned()),
+        ("RAZORPAY_KEY_SECRET", RAZORPAY_KEY_SECRET.to_owned()),
+        ("RAZORPAY_WEBHOOK_SECRET", RAZORPAY_WEBHOOK_SECRET.to_owned()),
+        ("RAZORPAY_API_BASE", format!("{url}/razorpay")),
+    ]
+}
+
+/// Looks at the environment and at `.env`, also at what the environment hides there.
+///
+/// # Errors
+/// When a key of either moves real money: in one line, without the key.
+pub fn refuse_beside_live_keys() -> anyhow::Result<()> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let file: Vec<(String, String)> = dotenvy::dotenv_iter().into_iter().flatten().flatten().collect();
+    let in_file = |name: &str| file.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let found = live_key(environment).or_else(|| live_key(|name| in_file(name).or_else(|| environment(name))));
+    match found {
+        None => Ok(()),
+        Some(what) => {
+            bail!("{what}: the payment simulator does not start beside keys that move money; take them out first")
+        }
+    }
+}
+
+/// Which setting moves real money.
+fn live_key(find: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let given = |name: &str| find(name).filter(|value| !value.is_empty());
+    let starts = |name: &str, with: &[&str]| {
+        given(name).is_some_and(|value| with.iter().any(|start| value.trim_start().starts_with(start)))
+    };
+    if starts("STRIPE_SECRET_KEY", &["sk_live_", "rk_live_"]) {
+        return Some("STRIPE_SECRET_KEY is a live key");
+    }
+    if starts("RAZORPAY_KEY_ID", &["rzp_live_"]) {
+        return Some("RAZORPAY_KEY_ID is a live key");
+    }
+    given("PAYPAL_CLIENT_ID")?;
+    match given("PAYPAL_API_BASE").map(|base| base.to_lowercase()) {
+        None => Some("PAYPAL_CLIENT_ID is set without PAYPAL_API_BASE, which means the live PayPal"),
+        Some(base) if base.contains("api-m.paypal.com") || base.contains("api.paypal.com") => {
+            Some("PAYPAL_API_BASE is the live PayPal")
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks_live(settings: &[(&str, &str)]) -> bool {
+        let find = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        live_key(find).is_some()
+    }
+
+    #[test]
+    fn keys_that_move_money_are_known() {
+        for live in [
+            &[("STRIPE_SECRET_KEY", "sk_live_1")][..],
+            &[("STRIPE_SECRET_KEY", "rk_live_1"), ("STRIPE_API_BASE", "http://127.0.0.1:12111/stripe")],
+            &[("RAZORPAY_KEY_ID", "rzp_live_1")],
+            &[("PAYPAL_CLIENT_ID", "AZ")],
+            &[("PAYPAL_CLIENT_ID", "AZ"), ("PAYPAL_API_BASE", "")],
+            &[("PAYPAL_CLIENT_ID", "AZ"), ("PAYPAL_API_BASE", "https://api-m.paypal.com")],
+            &[("PAYPAL_CLIENT_ID", "AZ"), ("PAYPAL_API_BASE", "https://API.PayPal.com/")],
+        ] {
+            assert!(looks_live(live), "{live:?}");
+        }
+        for harmless in [
+            &[][..],
+            &[("STRIPE_SECRET_KEY", ""), ("PAYPAL_CLIENT_ID", "")],
+            &[("STRIPE_SECRET_KEY", "sk_test_1"), ("RAZORPAY_KEY_ID", "rzp_test_1")],
+            &[("PAYPAL_CLIENT_ID", "AZ"), ("PAYPAL_API_BASE", "https://api-m.sandbox.paypal.com")],
+        ] {
+            assert!(!looks_live(harmless), "{harmless:?}");
+        }
+        let own = settings("http://127.0.0.1:12111");
+        assert!(
+            live_key(|name| own.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())).is_none()
+        );
+    }
+}

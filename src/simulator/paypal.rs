@@ -1,0 +1,582 @@
+//! PayPal: tokens, orders, captures, refunds, and the check of its own webhooks. What a `PayPal-Request-Id` made, a second
+//! call with it finds; what failed counts as never asked.
+
+use std::time::Duration;
+
+use poem::{
+    http::Method,
+    web::headers::{Authorization, HeaderMapExt, authorization::Basic},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Capture, Provider,
+    call::{Answer, Call},
+    credentials,
+    idempotency::Keys,
+    shelf::Shelf,
+    webhooks::{Event, hmac_hex, paypal_verifies},
+    world::{Api, Back, Bill, Deed, World, new_id},
+};
+use crate::{
+    clock::Timestamp,
+    money::{Amount, Currency, Money},
+};
+
+/// The shortest that PayPal promises for any of these calls is six hours, for orders.
+const KEY_LIFE: Duration = Duration::from_hours(6);
+const TOKEN_LIFE: Duration = Duration::from_hours(9);
+const CURRENCIES: [&str; 24] = [
+    "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "MYR", "NOK",
+    "NZD", "PHP", "PLN", "SEK", "SGD", "THB", "TWD", "USD",
+];
+
+pub(super) struct Account {
+    /// Each also by the names of its capture and refunds.
+    orders: Shelf<Order>,
+    keys: Keys,
+}
+
+#[derive(Clone)]
+struct Order {
+    id: String,
+    status: &'static str,
+    reference_id: String,
+    custom_id: Option<String>,
+    invoice_id: Option<String>,
+    amount: Sum,
+    return_url: Option<String>,
+    cancel_url: Option<String>,
+    /// Asked for with a `payment_source`, which changes some names.
+    by_source: bool,
+    created: Timestamp,
+    updated: Timestamp,
+    /// The buyer approved with a wallet whose bank says no.
+    will_be_declined: bool,
+    capture: Option<Taken>,
+}
+
+/// Money that was captured.
+#[derive(Clone)]
+struct Taken {
+    id: String,
+    at: Timestamp,
+    refunds: Vec<GivenBack>,
+}
+
+#[derive(Clone)]
+struct GivenBack {
+    id: String,
+    amount: i64,
+    custom_id: Option<String>,
+    invoice_id: Option<String>,
+    note: Option<String>,
+    at: Timestamp,
+}
+
+impl Api for Account {
+    fn key_of(&self, call: &Call) -> Option<String> {
+        let has_effect = call.method == Method::POST && call.path.starts_with("/v2/");
+        let id = call.header("paypal-request-id").filter(|_| has_effect)?;
+        // The same id for another kind of call is another id.
+        Some(format!("{} {id}", call.path))
+    }
+
+    fn keys(&mut self) -> &mut Keys {
+        &mut self.keys
+    }
+
+    fn keeps(&self, answer: &Answer) -> bool {
+        answer.status < 300
+    }
+
+    /// Whatever the second call says, it gets what the first one made; 200 and not 201 tells that nothing new was.
+    fn repeats(&self, first: Answer, _: bool) -> Answer {
+        Answer { status: 200, ..first }
+    }
+
+    fn key_is_in_use(&self) -> Answer {
+        let what = "A previous request on this resource is currently in progress.";
+        problem(409, "RESOURCE_CONFLICT", "PREVIOUS_REQUEST_IN_PROGRESS", what)
+    }
+
+    fn turns_away(&self, call: &Call, now: Timestamp) -> Option<Answer> {
+        if call.path == "/v1/oauth2/token" {
+            let basic = call.headers.typed_get::<Authorization<Basic>>();
+            let known = basic.is_some_and(|basic| {
+                basic.username() == credentials::PAYPAL_CLIENT_ID
+                    && basic.password() == credentials::PAYPAL_CLIENT_SECRET
+            });
+            return (!known).then(|| oauth_error(401, "invalid_client", "Client Authentication failed"));
+        }
+        let token = call.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
+        let good = token.is_some_and(|token| is_token(token, now));
+        (!good).then(|| oauth_error(401, "invalid_token", "Token signature verification failed"))
+    }
+
+    fn fails(&self) -> Answer {
+        let body = json!({
+            "name": "INTERNAL_SERVER_ERROR", "message": "An internal server error has occurred.",
+            "debug_id": new_id("", 13), "links": [],
+        });
+        Answer::json(500, &body)
+    }
+
+    fn is_busy(&self) -> Answer {
+        let body = json!({
+            "name": "RATE_LIMIT_REACHED", "message": "Too many requests. Blocked due to rate limiting.",
+            "debug_id": new_id("", 13), "links": [],
+        });
+        Answer::json(429, &body)
+    }
+
+    fn takes_money(&self, call: &Call) -> bool {
+        matches!(call.steps()[..], ["POST", "v2", "checkout", "orders", _, "capture"])
+    }
+
+    fn answers(&mut self, call: &Call, world: &mut World) -> Answer {
+        if call.path == "/v1/oauth2/token" {
+            return give_token(call, world.now());
+        }
+        if call.method == Method::POST && !call.is_json() {
+            let what = "The server does not support the request payload's media type.";
+            return problem(415, "UNSUPPORTED_MEDIA_TYPE", "INVALID_CONTENT_TYPE", what);
+        }
+        let Some(body) = call.json() else {
+            return problem(400, "INVALID_REQUEST", "MALFORMED_REQUEST_JSON", "The request JSON is not well formed.");
+        };
+        let in_full = call.header("prefer").is_some_and(|prefer| prefer.contains("return=representation"));
+        match call.steps()[..] {
+            ["POST", "v2", "checkout", "orders"] => self.create(&body, in_full, world),
+            ["GET", "v2", "checkout", "orders", id] => match self.orders.find(id).filter(|order| order.id == id) {
+                Some(order) => Answer::json(200, &order.to_json(&world.url)),
+                None => missing(),
+            },
+            ["POST", "v2", "checkout", "orders", id, "capture"] => self.capture(id, world),
+            ["GET", "v2", "payments", "captures", id] => match self.captured(id) {
+                Some((order, taken)) => Answer::json(200, &taken.to_json(order, &world.url)),
+                None => missing(),
+            },
+            ["POST", "v2", "payments", "captures", id, "refund"] => self.refund(id, &body, in_full, world),
+            ["GET", "v2", "payments", "refunds", id] => match self.refunded(id) {
+                Some((order, taken, refund)) => Answer::json(200, &refund.to_json(order, taken, &world.url)),
+                None => missing(),
+            },
+            ["POST", "v1", "notifications", "verify-webhook-signature"] => {
+                let status = if paypal_verifies(&body) { "SUCCESS" } else { "FAILURE" };
+                Answer::json(200, &json!({"verification_status": status}))
+            }
+            _ => problem(404, "RESOURCE_NOT_FOUND", "INVALID_URI", "The URI requested is invalid."),
+        }
+    }
+
+    fn buyer(&mut self, id: &str, deed: &Deed, world: &mut World) -> Result<Back, String> {
+        let order = self.orders.find_mut(id).ok_or_else(|| format!("there is no PayPal order {id}"))?;
+        if matches!(deed, Deed::Cancel) {
+            return Ok(Back { url: order.cancel_url.clone(), told: vec![("token", id.to_owned())] });
+        }
+        if order.status == "COMPLETED" {
+            return Err(format!("{id} is paid already"));
+        }
+        order.status = "APPROVED";
+        order.will_be_declined = matches!(deed, Deed::BeDeclined) || world.declines;
+        order.updated = world.now();
+        let approved = event("CHECKOUT.ORDER.APPROVED", "checkout-order", &order.to_json(&world.url), world.now());
+        world.tell(approved);
+        let told = vec![("token", id.to_owned()), ("PayerID", "SIMULATEDBUYER".to_owned())];
+        Ok(Back { url: order.return_url.clone(), told })
+    }
+
+    fn bill(&self, id: &str) -> Option<Bill> {
+        self.orders.find(id).map(Order::bill)
+    }
+
+    fn waiting(&self) -> Vec<Bill> {
+        let newest = self.orders.newest_first().take(200);
+        newest.filter(|order| order.status != "COMPLETED").take(20).map(Order::bill).collect()
+    }
+
+    fn event(&self, kind: &str, id: &str, world: &World) -> Event {
+        let order = self.orders.find(id).cloned().unwrap_or_else(|| Order::made_up(id, world.now()));
+        let taken = order.capture.clone().unwrap_or_else(|| Taken::new(world.now()));
+        let (resource_type, resource) = match kind {
+            "PAYMENT.CAPTURE.REFUNDED" => {
+                let last = taken.refunds.last().map(|refund| refund.to_json(&order, &taken, &world.url));
+                ("refund", last.unwrap_or_default())
+            }
+            capture if capture.starts_with("PAYMENT.CAPTURE.") => ("capture", taken.to_json(&order, &world.url)),
+            _ => ("checkout-order", order.to_json(&world.url)),
+        };
+        event(kind, resource_type, &resource, world.now())
+    }
+}
+
+impl Account {
+    pub fn new() -> Self {
+        Self { orders: Shelf::new(), keys: Keys::living(KEY_LIFE) }
+    }
+
+    fn create(&mut self, body: &Value, in_full: bool, world: &mut World) -> Answer {
+        if body["intent"] != "CAPTURE" {
+            return problem(400, "INVALID_REQUEST", "INVALID_PARAMETER_VALUE", "intent: the simulator knows CAPTURE.");
+        }
+        let unit = &body["purchase_units"][0];
+        let amount = match Sum::read(&unit["amount"]) {
+            Ok(amount) => amount,
+            Err(refusal) => return refusal,
+        };
+        if self.orders.is_full() {
+            return self.is_busy();
+        }
+        let source = body["payment_source"].as_object().and_then(|source| source.values().next());
+        let context = source.map_or(&body["application_context"], |source| &source["experience_context"]);
+        let now = world.now();
+        let order = Order {
+            id: new_id("", 17).to_uppercase(),
+            status: if source.is_some() { "PAYER_ACTION_REQUIRED" } else { "CREATED" },
+            reference_id: text(&unit["reference_id"]).unwrap_or_else(|| "default".to_owned()),
+            custom_id: text(&unit["custom_id"]),
+            invoice_id: text(&unit["invoice_id"]),
+            amount,
+            return_url: text(&context["return_url"]),
+            cancel_url: text(&context["cancel_url"]),
+            by_source: source.is_some(),
+            created: now,
+            updated: now,
+            will_be_declined: false,
+            capture: None,
+        };
+        let answer = if in_full { order.to_json(&world.url) } else { order.in_brief(&world.url) };
+        let id = order.id.clone();
+        self.orders.put(&id, order);
+        // An order that only waits for its buyer was not fully made, PayPal says.
+        Answer::json(if source.is_some() { 200 } else { 201 }, &answer)
+    }
+
+    fn capture(&mut self, id: &str, world: &mut World) -> Answer {
+        let Some(order) = self.orders.find_mut(id).filter(|order| order.id == id) else { return missing() };
+        match order.status {
+            "COMPLETED" => return unprocessable("ORDER_ALREADY_CAPTURED", "Order already captured."),
+            "APPROVED" if order.will_be_declined || world.declines => {
+                let what = "The instrument presented was either declined by the processor or bank.";
+                return unprocessable("INSTRUMENT_DECLINED", what);
+            }
+            "APPROVED" => {}
+            _ => return unprocessable("ORDER_NOT_APPROVED", "Payer has not yet approved the Order for payment."),
+        }
+        let taken = Taken::new(world.now());
+        order.status = "COMPLETED";
+        order.updated = taken.at;
+        world.ledger.took(order.as_capture(&taken));
+        world.tell(event("PAYMENT.CAPTURE.COMPLETED", "capture", &taken.to_json(order, &world.url), taken.at));
+        let name = taken.id.clone();
+        order.capture = Some(taken);
+        let answer = order.to_json(&world.url);
+        self.orders.also_called(id, &name);
+        Answer::json(201, &answer)
+    }
+
+    fn refund(&mut self, id: &str, body: &Value, in_full: bool, world: &mut World) -> Answer {
+        let Some(order) = self.orders.find_mut(id) else { return missing() };
+        let Some(taken) = order.capture.as_ref().filter(|taken| taken.id == id) else { return missing() };
+        let rest = order.amount.minor - taken.given_back();
+        if rest == 0 {
+            return unprocessable("CAPTURE_FULLY_REFUNDED", "The capture has already been fully refunded.");
+        }
+        let amount = match &body["amount"] {
+            Value::Null => rest,
+            given => match Sum::read(given) {
+                Ok(sum) if sum.currency != order.amount.currency => {
+                    let what = "Refund must be in the same currency as the capture.";
+                    return unprocessable("REFUND_CAPTURE_CURRENCY_MISMATCH", what);
+                }
+                Ok(sum) => sum.minor,
+                Err(refusal) => return refusal,
+            },
+        };
+        if amount > rest {
+            return unprocessable(
+                "REFUND_AMOUNT_EXCEEDED",
+                "The refund amount must be less than or equal to the rest.",
+            );
+        }
+        let refund = GivenBack {
+            id: new_id("", 17).to_uppercase(),
+            amount,
+            custom_id: text(&body["custom_id"]),
+            invoice_id: text(&body["invoice_id"]),
+            note: text(&body["note_to_payer"]),
+            at: world.now(),
+        };
+        world.ledger.gave_back(&order.as_capture(taken), &refund.id, amount, refund.at.to_string());
+        let shown = refund.to_json(order, taken, &world.url);
+        let told = event("PAYMENT.CAPTURE.REFUNDED", "refund", &shown, refund.at);
+        world.tell(told);
+        order.updated = refund.at;
+        let (name, of) = (refund.id.clone(), order.id.clone());
+        if let Some(taken) = &mut order.capture {
+            taken.refunds.push(refund);
+        }
+        self.orders.also_called(&of, &name);
+        let brief = json!({"id": shown["id"], "status": shown["status"], "links": shown["links"]});
+        Answer::json(201, if in_full { &shown } else { &brief })
+    }
+
+    fn captured(&self, id: &str) -> Option<(&Order, &Taken)> {
+        let order = self.orders.find(id)?;
+        Some((order, order.capture.as_ref().filter(|taken| taken.id == id)?))
+    }
+
+    fn refunded(&self, id: &str) -> Option<(&Order, &Taken, &GivenBack)> {
+        let order = self.orders.find(id)?;
+        let taken = order.capture.as_ref()?;
+        Some((order, taken, taken.refunds.iter().find(|refund| refund.id == id)?))
+    }
+}
+
+impl Order {
+    fn made_up(id: &str, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            status: "APPROVED",
+            reference_id: "default".to_owned(),
+            custom_id: None,
+            invoice_id: None,
+            amount: Sum { minor: 1000, currency: "USD".to_owned() },
+            return_url: None,
+            cancel_url: None,
+            by_source: false,
+            created: now,
+            updated: now,
+            will_be_declined: false,
+            capture: None,
+        }
+    }
+
+    fn as_capture(&self, taken: &Taken) -> Capture {
+        Capture {
+            provider: Provider::Paypal,
+            transaction: self.id.clone(),
+            capture: taken.id.clone(),
+            order_id: self.invoice_id.clone().unwrap_or_default(),
+            payment_id: self.custom_id.clone().unwrap_or_default(),
+            amount: self.amount.minor,
+            currency: self.amount.currency.clone(),
+            captured_at: taken.at.to_string(),
+        }
+    }
+
+    fn bill(&self) -> Bill {
+        Bill {
+            id: self.id.clone(),
+            amount: self.amount.in_words(),
+            currency: self.amount.currency.clone(),
+            status: self.status.to_owned(),
+            is_open: self.status != "COMPLETED",
+            by_card: false,
+        }
+    }
+
+    fn links(&self, url: &str) -> Value {
+        let own = format!("{url}/paypal/v2/checkout/orders/{}", self.id);
+        let mut links = vec![json!({"href": own, "rel": "self", "method": "GET"})];
+        if self.status != "COMPLETED" {
+            let rel = if self.by_source { "payer-action" } else { "approve" };
+            links.push(json!({"href": format!("{url}/pay/paypal/{}", self.id), "rel": rel, "method": "GET"}));
+            links.push(json!({"href": format!("{own}/capture"), "rel": "capture", "method": "POST"}));
+        }
+        links.into()
+    }
+
+    fn in_brief(&self, url: &str) -> Value {
+        json!({"id": self.id, "status": self.status, "links": self.links(url)})
+    }
+
+    fn to_json(&self, url: &str) -> Value {
+        let mut unit = json!({"reference_id": self.reference_id, "amount": self.amount.to_json()});
+        for (name, value) in [("custom_id", &self.custom_id), ("invoice_id", &self.invoice_id)] {
+            if let Some(value) = value {
+                unit[name] = value.as_str().into();
+            }
+        }
+        if let Some(taken) = &self.capture {
+            unit["payments"] = json!({"captures": [taken.to_json(self, url)]});
+            if !taken.refunds.is_empty() {
+                let refunds = taken.refunds.iter().map(|refund| refund.to_json(self, taken, url)).collect();
+                unit["payments"]["refunds"] = Value::Array(refunds);
+            }
+        }
+        json!({
+            "id": self.id, "intent": "CAPTURE", "status": self.status, "purchase_units": [unit],
+            "create_time": seconds(self.created), "update_time": seconds(self.updated), "links": self.links(url),
+        })
+    }
+}
+
+impl Taken {
+    fn new(now: Timestamp) -> Self {
+        Self { id: new_id("", 17).to_uppercase(), at: now, refunds: Vec::new() }
+    }
+
+    fn given_back(&self) -> i64 {
+        self.refunds.iter().map(|refund| refund.amount).sum()
+    }
+
+    fn to_json(&self, of: &Order, url: &str) -> Value {
+        let status = match self.given_back() {
+            0 => "COMPLETED",
+            all if all == of.amount.minor => "REFUNDED",
+            _ => "PARTIALLY_REFUNDED",
+        };
+        let own = format!("{url}/paypal/v2/payments/captures/{}", self.id);
+        let mut shown = json!({
+            "id": self.id, "status": status, "amount": of.amount.to_json(), "final_capture": true,
+            "supplementary_data": {"related_ids": {"order_id": of.id}},
+            "create_time": seconds(self.at), "update_time": seconds(of.updated),
+            "links": [
+                {"href": own, "rel": "self", "method": "GET"},
+                {"href": format!("{own}/refund"), "rel": "refund", "method": "POST"},
+                {"href": format!("{url}/paypal/v2/checkout/orders/{}", of.id), "rel": "up", "method": "GET"},
+            ],
+        });
+        for (name, value) in [("custom_id", &of.custom_id), ("invoice_id", &of.invoice_id)] {
+            if let Some(value) = value {
+                shown[name] = value.as_str().into();
+            }
+        }
+        shown
+    }
+}
+
+impl GivenBack {
+    fn to_json(&self, of: &Order, taken: &Taken, url: &str) -> Value {
+        let amount = Sum { minor: self.amount, currency: of.amount.currency.clone() };
+        let mut shown = json!({
+            "id": self.id, "status": "COMPLETED", "amount": amount.to_json(),
+            "create_time": seconds(self.at), "update_time": seconds(self.at),
+            "links": [
+                {"href": format!("{url}/paypal/v2/payments/refunds/{}", self.id), "rel": "self", "method": "GET"},
+                {"href": format!("{url}/paypal/v2/payments/captures/{}", taken.id), "rel": "up", "method": "GET"},
+            ],
+        });
+        let told = [("custom_id", &self.custom_id), ("invoice_id", &self.invoice_id), ("note_to_payer", &self.note)];
+        for (name, value) in told {
+            if let Some(value) = value {
+                shown[name] = value.as_str().into();
+            }
+        }
+        shown
+    }
+}
+
+/// An amount as PayPal writes it: `{"currency_code": "USD", "value": "12.00"}`.
+#[derive(Clone)]
+struct Sum {
+    minor: i64,
+    currency: String,
+}
+
+impl Sum {
+    fn read(amount: &Value) -> Result<Self, Answer> {
+        let (Some(code), Some(value)) = (amount["currency_code"].as_str(), amount["value"].as_str()) else {
+            let what = "amount: a required field is missing.";
+            return Err(problem(400, "INVALID_REQUEST", "MISSING_REQUIRED_PARAMETER", what));
+        };
+        let Some(currency) = code.parse::<Currency>().ok().filter(|_| CURRENCIES.contains(&code)) else {
+            return Err(unprocessable("CURRENCY_NOT_SUPPORTED", "Currency code is not currently supported."));
+        };
+        if value.contains('.') && has_no_decimals(code) {
+            return Err(unprocessable("DECIMALS_NOT_SUPPORTED", "Currency does not support decimals."));
+        }
+        match currency.parse(&Amount::new(value)) {
+            Ok(Money(minor)) if minor > 0 => Ok(Self { minor, currency: code.to_owned() }),
+            Ok(_) => Err(unprocessable("CANNOT_BE_ZERO_OR_NEGATIVE", "Must be greater than zero.")),
+            Err(_) => Err(unprocessable("INVALID_CURRENCY_VALUE", "The value of a field is not a valid amount.")),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"currency_code": self.currency, "value": self.in_words()})
+    }
+
+    fn in_words(&self) -> String {
+        let words = in_words(self.minor, &self.currency);
+        match words.split_once('.') {
+            Some((whole, _)) if has_no_decimals(&self.currency) => whole.to_owned(),
+            _ => words,
+        }
+    }
+}
+
+/// PayPal's own list, which is not ISO 4217's.
+fn has_no_decimals(currency: &str) -> bool {
+    matches!(currency, "HUF" | "JPY" | "TWD")
+}
+
+/// An amount for people: `12.00`.
+pub(super) fn in_words(minor: i64, currency: &str) -> String {
+    let known = currency.parse::<Currency>();
+    known.map_or_else(|_| minor.to_string(), |currency| currency.format(Money(minor)).to_string())
+}
+
+/// A token says when it ends, and is signed, so that none has to be remembered.
+fn give_token(call: &Call, now: Timestamp) -> Answer {
+    if call.param("grant_type") != Some("client_credentials") {
+        return oauth_error(400, "unsupported_grant_type", "unsupported grant_type");
+    }
+    let ends = (now + TOKEN_LIFE).unix_seconds();
+    let body = json!({
+        "scope": "https://uri.paypal.com/services/payments/payment", "token_type": "Bearer", "app_id": "APP-SIMULATOR",
+        "access_token": token(ends), "expires_in": TOKEN_LIFE.as_secs(), "nonce": now.to_string(),
+    });
+    Answer::json(200, &body)
+}
+
+fn token(ends: i64) -> String {
+    format!("A21AA{ends}-{}", hmac_hex(credentials::PAYPAL_CLIENT_SECRET, &ends.to_string()))
+}
+
+fn is_token(given: &str, now: Timestamp) -> bool {
+    let ends = given.strip_prefix("A21AA").and_then(|rest| rest.split_once('-')?.0.parse::<i64>().ok());
+    ends.is_some_and(|ends| ends > now.unix_seconds() && token(ends) == given)
+}
+
+fn event(kind: &str, resource_type: &str, resource: &Value, now: Timestamp) -> Event {
+    let id = format!("WH-{}", new_id("", 17).to_uppercase());
+    let body = json!({
+        "id": id, "event_version": "1.0", "create_time": seconds(now), "resource_type": resource_type,
+        "resource_version": "2.0", "event_type": kind, "summary": kind, "resource": resource, "links": [],
+    });
+    Event { provider: Provider::Paypal, id, kind: kind.to_owned(), body: body.to_string() }
+}
+
+/// `2025-01-15T06:31:38Z`
+fn seconds(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.split_once('.').map_or_else(|| text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn problem(status: u16, name: &str, issue: &str, description: &str) -> Answer {
+    let body = json!({
+        "name": name, "message": description, "debug_id": new_id("", 13),
+        "details": [{"issue": issue, "description": description}], "links": [],
+    });
+    Answer::json(status, &body)
+}
+
+fn unprocessable(issue: &str, description: &str) -> Answer {
+    problem(422, "UNPROCESSABLE_ENTITY", issue, description)
+}
+
+fn missing() -> Answer {
+    let what = "Specified resource ID does not exist. Please check the resource ID and try again.";
+    problem(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID", what)
+}
+
+fn oauth_error(status: u16, error: &str, description: &str) -> Answer {
+    Answer::json(status, &json!({"error": error, "error_description": description}))
+}
