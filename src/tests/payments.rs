@@ -184,11 +184,17 @@ on_both_engines! {
 
     async fn a_provider_without_keys_is_not_offered(shop: TestShop) {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
-        let paypal = json!({"order": order.id, "provider": "paypal"});
-        ada.post("/api/payments").json(&paypal).await.is(422).with_code("provider_not_configured");
-
-        let without = shop.opens_again(|settings| settings.stripe = None).await;
-        ada.of(&without).wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
+        let without = shop
+            .opens_again(|settings| (settings.stripe, settings.paypal, settings.razorpay) = (None, None, None))
+            .await;
+        let ada = ada.of(&without);
+        ada.wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
+        for provider in ["stripe", "paypal", "razorpay"] {
+            let payment = json!({"order": order.id, "provider": provider});
+            ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
+            let event = without.visitor().post(&format!("/api/payments/webhooks/{provider}")).json(&json!({}));
+            event.await.is(422).with_code("provider_not_configured");
+        }
         shop.runs_its_jobs().await;
     }
 
