@@ -34,5 +34,6 @@ mod reviews;
 mod schema;
 mod seeds;
 mod simulator;
+mod soak;
 mod users;
 mod wishlists;
