@@ -240,6 +240,28 @@ impl Simulator {
         self.buyer(transaction, &Deed::BeDeclined)
     }
 
+    /// The buyer pays, but the bank takes its time: until [`bank_clears`](Self::bank_clears) or
+    /// [`bank_bounces`](Self::bank_bounces) it is `processing` at Stripe, a `PENDING` capture at PayPal (once the shop
+    /// captures) and `authorized` at Razorpay.
+    ///
+    /// # Errors
+    /// When it cannot be paid, and why.
+    pub fn buyer_pays_later(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::PayLater)
+    }
+
+    /// # Errors
+    /// When it waits for no bank.
+    pub fn bank_clears(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::Clear)
+    }
+
+    /// # Errors
+    /// When it waits for no bank.
+    pub fn bank_bounces(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::Bounce)
+    }
+
     /// The buyer goes away without paying; no provider tells anybody.
     ///
     /// # Errors
