@@ -5,9 +5,9 @@
 //! keeps state, keeps each provider's promises about repeated calls, signs webhooks as each signs them, and fails on
 //! purpose at the moments that matter: before the money moved, and after it moved but before the shop heard of it.
 //!
-//! Each provider is one file: [`stripe`], [`paypal`], [`razorpay`]. Around them stand what they share: the [`server`], the
-//! [`idempotency`] keys, the [`faults`], the [`webhooks`] with their [`courier`], the [`ledger`] of what was really taken,
-//! and the buyer's [`pages`].
+//! Each provider is one file: `stripe`, `paypal`, `razorpay`. Around them stand what they share: the `server`, the keys of
+//! `idempotency`, the `faults`, the `webhooks` with their `courier`, the `ledger` of what was really taken, and the buyer's
+//! `pages`.
 
 mod call;
 mod cards;
