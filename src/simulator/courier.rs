@@ -163,13 +163,20 @@ impl Courier {
             sleep(pause).await;
             pause *= 2;
         }
+        tracing::warn!(
+            provider = event.provider.name(),
+            kind = event.kind,
+            "the shop never took a webhook; it is not sent any more"
+        );
         self.0.given_up.fetch_add(1, SeqCst);
     }
 
     async fn try_once(&self, webhook: &Webhook) -> bool {
         let Some(to) = &self.0.to else { return false };
         let Ok(_seat) = self.0.seats.acquire().await else { return false };
-        let accepted = self.post(webhook, to).await.is_ok_and(|status| (200..300).contains(&status));
+        let status = self.post(webhook, to).await.ok();
+        let accepted = status.is_some_and(|status| (200..300).contains(&status));
+        tracing::debug!(provider = webhook.provider.name(), kind = webhook.kind, status, "a webhook");
         let counter = if accepted { &self.0.accepted } else { &self.0.refused };
         counter.fetch_add(1, SeqCst);
         accepted

@@ -5,9 +5,9 @@
 //! keeps state, keeps each provider's promises about repeated calls, signs webhooks as each signs them, and fails on
 //! purpose at the moments that matter: before the money moved, and after it moved but before the shop heard of it.
 //!
-//! Each provider is one file: [`stripe`], [`paypal`], [`razorpay`]. Around them stand what they share: the [`server`], the
-//! [`idempotency`] keys, the [`faults`], the [`webhooks`] with their [`courier`], the [`ledger`] of what was really taken,
-//! and the buyer's [`pages`].
+//! Each provider is one file: `stripe`, `paypal`, `razorpay`. Around them stand what they share: the `server`, the keys of
+//! `idempotency`, the `faults`, the `webhooks` with their `courier`, the `ledger` of what was really taken, and the buyer's
+//! `pages`.
 
 mod call;
 mod cards;
@@ -238,6 +238,28 @@ impl Simulator {
     /// When it cannot be paid at all, and why.
     pub fn buyer_is_declined(&self, transaction: &str) -> anyhow::Result<()> {
         self.buyer(transaction, &Deed::BeDeclined)
+    }
+
+    /// The buyer pays, but the bank takes its time: until [`bank_clears`](Self::bank_clears) or
+    /// [`bank_bounces`](Self::bank_bounces) it is `processing` at Stripe, a `PENDING` capture at PayPal (once the shop
+    /// captures) and `authorized` at Razorpay.
+    ///
+    /// # Errors
+    /// When it cannot be paid, and why.
+    pub fn buyer_pays_later(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::PayLater)
+    }
+
+    /// # Errors
+    /// When it waits for no bank.
+    pub fn bank_clears(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::Clear)
+    }
+
+    /// # Errors
+    /// When it waits for no bank.
+    pub fn bank_bounces(&self, transaction: &str) -> anyhow::Result<()> {
+        self.buyer(transaction, &Deed::Bounce)
     }
 
     /// The buyer goes away without paying; no provider tells anybody.

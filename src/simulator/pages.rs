@@ -23,6 +23,9 @@ pub(super) async fn answer(inside: &Inside, call: &Call) -> Answer {
             let card = call.param("card").filter(|card| !card.is_empty()).map(str::to_owned);
             let deed = match deed {
                 "pay" => Deed::Pay { card },
+                "later" => Deed::PayLater,
+                "clear" => Deed::Clear,
+                "bounce" => Deed::Bounce,
                 "decline" => Deed::BeDeclined,
                 "cancel" => Deed::Cancel,
                 _ => return missing(),

@@ -23,8 +23,8 @@ use crate::{
     money::{Amount, Currency, Money},
 };
 
-/// The shortest that PayPal promises for any of these calls is six hours, for orders.
 const KEY_LIFE: Duration = Duration::from_hours(6);
+const REFUND_KEY_LIFE: Duration = Duration::from_hours(45 * 24);
 const TOKEN_LIFE: Duration = Duration::from_hours(9);
 const CURRENCIES: [&str; 24] = [
     "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "MYR", "NOK",
@@ -35,6 +35,7 @@ pub(super) struct Account {
     /// Each also by the names of its capture and refunds.
     orders: Shelf<Order>,
     keys: Keys,
+    keys_of_refunds: Keys,
 }
 
 #[derive(Clone)]
@@ -51,15 +52,30 @@ struct Order {
     by_source: bool,
     created: Timestamp,
     updated: Timestamp,
-    /// The buyer approved with a wallet whose bank says no.
-    will_be_declined: bool,
+    bank: Bank,
     capture: Option<Taken>,
 }
 
-/// Money that was captured.
+/// What the bank of the wallet that the buyer approved with says to a capture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bank {
+    Pays,
+    Declines,
+    TakesItsTime,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Pending,
+    Completed,
+    Denied,
+}
+
+/// Money that was captured, or is to be.
 #[derive(Clone)]
 struct Taken {
     id: String,
+    stands: Stands,
     at: Timestamp,
     refunds: Vec<GivenBack>,
 }
@@ -82,8 +98,8 @@ impl Api for Account {
         Some(format!("{} {id}", call.path))
     }
 
-    fn keys(&mut self) -> &mut Keys {
-        &mut self.keys
+    fn keys(&mut self, key: &str) -> &mut Keys {
+        if key.starts_with("/v2/payments/") { &mut self.keys_of_refunds } else { &mut self.keys }
     }
 
     fn keeps(&self, answer: &Answer) -> bool {
@@ -175,11 +191,19 @@ impl Api for Account {
         if matches!(deed, Deed::Cancel) {
             return Ok(Back { url: order.cancel_url.clone(), told: vec![("token", id.to_owned())] });
         }
+        if matches!(deed, Deed::Clear | Deed::Bounce) {
+            return order.bank_says(matches!(deed, Deed::Clear), world).map(|()| Back::default());
+        }
         if order.status == "COMPLETED" {
-            return Err(format!("{id} is paid already"));
+            return Err(format!("{id} is captured already"));
         }
         order.status = "APPROVED";
-        order.will_be_declined = matches!(deed, Deed::BeDeclined) || world.declines;
+        order.bank = match deed {
+            _ if world.declines => Bank::Declines,
+            Deed::BeDeclined => Bank::Declines,
+            Deed::PayLater => Bank::TakesItsTime,
+            _ => Bank::Pays,
+        };
         order.updated = world.now();
         let approved = event("CHECKOUT.ORDER.APPROVED", "checkout-order", &order.to_json(&world.url), world.now());
         world.tell(approved);
@@ -198,7 +222,7 @@ impl Api for Account {
 
     fn event(&self, kind: &str, id: &str, world: &World) -> Event {
         let order = self.orders.find(id).cloned().unwrap_or_else(|| Order::made_up(id, world.now()));
-        let taken = order.capture.clone().unwrap_or_else(|| Taken::new(world.now()));
+        let taken = order.capture.clone().unwrap_or_else(|| Taken::new(Stands::Completed, world.now()));
         let (resource_type, resource) = match kind {
             "PAYMENT.CAPTURE.REFUNDED" => {
                 let last = taken.refunds.last().map(|refund| refund.to_json(&order, &taken, &world.url));
@@ -213,7 +237,7 @@ impl Api for Account {
 
 impl Account {
     pub fn new() -> Self {
-        Self { orders: Shelf::new(), keys: Keys::living(KEY_LIFE) }
+        Self { orders: Shelf::new(), keys: Keys::living(KEY_LIFE), keys_of_refunds: Keys::living(REFUND_KEY_LIFE) }
     }
 
     fn create(&mut self, body: &Value, in_full: bool, world: &mut World) -> Answer {
@@ -243,7 +267,7 @@ impl Account {
             by_source: source.is_some(),
             created: now,
             updated: now,
-            will_be_declined: false,
+            bank: Bank::Pays,
             capture: None,
         };
         let answer = if in_full { order.to_json(&world.url) } else { order.in_brief(&world.url) };
@@ -257,20 +281,18 @@ impl Account {
         let Some(order) = self.orders.find_mut(id).filter(|order| order.id == id) else { return missing() };
         match order.status {
             "COMPLETED" => return unprocessable("ORDER_ALREADY_CAPTURED", "Order already captured."),
-            "APPROVED" if order.will_be_declined || world.declines => {
+            "APPROVED" if order.bank == Bank::Declines || world.declines => {
                 let what = "The instrument presented was either declined by the processor or bank.";
                 return unprocessable("INSTRUMENT_DECLINED", what);
             }
             "APPROVED" => {}
             _ => return unprocessable("ORDER_NOT_APPROVED", "Payer has not yet approved the Order for payment."),
         }
-        let taken = Taken::new(world.now());
-        order.status = "COMPLETED";
-        order.updated = taken.at;
-        world.ledger.took(order.as_capture(&taken));
-        world.tell(event("PAYMENT.CAPTURE.COMPLETED", "capture", &taken.to_json(order, &world.url), taken.at));
+        let stands = if order.bank == Bank::TakesItsTime { Stands::Pending } else { Stands::Completed };
+        let taken = Taken::new(stands, world.now());
         let name = taken.id.clone();
-        order.capture = Some(taken);
+        order.status = "COMPLETED";
+        order.takes(taken, world);
         let answer = order.to_json(&world.url);
         self.orders.also_called(id, &name);
         Answer::json(201, &answer)
@@ -279,6 +301,11 @@ impl Account {
     fn refund(&mut self, id: &str, body: &Value, in_full: bool, world: &mut World) -> Answer {
         let Some(order) = self.orders.find_mut(id) else { return missing() };
         let Some(taken) = order.capture.as_ref().filter(|taken| taken.id == id) else { return missing() };
+        match taken.stands {
+            Stands::Pending => return unprocessable("PENDING_CAPTURE", "The capture is pending."),
+            Stands::Denied => return unprocessable("CAPTURE_DECLINED", "The capture was declined."),
+            Stands::Completed => {}
+        }
         let rest = order.amount.minor - taken.given_back();
         if rest == 0 {
             return unprocessable("CAPTURE_FULLY_REFUNDED", "The capture has already been fully refunded.");
@@ -348,9 +375,39 @@ impl Order {
             by_source: false,
             created: now,
             updated: now,
-            will_be_declined: false,
+            bank: Bank::Pays,
             capture: None,
         }
+    }
+
+    /// Keeps a capture as it now stands, and tells of it.
+    fn takes(&mut self, taken: Taken, world: &mut World) {
+        self.updated = world.now();
+        let kind = match taken.stands {
+            Stands::Pending => "PAYMENT.CAPTURE.PENDING",
+            Stands::Completed => "PAYMENT.CAPTURE.COMPLETED",
+            Stands::Denied => "PAYMENT.CAPTURE.DENIED",
+        };
+        if taken.stands == Stands::Completed {
+            world.ledger.took(self.as_capture(&taken));
+        }
+        world.tell(event(kind, "capture", &taken.to_json(self, &world.url), world.now()));
+        self.capture = Some(taken);
+    }
+
+    fn bank_says(&mut self, yes: bool, world: &mut World) -> Result<(), String> {
+        match self.capture.take_if(|taken| taken.stands == Stands::Pending) {
+            None => Err(format!("{} waits for no bank", self.id)),
+            Some(taken) => {
+                let stands = if yes { Stands::Completed } else { Stands::Denied };
+                self.takes(Taken { stands, ..taken }, world);
+                Ok(())
+            }
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        self.capture.as_ref().is_some_and(|taken| taken.stands == Stands::Pending)
     }
 
     fn as_capture(&self, taken: &Taken) -> Capture {
@@ -373,6 +430,7 @@ impl Order {
             currency: self.amount.currency.clone(),
             status: self.status.to_owned(),
             is_open: self.status != "COMPLETED",
+            is_pending: self.is_pending(),
             by_card: false,
         }
     }
@@ -414,8 +472,8 @@ impl Order {
 }
 
 impl Taken {
-    fn new(now: Timestamp) -> Self {
-        Self { id: new_id("", 17).to_uppercase(), at: now, refunds: Vec::new() }
+    fn new(stands: Stands, now: Timestamp) -> Self {
+        Self { id: new_id("", 17).to_uppercase(), stands, at: now, refunds: Vec::new() }
     }
 
     fn given_back(&self) -> i64 {
@@ -423,10 +481,12 @@ impl Taken {
     }
 
     fn to_json(&self, of: &Order, url: &str) -> Value {
-        let status = match self.given_back() {
-            0 => "COMPLETED",
-            all if all == of.amount.minor => "REFUNDED",
-            _ => "PARTIALLY_REFUNDED",
+        let status = match (self.stands, self.given_back()) {
+            (Stands::Pending, _) => "PENDING",
+            (Stands::Denied, _) => "DECLINED",
+            (Stands::Completed, 0) => "COMPLETED",
+            (Stands::Completed, all) if all == of.amount.minor => "REFUNDED",
+            (Stands::Completed, _) => "PARTIALLY_REFUNDED",
         };
         let own = format!("{url}/paypal/v2/payments/captures/{}", self.id);
         let mut shown = json!({

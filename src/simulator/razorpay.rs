@@ -41,11 +41,19 @@ struct Order {
     payments: Vec<Payment>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// The bank keeps the money ready.
+    Authorized,
+    Captured,
+    Failed,
+}
+
 /// One try of the buyer's.
 #[derive(Clone)]
 struct Payment {
     id: String,
-    captured: bool,
+    stands: Stands,
     created: i64,
     refunds: Vec<Value>,
 }
@@ -56,7 +64,7 @@ impl Api for Account {
         refunds.then(|| call.header("x-refund-idempotency")).flatten().map(str::to_owned)
     }
 
-    fn keys(&mut self) -> &mut Keys {
+    fn keys(&mut self, _: &str) -> &mut Keys {
         &mut self.keys
     }
 
@@ -125,20 +133,28 @@ impl Api for Account {
         if order.is_paid() {
             return Err(format!("{id} is paid already"));
         }
-        let captured = matches!(deed, Deed::Pay { .. }) && !world.declines;
         let now = world.now();
-        let payment = Payment { id: new_id("pay_", 14), captured, created: now.unix_seconds(), refunds: Vec::new() };
+        let mut payment = order.payment_for(deed, now)?;
+        let (stands, kinds): (_, &[&str]) = match deed {
+            _ if world.declines => (Stands::Failed, &["payment.failed"]),
+            Deed::Pay { .. } => (Stands::Captured, &["payment.authorized", "payment.captured", "order.paid"]),
+            Deed::PayLater => (Stands::Authorized, &["payment.authorized"]),
+            Deed::Clear => (Stands::Captured, &["payment.captured", "order.paid"]),
+            _ => (Stands::Failed, &["payment.failed"]),
+        };
+        payment.stands = stands;
         let name = payment.id.clone();
-        if captured {
+        if stands == Stands::Captured {
             world.ledger.took(order.as_capture(&payment, now));
         }
         order.payments.push(payment);
-        let kinds: &[&str] =
-            if captured { &["payment.authorized", "payment.captured", "order.paid"] } else { &["payment.failed"] };
         for kind in kinds {
             world.tell(event(kind, order, now));
         }
-        let told = if captured { handover(id, &name) } else { vec![("error", "payment_failed".to_owned())] };
+        let told = match stands {
+            Stands::Failed => vec![("error", "payment_failed".to_owned())],
+            _ => handover(id, &name),
+        };
         self.orders.also_called(id, &name);
         Ok(Back { url: None, told })
     }
@@ -155,8 +171,8 @@ impl Api for Account {
     fn event(&self, kind: &str, id: &str, world: &World) -> Event {
         let mut order = self.orders.find(id).cloned().unwrap_or_else(|| Order::made_up(id, world.now()));
         if order.payments.is_empty() {
-            let (id, created) = (new_id("pay_", 14), world.now().unix_seconds());
-            order.payments.push(Payment { id, captured: kind != "payment.failed", created, refunds: Vec::new() });
+            let stands = if kind == "payment.failed" { Stands::Failed } else { Stands::Captured };
+            order.payments.push(Payment::new(stands, world.now()));
         }
         event(kind, &order, world.now())
     }
@@ -220,7 +236,7 @@ impl Account {
         let Some(order) = self.orders.find_mut(id) else { return missing() };
         let Some(place) = order.payments.iter().position(|payment| payment.id == id) else { return missing() };
         let payment = &order.payments[place];
-        if !payment.captured {
+        if payment.stands != Stands::Captured {
             return bad("The payment status should be captured for action to be taken");
         }
         let rest = order.amount - payment.refunded();
@@ -281,7 +297,25 @@ impl Order {
     }
 
     fn is_paid(&self) -> bool {
-        self.payments.iter().any(|payment| payment.captured)
+        self.payments.iter().any(|payment| payment.stands == Stands::Captured)
+    }
+
+    fn is_pending(&self) -> bool {
+        self.payments.last().is_some_and(|payment| payment.stands == Stands::Authorized)
+    }
+
+    /// The payment that waits for the bank when the bank speaks, else a new one.
+    fn payment_for(&mut self, deed: &Deed, now: Timestamp) -> Result<Payment, String> {
+        let pending = self.payments.pop_if(|payment| payment.stands == Stands::Authorized);
+        match (deed, pending) {
+            (Deed::Clear | Deed::Bounce, Some(payment)) => Ok(payment),
+            (Deed::Clear | Deed::Bounce, None) => Err(format!("{} waits for no bank", self.id)),
+            (_, None) => Ok(Payment::new(Stands::Failed, now)),
+            (_, Some(payment)) => {
+                self.payments.push(payment);
+                Err(format!("{} waits for the bank", self.id))
+            }
+        }
     }
 
     fn as_capture(&self, payment: &Payment, now: Timestamp) -> Capture {
@@ -314,7 +348,8 @@ impl Order {
             amount: super::paypal::in_words(self.amount, &self.currency),
             currency: self.currency.clone(),
             status: self.status().to_owned(),
-            is_open: !self.is_paid(),
+            is_open: !self.is_paid() && !self.is_pending(),
+            is_pending: self.is_pending(),
             by_card: false,
         }
     }
@@ -330,23 +365,28 @@ impl Order {
 }
 
 impl Payment {
+    fn new(stands: Stands, now: Timestamp) -> Self {
+        Self { id: new_id("pay_", 14), stands, created: now.unix_seconds(), refunds: Vec::new() }
+    }
+
     fn refunded(&self) -> i64 {
         self.refunds.iter().filter_map(|refund| refund["amount"].as_i64()).sum()
     }
 
     fn to_json(&self, of: &Order) -> Value {
         let refunded = self.refunded();
-        let (status, refund_status) = match (self.captured, refunded) {
-            (false, _) => ("failed", Value::Null),
-            (true, 0) => ("captured", Value::Null),
-            (true, all) if all == of.amount => ("refunded", "full".into()),
-            (true, _) => ("captured", "partial".into()),
+        let (status, refund_status) = match (self.stands, refunded) {
+            (Stands::Failed, _) => ("failed", Value::Null),
+            (Stands::Authorized, _) => ("authorized", Value::Null),
+            (Stands::Captured, 0) => ("captured", Value::Null),
+            (Stands::Captured, all) if all == of.amount => ("refunded", "full".into()),
+            (Stands::Captured, _) => ("captured", "partial".into()),
         };
-        let failure = |text: &str| if self.captured { Value::Null } else { text.into() };
+        let failure = |text: &str| if self.stands == Stands::Failed { text.into() } else { Value::Null };
         json!({
             "id": self.id, "entity": "payment", "amount": of.amount, "currency": of.currency, "status": status,
             "order_id": of.id, "invoice_id": null, "international": false, "method": "card",
-            "amount_refunded": refunded, "refund_status": refund_status, "captured": self.captured,
+            "amount_refunded": refunded, "refund_status": refund_status, "captured": self.stands == Stands::Captured,
             "description": null, "card_id": null, "bank": null, "wallet": null, "vpa": null,
             "email": "buyer@example.com", "contact": "+919999999999", "notes": [], "fee": 0, "tax": 0,
             "error_code": failure("BAD_REQUEST_ERROR"),

@@ -77,7 +77,10 @@ async fn answer(inside: Arc<Inside>, request: Request) -> Option<Answer> {
     if call.method == Method::OPTIONS {
         return Some(open_to_browsers(Answer::json(200, &serde_json::Value::Null)));
     }
-    provide(&inside, provider, &call).await.map(open_to_browsers)
+    let answer = provide(&inside, provider, &call).await;
+    let status = answer.as_ref().map(|answer| answer.status);
+    tracing::debug!(provider = provider.name(), method = %call.method, path = call.path, status, "a call");
+    answer.map(open_to_browsers)
 }
 
 /// A provider's answer, with the fault it meets.

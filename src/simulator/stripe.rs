@@ -52,7 +52,7 @@ impl Api for Account {
         (call.method == Method::POST).then(|| call.header("idempotency-key")).flatten().map(str::to_owned)
     }
 
-    fn keys(&mut self) -> &mut Keys {
+    fn keys(&mut self, _: &str) -> &mut Keys {
         &mut self.keys
     }
 
@@ -135,10 +135,25 @@ impl Api for Account {
 
     fn buyer(&mut self, id: &str, deed: &Deed, world: &mut World) -> Result<Back, String> {
         let intent = self.intents.find_mut(id).ok_or_else(|| format!("there is no payment intent {id}"))?;
+        match deed {
+            Deed::Clear | Deed::Bounce if intent.status != "processing" => {
+                return Err(format!("{id} is {}, and waits for no bank", intent.status));
+            }
+            Deed::Clear => {
+                intent.take_the_money(world);
+                return Ok(Back::default());
+            }
+            Deed::Bounce => {
+                intent.decline("card_declined", "generic_decline", world);
+                return Ok(Back::default());
+            }
+            _ => {}
+        }
         let card = match deed {
+            Deed::PayLater => "pm_card_processing",
             Deed::Pay { card } => card.as_deref().unwrap_or("pm_card_visa"),
             Deed::BeDeclined => "pm_card_chargeDeclined",
-            Deed::Cancel => return Ok(intent.back_to_the_shop("failed")),
+            _ => return Ok(intent.back_to_the_shop("failed")),
         };
         if intent.is_over() || intent.status == "processing" {
             return Err(format!("{id} is {}", intent.status));
@@ -436,6 +451,7 @@ impl Intent {
             currency: self.currency.to_uppercase(),
             status: self.status.to_owned(),
             is_open: !self.is_over() && self.status != "processing",
+            is_pending: self.status == "processing",
             by_card: true,
         }
     }

@@ -19,7 +19,8 @@ use crate::clock::{Clock, Timestamp};
 pub(super) trait Api {
     /// The header with the key of a repeated call, if this call may have one.
     fn key_of(&self, call: &Call) -> Option<String>;
-    fn keys(&mut self) -> &mut Keys;
+    /// Where this key is kept.
+    fn keys(&mut self, key: &str) -> &mut Keys;
     /// Whether a later call with the same key gets this answer, too.
     fn keeps(&self, answer: &Answer) -> bool;
     /// A key whose first answer is there.
@@ -44,7 +45,13 @@ pub(super) trait Api {
 }
 
 pub(super) enum Deed {
-    Pay { card: Option<String> },
+    Pay {
+        card: Option<String>,
+    },
+    /// The bank takes its time, until it clears or bounces.
+    PayLater,
+    Clear,
+    Bounce,
     BeDeclined,
     Cancel,
 }
@@ -66,6 +73,8 @@ pub(super) struct Bill {
     pub currency: String,
     pub status: String,
     pub is_open: bool,
+    /// Whether a bank still has to say yes or no.
+    pub is_pending: bool,
     /// Whether one of the test cards can be chosen.
     pub by_card: bool,
 }
@@ -177,7 +186,7 @@ impl State {
         let (api, world) = self.acting(provider);
         let key = api.key_of(call);
         if let Some(key) = &key {
-            let before = match api.keys().claim(key, call.fingerprint(), now) {
+            let before = match api.keys(key).claim(key, call.fingerprint(), now) {
                 Claim::New => None,
                 Claim::Running => Some(api.key_is_in_use()),
                 Claim::Settled { answer, same } => Some(api.repeats(answer, same)),
@@ -205,9 +214,9 @@ impl State {
         let (api, _) = self.acting(provider);
         let keeps = api.keeps(answer);
         if keeps {
-            api.keys().keep(key, answer);
+            api.keys(key).keep(key, answer);
         } else {
-            api.keys().free(key);
+            api.keys(key).free(key);
         }
     }
 

@@ -513,6 +513,37 @@ fn razorpay_tells_of_a_payment_in_three_signed_webhooks() {
 }
 
 #[test]
+fn a_bank_that_takes_its_time_says_yes_or_no_in_the_end() {
+    run(async {
+        for (clears, intent_is, capture_is, payment_is) in
+            [(true, "succeeded", "COMPLETED", "captured"), (false, "requires_payment_method", "DECLINED", "failed")]
+        {
+            let desk = Desk::opens().await;
+            let sim = &desk.simulator;
+            let intent = desk.asks_a_buyer_at_stripe().await["id"].as_str().unwrap().to_owned();
+            let order = desk.orders_at_paypal().await;
+            let rupees = json!({"amount": 50_000, "currency": "INR"});
+            let third = done(desk.razorpay("orders", &rupees, None).await)["id"].as_str().unwrap().to_owned();
+            for transaction in [&intent, &order, &third] {
+                assert!(sim.bank_clears(transaction).is_err());
+                sim.buyer_pays_later(transaction).unwrap();
+            }
+            done(desk.paypal(&format!("/v2/checkout/orders/{order}/capture"), &json!({}), "c").await);
+            assert_eq!(sim.captures(), []);
+            for transaction in [&intent, &order, &third] {
+                if clears { sim.bank_clears(transaction) } else { sim.bank_bounces(transaction) }.unwrap();
+            }
+            assert_eq!(sim.captures().len(), if clears { 3 } else { 0 });
+            assert_eq!(desk.stripe_asks(&format!("payment_intents/{intent}")).await["status"], intent_is);
+            let shown = done(desk.paypal_asks(&format!("/v2/checkout/orders/{order}")).await);
+            assert_eq!(shown["purchase_units"][0]["payments"]["captures"][0]["status"], capture_is);
+            let payments = done(desk.razorpay_asks(&format!("orders/{third}/payments")).await);
+            assert_eq!((&payments["count"], &payments["items"][0]["status"]), (&json!(1), &json!(payment_is)));
+        }
+    });
+}
+
+#[test]
 fn whoever_has_other_keys_is_turned_away() {
     run(async {
         let desk = Desk::opens().await;

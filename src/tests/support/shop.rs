@@ -262,6 +262,13 @@ impl TestShop {
         self.receives(&self.simulator().webhook(event, intent)).await
     }
 
+    /// The providers tell, in order, what happened since they were last asked to.
+    pub async fn hears_from_the_providers(&self) {
+        for webhook in self.simulator().webhooks() {
+            self.receives(&webhook).await.is(200);
+        }
+    }
+
     /// A webhook comes in.
     pub async fn receives(&self, webhook: &Webhook) -> super::answer::Answer {
         let address = format!("/api/payments/webhooks/{}", webhook.provider.name());
