@@ -57,6 +57,11 @@ impl Call {
         self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"))
     }
 
+    /// The body as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The body as JSON; an empty one is an empty object.
     pub fn json(&self) -> Option<Value> {
         if self.body.is_empty() { Some(serde_json::json!({})) } else { serde_json::from_slice(&self.body).ok() }

@@ -179,7 +179,7 @@ impl Api for Account {
                 None => missing(),
             },
             ["POST", "v1", "notifications", "verify-webhook-signature"] => {
-                let status = if paypal_verifies(&body) { "SUCCESS" } else { "FAILURE" };
+                let status = if paypal_verifies(call.bytes()) { "SUCCESS" } else { "FAILURE" };
                 Answer::json(200, &json!({"verification_status": status}))
             }
             _ => problem(404, "RESOURCE_NOT_FOUND", "INVALID_URI", "The URI requested is invalid."),

@@ -45,7 +45,9 @@ macro_rules! crash_on_both_engines {
     };
 }
 
-fn survives<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Site) -> F) {
+pub(crate) use crash_on_both_engines;
+
+pub fn survives<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(Site) -> F) {
     run(async {
         let Some(site) = Site::open(engine).await else { return };
         let (db, folder) = (site.db.clone(), Arc::clone(&site.folder)); // they outlive the story

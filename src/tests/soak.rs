@@ -17,8 +17,12 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{
-    programs::{Program, Site, until},
+use crate::{
+    crashes::{crash_on_both_engines, survives},
+    support::{
+        Engine,
+        programs::{Program, Site, until},
+    },
 };
 
 /// How many buyers are in the shop at a time.
@@ -66,9 +70,11 @@ impl Temper {
     fn provider(self) -> &'static str {
         match self {
             Self::Card | Self::SecondCard => "stripe",
-            Self::Browser(name) | Self::Declined(name) | Self::Away(name) | Self::TooLate(name) | Self::Regrets(name) => {
-                name
-            }
+            Self::Browser(name)
+            | Self::Declined(name)
+            | Self::Away(name)
+            | Self::TooLate(name)
+            | Self::Regrets(name) => name,
         }
     }
 }
@@ -247,8 +253,13 @@ impl World {
 
     /// An admin gives money back: of each tenth captured payment a part, of the one after it all.
     async fn gives_some_back(&self) {
-        let captured: Vec<(uuid::Uuid,)> =
-            self.site.db.query("SELECT id FROM payments WHERE status = 'captured' ORDER BY id").fetch_all().await.unwrap();
+        let captured: Vec<(uuid::Uuid,)> = self
+            .site
+            .db
+            .query("SELECT id FROM payments WHERE status = 'captured' ORDER BY id")
+            .fetch_all()
+            .await
+            .unwrap();
         for (index, (payment,)) in captured.iter().enumerate() {
             let body = match index % 10 {
                 0 => json!({"amount": "1.25"}),
@@ -299,19 +310,31 @@ impl World {
             };
             let said = theirs.get(&id.to_string()).copied().unwrap_or_default();
             if ours != said {
-                wrong.push(format!("payment {id} is {status}: ours {ours:?}, theirs {said:?} (captures, taken, given back)"));
+                wrong.push(format!(
+                    "payment {id} is {status}: ours {ours:?}, theirs {said:?} (captures, taken, given back)"
+                ));
             }
             if said.1 > said.2 {
                 *kept_of.entry(*order).or_default() += 1;
                 if paid != "paid" || order_status == "cancelled" {
                     wrong.push(format!("order {order} is {order_status} and {paid}, and its money is kept"));
                 }
-            } else if paid == "paid" && !kept_of.contains_key(order) && rows.iter().filter(|row| row.1 == *order).count() == 1 {
+            } else if paid == "paid"
+                && !kept_of.contains_key(order)
+                && rows.iter().filter(|row| row.1 == *order).count() == 1
+            {
                 wrong.push(format!("order {order} is paid without money"));
             }
         }
-        wrong.extend(theirs.keys().filter(|id| !known.contains(*id)).map(|id| format!("money for the unknown payment {id:?}")));
-        wrong.extend(kept_of.iter().filter(|(_, kept)| **kept > 1).map(|(order, kept)| format!("order {order} is paid {kept} times")));
+        wrong.extend(
+            theirs.keys().filter(|id| !known.contains(*id)).map(|id| format!("money for the unknown payment {id:?}")),
+        );
+        wrong.extend(
+            kept_of
+                .iter()
+                .filter(|(_, kept)| **kept > 1)
+                .map(|(order, kept)| format!("order {order} is paid {kept} times")),
+        );
         let paid_orders = self.site.count("SELECT COUNT(*) FROM orders WHERE payment_status = 'paid'").await;
         if i64::try_from(kept_of.len()) != Ok(paid_orders) {
             wrong.push(format!("{paid_orders} orders are paid, money is kept of {}", kept_of.len()));
@@ -319,7 +342,11 @@ impl World {
         assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
         assert!(paid_orders > 0, "nobody paid");
         let ledger = self.simulator.ledger();
-        println!("{} captures, {} refunds, {paid_orders} paid orders: the books agree", ledger.captures.len(), ledger.refunds.len());
+        println!(
+            "{} captures, {} refunds, {paid_orders} paid orders: the books agree",
+            ledger.captures.len(),
+            ledger.refunds.len()
+        );
     }
 }
 
