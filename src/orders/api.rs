@@ -21,7 +21,7 @@ use crate::{
     db::Tx,
     http::{
         body::Body,
-        idempotency::Once,
+        idempotency::{Once, Stored},
         limits::Limit,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
@@ -141,19 +141,22 @@ impl OrdersApi {
     ) -> ApiResult<Created<OrderView>> {
         let once = Once::of(request, body.bytes(), by.id)?;
         let input = body.check()?;
-        shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await?;
-        let mut tx = shop.db.write().await?;
-        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-            return Ok(stored.replay("/api/orders"));
+        let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
+            Ok(place) => place,
+            // Who lost the answer to the last order they may place gets it all the same.
+            Err(refused) => {
+                let stored = once.given_before(&mut shop.db.read().await?).await?;
+                return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
+            }
+        };
+        match place_once(&shop, by.id, &once, input).await {
+            Ok(Placed::Before(stored)) => {
+                shop.limits.give_back(place).await;
+                Ok(stored.replay("/api/orders"))
+            }
+            Ok(Placed::Now(answer)) => Ok(answer),
+            Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
         }
-        let checkout = input.checkout(&mut tx, &shop).await?;
-        let order = super::place(&mut tx, &shop, by.id, checkout).await?;
-        let placed = view::order(&mut tx, order).await?;
-        let answer = json_bytes(&placed);
-        once.keep(&mut tx, &answer).await?;
-        tx.commit().await?;
-        forget(&shop, placed.items.iter().map(|line| line.product)).await;
-        Ok(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id)))
     }
 
     /// Lists one's own orders, newest first; admins see everybody's.
@@ -327,6 +330,28 @@ impl OrdersApi {
         }
         Ok(Reply::json(&shown))
     }
+}
+
+/// What came of a request for an order.
+enum Placed {
+    Now(Created<OrderView>),
+    /// By an earlier request with the same key.
+    Before(Stored),
+}
+
+async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInput) -> ApiResult<Placed> {
+    let mut tx = shop.db.write().await?;
+    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+        return Ok(Placed::Before(stored));
+    }
+    let checkout = input.checkout(&mut tx, shop).await?;
+    let order = super::place(&mut tx, shop, buyer, checkout).await?;
+    let placed = view::order(&mut tx, order).await?;
+    let answer = json_bytes(&placed);
+    once.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    forget(shop, placed.items.iter().map(|line| line.product)).await;
+    Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
 }
 
 /// Somebody else's order is as unknown as one that does not exist.
