@@ -127,14 +127,15 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
         .await
 }
 
-/// The unpaid orders whose time is over, a hundred at most.
-pub async fn expired(db: &Db, now: Timestamp) -> Result<Vec<OrderId>> {
+/// The unpaid orders whose time is over, a hundred at most, without so many of the oldest.
+pub async fn expired(db: &Db, now: Timestamp, without: i64) -> Result<Vec<OrderId>> {
     let rows: Vec<(OrderId,)> = db
         .query(
             "SELECT id FROM orders WHERE held_until <= $1 AND payment_status <> 'paid'
-             ORDER BY held_until LIMIT 100",
+             ORDER BY held_until, id LIMIT 100 OFFSET $2",
         )
         .bind(now)
+        .bind(without)
         .fetch_all()
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
