@@ -32,7 +32,7 @@ enum Kind {
     Webhooks,
     /// The memory of which letters left.
     SentLetters,
-    /// The events of orders that were delivered or cancelled.
+    /// The events of orders, also of open ones: a reader who was away for longer begins with how things stand.
     OrderEvents,
 }
 

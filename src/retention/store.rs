@@ -46,11 +46,8 @@ pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Re
         ),
         Kind::OrderEvents => tx.query(
             "DELETE FROM order_events WHERE id IN (
-                 SELECT e.id FROM order_events e
-                 WHERE e.created_at < $1 AND EXISTS (
-                     SELECT 1 FROM orders o
-                     WHERE o.id = e.order_id AND o.status IN ('delivered', 'cancelled') AND o.updated_at < $1)
-                 ORDER BY e.created_at LIMIT $2 /* FOR UPDATE OF e SKIP LOCKED */)",
+                 SELECT id FROM order_events WHERE created_at < $1
+                 ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
         ),
     };
     oldest.bind(before).bind(limit).execute().await
