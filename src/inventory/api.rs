@@ -154,9 +154,8 @@ impl InventoryApi {
         if delta == 0 {
             return Err(Problem::invalid_field("delta", "nonzero", "must not be 0"));
         }
-        super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
-        let adjusted = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
-        let shown = inventory(&mut tx, vec![adjusted]).await?.remove(0);
+        let stock = super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
+        let shown = inventory(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
         tx.commit().await?;
         shop.cache.forget(&[Part::Product(product.0)]).await;
         Ok(Reply::json(&shown))
