@@ -322,8 +322,7 @@ impl OrdersApi {
         let status = body.check()?.status.to_lowercase();
         let status: OrderStatus =
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
-        let order = super::advance(&mut tx, order, status, shop.now()).await?;
-        let shown = view::order(&mut tx, order).await?;
+        let shown = super::advance(&mut tx, order, status, shop.now()).await?;
         tx.commit().await?;
         if status == OrderStatus::Cancelled {
             forget(&shop, shown.items.iter().map(|line| line.product)).await;
@@ -345,8 +344,7 @@ async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInpu
         return Ok(Placed::Before(stored));
     }
     let checkout = input.checkout(&mut tx, shop).await?;
-    let order = super::place(&mut tx, shop, buyer, checkout).await?;
-    let placed = view::order(&mut tx, order).await?;
+    let placed = super::place(&mut tx, shop, buyer, checkout).await?;
     let answer = json_bytes(&placed);
     once.keep(&mut tx, &answer).await?;
     tx.commit().await?;
@@ -368,14 +366,13 @@ async fn change_address(
 ) -> ApiResult<Reply<OrderView>> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let order = match address()? {
-        None => order,
+    let changed = match address()? {
+        None => view::order(&mut tx, order).await?,
         Some(address) if !address.trim().is_empty() => {
             super::change_address(&mut tx, order, address, shop.now()).await?
         }
         Some(_) => return Err(Problem::invalid_field("shipping_address", "required", "must not be blank")),
     };
-    let changed = view::order(&mut tx, order).await?;
     tx.commit().await?;
     Ok(Reply::json(&changed))
 }
@@ -383,8 +380,7 @@ async fn change_address(
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let order = super::cancel(&mut tx, order, shop.now()).await?;
-    let cancelled = view::order(&mut tx, order).await?;
+    let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
     tx.commit().await?;
     forget(shop, cancelled.items.iter().map(|line| line.product)).await;
     Ok(cancelled)
