@@ -285,7 +285,7 @@ async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let mut tx = shop.db.write().await?;
     let user = super::register(&mut tx, new, shop.now()).await?;
     if let Some(cart) = wanted.cart_id {
-        carts::merge(&mut tx, &shop, cart, user.id).await?;
+        carts::merge(&mut tx, shop, cart, user.id).await?;
     }
     SendVerification::to(user.id).enqueue(&mut tx, shop.now()).await?;
     tx.commit().await?;
