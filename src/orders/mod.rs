@@ -13,7 +13,7 @@ mod list;
 mod store;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use poem::http::StatusCode;
 use serde_json::json;
@@ -168,9 +168,11 @@ async fn wanted(
 
 /// The lines at today's prices, from the catalog and never from the request.
 async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec<Line>> {
+    let ids: Vec<ProductId> = wanted.keys().copied().collect();
+    let mut products = catalog::find_products(tx, &ids).await?;
     let mut lines = Vec::new();
     for (&id, &quantity) in wanted {
-        let Some(product) = catalog::find_product(tx, id).await? else {
+        let Some(product) = products.remove(&id) else {
             return Err(Problem::invalid_field(
                 "items",
                 "unknown",
@@ -239,10 +241,10 @@ pub async fn add_up(
     mut errors: Vec<FieldError>,
 ) -> ApiResult<BTreeMap<ProductId, i64>> {
     let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
-    let known: BTreeSet<ProductId> = catalog::existing(tx, &products).await?.into_iter().collect();
+    let known = catalog::find_products(tx, &products).await?;
     let mut wanted = BTreeMap::new();
     for (index, (product, quantity)) in items.iter().enumerate() {
-        if !known.contains(product) {
+        if !known.contains_key(product) {
             let message = format!("names product {product}, which does not exist");
             errors.push(FieldError::new(format!("items[{index}].product"), "unknown", message));
         }
