@@ -96,7 +96,7 @@ impl Job for TellPasswordChanged {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = find(shop, self.user).await? else { return Ok(()) };
-        let happened_at = in_words(Timestamp::from_micros(self.happened_at));
+        let happened_at = Timestamp::from_micros(self.happened_at).in_words();
         let about = format!("password-changed-{}", self.letter);
         send(shop, &user, Template::PasswordChanged, &about, &[("happened_at", &happened_at)]).await
     }
@@ -117,7 +117,7 @@ impl Job for TellSessionEnded {
         let Some((user, ended_at)) = store::session_user(&mut tx, self.session).await? else { return Ok(()) };
         drop(tx);
         let Some(user) = find(shop, user).await? else { return Ok(()) };
-        let happened_at = in_words(ended_at.unwrap_or(shop.now()));
+        let happened_at = ended_at.unwrap_or(shop.now()).in_words();
         let about = format!("session-{}.ended", self.session);
         send(shop, &user, Template::SessionEnded, &about, &[("happened_at", &happened_at)]).await
     }
@@ -155,10 +155,4 @@ async fn send(
     }
     let letter = Letter::write(template, &context, (&user.email, &name), shop.message_id(about))?;
     mail::send_once(shop, &letter).await
-}
-
-/// `20 November 2026, 21:05 UTC`.
-fn in_words(moment: Timestamp) -> String {
-    let moment = moment.date_time();
-    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
 }

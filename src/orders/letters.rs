@@ -26,7 +26,7 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
         "total": total(order),
         "shipping_address": order.shipping_address,
         "payment_method": order.payment_method.in_words(),
-        "placed_at": placed_at(order),
+        "placed_at": order.created_at.in_words(),
     });
     let message_id = shop.message_id(&format!("order-{}.confirmation", order.id));
     Ok(Letter::write(Template::OrderConfirmation, &context, (&buyer.email, &buyer.full_name()), message_id)?)
@@ -55,10 +55,4 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
 
 fn total(order: &Order) -> String {
     format!("{} {}", order.currency.format(order.total_price), order.currency)
-}
-
-/// `20 November 2026, 21:05 UTC`.
-fn placed_at(order: &Order) -> String {
-    let moment = order.created_at.date_time();
-    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
 }
