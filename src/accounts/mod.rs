@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod jobs;
+mod letters;
 mod limits;
 mod links;
 mod list;
@@ -36,6 +37,7 @@ use links::Purpose;
 use store::Credentials;
 use tokens::Secret;
 
+pub use letters::letter;
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
@@ -63,14 +65,6 @@ pub struct User {
     /// An inactive user cannot sign in.
     pub is_active: bool,
     pub created_at: Timestamp,
-}
-
-impl User {
-    /// How a letter greets them; empty when we do not know their name.
-    #[must_use]
-    pub fn full_name(&self) -> String {
-        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
-    }
 }
 
 /// Who wants an account, checked, with the password hashed.
