@@ -17,7 +17,7 @@ use crate::{
         body::Body,
         paging::Page,
         problem::{ApiResult, Faults, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{List, Reply},
         tags::Tag,
     },
@@ -123,8 +123,7 @@ impl InventoryApi {
         per_page: Ask<i64>,
     ) -> ApiResult<List<InventoryView>> {
         let mut faults = Faults::default();
-        let terms = search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()));
-        let filter = Filter { terms: faults.note(terms), ..Filter::default() };
+        let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
         let mut tx = shop.db.read().await?;

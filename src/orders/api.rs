@@ -11,7 +11,7 @@ use poem_openapi::{
 use super::{
     Checkout, Order, OrderStatus, PaymentStatus,
     events::stream::{self, Events},
-    list::{self, Column, Filter},
+    list::{self, Filter},
     store,
     view::{self, OrderView},
 };
@@ -25,7 +25,7 @@ use crate::{
         limits::Limit,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{Created, Done, List, Reply, json_bytes},
         server::Stopping,
         tags::Tag,
@@ -195,8 +195,7 @@ impl OrdersApi {
             user: faults.note(user.get("user")).map(UserId),
             status: faults.note(status.get("status")),
             payment_status: faults.note(payment_status.get("payment_status")),
-            ordering: faults
-                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Column::read))),
+            ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;

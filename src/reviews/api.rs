@@ -12,8 +12,8 @@ use crate::{
     http::{
         body::Body,
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
-        query::Ask,
+        problem::{ApiResult, Faults},
+        query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
         tags::Tag,
     },
@@ -87,23 +87,9 @@ fn comment(given: MaybeUndefined<String>, before: &str) -> String {
     }
 }
 
-/// Reads `?ordering=` into columns, each with its comma.
-///
-/// # Errors
-/// 422 that names what can be ordered by.
-fn ordering(fields: Option<&str>) -> ApiResult<Vec<&'static str>> {
-    let column = |field: &str| match field.trim() {
-        "created_at" => Ok(" r.created_at,"),
-        "-created_at" => Ok(" r.created_at DESC,"),
-        "rating" => Ok(" r.rating,"),
-        "-rating" => Ok(" r.rating DESC,"),
-        _ => {
-            let message = "takes created_at and rating, each with a - before it for the other way round";
-            Err(Problem::invalid_field("ordering", "invalid_ordering", message))
-        }
-    };
-    fields.map_or(Ok(vec![]), |fields| fields.split(',').map(column).collect())
-}
+/// What reviews can be ordered by.
+const COLUMNS: &[Column] =
+    &[("created_at", " r.created_at,", " r.created_at DESC,"), ("rating", " r.rating,", " r.rating DESC,")];
 
 pub struct ReviewsApi;
 
@@ -130,7 +116,7 @@ impl ReviewsApi {
         let mut tx = shop.db.read().await?;
         super::require_product(&mut tx, id.0, admin).await?;
         let mut faults = Faults::default();
-        let order = faults.note(ordering.get("ordering").and_then(|fields| self::ordering(fields.as_deref())));
+        let order = faults.note(query::ordering(&ordering, COLUMNS));
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
         let (reviews, total) = store::list(&mut tx, id.0, &order, page.size, page.offset()).await?;

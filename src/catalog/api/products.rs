@@ -9,7 +9,7 @@ use crate::{
     cache::{Cached, Part},
     catalog::{
         self, NewProduct, Product, ProductChange,
-        list::{self, Filter, Order},
+        list::{self, Filter},
         store,
         view::{self, ProductView},
     },
@@ -17,7 +17,7 @@ use crate::{
         body::Body,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{Created, Done, List, Reply, json_bytes},
         tags::Tag,
     },
@@ -131,15 +131,14 @@ impl ProductsApi {
         };
         let mut faults = Faults::default();
         let filter = Filter {
-            terms: faults.note(search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()))),
+            terms: list::terms(&faults.note(query::search(&search))),
             category: faults.note(category.get("category")),
             brand: faults.note(brand.get("brand")),
             min_price: faults.note(limit("min_price", &min_price)),
             max_price: faults.note(limit("max_price", &max_price)),
             in_stock: faults.note(in_stock.get("in_stock")),
             is_active: faults.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
-            order: faults
-                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Order::read))),
+            order: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
