@@ -155,8 +155,7 @@ impl InventoryApi {
         }
         let stock = super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
         let shown = inventory(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
-        tx.commit().await?;
-        shop.cache.forget(&[Part::Product(product.0)]).await;
+        shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&shown))
     }
 

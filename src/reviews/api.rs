@@ -8,9 +8,8 @@ use crate::{
     accounts::{self, SignedIn},
     cache::Part,
     clock::Timestamp,
-    db::Tx,
     http::{
-        body::Body,
+        body::{Body, cleared},
         paging::Page,
         problem::{ApiResult, Faults},
         query::{self, Ask, Column},
@@ -78,15 +77,6 @@ impl From<Review> for ReviewView {
     }
 }
 
-/// `null` clears a comment; one left out stays.
-fn comment(given: MaybeUndefined<String>, before: &str) -> String {
-    match given {
-        MaybeUndefined::Undefined => before.to_owned(),
-        MaybeUndefined::Null => String::new(),
-        MaybeUndefined::Value(text) => text,
-    }
-}
-
 /// What reviews can be ordered by.
 const COLUMNS: &[Column] =
     &[("created_at", " r.created_at,", " r.created_at DESC,"), ("rating", " r.rating,", " r.rating DESC,")];
@@ -143,9 +133,9 @@ impl ReviewsApi {
         super::require_product(&mut tx, id.0, by.is_admin()).await?;
         super::require_purchase(&mut tx, id.0, by.id).await?;
         let input = body.check()?;
-        let comment = comment(input.comment, "");
+        let comment = cleared(input.comment).unwrap_or_default();
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
@@ -163,7 +153,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), input.comment))).await
+        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), cleared(input.comment)))).await
     }
 
     /// Changes a review of one's own.
@@ -179,7 +169,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewPatch>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (input.rating, input.comment))).await
+        change(&shop, by, id.0, || body.check().map(|input| (input.rating, cleared(input.comment)))).await
     }
 
     /// Deletes a review: one's own, or as an admin any.
@@ -192,7 +182,7 @@ impl ReviewsApi {
         let mut tx = shop.db.write().await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -202,25 +192,17 @@ async fn change(
     shop: &Shop,
     by: SignedIn,
     id: ReviewId,
-    input: impl FnOnce() -> ApiResult<(Option<i64>, MaybeUndefined<String>)>,
+    input: impl FnOnce() -> ApiResult<(Option<i64>, Option<String>)>,
 ) -> ApiResult<Reply<ReviewView>> {
     let mut tx = shop.db.write().await?;
     let review = super::lock_own(&mut tx, id, by).await?;
-    let (rating, text) = input()?;
-    let (rating, text) = (rating.unwrap_or(review.rating), comment(text, &review.comment));
-    let rated_anew = rating != review.rating;
-    let review = super::change(&mut tx, review, rating, text, shop.now()).await?;
-    if rated_anew {
-        commit_and_forget(shop, tx).await?;
-    } else {
+    let (rating, comment) = input()?;
+    let rating_before = review.rating;
+    let review = super::change(&mut tx, review, rating, comment, shop.now()).await?;
+    if review.rating == rating_before {
         tx.commit().await?;
+    } else {
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     }
     Ok(Reply::json(&review.into()))
-}
-
-/// Lists of products show ratings and are ordered by them, so the whole catalog is forgotten.
-async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {
-    tx.commit().await?;
-    shop.cache.forget(&[Part::Catalog]).await;
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::{answer, cleared, commit_and_forget, conditional, paged};
+use super::{answer, conditional, paged};
 use crate::{
     accounts::{self, Admin},
     cache::{Cached, Part},
@@ -14,7 +14,7 @@ use crate::{
         view::{self, ProductView},
     },
     http::{
-        body::Body,
+        body::{Body, cleared},
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
         query::{self, Ask},
@@ -200,7 +200,7 @@ impl ProductsApi {
         catalog::check_parents(&mut tx, new.category, new.brand, errors).await?;
         let product = catalog::create_product(&mut tx, new, shop.now()).await?;
         let made = view::product(&mut tx, &shop, product).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
     }
 
@@ -264,7 +264,7 @@ impl ProductsApi {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         catalog::delete_product(&mut tx, id.0, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -282,6 +282,6 @@ async fn change(
     catalog::check_parents(&mut tx, change.category.value().copied(), change.brand.value().copied(), errors).await?;
     let product = catalog::change_product(&mut tx, product, change, shop.now()).await?;
     let changed = view::product(&mut tx, shop, product).await?;
-    commit_and_forget(shop, tx).await?;
+    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&changed))
 }
