@@ -135,7 +135,7 @@ impl ReviewsApi {
         let input = body.check()?;
         let comment = cleared(input.comment).unwrap_or_default();
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
@@ -182,7 +182,7 @@ impl ReviewsApi {
         let mut tx = shop.db.write().await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         Ok(Done::Done)
     }
 }
@@ -202,7 +202,12 @@ async fn change(
     if review.rating == rating_before {
         tx.commit().await?;
     } else {
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
     }
     Ok(Reply::json(&review.into()))
+}
+
+/// Lists of products show ratings, too, and are ordered by them.
+fn showing_ratings_of(product: ProductId) -> [Part; 2] {
+    [Part::Product(product), Part::ProductLists]
 }

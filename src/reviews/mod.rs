@@ -118,7 +118,10 @@ pub async fn change(
 ) -> Result<Review> {
     let (rating, comment) = (rating.unwrap_or(review.rating), comment.unwrap_or(review.comment));
     store::update(tx, review.id, rating, &comment, now).await?;
-    store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
+    if rating != review.rating {
+        // Only then is the product's row held, which orders wait for.
+        store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
+    }
     Ok(Review { rating, comment, updated_at: now, ..review })
 }
 

@@ -147,7 +147,7 @@ impl ProductsApi {
             let (products, total) = list::products(&mut tx, &filter, page).await?;
             Ok(Cached::new(json_bytes(&view::products(&mut tx, &shop, products).await?), total))
         };
-        let list = answer(&shop, admin, Part::Catalog, &format!("products:{filter:?}{page:?}"), load).await?;
+        let list = answer(&shop, admin, Part::ProductLists, &format!("products:{filter:?}{page:?}"), load).await?;
         Ok(paged(request, admin, &list, page))
     }
 
