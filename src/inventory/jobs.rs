@@ -69,7 +69,8 @@ impl Job for TellLowStock {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
         let Some(product) = catalog::find_product(&mut tx, self.product).await? else { return Ok(()) };
-        let admin = accounts::find(&mut tx, self.admin).await?.filter(|user| user.role == Role::Admin);
+        let admin =
+            accounts::find(&mut tx, self.admin).await?.filter(|user| user.role == Role::Admin && user.is_active);
         let Some(admin) = admin else { return Ok(()) };
         drop(tx);
         let context = serde_json::json!({

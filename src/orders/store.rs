@@ -98,14 +98,13 @@ struct LineOf {
 }
 
 /// Only a pending order runs out of time.
-pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<Order> {
-    tx.query(
-        "UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                   created_at, updated_at",
-    )
-    .bind(id).bind(status).bind(now)
-    .fetch_one().await
+pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(status)
+        .bind(now)
+        .execute()
+        .await
 }
 
 pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timestamp) -> Result<Order> {

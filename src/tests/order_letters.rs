@@ -112,6 +112,11 @@ on_both_engines! {
         assert_eq!(told(&shop).await.len(), 4);
         order(&ada.of(&generous), &[(&pot, 1)]).await;
         assert_eq!(told(&shop).await.len(), 6);
+
+        let pan = shop.sells("Pan").in_stock(6).await;
+        order(&ada, &[(&pan, 1)]).await;
+        shop.tampers("UPDATE users SET is_active = FALSE WHERE email LIKE 'ben%'").await;
+        assert_eq!(told(&shop).await.len(), 7, "who is inactive by then gets no letter");
     }
 
     async fn an_order_that_is_refused_tells_nobody(shop: TestShop) {
