@@ -109,12 +109,12 @@ impl CheckoutInput {
 
 /// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
 fn orders_of_one(shop: &Shop) -> Limit {
-    Limit {
-        name: "orders",
-        most: shop.settings.buying.orders_per_hour,
-        within: Duration::from_hours(1),
-        told: "Too many orders were placed with this account.",
-    }
+    Limit::new(
+        "orders",
+        shop.settings.buying.orders_per_hour,
+        Duration::from_hours(1),
+        "Too many orders were placed with this account.",
+    )
 }
 
 pub struct OrdersApi;
