@@ -1,6 +1,6 @@
 //! How often people may try. Each limit is per address, or per account, or per both; see [`crate::http::limits`].
 //!
-//! Tries of a password are counted for the name that was typed, lower-cased. Counting them for the account behind the
+//! Tries of a password are counted for the name that was typed, in any case. Counting them for the account behind the
 //! name would tell that an e-mail and a username are one person's, and so that there is one. An account has two names,
 //! which gives whoever knows both twice as many tries: still too few to guess anything.
 

@@ -1,6 +1,6 @@
 //! The list of users that admins search.
 
-use super::{Role, User};
+use super::{Role, User, key};
 use crate::{
     db::{Query, Result, Tx, containing},
     http::paging::Page,
@@ -9,7 +9,7 @@ use crate::{
 /// Which users are wanted.
 #[derive(Default)]
 pub struct Wanted {
-    /// Lower-cased; in the e-mail, the username, or the first and last name.
+    /// As [`key`] makes it; in the e-mail, the username, or the first and last name.
     pub search: Option<String>,
     pub role: Option<Role>,
     pub is_active: Option<bool>,
@@ -17,7 +17,7 @@ pub struct Wanted {
 
 /// What was typed, as it is looked for.
 pub fn search(typed: &str) -> Option<String> {
-    let words = typed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let words = key(&typed.split_whitespace().collect::<Vec<_>>().join(" "));
     Some(words).filter(|words| !words.is_empty())
 }
 

@@ -24,6 +24,7 @@ pub mod users_api;
 
 use email_address::{EmailAddress, Options};
 use poem::http::StatusCode;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     clock::Timestamp,
@@ -101,9 +102,9 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
     }
 }
 
-/// Names are matched without regard to case.
+/// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
 fn key(name: &str) -> String {
-    name.to_lowercase()
+    name.to_lowercase().nfc().collect()
 }
 
 async fn free_username(tx: &mut Tx, email: &str) -> db::Result<String> {
