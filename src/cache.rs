@@ -1,8 +1,8 @@
 //! The catalog's cache: moka in the process, then Redis when there is one, then the database.
 //!
 //! What is kept are the bytes that go on the wire, with their tag. Every key carries the generation of what it shows:
-//! one for the catalog as a whole, which lists carry too, and one for each product. A write changes the generation, so
-//! that what is old, or was being loaded at that moment, is never looked for again; it ages out.
+//! one for the catalog as a whole, and one for each product or for all lists of products. A write changes the
+//! generation, so that what is old, or was being loaded at that moment, is never looked for again; it ages out.
 //!
 //! A generation has two faces. The process counts what it knows to have changed, which never goes back, and keys its own
 //! entries with that. What the processes tell each other is a random name for each change, which keys what they share in
@@ -43,17 +43,20 @@ const SHARDS: usize = 1024;
 /// What a key shows, or a write changed.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
-    /// Any list, category or brand.
+    /// Everything; as the part that a key shows, a category or a brand, or their lists.
     Catalog,
     Product(ProductId),
+    /// Any list of products.
+    ProductLists,
 }
 
 impl Part {
-    /// Where its generation is counted: the catalog's at 0, then the products'.
+    /// Where its generation is counted: the catalog's at 0, then the products', then that of their lists.
     fn slot(self) -> usize {
         match self {
             Self::Catalog => 0,
             Self::Product(id) => 1 + usize::try_from(id.0).unwrap_or_default() % SHARDS,
+            Self::ProductLists => 1 + SHARDS,
         }
     }
 }
@@ -116,7 +119,11 @@ impl Cache {
             .weigher(|key: &String, cached: &Cached| u32::try_from(key.len() + cached.body.len()).unwrap_or(u32::MAX))
             .time_to_live(MAX_AGE)
             .build();
-        Self { local, shared: None, generations: (0..=SHARDS).map(|_| Generation::default()).collect() }
+        Self {
+            local,
+            shared: None,
+            generations: (0..=Part::ProductLists.slot()).map(|_| Generation::default()).collect(),
+        }
     }
 
     /// A cache shared with every process that uses the same Redis. It may be away now and come later.

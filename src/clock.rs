@@ -49,6 +49,14 @@ impl Timestamp {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
+    /// As letters say it: `20 November 2026, 21:05 UTC`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        let moment = self.date_time();
+        let (day, month, year) = (moment.day(), moment.month(), moment.year());
+        format!("{day} {month} {year}, {:02}:{:02} UTC", moment.hour(), moment.minute())
+    }
+
     /// How long ago `earlier` was; nothing if it is still to come.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

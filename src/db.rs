@@ -463,6 +463,13 @@ pub fn is_taken(error: &Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// A pattern for `LIKE` that finds this very text anywhere. SQLite has to be told `ESCAPE '\'`.
+#[must_use]
+pub fn containing(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
 // A moment is microseconds since 1970 in an SQLite INTEGER, which sorts and compares, and a TIMESTAMPTZ on PostgreSQL.
 
 impl Type<Sqlite> for Timestamp {

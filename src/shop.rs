@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 
 use crate::{
     accounts::{Passwords, Tokens},
-    cache::Cache,
+    cache::{Cache, Part},
     clock::{Clock, Timestamp},
-    db::{self, Db},
+    db::{self, Db, Tx},
     http::limits::Limits,
     mail::Mailer,
     media::Media,
@@ -69,6 +69,13 @@ impl Shop {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Commits, and has every process forget what it shows of what was changed.
+    pub async fn commit_and_forget(&self, tx: Tx, changed: &[Part]) -> db::Result<()> {
+        tx.commit().await?;
+        self.cache.forget(changed).await;
+        Ok(())
     }
 
     /// The Message-ID of an e-mail about something: the same for every copy.

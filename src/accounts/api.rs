@@ -11,7 +11,7 @@ use crate::{
     carts,
     clock::Timestamp,
     http::{
-        body::Body,
+        body::{Body, cleared},
         client_address::ClientAddress,
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply},
@@ -297,22 +297,14 @@ async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -
     let change = body.check()?;
     let mut tx = shop.db.write().await?;
     let mut user = store::lock(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
-    apply(&mut user.first_name, change.first_name);
-    apply(&mut user.last_name, change.last_name);
-    apply(&mut user.phone_number, change.phone);
-    apply(&mut user.phone_number, change.phone_number);
-    apply(&mut user.address, change.address);
-    apply(&mut user.city, change.city);
-    apply(&mut user.country, change.country);
+    user.first_name = cleared(change.first_name).unwrap_or(user.first_name);
+    user.last_name = cleared(change.last_name).unwrap_or(user.last_name);
+    user.phone_number = cleared(change.phone).unwrap_or(user.phone_number);
+    user.phone_number = cleared(change.phone_number).unwrap_or(user.phone_number);
+    user.address = cleared(change.address).unwrap_or(user.address);
+    user.city = cleared(change.city).unwrap_or(user.city);
+    user.country = cleared(change.country).unwrap_or(user.country);
     store::update_profile(&mut tx, &user).await?;
     tx.commit().await?;
     Ok(Reply::json(&user.into()))
-}
-
-fn apply(field: &mut String, change: MaybeUndefined<String>) {
-    match change {
-        MaybeUndefined::Undefined => {}
-        MaybeUndefined::Null => field.clear(),
-        MaybeUndefined::Value(value) => *field = value,
-    }
 }

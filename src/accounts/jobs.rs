@@ -1,9 +1,9 @@
 //! Letters about a user's account.
 //!
-//! Links are made here, when the letter is written, and go nowhere else. Nobody is greeted by name before their e-mail
-//! is verified: somebody else may have typed both, and would have us send a stranger what they wrote.
+//! Links are made here, when the letter is written, and go nowhere else.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     ids::{SessionId, UserId},
     jobs::{Job, JobError, Queue},
-    mail::{self, Letter, Template},
+    mail::{self, Template},
     shop::Shop,
 };
 
@@ -96,9 +96,9 @@ impl Job for TellPasswordChanged {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = find(shop, self.user).await? else { return Ok(()) };
-        let happened_at = in_words(Timestamp::from_micros(self.happened_at));
+        let happened_at = Timestamp::from_micros(self.happened_at).in_words();
         let about = format!("password-changed-{}", self.letter);
-        send(shop, &user, Template::PasswordChanged, &about, &[("happened_at", &happened_at)]).await
+        send(shop, &user, Template::PasswordChanged, &about, json!({"happened_at": happened_at})).await
     }
 }
 
@@ -117,9 +117,9 @@ impl Job for TellSessionEnded {
         let Some((user, ended_at)) = store::session_user(&mut tx, self.session).await? else { return Ok(()) };
         drop(tx);
         let Some(user) = find(shop, user).await? else { return Ok(()) };
-        let happened_at = in_words(ended_at.unwrap_or(shop.now()));
+        let happened_at = ended_at.unwrap_or(shop.now()).in_words();
         let about = format!("session-{}.ended", self.session);
-        send(shop, &user, Template::SessionEnded, &about, &[("happened_at", &happened_at)]).await
+        send(shop, &user, Template::SessionEnded, &about, json!({"happened_at": happened_at})).await
     }
 }
 
@@ -138,27 +138,10 @@ async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> 
         Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{letter}")),
         Purpose::ResetPassword => (Template::ResetPassword, format!("reset-password-{letter}")),
     };
-    send(shop, user, template, &about, &[("link", &link), ("works_for", purpose.lifetime_in_words())]).await
+    send(shop, user, template, &about, json!({"link": link, "works_for": purpose.lifetime_in_words()})).await
 }
 
-async fn send(
-    shop: &Shop,
-    user: &User,
-    template: Template,
-    about: &str,
-    further: &[(&str, &str)],
-) -> Result<(), JobError> {
-    let name = if user.email_verified { user.full_name() } else { String::new() };
-    let mut context = serde_json::json!({"store_name": shop.settings.store_name, "customer_name": name});
-    for (field, value) in further {
-        context[*field] = (*value).into();
-    }
-    let letter = Letter::write(template, &context, (&user.email, &name), shop.message_id(about))?;
+async fn send(shop: &Shop, user: &User, template: Template, about: &str, context: Value) -> Result<(), JobError> {
+    let letter = super::letter(shop, user, template, about, context)?;
     mail::send_once(shop, &letter).await
-}
-
-/// `20 November 2026, 21:05 UTC`.
-fn in_words(moment: Timestamp) -> String {
-    let moment = moment.date_time();
-    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
 }

@@ -1,6 +1,6 @@
 //! How often people may try. Each limit is per address, or per account, or per both; see [`crate::http::limits`].
 //!
-//! Tries of a password are counted for the name that was typed, lower-cased. Counting them for the account behind the
+//! Tries of a password are counted for the name that was typed, in any case. Counting them for the account behind the
 //! name would tell that an e-mail and a username are one person's, and so that there is one. An account has two names,
 //! which gives whoever knows both twice as many tries: still too few to guess anything.
 
@@ -13,52 +13,28 @@ use crate::{
 };
 
 /// Per address, also those that succeed: each costs an argon2.
-pub const SIGN_INS: Limit = Limit {
-    name: "sign_ins",
-    most: 30,
-    within: Duration::from_mins(1),
-    told: "Too many sign-ins were tried from this address.",
-};
+pub const SIGN_INS: Limit =
+    Limit::new("sign_ins", 30, Duration::from_mins(1), "Too many sign-ins were tried from this address.");
 
 /// Per name and address, only those that fail.
-const WRONG_PASSWORDS: Limit = Limit {
-    name: "wrong_passwords",
-    most: 5,
-    within: Duration::from_mins(15),
-    told: "Too many wrong passwords were tried for this account.",
-};
+const WRONG_PASSWORDS: Limit =
+    Limit::new("wrong_passwords", 5, Duration::from_mins(15), "Too many wrong passwords were tried for this account.");
 
 /// Per address. Those that fail because a name is taken count: each says that somebody has an account.
-pub const REGISTRATIONS: Limit = Limit {
-    name: "registrations",
-    most: 3,
-    within: Duration::from_hours(1),
-    told: "Too many accounts were made from this address.",
-};
+pub const REGISTRATIONS: Limit =
+    Limit::new("registrations", 3, Duration::from_hours(1), "Too many accounts were made from this address.");
 
 /// Per e-mail address, whether or not it is an account's.
-pub const RESET_LETTERS: Limit = Limit {
-    name: "reset_letters",
-    most: 5,
-    within: Duration::from_hours(24),
-    told: "Too many letters were asked for.",
-};
+pub const RESET_LETTERS: Limit =
+    Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
 
 /// Per address of who asks for letters.
-pub const RESET_REQUESTS: Limit = Limit {
-    name: "reset_requests",
-    most: 20,
-    within: Duration::from_hours(1),
-    told: "Too many letters were asked for from this address.",
-};
+pub const RESET_REQUESTS: Limit =
+    Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many letters were asked for from this address.");
 
 /// Per user.
-pub const VERIFICATION_LETTERS: Limit = Limit {
-    name: "verification_letters",
-    most: 5,
-    within: Duration::from_hours(24),
-    told: "Too many letters were asked for.",
-};
+pub const VERIFICATION_LETTERS: Limit =
+    Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
 
 /// Whether a password is the one of `known`; a wrong one is counted. With nobody known it is wrong, after the same time.
 ///

@@ -1,35 +1,24 @@
 //! The list of users that admins search.
 
-use super::{Role, User};
+use super::{Role, User, key};
 use crate::{
-    db::{Query, Result, Tx},
-    http::{
-        paging::Page,
-        problem::{ApiResult, Problem},
-    },
+    db::{Query, Result, Tx, containing},
+    http::paging::Page,
 };
-
-const MAX_SEARCH: usize = 200;
 
 /// Which users are wanted.
 #[derive(Default)]
 pub struct Wanted {
-    /// Lower-cased; in the e-mail, the username, or the first and last name.
+    /// As [`key`] makes it; in the e-mail, the username, or the first and last name.
     pub search: Option<String>,
     pub role: Option<Role>,
     pub is_active: Option<bool>,
 }
 
 /// What was typed, as it is looked for.
-///
-/// # Errors
-/// 422 beyond 200 characters.
-pub fn search(typed: &str) -> ApiResult<String> {
-    if typed.chars().count() > MAX_SEARCH {
-        let message = format!("must have at most {MAX_SEARCH} characters");
-        return Err(Problem::invalid_field("search", "maxLength", message));
-    }
-    Ok(typed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase())
+pub fn search(typed: &str) -> Option<String> {
+    let words = key(&typed.split_whitespace().collect::<Vec<_>>().join(" "));
+    Some(words).filter(|words| !words.is_empty())
 }
 
 /// A page of users, newest first, and how many there are in all.
@@ -48,8 +37,8 @@ pub async fn users(tx: &mut Tx, wanted: &Wanted, page: Page) -> Result<(Vec<User
 fn filtered<'a>(mut query: Query<'a>, wanted: &Wanted) -> Query<'a> {
     if let Some(text) = &wanted.search {
         query = query.push_bind(
-            " AND (u.email_key LIKE $? ESCAPE '!' OR u.username_key LIKE $? ESCAPE '!' OR u.search_name LIKE $? ESCAPE '!')",
-            anywhere(text),
+            " AND (u.email_key LIKE $? ESCAPE '\\' OR u.username_key LIKE $? ESCAPE '\\' OR u.search_name LIKE $? ESCAPE '\\')",
+            containing(text),
         );
     }
     if let Some(role) = wanted.role {
@@ -59,10 +48,4 @@ fn filtered<'a>(mut query: Query<'a>, wanted: &Wanted) -> Query<'a> {
         Some(active) => query.push_bind(" AND u.is_active = $?", active),
         None => query,
     }
-}
-
-/// A pattern that finds this very text.
-fn anywhere(text: &str) -> String {
-    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("%{escaped}%")
 }

@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod jobs;
+mod letters;
 mod limits;
 mod links;
 mod list;
@@ -23,6 +24,7 @@ pub mod users_api;
 
 use email_address::{EmailAddress, Options};
 use poem::http::StatusCode;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     clock::Timestamp,
@@ -36,6 +38,7 @@ use links::Purpose;
 use store::Credentials;
 use tokens::Secret;
 
+pub use letters::letter;
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
@@ -63,14 +66,6 @@ pub struct User {
     /// An inactive user cannot sign in.
     pub is_active: bool,
     pub created_at: Timestamp,
-}
-
-impl User {
-    /// How a letter greets them; empty when we do not know their name.
-    #[must_use]
-    pub fn full_name(&self) -> String {
-        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
-    }
 }
 
 /// Who wants an account, checked, with the password hashed.
@@ -107,9 +102,9 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
     }
 }
 
-/// Names are matched without regard to case.
+/// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
 fn key(name: &str) -> String {
-    name.to_lowercase()
+    name.to_lowercase().nfc().collect()
 }
 
 async fn free_username(tx: &mut Tx, email: &str) -> db::Result<String> {

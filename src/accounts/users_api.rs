@@ -14,7 +14,7 @@ use crate::{
         body::Body,
         paging::Page,
         problem::{ApiResult, Faults, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{List, Reply},
         tags::Tag,
     },
@@ -71,9 +71,8 @@ impl UsersApi {
         per_page: Ask<i64>,
     ) -> ApiResult<List<AdminUserView>> {
         let mut faults = Faults::default();
-        let typed = faults.note(search.get("search"));
         let wanted = Wanted {
-            search: typed.and_then(|typed| faults.note(list::search(&typed).map(Some))),
+            search: list::search(&faults.note(query::search(&search))),
             role: faults.note(role.get("role")),
             is_active: faults.note(is_active.get("is_active")),
         };

@@ -25,12 +25,12 @@ use crate::{
 
 /// Per address.
 fn new_carts(shop: &Shop) -> Limit {
-    Limit {
-        name: "new_carts",
-        most: shop.settings.buying.carts_per_minute,
-        within: Duration::from_mins(1),
-        told: "Too many carts were made from this address.",
-    }
+    Limit::new(
+        "new_carts",
+        shop.settings.buying.carts_per_minute,
+        Duration::from_mins(1),
+        "Too many carts were made from this address.",
+    )
 }
 
 /// A cart. Its prices are today's.

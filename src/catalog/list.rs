@@ -3,14 +3,11 @@
 use super::{Product, search};
 use crate::{
     db::{Query, Result, Tx},
-    http::{
-        paging::Page,
-        problem::{ApiResult, Problem},
-    },
+    http::{paging::Page, query::Column},
     money::Money,
 };
 
-const MAX_SEARCH: usize = 200;
+pub use search::terms;
 
 /// What a list shows. Its `Debug` text is the key it is cached under.
 #[derive(Clone, Debug, Default)]
@@ -24,77 +21,21 @@ pub struct Filter {
     pub in_stock: Option<bool>,
     /// Customers only ever see what is active.
     pub is_active: Option<bool>,
-    pub order: Vec<Order>,
+    /// Some of [`COLUMNS`]; empty: the newest first, or what fits best.
+    pub order: Vec<&'static str>,
 }
 
-/// One column of an order.
-#[derive(Clone, Copy, Debug)]
-pub enum Order {
-    Price,
-    PriceDown,
-    Name,
-    NameDown,
-    Created,
-    CreatedDown,
-    Rating,
-    RatingDown,
-}
-
-impl Order {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::Price => " p.price,",
-            Self::PriceDown => " p.price DESC,",
-            Self::Name => " p.search_name,",
-            Self::NameDown => " p.search_name DESC,",
-            Self::Created => " p.created_at,",
-            Self::CreatedDown => " p.created_at DESC,",
-            Self::Rating => " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) NULLS LAST,",
-            Self::RatingDown => " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) DESC NULLS LAST,",
-        }
-    }
-
-    /// Reads `?ordering=price,-created_at`.
-    ///
-    /// # Errors
-    /// 422 that names what can be ordered by.
-    pub fn read(text: &str) -> ApiResult<Vec<Self>> {
-        text.split(',').map(|field| Self::named(field.trim())).collect()
-    }
-
-    fn named(field: &str) -> ApiResult<Self> {
-        Ok(match field {
-            "price" => Self::Price,
-            "-price" => Self::PriceDown,
-            "name" => Self::Name,
-            "-name" => Self::NameDown,
-            "created_at" => Self::Created,
-            "-created_at" => Self::CreatedDown,
-            "rating" => Self::Rating,
-            "-rating" => Self::RatingDown,
-            _ => {
-                let message =
-                    "takes price, name, created_at and rating, each with a - before it for the other way round";
-                return Err(Problem::invalid_field("ordering", "invalid_ordering", message));
-            }
-        })
-    }
-}
-
-/// The terms of `?search=`.
-///
-/// # Errors
-/// 422 beyond 200 characters.
-pub fn search_terms(typed: &str) -> ApiResult<Vec<String>> {
-    if typed.chars().count() > MAX_SEARCH {
-        return Err(Problem::invalid_field(
-            "search",
-            "maxLength",
-            format!("must have at most {MAX_SEARCH} characters"),
-        ));
-    }
-    Ok(search::terms(typed))
-}
+/// What products can be ordered by. Those without a rating come last either way.
+pub const COLUMNS: &[Column] = &[
+    ("price", " p.price,", " p.price DESC,"),
+    ("name", " p.search_name,", " p.search_name DESC,"),
+    ("created_at", " p.created_at,", " p.created_at DESC,"),
+    (
+        "rating",
+        " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) NULLS LAST,",
+        " p.rating_sum * 1.0 / NULLIF(p.review_count, 0) DESC NULLS LAST,",
+    ),
+];
 
 /// A page of products, and how many there are in all.
 pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Product>, i64)> {
@@ -146,5 +87,5 @@ fn ordered<'a>(query: Query<'a>, dialect: crate::db::Dialect, filter: &Filter) -
         let ranked = filter.terms.iter().fold(query, |query, term| search::rank(query, dialect, term));
         return ranked.push(" p.created_at DESC, p.id DESC");
     }
-    filter.order.iter().fold(query, |query, order| query.push(order.sql())).push(" p.id")
+    filter.order.iter().fold(query, |query, column| query.push(column)).push(" p.id")
 }

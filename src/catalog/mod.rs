@@ -27,7 +27,7 @@ use crate::{
 };
 
 use images::Kept;
-pub use store::{any_products, existing, find_product};
+pub use store::{any_products, find_product, find_products};
 
 /// A product as the database keeps it.
 #[derive(Clone, Debug, sqlx::FromRow)]

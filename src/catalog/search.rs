@@ -4,7 +4,7 @@
 //! tokenizer, PostgreSQL in a pg_trgm index that LIKE uses. Text and terms are lower-cased by Rust, so that both agree
 //! on what a letter is. FTS5 has nothing shorter than three letters: such terms are looked for without the index.
 
-use crate::db::{Dialect, Query};
+use crate::db::{Dialect, Query, containing};
 
 /// The most terms of one search; each costs a look-up.
 const MAX_TERMS: usize = 10;
@@ -28,7 +28,7 @@ pub fn terms(typed: &str) -> Vec<String> {
 pub fn narrow<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
     let query = query.push(" AND p.id IN (SELECT id FROM products WHERE ");
     let query = match dialect {
-        Dialect::Postgres => query.push_bind("search_text LIKE $?", like(term)),
+        Dialect::Postgres => query.push_bind("search_text LIKE $?", containing(term)),
         Dialect::Sqlite if term.chars().count() < 3 => query.push_bind("instr(search_text, $?) > 0", term.to_owned()),
         Dialect::Sqlite => {
             query.push_bind("id IN (SELECT rowid FROM product_search WHERE product_search MATCH $?)", phrase(term))
@@ -53,11 +53,6 @@ pub fn rank<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
         Dialect::Sqlite => " CASE WHEN instr(p.search_name, $?) > 0 THEN 0 ELSE 1 END,",
     };
     query.push_bind(named, term.to_owned())
-}
-
-fn like(term: &str) -> String {
-    let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
 }
 
 fn phrase(term: &str) -> String {

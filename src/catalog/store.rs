@@ -1,5 +1,7 @@
 //! The SQL of products, categories and brands.
 
+use std::collections::BTreeMap;
+
 use super::{Brand, Category, NewProduct, Product, images::Image};
 use crate::{
     clock::Timestamp,
@@ -27,10 +29,16 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 }
 
 /// Those of these products that exist.
-pub async fn existing(tx: &mut Tx, products: &[ProductId]) -> Result<Vec<ProductId>> {
-    let rows: Vec<(ProductId,)> =
-        tx.query("SELECT id FROM products WHERE id IN").push_list(products).fetch_all().await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<ProductId, Product>> {
+    let found: Vec<Product> = tx
+        .query(
+            "SELECT id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+             FROM products WHERE id IN",
+        )
+        .push_list(ids)
+        .fetch_all()
+        .await?;
+    Ok(found.into_iter().map(|product| (product.id, product)).collect())
 }
 
 pub async fn find_by_sku(tx: &mut Tx, sku: &str) -> Result<Option<ProductId>> {

@@ -1,12 +1,16 @@
 //! `cartwright serve`.
 
-use anyhow::Context;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context, bail};
 use cartwright::{
     clock::Clock,
     demo::{self, SignIns},
     programs,
     settings::SettingArgs,
+    settings::Settings,
     shop::Shop,
+    simulator::{self, Simulator},
 };
 use clap::Args;
 
@@ -24,6 +28,8 @@ use super::say;
 Examples:
   cartwright serve --demo
       A shop to try, at http://127.0.0.1:8000/docs
+  cartwright serve --demo --simulate-payments
+      The same, with Stripe, PayPal and Razorpay to try without keys, network or money
   cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
       Behind a proxy that does TLS
   DATABASE_URL=postgres://cartwright:…@db/cartwright cartwright serve --migrate
@@ -36,12 +42,19 @@ pub struct ServeArgs {
     /// Bring the schema of a PostgreSQL database up to date first
     #[arg(long)]
     migrate: bool,
+    /// Start the payment simulator beside the shop and pay with it; refused beside live keys
+    #[arg(long)]
+    simulate_payments: bool,
 }
 
 pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
-    let settings = programs::begin(settings)?;
+    let mut settings = programs::begin(settings)?;
     let stop = programs::stop_signal()?;
     let listener = programs::listen("BIND", settings.bind).await?; // first, so that a taken port is told at once
+    let _simulator = match args.simulate_payments {
+        true => Some(simulate_payments(&mut settings, listener.local_addr()?).await?),
+        false => None,
+    };
     let shop = Shop::new(settings, Clock::default())?;
     tokio::select! {
         ready = prepare(&shop, args) => ready?,
@@ -50,6 +63,30 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
     tracing::info!(address = %listener.local_addr()?, "the shop is open");
     programs::serve(shop, listener, stop).await;
     Ok(())
+}
+
+/// Starts the simulator and has the shop, which listens there, pay with it.
+async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow::Result<Simulator> {
+    simulator::refuse_beside_live_keys()?;
+    if !settings.inline_workers {
+        bail!(
+            "--simulate-payments is for one program: set INLINE_WORKERS=true, or run `cartwright simulate-payments` and give \
+             every program the settings that it prints"
+        );
+    }
+    let shop = SocketAddr::new(
+        if shop.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() },
+        shop.port(),
+    );
+    let options = simulator::Options {
+        bind: simulator::ADDRESS.parse()?,
+        webhooks_to: Some(format!("http://{shop}")),
+        ..simulator::Options::default()
+    };
+    let simulator = Simulator::start(options).await?;
+    settings.pay_with_simulator(simulator.url());
+    say(format!("Payments are SIMULATED, no money moves: {}", simulator.url()))?;
+    Ok(simulator)
 }
 
 async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {

@@ -5,13 +5,11 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use cartwright::{
     programs,
-    simulator::{self, Options, Simulator},
+    simulator::{self, ADDRESS, Options, Simulator},
 };
 use clap::{Args, CommandFactory, parser::ValueSource};
 
 use super::{Cli, say};
-
-const ADDRESS: &str = "127.0.0.1:12111";
 
 // What is written to the fields is what `--help` prints, where angle brackets would stand as they are.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]

@@ -15,7 +15,7 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     payload::{Json, Payload},
     registry::{MetaMediaType, MetaRequest, Registry},
-    types::ParseFromJSON,
+    types::{MaybeUndefined, ParseFromJSON},
 };
 
 use super::{
@@ -133,5 +133,15 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
             Some(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body broke off.")),
         }
+    }
+}
+
+/// What a field changes a text to: `null` clears it, one left out leaves it.
+#[must_use]
+pub fn cleared(text: MaybeUndefined<String>) -> Option<String> {
+    match text {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(String::new()),
+        MaybeUndefined::Value(text) => Some(text),
     }
 }

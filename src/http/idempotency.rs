@@ -71,6 +71,17 @@ impl Once {
         }
     }
 
+    /// The answer that was given before, without claiming the key.
+    ///
+    /// # Errors
+    /// 422 when the key was used for another body.
+    pub async fn given_before(&self, tx: &mut Tx) -> ApiResult<Option<Stored>> {
+        match &self.key {
+            Some(key) => key.find(tx, self.user).await,
+            None => Ok(None),
+        }
+    }
+
     /// Keeps the answer, in the transaction that made it true.
     pub async fn keep(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
         match &self.key {
@@ -115,6 +126,11 @@ impl Key {
             }
             Err(error) => return Err(error.into()),
         }
+        // Swept in this very moment: the next try claims it.
+        self.find(tx, user).await?.ok_or_else(in_progress).map(Some)
+    }
+
+    async fn find(&self, tx: &mut Tx, user: UserId) -> ApiResult<Option<Stored>> {
         let stored: Option<Stored> = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
@@ -122,10 +138,8 @@ impl Key {
             .bind(self.text.clone())
             .fetch_optional()
             .await?;
-        // Swept in this very moment: the next try claims it.
-        let stored = stored.ok_or_else(in_progress)?;
-        if stored.body_hash == self.body_hash {
-            return Ok(Some(stored));
+        if stored.as_ref().is_none_or(|stored| stored.body_hash == self.body_hash) {
+            return Ok(stored);
         }
         let detail = "This Idempotency-Key was used for another request; make a new one for each thing you want done.";
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail))

@@ -36,12 +36,19 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// So many within some time.
 pub struct Limit {
     /// Part of every key: keep it.
-    pub name: &'static str,
-    pub most: usize,
+    name: &'static str,
+    most: usize,
     /// At most a day.
-    pub within: Duration,
+    within: Duration,
     /// What is said to who is refused: `Too many carts were made from this address.`
-    pub told: &'static str,
+    told: &'static str,
+}
+
+impl Limit {
+    #[must_use]
+    pub const fn new(name: &'static str, most: usize, within: Duration, told: &'static str) -> Self {
+        Self { name, most, within, told }
+    }
 }
 
 /// A place that was taken, so that it can be given back.

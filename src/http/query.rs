@@ -28,6 +28,46 @@ impl<T: Clone> Asked<T> {
     }
 }
 
+/// The most characters of a search.
+const MAX_SEARCH: usize = 200;
+
+/// What `?search=` looks for; nothing when it was not given.
+///
+/// # Errors
+/// 422 beyond 200 characters.
+pub fn search(given: &Ask<String>) -> ApiResult<String> {
+    let typed = given.get("search")?.unwrap_or_default();
+    if typed.chars().count() <= MAX_SEARCH {
+        return Ok(typed);
+    }
+    let message = format!("must have at most {MAX_SEARCH} characters");
+    Err(Problem::invalid_field("search", "maxLength", message))
+}
+
+/// What a list can be ordered by: its name, and how SQL says it up and down, each with its comma.
+pub type Column = (&'static str, &'static str, &'static str);
+
+/// Reads `?ordering=price,-created_at` into SQL. Nothing when it was not given.
+///
+/// # Errors
+/// 422 that names what can be ordered by.
+pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
+    let Some(fields) = given.get("ordering")? else { return Ok(vec![]) };
+    let read = |field: &str| {
+        let field = field.trim();
+        let (name, down) = field.strip_prefix('-').map_or((field, false), |name| (name, true));
+        let column = columns.iter().find(|(known, ..)| *known == name);
+        column.map(|(_, up_sql, down_sql)| if down { *down_sql } else { *up_sql })
+    };
+    fields.split(',').map(read).collect::<Option<_>>().ok_or_else(|| {
+        let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
+        let names = names.join(", ");
+        let names = names.rsplit_once(", ").map_or(names.clone(), |(others, last)| format!("{others} and {last}"));
+        let message = format!("takes {names}, each with a - before it for the other way round");
+        Problem::invalid_field("ordering", "invalid_ordering", message)
+    })
+}
+
 impl<T: Type> Type for Asked<T> {
     const IS_REQUIRED: bool = false;
     type RawValueType = T::RawValueType;

@@ -71,12 +71,12 @@ impl<'a> ApiExtractor<'a> for Upload {
 async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
     let whole = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
     let mut form = Multipart::new(whole, boundary);
-    while let Some(mut part) = form.next_field().await.map_err(malformed)? {
+    while let Some(mut part) = form.next_field().await.map_err(|_| malformed())? {
         if part.name() != Some("image") {
             continue;
         }
         // All of the body is there already, so a part comes in one piece unless it is empty.
-        let image = part.chunk().await.map_err(malformed)?.unwrap_or_default();
+        let image = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
         return match image.len() {
             0 => Err(Problem::invalid_field("image", "required", "is empty")),
             1..=LIMIT => Ok(image),
@@ -94,7 +94,8 @@ fn no_form() -> Problem {
     )
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]
-fn malformed(error: multer::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", format!("The form cannot be read: {error}."))
+fn malformed() -> Problem {
+    let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
+                  broke off. Send it again, and let the browser write the Content-Type.";
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
 }

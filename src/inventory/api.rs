@@ -17,7 +17,7 @@ use crate::{
         body::Body,
         paging::Page,
         problem::{ApiResult, Faults, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{List, Reply},
         tags::Tag,
     },
@@ -123,8 +123,7 @@ impl InventoryApi {
         per_page: Ask<i64>,
     ) -> ApiResult<List<InventoryView>> {
         let mut faults = Faults::default();
-        let terms = search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()));
-        let filter = Filter { terms: faults.note(terms), ..Filter::default() };
+        let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
         let mut tx = shop.db.read().await?;
@@ -154,11 +153,9 @@ impl InventoryApi {
         if delta == 0 {
             return Err(Problem::invalid_field("delta", "nonzero", "must not be 0"));
         }
-        super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
-        let adjusted = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
-        let shown = inventory(&mut tx, vec![adjusted]).await?.remove(0);
-        tx.commit().await?;
-        shop.cache.forget(&[Part::Product(product.0)]).await;
+        let stock = super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
+        let shown = inventory(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
+        shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&shown))
     }
 

@@ -10,7 +10,7 @@ use crate::{
     catalog,
     ids::{OrderId, ProductId, UserId},
     jobs::{Job, JobError, Queue},
-    mail::{self, Letter, Template},
+    mail::{self, Template},
     shop::Shop,
 };
 
@@ -69,20 +69,18 @@ impl Job for TellLowStock {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
         let Some(product) = catalog::find_product(&mut tx, self.product).await? else { return Ok(()) };
-        let admin = accounts::find(&mut tx, self.admin).await?.filter(|user| user.role == Role::Admin);
+        let admin =
+            accounts::find(&mut tx, self.admin).await?.filter(|user| user.role == Role::Admin && user.is_active);
         let Some(admin) = admin else { return Ok(()) };
         drop(tx);
         let context = serde_json::json!({
-            "store_name": shop.settings.store_name,
-            "customer_name": admin.full_name(),
             "product_name": product.name,
             "product": product.id,
             "stock": product.stock,
             "threshold": shop.settings.low_stock_threshold,
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
-        let name = admin.full_name();
-        let letter = Letter::write(Template::LowStock, &context, (&admin.email, &name), shop.message_id(&about))?;
+        let letter = accounts::letter(shop, &admin, Template::LowStock, &about, context)?;
         mail::send_once(shop, &letter).await
     }
 }

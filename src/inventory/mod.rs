@@ -48,7 +48,7 @@ pub async fn take(
     now: Timestamp,
 ) -> Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
-    store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), now).await?;
+    store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
     let threshold = shop.settings.low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
@@ -60,10 +60,10 @@ pub async fn take(
 
 /// Puts the units of a cancelled order back. `false` when the stock has no room for them; then nothing changed.
 pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<bool> {
-    if store::put_back(tx, product, units).await? == 0 {
+    if store::adjust(tx, product, units).await?.is_none() {
         return Ok(false);
     }
-    store::insert_movement(tx, product, units, Reason::Returned, Some(order), now).await?;
+    store::insert_movement(tx, product, units, Reason::Returned, Some(order), None, now).await?;
     Ok(true)
 }
 
@@ -71,7 +71,7 @@ pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: Order
 pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
     match units {
         0 => Ok(()),
-        units => store::insert_movement(tx, product, units, Reason::Received, None, now).await,
+        units => store::insert_movement(tx, product, units, Reason::Received, None, None, now).await,
     }
 }
 
@@ -82,18 +82,17 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, no
         return Ok(());
     }
     store::set(tx, product, stock).await?;
-    store::insert_movement(tx, product, stock - before, reason, None, now).await
+    store::insert_movement(tx, product, stock - before, reason, None, None, now).await
 }
 
-/// Adds units that were found, or takes those that are gone, in an admin's own words.
+/// Adds units that were found, or takes those that are gone, in an admin's own words. How many there are then.
 ///
 /// # Errors
 /// 409 when the stock would become less than nothing, or more than can be counted.
-pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> ApiResult<()> {
-    if store::adjust(tx, product.id, delta).await? == 0 {
-        return Err(out_of_range(product, delta));
-    }
-    Ok(store::insert_adjustment(tx, product.id, delta, note, now).await?)
+pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> ApiResult<i64> {
+    let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| out_of_range(product, delta))?;
+    store::insert_movement(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
+    Ok(adjusted)
 }
 
 fn out_of_range(product: &Product, delta: i64) -> Problem {

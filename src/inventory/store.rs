@@ -20,12 +20,18 @@ pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<
     Ok(left.map(|(left,)| left))
 }
 
-pub async fn put_back(tx: &mut Tx, product: ProductId, units: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock <= 2147483647 - $2")
+/// How many there are then; `None` when the stock would leave its range, which changes nothing.
+pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Option<i64>> {
+    let adjusted: Option<(i64,)> = tx
+        .query(
+            "UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock + $2 BETWEEN 0 AND 2147483647
+             RETURNING stock",
+        )
         .bind(product)
-        .bind(units)
-        .execute()
-        .await
+        .bind(delta)
+        .fetch_optional()
+        .await?;
+    Ok(adjusted.map(|(stock,)| stock))
 }
 
 pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<i64> {
@@ -44,40 +50,22 @@ pub async fn insert_movement(
     delta: i64,
     reason: Reason,
     order: Option<OrderId>,
+    note: Option<&str>,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
-        "INSERT INTO stock_movements (product_id, delta, reason, order_id, created_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO stock_movements (product_id, delta, reason, order_id, note, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(product)
     .bind(delta)
     .bind(reason)
     .bind(order)
+    .bind(note.map(ToOwned::to_owned))
     .bind(now)
     .execute()
-    .await?;
-    Ok(())
-}
-
-/// Nothing changes when the stock would leave its range.
-pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock + $2 BETWEEN 0 AND 2147483647")
-        .bind(product)
-        .bind(delta)
-        .execute()
-        .await
-}
-
-pub async fn insert_adjustment(tx: &mut Tx, product: ProductId, delta: i64, note: &str, now: Timestamp) -> Result<()> {
-    tx.query("INSERT INTO stock_movements (product_id, delta, reason, note, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(product)
-        .bind(delta)
-        .bind(Reason::Adjusted)
-        .bind(note.to_owned())
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
+    .await
+    .map(drop)
 }
 
 /// One page of movements, newest first, and how many there are; of one product, or of all.
@@ -102,13 +90,15 @@ fn of(query: Query<'_>, product: Option<ProductId>) -> Query<'_> {
     }
 }
 
-/// Units of these products that are sold and not sent yet.
+/// Units of these products that are sold and not sent yet; one that is not named has none. `CROSS JOIN` makes SQLite
+/// begin with the open orders, which are few, and not with all that was ever sold.
 pub async fn reserved(tx: &mut Tx, products: &[ProductId]) -> Result<HashMap<ProductId, i64>> {
     let rows: Vec<(ProductId, i64)> = tx
         .query(
-            "SELECT p.id, CAST(COALESCE((SELECT SUM(l.quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id
-                                         WHERE l.product_id = p.id AND o.status IN ('pending', 'confirmed')), 0) AS BIGINT)
-             FROM products p WHERE p.id IN",
+            "SELECT product_id, units
+             FROM (SELECT l.product_id, CAST(SUM(l.quantity) AS BIGINT) AS units FROM orders o CROSS JOIN order_lines l
+                   WHERE l.order_id = o.id AND o.status IN ('pending', 'confirmed') GROUP BY l.product_id) open
+             WHERE product_id IN",
         )
         .push_list(products)
         .fetch_all()

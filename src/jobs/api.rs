@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     http::{
         paging::Page,
-        problem::{ApiResult, Problem},
+        problem::{ApiResult, Faults, Problem},
         query::Ask,
         reply::{Done, List, Reply},
         tags::Tag,
@@ -132,8 +132,11 @@ impl JobsApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<JobView>> {
-        let wanted = Wanted::of(queue.get("queue")?, state.get("state")?);
-        let (page, now) = (Page::asked(&page, &per_page)?, shop.now());
+        let mut faults = Faults::default();
+        let wanted = Wanted::of(faults.note(queue.get("queue")), faults.note(state.get("state")));
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
+        let now = shop.now();
         let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))

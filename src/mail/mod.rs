@@ -21,6 +21,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::jobs::JobError;
@@ -65,27 +66,39 @@ pub struct Rendered {
     pub html: String,
 }
 
+/// What the templates of letters extend and include, read once. Debug errors would quote the context, which is the
+/// customer's data.
+static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = Environment::new();
+    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    jinja.set_syntax(syntax.expect("the usual delimiters"));
+    jinja.set_debug(false);
+    for (name, source) in [
+        ("layout.txt", include_str!("templates/layout.txt")),
+        ("layout.html", include_str!("templates/layout.html")),
+        ("order_news.txt", include_str!("templates/order_news.txt")),
+        ("order_news.html", include_str!("templates/order_news.html")),
+        ("address.html", include_str!("templates/address.html")),
+        ("with_link.html", include_str!("templates/with_link.html")),
+    ] {
+        jinja.add_template(name, source).expect("the shared templates can be read");
+    }
+    jinja
+});
+
 /// Fills a template in. Values are escaped in the HTML and stand as they are in the text.
 ///
 /// # Errors
 /// When a value the template names is missing from the context.
 pub fn render<C: Serialize>(template: Template, context: &C) -> Result<Rendered, minijinja::Error> {
-    let mut jinja = Environment::new();
-    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-    jinja.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    jinja.set_debug(false); // debug errors quote the context, which is the customer's data
-    jinja.add_template("layout.txt", include_str!("templates/layout.txt"))?;
-    jinja.add_template("layout.html", include_str!("templates/layout.html"))?;
-    jinja.add_template("order_news.txt", include_str!("templates/order_news.txt"))?;
-    jinja.add_template("order_news.html", include_str!("templates/order_news.html"))?;
-
     let context = Value::from(Serde(context));
     let (subject, text, html) = template.sources();
     // The ending of the name decides whether values are escaped.
     Ok(Rendered {
-        subject: jinja.render_named_str("subject.txt", subject, context.clone())?,
-        text: jinja.render_named_str("text.txt", text, context.clone())?,
-        html: jinja.render_named_str("html.html", html, context)?,
+        subject: SHARED.render_named_str("subject.txt", subject, context.clone())?,
+        text: SHARED.render_named_str("text.txt", text, context.clone())?,
+        html: SHARED.render_named_str("html.html", html, context)?,
     })
 }
 

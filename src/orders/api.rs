@@ -11,7 +11,7 @@ use poem_openapi::{
 use super::{
     Checkout, Order, OrderStatus, PaymentStatus,
     events::stream::{self, Events},
-    list::{self, Column, Filter},
+    list::{self, Filter},
     store,
     view::{self, OrderView},
 };
@@ -21,11 +21,11 @@ use crate::{
     db::Tx,
     http::{
         body::Body,
-        idempotency::Once,
+        idempotency::{Once, Stored},
         limits::Limit,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{Created, Done, List, Reply, json_bytes},
         server::Stopping,
         tags::Tag,
@@ -109,12 +109,12 @@ impl CheckoutInput {
 
 /// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
 fn orders_of_one(shop: &Shop) -> Limit {
-    Limit {
-        name: "orders",
-        most: shop.settings.buying.orders_per_hour,
-        within: Duration::from_hours(1),
-        told: "Too many orders were placed with this account.",
-    }
+    Limit::new(
+        "orders",
+        shop.settings.buying.orders_per_hour,
+        Duration::from_hours(1),
+        "Too many orders were placed with this account.",
+    )
 }
 
 pub struct OrdersApi;
@@ -141,19 +141,22 @@ impl OrdersApi {
     ) -> ApiResult<Created<OrderView>> {
         let once = Once::of(request, body.bytes(), by.id)?;
         let input = body.check()?;
-        shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await?;
-        let mut tx = shop.db.write().await?;
-        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-            return Ok(stored.replay("/api/orders"));
+        let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
+            Ok(place) => place,
+            // Who lost the answer to the last order they may place gets it all the same.
+            Err(refused) => {
+                let stored = once.given_before(&mut shop.db.read().await?).await?;
+                return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
+            }
+        };
+        match place_once(&shop, by.id, &once, input).await {
+            Ok(Placed::Before(stored)) => {
+                shop.limits.give_back(place).await;
+                Ok(stored.replay("/api/orders"))
+            }
+            Ok(Placed::Now(answer)) => Ok(answer),
+            Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
         }
-        let checkout = input.checkout(&mut tx, &shop).await?;
-        let order = super::place(&mut tx, &shop, by.id, checkout).await?;
-        let placed = view::order(&mut tx, order).await?;
-        let answer = json_bytes(&placed);
-        once.keep(&mut tx, &answer).await?;
-        tx.commit().await?;
-        forget(&shop, placed.items.iter().map(|line| line.product)).await;
-        Ok(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id)))
     }
 
     /// Lists one's own orders, newest first; admins see everybody's.
@@ -192,8 +195,7 @@ impl OrdersApi {
             user: faults.note(user.get("user")).map(UserId),
             status: faults.note(status.get("status")),
             payment_status: faults.note(payment_status.get("payment_status")),
-            ordering: faults
-                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Column::read))),
+            ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
@@ -319,14 +321,34 @@ impl OrdersApi {
         let status = body.check()?.status.to_lowercase();
         let status: OrderStatus =
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
-        let order = super::advance(&mut tx, order, status, shop.now()).await?;
-        let shown = view::order(&mut tx, order).await?;
+        let shown = super::advance(&mut tx, order, status, shop.now()).await?;
         tx.commit().await?;
         if status == OrderStatus::Cancelled {
             forget(&shop, shown.items.iter().map(|line| line.product)).await;
         }
         Ok(Reply::json(&shown))
     }
+}
+
+/// What came of a request for an order.
+enum Placed {
+    Now(Created<OrderView>),
+    /// By an earlier request with the same key.
+    Before(Stored),
+}
+
+async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInput) -> ApiResult<Placed> {
+    let mut tx = shop.db.write().await?;
+    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+        return Ok(Placed::Before(stored));
+    }
+    let checkout = input.checkout(&mut tx, shop).await?;
+    let placed = super::place(&mut tx, shop, buyer, checkout).await?;
+    let answer = json_bytes(&placed);
+    once.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    forget(shop, placed.items.iter().map(|line| line.product)).await;
+    Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
 }
 
 /// Somebody else's order is as unknown as one that does not exist.
@@ -343,14 +365,13 @@ async fn change_address(
 ) -> ApiResult<Reply<OrderView>> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let order = match address()? {
-        None => order,
+    let changed = match address()? {
+        None => view::order(&mut tx, order).await?,
         Some(address) if !address.trim().is_empty() => {
             super::change_address(&mut tx, order, address, shop.now()).await?
         }
         Some(_) => return Err(Problem::invalid_field("shipping_address", "required", "must not be blank")),
     };
-    let changed = view::order(&mut tx, order).await?;
     tx.commit().await?;
     Ok(Reply::json(&changed))
 }
@@ -358,8 +379,7 @@ async fn change_address(
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let order = super::cancel(&mut tx, order, shop.now()).await?;
-    let cancelled = view::order(&mut tx, order).await?;
+    let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
     tx.commit().await?;
     forget(shop, cancelled.items.iter().map(|line| line.product)).await;
     Ok(cancelled)

@@ -85,17 +85,23 @@ impl Job for ExpireUnpaid {
     const QUEUE: Queue = Queue::Stock;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        // One order, one transaction: orders take their stock in product order, and two orders together would not.
-        let expired = store::expired(&shop.db, shop.now()).await?;
-        if expired.is_empty() {
-            return Ok(()); // nothing changed, so every process keeps what it has cached
-        }
-        for order in expired {
-            if let Err(problem) = expire(shop, order).await {
-                tracing::error!(%order, %problem, "an unpaid order cannot be cancelled; it is tried again later");
+        let mut any = false;
+        let mut passed_over = 0;
+        loop {
+            // Behind those that stay: an order that cannot be cancelled keeps no other waiting.
+            let due = store::expired(&shop.db, shop.now(), passed_over).await?;
+            if due.is_empty() {
+                break;
+            }
+            for order in due {
+                let expired = expire(shop, order).await;
+                any |= expired;
+                passed_over += i64::from(!expired);
             }
         }
-        shop.cache.forget(&[Part::Catalog]).await;
+        if any {
+            shop.cache.forget(&[Part::Catalog]).await; // else every process keeps what it has
+        }
         Ok(())
     }
 }
@@ -113,17 +119,24 @@ impl Job for CancelRefunded {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.write().await?;
         let cancelled = super::cancel_refunded(&mut tx, self.order, shop.now()).await;
-        let cancelled = cancelled.map_err(|problem| JobError::Retry(problem.to_string()))?;
-        tx.commit().await?;
-        if cancelled {
-            shop.cache.forget(&[Part::Catalog]).await;
+        if cancelled.map_err(|problem| JobError::Retry(problem.to_string()))? {
+            shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         }
         Ok(())
     }
 }
 
-async fn expire(shop: &Shop, order: OrderId) -> ApiResult<()> {
-    let mut tx = shop.db.write().await?;
-    super::expire(&mut tx, order, shop.now()).await?;
-    Ok(tx.commit().await?)
+/// Whether the order expired. One order, one transaction: orders take their stock in product order, and two orders
+/// together would not.
+async fn expire(shop: &Shop, order: OrderId) -> bool {
+    let expired = async {
+        let mut tx = shop.db.write().await?;
+        let expired = super::expire(&mut tx, order, shop.now()).await?;
+        tx.commit().await?;
+        ApiResult::Ok(expired)
+    };
+    expired.await.unwrap_or_else(|problem| {
+        tracing::error!(%order, %problem, "an unpaid order cannot be cancelled; it is tried again later");
+        false
+    })
 }

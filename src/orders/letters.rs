@@ -2,7 +2,7 @@
 
 use super::{Line, Order, OrderStatus, PaymentStatus};
 use crate::{
-    accounts::User,
+    accounts::{self, User},
     jobs::JobError,
     mail::{Letter, Template},
     shop::Shop,
@@ -19,17 +19,15 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
         })
     };
     let context = serde_json::json!({
-        "store_name": shop.settings.store_name,
         "order_number": order.order_number,
-        "customer_name": buyer.full_name(),
         "lines": lines.iter().map(line).collect::<Vec<_>>(),
         "total": total(order),
         "shipping_address": order.shipping_address,
         "payment_method": order.payment_method.in_words(),
-        "placed_at": placed_at(order),
+        "placed_at": order.created_at.in_words(),
     });
-    let message_id = shop.message_id(&format!("order-{}.confirmation", order.id));
-    Ok(Letter::write(Template::OrderConfirmation, &context, (&buyer.email, &buyer.full_name()), message_id)?)
+    let about = format!("order-{}.confirmation", order.id);
+    Ok(accounts::letter(shop, buyer, Template::OrderConfirmation, &about, context)?)
 }
 
 /// What is written when an order becomes `status`. Nothing is when it is placed: that is the confirmation's.
@@ -42,23 +40,15 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
         OrderStatus::Cancelled => Template::OrderCancelled,
     };
     let context = serde_json::json!({
-        "store_name": shop.settings.store_name,
         "order_number": order.order_number,
-        "customer_name": buyer.full_name(),
         "total": total(order),
         "shipping_address": order.shipping_address,
         "money_goes_back": matches!(order.payment_status, PaymentStatus::Paid | PaymentStatus::Refunded),
     });
-    let message_id = shop.message_id(&format!("order-{}.{status}", order.id));
-    Ok(Some(Letter::write(template, &context, (&buyer.email, &buyer.full_name()), message_id)?))
+    let about = format!("order-{}.{status}", order.id);
+    Ok(Some(accounts::letter(shop, buyer, template, &about, context)?))
 }
 
 fn total(order: &Order) -> String {
     format!("{} {}", order.currency.format(order.total_price), order.currency)
-}
-
-/// `20 November 2026, 21:05 UTC`.
-fn placed_at(order: &Order) -> String {
-    let moment = order.created_at.date_time();
-    format!("{} {} {}, {:02}:{:02} UTC", moment.day(), moment.month(), moment.year(), moment.hour(), moment.minute())
 }

@@ -3,10 +3,7 @@
 use super::{Order, OrderStatus, PaymentStatus};
 use crate::{
     db::{Query, Result, Tx},
-    http::{
-        paging::Page,
-        problem::{ApiResult, Problem},
-    },
+    http::{paging::Page, query::Column},
     ids::UserId,
 };
 
@@ -18,56 +15,16 @@ pub struct Filter {
     pub user: Option<UserId>,
     pub status: Option<OrderStatus>,
     pub payment_status: Option<PaymentStatus>,
-    pub ordering: Vec<Column>,
+    /// Some of [`COLUMNS`]; empty: the newest first.
+    pub ordering: Vec<&'static str>,
 }
 
-/// One column of an order.
-#[derive(Clone, Copy, Debug)]
-pub enum Column {
-    Created,
-    CreatedDown,
-    Updated,
-    UpdatedDown,
-    Total,
-    TotalDown,
-}
-
-impl Column {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::Created => " created_at,",
-            Self::CreatedDown => " created_at DESC,",
-            Self::Updated => " updated_at,",
-            Self::UpdatedDown => " updated_at DESC,",
-            Self::Total => " total_price,",
-            Self::TotalDown => " total_price DESC,",
-        }
-    }
-
-    /// Reads `?ordering=total_price,-created_at`.
-    ///
-    /// # Errors
-    /// 422 that names what can be ordered by.
-    pub fn read(text: &str) -> ApiResult<Vec<Self>> {
-        text.split(',').map(|field| Self::named(field.trim())).collect()
-    }
-
-    fn named(field: &str) -> ApiResult<Self> {
-        Ok(match field {
-            "created_at" => Self::Created,
-            "-created_at" => Self::CreatedDown,
-            "updated_at" => Self::Updated,
-            "-updated_at" => Self::UpdatedDown,
-            "total_price" => Self::Total,
-            "-total_price" => Self::TotalDown,
-            _ => {
-                let message =
-                    "takes created_at, updated_at and total_price, each with a - before it for the other way round";
-                return Err(Problem::invalid_field("ordering", "invalid_ordering", message));
-            }
-        })
-    }
-}
+/// What orders can be ordered by.
+pub const COLUMNS: &[Column] = &[
+    ("created_at", " created_at,", " created_at DESC,"),
+    ("updated_at", " updated_at,", " updated_at DESC,"),
+    ("total_price", " total_price,", " total_price DESC,"),
+];
 
 /// A page of orders, and how many there are in all.
 pub async fn orders(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Order>, i64)> {
@@ -103,5 +60,5 @@ fn ordered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
     if filter.ordering.is_empty() {
         return query.push(" created_at DESC, id DESC");
     }
-    filter.ordering.iter().fold(query, |query, column| query.push(column.sql())).push(" id")
+    filter.ordering.iter().fold(query, |query, column| query.push(column)).push(" id")
 }

@@ -13,7 +13,7 @@ mod list;
 mod store;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use poem::http::StatusCode;
 use serde_json::json;
@@ -33,6 +33,7 @@ use crate::{
     shop::Shop,
     text_enum,
 };
+use view::OrderView;
 
 text_enum! {
     /// `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
@@ -90,7 +91,7 @@ pub struct Checkout {
 ///
 /// # Errors
 /// 409 for an empty cart, a total other than expected, and products that are gone; 422 for a missing address.
-pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<Order> {
+pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
     payments::require_configured(shop, checkout.payment_method)?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
@@ -119,8 +120,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     }
     jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
     inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
-    events::order_changed(tx, &order, now).await?;
-    Ok(order)
+    Ok(events::order_changed(tx, order, now).await?)
 }
 
 async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> ApiResult<String> {
@@ -168,9 +168,11 @@ async fn wanted(
 
 /// The lines at today's prices, from the catalog and never from the request.
 async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec<Line>> {
+    let ids: Vec<ProductId> = wanted.keys().copied().collect();
+    let mut products = catalog::find_products(tx, &ids).await?;
     let mut lines = Vec::new();
     for (&id, &quantity) in wanted {
-        let Some(product) = catalog::find_product(tx, id).await? else {
+        let Some(product) = products.remove(&id) else {
             return Err(Problem::invalid_field(
                 "items",
                 "unknown",
@@ -239,10 +241,10 @@ pub async fn add_up(
     mut errors: Vec<FieldError>,
 ) -> ApiResult<BTreeMap<ProductId, i64>> {
     let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
-    let known: BTreeSet<ProductId> = catalog::existing(tx, &products).await?.into_iter().collect();
+    let known = catalog::find_products(tx, &products).await?;
     let mut wanted = BTreeMap::new();
     for (index, (product, quantity)) in items.iter().enumerate() {
-        if !known.contains(product) {
+        if !known.contains_key(product) {
             let message = format!("names product {product}, which does not exist");
             errors.push(FieldError::new(format!("items[{index}].product"), "unknown", message));
         }
@@ -262,7 +264,7 @@ pub async fn add_up(
 ///
 /// # Errors
 /// 409 once it has shipped or is cancelled.
-pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> ApiResult<Order> {
+pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> ApiResult<OrderView> {
     match order.status {
         OrderStatus::Pending | OrderStatus::Confirmed => {}
         OrderStatus::Shipped | OrderStatus::Delivered => {
@@ -274,11 +276,10 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
         }
     }
     if order.shipping_address == address {
-        return Ok(order);
+        return Ok(view::order(tx, order).await?);
     }
     let order = store::set_address(tx, order.id, address, now).await?;
-    events::order_changed(tx, &order, now).await?;
-    Ok(order)
+    Ok(events::order_changed(tx, order, now).await?)
 }
 
 /// Cancels an order that has not shipped: the stock returns, and money that was paid goes back. Cancelling again changes
@@ -286,9 +287,9 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
 ///
 /// # Errors
 /// 409 once it has shipped.
-pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Order> {
+pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<OrderView> {
     match order.status {
-        OrderStatus::Cancelled => return Ok(order),
+        OrderStatus::Cancelled => return Ok(view::order(tx, order).await?),
         OrderStatus::Shipped | OrderStatus::Delivered => {
             return Err(invalid_transition(order.status, OrderStatus::Cancelled));
         }
@@ -305,14 +306,14 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
     }
     set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
     payments::order_cancelled(tx, &order, now).await?;
-    tell_if_changed(tx, order, now).await
+    tell(tx, order.id, now).await
 }
 
 /// Moves an order on, one step at a time.
 ///
 /// # Errors
 /// 409 for any other step.
-pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> ApiResult<Order> {
+pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> ApiResult<OrderView> {
     use OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Shipped};
     match (order.status, to) {
         (_, Cancelled) => return cancel(tx, order, now).await,
@@ -323,7 +324,7 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
     if to == Delivered {
         payments::order_delivered(tx, &order, now).await?;
     }
-    tell_if_changed(tx, order, now).await
+    tell(tx, order.id, now).await
 }
 
 /// Moves an order to its next status and tells the buyer by e-mail.
@@ -332,14 +333,18 @@ async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -
     jobs::TellStatus { order: id, status: to.to_string() }.enqueue(tx, now).await
 }
 
-/// Tells who follows an order how it stands, if that is not as it was when it was locked. What has several steps calls
-/// this once, at its end. The order as it is now.
-pub async fn tell_if_changed<E: From<db::Error>>(tx: &mut Tx, before: Order, now: Timestamp) -> Result<Order, E> {
-    let Some(order) = store::find(tx, before.id).await? else { return Ok(before) };
-    if order != before {
-        events::order_changed(tx, &order, now).await?;
+/// Tells who follows an order how it stands after a change. What has several steps calls this once, at its end.
+async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<OrderView> {
+    let order = store::find(tx, id).await?.ok_or(db::Error::RowNotFound)?;
+    Ok(events::order_changed(tx, order, now).await?)
+}
+
+/// The same, if it stands otherwise than when it was locked.
+pub async fn tell_if_changed<E: From<db::Error>>(tx: &mut Tx, before: Order, now: Timestamp) -> Result<(), E> {
+    if let Some(order) = store::find(tx, before.id).await?.filter(|order| *order != before) {
+        events::order_changed(tx, order, now).await?;
     }
-    Ok(order)
+    Ok(())
 }
 
 fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {

@@ -98,14 +98,13 @@ struct LineOf {
 }
 
 /// Only a pending order runs out of time.
-pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<Order> {
-    tx.query(
-        "UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                   created_at, updated_at",
-    )
-    .bind(id).bind(status).bind(now)
-    .fetch_one().await
+pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(status)
+        .bind(now)
+        .execute()
+        .await
 }
 
 pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timestamp) -> Result<Order> {
@@ -127,14 +126,15 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
         .await
 }
 
-/// The unpaid orders whose time is over, a hundred at most.
-pub async fn expired(db: &Db, now: Timestamp) -> Result<Vec<OrderId>> {
+/// The unpaid orders whose time is over, a hundred at most, without so many of the oldest.
+pub async fn expired(db: &Db, now: Timestamp, without: i64) -> Result<Vec<OrderId>> {
     let rows: Vec<(OrderId,)> = db
         .query(
             "SELECT id FROM orders WHERE held_until <= $1 AND payment_status <> 'paid'
-             ORDER BY held_until LIMIT 100",
+             ORDER BY held_until, id LIMIT 100 OFFSET $2",
         )
         .bind(now)
+        .bind(without)
         .fetch_all()
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())

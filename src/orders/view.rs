@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::Object;
 
 use super::{Line, Order, OrderStatus, PaymentStatus, store};
 use crate::{
@@ -58,11 +58,6 @@ pub struct LineView {
 pub async fn order(tx: &mut Tx, order: Order) -> Result<OrderView> {
     let lines = store::lines(tx, order.id).await?;
     Ok(shown(order, lines))
-}
-
-/// The very JSON that an answer has.
-pub async fn order_json(tx: &mut Tx, of: Order) -> Result<String> {
-    Ok(order(tx, of).await?.to_json_string())
 }
 
 /// A page of orders with their lines.

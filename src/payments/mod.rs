@@ -213,8 +213,11 @@ fn payment_in_progress() -> Problem {
 }
 
 /// Writes down what a provider says, once, whatever came before it. How the payment is then.
-pub async fn record(tx: &mut Tx, id: PaymentId, report: Report, now: Timestamp) -> db::Result<Option<Payment>> {
+pub async fn record(tx: &mut Tx, id: PaymentId, mut report: Report, now: Timestamp) -> db::Result<Option<Payment>> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(None) };
+    if !payment.status.is_open() {
+        (report.client_secret, report.approval_url) = (None, None); // nobody is to pay by them any more
+    }
     if payment.learns_from(&report) {
         store::learn(tx, id, &report, now).await?;
     }

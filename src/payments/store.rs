@@ -132,6 +132,7 @@ pub async fn mark_asked(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u6
     tx.query("UPDATE payments SET asked_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
 }
 
+/// What lets a buyer pay is forgotten with the end of the payment.
 pub async fn set_standing(
     tx: &mut Tx,
     id: PaymentId,
@@ -141,7 +142,8 @@ pub async fn set_standing(
 ) -> Result<u64> {
     let (code, message) = failure.unzip();
     tx.query(
-        "UPDATE payments SET status = $2, refunded = $3, failure_code = $4, failure_message = $5, updated_at = $6
+        "UPDATE payments SET status = $2, refunded = $3, failure_code = $4, failure_message = $5, updated_at = $6,
+                client_secret = CASE WHEN $7 THEN client_secret END, approval_url = CASE WHEN $7 THEN approval_url END
          WHERE id = $1",
     )
     .bind(id)
@@ -150,6 +152,7 @@ pub async fn set_standing(
     .bind(code)
     .bind(message)
     .bind(now)
+    .bind(to.status.is_open())
     .execute()
     .await
 }

@@ -9,12 +9,7 @@
 pub mod jobs;
 mod store;
 
-use crate::{
-    clock::Timestamp,
-    db::{Result, Tx},
-    settings::Settings,
-    shop::Shop,
-};
+use crate::{clock::Timestamp, db::Result, settings::Settings, shop::Shop};
 
 /// How many rows one transaction deletes.
 const BATCH: i64 = 1_000;
@@ -37,7 +32,7 @@ enum Kind {
     Webhooks,
     /// The memory of which letters left.
     SentLetters,
-    /// The events of orders that were delivered or cancelled.
+    /// The events of orders, also of open ones: a reader who was away for longer begins with how things stand.
     OrderEvents,
 }
 
@@ -81,20 +76,6 @@ impl Kind {
             Self::OrderEvents => kept.order_events,
         }
     }
-
-    /// Deletes the oldest, at most a batch of them, and says how many that were.
-    async fn sweep(self, tx: &mut Tx, before: Timestamp) -> Result<u64> {
-        match self {
-            Self::Carts => store::carts(tx, before, BATCH).await,
-            Self::RefreshTokens => store::refresh_tokens(tx, before, BATCH).await,
-            Self::EmailTokens => store::email_tokens(tx, before, BATCH).await,
-            Self::IdempotencyKeys => store::idempotency_keys(tx, before, BATCH).await,
-            Self::Jobs => store::jobs(tx, before, BATCH).await,
-            Self::Webhooks => store::webhooks(tx, before, BATCH).await,
-            Self::SentLetters => store::sent_letters(tx, before, BATCH).await,
-            Self::OrderEvents => store::order_events(tx, before, BATCH).await,
-        }
-    }
 }
 
 /// Sweeps every kind. Whether more may be left than one run takes.
@@ -109,7 +90,7 @@ pub async fn sweep(shop: &Shop) -> Result<bool> {
 async fn sweep_kind(shop: &Shop, kind: Kind) -> Result<bool> {
     for _ in 0..BATCHES {
         let mut tx = shop.db.write().await?;
-        let swept = kind.sweep(&mut tx, kind.before(&shop.settings, shop.now())).await?;
+        let swept = store::sweep(&mut tx, kind, kind.before(&shop.settings, shop.now()), BATCH).await?;
         tx.commit().await?;
         metrics::counter!("cartwright_swept_total", "what" => kind.name()).increment(swept);
         if swept < BATCH.unsigned_abs() {

@@ -2,27 +2,59 @@
 
 use std::collections::BTreeSet;
 
+use super::Kind;
 use crate::{
     clock::Timestamp,
     db::{Result, Tx},
     ids::SessionId,
 };
 
-/// With what is in them.
-pub async fn carts(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM carts WHERE id IN (
-             SELECT id FROM carts WHERE user_id IS NULL AND updated_at < $1
-             ORDER BY updated_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
+/// Deletes what is older, at most `limit` rows, and says how many that were.
+pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Result<u64> {
+    let oldest = match kind {
+        // With what is in them.
+        Kind::Carts => tx.query(
+            "DELETE FROM carts WHERE id IN (
+                 SELECT id FROM carts WHERE user_id IS NULL AND updated_at < $1
+                 ORDER BY updated_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::RefreshTokens => return refresh_tokens(tx, before, limit).await,
+        Kind::EmailTokens => tx.query(
+            "DELETE FROM email_tokens WHERE token_hash IN (
+                 SELECT token_hash FROM email_tokens WHERE expires_at < $1
+                 ORDER BY expires_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::IdempotencyKeys => tx.query(
+            "DELETE FROM idempotency_keys WHERE (user_id, path, key) IN (
+                 SELECT user_id, path, key FROM idempotency_keys WHERE created_at < $1
+                 ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::Jobs => tx.query(
+            "DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs WHERE state = 'done' AND finished_at < $1
+                 ORDER BY finished_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::Webhooks => tx.query(
+            "DELETE FROM webhooks WHERE id IN (
+                 SELECT id FROM webhooks WHERE created_at < $1 AND processed_at IS NOT NULL
+                 ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::SentLetters => tx.query(
+            "DELETE FROM sent_letters WHERE message_id IN (
+                 SELECT message_id FROM sent_letters WHERE sent_at < $1
+                 ORDER BY sent_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::OrderEvents => tx.query(
+            "DELETE FROM order_events WHERE id IN (
+                 SELECT id FROM order_events WHERE created_at < $1
+                 ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+    };
+    oldest.bind(before).bind(limit).execute().await
 }
 
 /// A session goes with its last token.
-pub async fn refresh_tokens(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
+async fn refresh_tokens(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     let swept: Vec<(SessionId,)> = tx
         .query(
             "DELETE FROM refresh_tokens WHERE token_hash IN (
@@ -44,79 +76,4 @@ pub async fn refresh_tokens(tx: &mut Tx, before: Timestamp, limit: i64) -> Resul
     .execute()
     .await?;
     Ok(u64::try_from(swept.len()).unwrap_or(u64::MAX))
-}
-
-pub async fn email_tokens(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM email_tokens WHERE token_hash IN (
-             SELECT token_hash FROM email_tokens WHERE expires_at < $1
-             ORDER BY expires_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
-}
-
-pub async fn idempotency_keys(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM idempotency_keys WHERE (user_id, path, key) IN (
-             SELECT user_id, path, key FROM idempotency_keys WHERE created_at < $1
-             ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
-}
-
-pub async fn jobs(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM jobs WHERE id IN (
-             SELECT id FROM jobs WHERE state = 'done' AND finished_at < $1
-             ORDER BY finished_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
-}
-
-pub async fn webhooks(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM webhooks WHERE id IN (
-             SELECT id FROM webhooks WHERE created_at < $1 AND processed_at IS NOT NULL
-             ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
-}
-
-pub async fn sent_letters(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM sent_letters WHERE message_id IN (
-             SELECT message_id FROM sent_letters WHERE sent_at < $1
-             ORDER BY sent_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
-}
-
-pub async fn order_events(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM order_events WHERE id IN (
-             SELECT e.id FROM order_events e
-             WHERE e.created_at < $1 AND EXISTS (
-                 SELECT 1 FROM orders o
-                 WHERE o.id = e.order_id AND o.status IN ('delivered', 'cancelled') AND o.updated_at < $1)
-             ORDER BY e.created_at LIMIT $2 /* FOR UPDATE OF e SKIP LOCKED */)",
-    )
-    .bind(before)
-    .bind(limit)
-    .execute()
-    .await
 }

@@ -8,12 +8,11 @@ use crate::{
     accounts::{self, SignedIn},
     cache::Part,
     clock::Timestamp,
-    db::Tx,
     http::{
-        body::Body,
+        body::{Body, cleared},
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
-        query::Ask,
+        problem::{ApiResult, Faults},
+        query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
         tags::Tag,
     },
@@ -78,32 +77,9 @@ impl From<Review> for ReviewView {
     }
 }
 
-/// `null` clears a comment; one left out stays.
-fn comment(given: MaybeUndefined<String>, before: &str) -> String {
-    match given {
-        MaybeUndefined::Undefined => before.to_owned(),
-        MaybeUndefined::Null => String::new(),
-        MaybeUndefined::Value(text) => text,
-    }
-}
-
-/// Reads `?ordering=` into columns, each with its comma.
-///
-/// # Errors
-/// 422 that names what can be ordered by.
-fn ordering(fields: Option<&str>) -> ApiResult<Vec<&'static str>> {
-    let column = |field: &str| match field.trim() {
-        "created_at" => Ok(" r.created_at,"),
-        "-created_at" => Ok(" r.created_at DESC,"),
-        "rating" => Ok(" r.rating,"),
-        "-rating" => Ok(" r.rating DESC,"),
-        _ => {
-            let message = "takes created_at and rating, each with a - before it for the other way round";
-            Err(Problem::invalid_field("ordering", "invalid_ordering", message))
-        }
-    };
-    fields.map_or(Ok(vec![]), |fields| fields.split(',').map(column).collect())
-}
+/// What reviews can be ordered by.
+const COLUMNS: &[Column] =
+    &[("created_at", " r.created_at,", " r.created_at DESC,"), ("rating", " r.rating,", " r.rating DESC,")];
 
 pub struct ReviewsApi;
 
@@ -130,7 +106,7 @@ impl ReviewsApi {
         let mut tx = shop.db.read().await?;
         super::require_product(&mut tx, id.0, admin).await?;
         let mut faults = Faults::default();
-        let order = faults.note(ordering.get("ordering").and_then(|fields| self::ordering(fields.as_deref())));
+        let order = faults.note(query::ordering(&ordering, COLUMNS));
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
         let (reviews, total) = store::list(&mut tx, id.0, &order, page.size, page.offset()).await?;
@@ -157,9 +133,9 @@ impl ReviewsApi {
         super::require_product(&mut tx, id.0, by.is_admin()).await?;
         super::require_purchase(&mut tx, id.0, by.id).await?;
         let input = body.check()?;
-        let comment = comment(input.comment, "");
+        let comment = cleared(input.comment).unwrap_or_default();
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
@@ -177,7 +153,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), input.comment))).await
+        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), cleared(input.comment)))).await
     }
 
     /// Changes a review of one's own.
@@ -193,7 +169,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewPatch>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (input.rating, input.comment))).await
+        change(&shop, by, id.0, || body.check().map(|input| (input.rating, cleared(input.comment)))).await
     }
 
     /// Deletes a review: one's own, or as an admin any.
@@ -206,7 +182,7 @@ impl ReviewsApi {
         let mut tx = shop.db.write().await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         Ok(Done::Done)
     }
 }
@@ -216,25 +192,22 @@ async fn change(
     shop: &Shop,
     by: SignedIn,
     id: ReviewId,
-    input: impl FnOnce() -> ApiResult<(Option<i64>, MaybeUndefined<String>)>,
+    input: impl FnOnce() -> ApiResult<(Option<i64>, Option<String>)>,
 ) -> ApiResult<Reply<ReviewView>> {
     let mut tx = shop.db.write().await?;
     let review = super::lock_own(&mut tx, id, by).await?;
-    let (rating, text) = input()?;
-    let (rating, text) = (rating.unwrap_or(review.rating), comment(text, &review.comment));
-    let rated_anew = rating != review.rating;
-    let review = super::change(&mut tx, review, rating, text, shop.now()).await?;
-    if rated_anew {
-        commit_and_forget(shop, tx).await?;
-    } else {
+    let (rating, comment) = input()?;
+    let rating_before = review.rating;
+    let review = super::change(&mut tx, review, rating, comment, shop.now()).await?;
+    if review.rating == rating_before {
         tx.commit().await?;
+    } else {
+        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
     }
     Ok(Reply::json(&review.into()))
 }
 
-/// Lists of products show ratings and are ordered by them, so the whole catalog is forgotten.
-async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {
-    tx.commit().await?;
-    shop.cache.forget(&[Part::Catalog]).await;
-    Ok(())
+/// Lists of products show ratings, too, and are ordered by them.
+fn showing_ratings_of(product: ProductId) -> [Part; 2] {
+    [Part::Product(product), Part::ProductLists]
 }

@@ -108,10 +108,20 @@ fn not_the_author() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
 }
 
-/// Changes a locked review.
-pub async fn change(tx: &mut Tx, review: Review, rating: i64, comment: String, now: Timestamp) -> Result<Review> {
+/// Changes a locked review; what is `None` stays.
+pub async fn change(
+    tx: &mut Tx,
+    review: Review,
+    rating: Option<i64>,
+    comment: Option<String>,
+    now: Timestamp,
+) -> Result<Review> {
+    let (rating, comment) = (rating.unwrap_or(review.rating), comment.unwrap_or(review.comment));
     store::update(tx, review.id, rating, &comment, now).await?;
-    store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
+    if rating != review.rating {
+        // Only then is the product's row held, which orders wait for.
+        store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
+    }
     Ok(Review { rating, comment, updated_at: now, ..review })
 }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::values::{Checked, duration, given, secret, web_address, wrong};
+use super::{
+    Settings,
+    values::{Checked, duration, given, secret, web_address, wrong},
+};
+use crate::simulator;
 
 #[allow(clippy::doc_markdown)]
 /// Where the payment providers are. Their keys are variables only.
@@ -97,6 +101,29 @@ impl PaymentArgs {
 
     pub(super) fn check_after(&self) -> Checked<Duration> {
         duration("PAYMENT_CHECK_AFTER", &self.payment_check_after)
+    }
+}
+
+impl Settings {
+    /// Pays with the simulator at this address, and with nobody else.
+    pub fn pay_with_simulator(&mut self, url: &str) {
+        self.stripe = Some(StripeSettings {
+            secret_key: simulator::STRIPE_SECRET_KEY.into(),
+            webhook_secrets: vec![simulator::STRIPE_WEBHOOK_SECRET.into()],
+            api_base: Some(format!("{url}/stripe")),
+        });
+        self.paypal = Some(PaypalSettings {
+            client_id: simulator::PAYPAL_CLIENT_ID.into(),
+            client_secret: simulator::PAYPAL_CLIENT_SECRET.into(),
+            webhook_id: Some(simulator::PAYPAL_WEBHOOK_ID.into()),
+            api_base: Some(format!("{url}/paypal")),
+        });
+        self.razorpay = Some(RazorpaySettings {
+            key_id: simulator::RAZORPAY_KEY_ID.into(),
+            key_secret: simulator::RAZORPAY_KEY_SECRET.into(),
+            webhook_secrets: vec![simulator::RAZORPAY_WEBHOOK_SECRET.into()],
+            api_base: Some(format!("{url}/razorpay")),
+        });
     }
 }
 

@@ -27,7 +27,7 @@ pub struct RetentionArgs {
     /// Which letters left, so that none is sent twice, at least 2d
     #[arg(long, env = "LETTER_RETENTION", default_value = "90d", global = true)]
     letter_retention: String,
-    /// The events of orders that were delivered or cancelled
+    /// The events of orders; a page that was away for longer begins with how things stand
     #[arg(long, env = "ORDER_EVENT_RETENTION", default_value = "90d", global = true)]
     order_event_retention: String,
 }
@@ -44,7 +44,7 @@ pub struct Retention {
     pub jobs: Duration,
     pub webhooks: Duration,
     pub letters: Duration,
-    /// Since the order ended.
+    /// Since they happened.
     pub order_events: Duration,
 }
 

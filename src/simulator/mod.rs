@@ -50,6 +50,9 @@ pub use faults::Fault;
 pub use ledger::{Capture, Ledger, Refund};
 pub use webhooks::{Webhook, stripe_signature};
 
+/// Where it listens unless told otherwise.
+pub const ADDRESS: &str = "127.0.0.1:12111";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {

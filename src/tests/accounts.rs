@@ -49,6 +49,11 @@ on_both_engines! {
         registers("other@example.com", "ADA").await.is(409).with_code("username_taken");
         registers("jürgen@example.com", "Jürgen").await.is(201);
         registers("other@example.com", "JÜRGEN").await.is(409).with_code("username_taken");
+        // The same letters put together from their parts, as some keyboards send them.
+        registers("김@example.com", "kim").await.is(201);
+        registers("\u{1100}\u{1175}\u{11b7}@example.com", "lee").await.is(409).with_code("email_taken");
+        let login = json!({"email": "Ju\u{308}rgen@example.com", "password": PASSWORD});
+        shop.visitor().post("/api/auth/login").json(&login).await.is(200);
     }
 
     async fn two_who_register_the_same_name_at_once_are_one_user(shop: TestShop) {

@@ -67,6 +67,7 @@ fn no_secret_was_logged(folder: &std::path::Path) {
             "sk_test",
             "whsec_",
             "_secret_",
+            "4242424242424242",
             "Bearer",
             "eyJ",
             "ada@example.com",

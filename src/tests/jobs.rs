@@ -86,6 +86,8 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         boss.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
         boss.delete(&format!("/api/admin/jobs/{job}")).await.is(404).with_code("not_found");
+        let wrong = boss.get("/api/admin/jobs?queue=parcels&state=lost&page=0").await.is(422);
+        wrong.about(&["queue", "state", "page"]);
         assert_eq!(figure(&boss.get("/api/admin/jobs/queues").await.is(200).json(), "email", "dead"), 0);
     }
 

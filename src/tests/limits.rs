@@ -211,6 +211,32 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
+    async fn an_answer_that_was_lost_takes_no_place_and_is_never_refused(shop: TestShop) {
+        let strict = shop
+            .opens_again(|settings| {
+                settings.rate_limits = true;
+                settings.buying = Buying { orders_per_hour: 2, ..settings.buying };
+            })
+            .await;
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await.of(&strict);
+        let again = async |first: &Answer, key: &str| {
+            let again = ada.places_order(&[(&mug, 1)]).once(key).await.is(201);
+            assert_eq!((&again["id"], again.header("idempotent-replayed")), (&first["id"], "true"));
+        };
+        let first = ada.places_order(&[(&mug, 1)]).once("tea").await.is(201);
+        for _ in 0..3 {
+            again(&first, "tea").await;
+        }
+        let second = ada.places_order(&[(&mug, 1)]).once("coffee").await.is(201);
+        again(&first, "tea").await;
+        again(&second, "coffee").await;
+        ada.places_order(&[(&mug, 2)]).once("tea").await.is(422).with_code("idempotency_key_reused");
+        is_stopped(ada.places_order(&[(&mug, 1)]).once("milk").await);
+        is_stopped(ada.places_order(&[(&mug, 1)]).await);
+        shop.runs_its_jobs().await;
+    }
+
     async fn the_connection_says_who_tries_and_a_header_only_if_a_proxy_of_ours_sent_it(shop: TestShop) {
         let tries_for = async |shop: &TestShop, who: &str| {
             let wrong = json!({"email": "ada@example.com", "password": WRONG});

@@ -13,6 +13,7 @@ on_both_engines! {
     async fn each_step_of_an_order_is_written_to_its_buyer_once(shop: TestShop) {
         let (mug, boss) = (shop.sells("Mug").at(12_00).await, shop.admin().await);
         let ada = shop.customer("ada@example.com").await;
+        shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
         let order = ada.buys(&mug).await;
         for status in ["confirmed", "shipped", "delivered"] {
             boss.moves(&order, status).await.is(200);
@@ -40,6 +41,21 @@ on_both_engines! {
             assert!(mail.html().contains(number) && mail.html().contains("Hello Ada,"), "{}", mail.html());
         }
         assert_eq!(shop.mail().mails().len(), 4);
+    }
+
+    async fn nobody_is_greeted_by_a_name_that_may_be_somebody_elses_words(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").in_stock(6).await, shop.admin().await);
+        shop.tampers("UPDATE users SET first_name = 'Bea' WHERE role = 'admin'").await;
+        let order = shop.customer("ada@example.com").await.buys(&mug).await; // brings it low, too
+        boss.moves(&order, "confirmed").await.is(200);
+        shop.runs_its_jobs().await;
+        let mails = shop.mail().mails();
+        assert_eq!(mails.len(), 3);
+        for mail in mails {
+            let said = [mail.text(), mail.html(), mail.header("To").unwrap_or_default()].concat();
+            assert_eq!(said.matches("Hello,").count(), 2, "{said}");
+            assert!(!said.contains("Ada") && !said.contains("Bea"), "{said}");
+        }
     }
 
     async fn a_cancellation_says_whether_money_goes_back(shop: TestShop) {
@@ -96,6 +112,11 @@ on_both_engines! {
         assert_eq!(told(&shop).await.len(), 4);
         order(&ada.of(&generous), &[(&pot, 1)]).await;
         assert_eq!(told(&shop).await.len(), 6);
+
+        let pan = shop.sells("Pan").in_stock(6).await;
+        order(&ada, &[(&pan, 1)]).await;
+        shop.tampers("UPDATE users SET is_active = FALSE WHERE email LIKE 'ben%'").await;
+        assert_eq!(told(&shop).await.len(), 7, "who is inactive by then gets no letter");
     }
 
     async fn an_order_that_is_refused_tells_nobody(shop: TestShop) {

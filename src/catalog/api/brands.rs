@@ -3,7 +3,7 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 
-use super::{answer, commit_and_forget, conditional, paged};
+use super::{answer, conditional, paged};
 use crate::{
     accounts::Admin,
     cache::{Cached, Part},
@@ -90,7 +90,7 @@ impl BrandsApi {
         let input = body.check()?;
         let mut tx = shop.db.write().await?;
         let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/brands/{}", made.id)))
     }
 
@@ -132,7 +132,7 @@ impl BrandsApi {
         let mut tx = shop.db.write().await?;
         let brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         catalog::delete_brand(&mut tx, brand, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -146,6 +146,6 @@ async fn change_brand(
     let mut brand: Brand = store::lock_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     brand.name = input()?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
-    commit_and_forget(shop, tx).await?;
+    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&view::brand(shop, brand)))
 }

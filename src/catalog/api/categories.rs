@@ -3,13 +3,13 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::{answer, cleared, commit_and_forget, conditional, paged};
+use super::{answer, conditional, paged};
 use crate::{
     accounts::Admin,
     cache::{Cached, Part},
     catalog::{self, Category, store, view::CategoryView},
     http::{
-        body::Body,
+        body::{Body, cleared},
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -96,7 +96,7 @@ impl CategoriesApi {
             catalog::create_category(&mut tx, &input.name, None, &cleared(input.description).unwrap_or_default())
                 .await?
                 .into();
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/categories/{}", made.id)))
     }
 
@@ -138,7 +138,7 @@ impl CategoriesApi {
         let mut tx = shop.db.write().await?;
         store::lock_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         catalog::delete_category(&mut tx, id.0).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -154,6 +154,6 @@ async fn change_category(
     category.name = name.unwrap_or(category.name);
     category.description = description.unwrap_or(category.description);
     store::update_category(&mut tx, &category).await?;
-    commit_and_forget(shop, tx).await?;
+    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&category.into()))
 }

@@ -5,9 +5,9 @@
 use poem::web::Data;
 use poem_openapi::{OpenApi, param::Path};
 
-use super::commit_and_forget;
 use crate::{
     accounts::Admin,
+    cache::Part,
     catalog::{
         images, store,
         view::{self, BrandView, ImageView},
@@ -53,7 +53,7 @@ impl ImagesApi {
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::check_room(&mut tx, id.0).await?;
         let image = images::show(&mut tx, id.0, &kept, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         let image = view::image(&shop, &image);
         Ok(Created::json(&image).header("location", &image.url))
     }
@@ -72,7 +72,7 @@ impl ImagesApi {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::take_down(&mut tx, id.0, image_id.0, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 
@@ -97,7 +97,7 @@ impl ImagesApi {
         let mut tx = shop.db.write().await?;
         let mut brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::set_logo(&mut tx, &mut brand, Some(kept), shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Reply::json(&view::brand(&shop, brand)))
     }
 
@@ -109,7 +109,7 @@ impl ImagesApi {
         let mut tx = shop.db.write().await?;
         let mut brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::set_logo(&mut tx, &mut brand, None, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }

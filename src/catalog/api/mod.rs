@@ -11,11 +11,9 @@ use poem::{
     Request,
     http::{StatusCode, header},
 };
-use poem_openapi::types::MaybeUndefined;
 
 use crate::{
     cache::{Cached, Part},
-    db::Tx,
     http::{
         paging::Page,
         problem::ApiResult,
@@ -31,21 +29,6 @@ pub use products::ProductsApi;
 
 /// Anybody may keep an answer, but asks whether it still holds before using it.
 const REVALIDATE: &str = "public, no-cache";
-
-/// `null` clears a text; one left out stays.
-fn cleared(text: MaybeUndefined<String>) -> Option<String> {
-    match text {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(String::new()),
-        MaybeUndefined::Value(text) => Some(text),
-    }
-}
-
-async fn commit_and_forget(shop: &Shop, tx: Tx) -> ApiResult<()> {
-    tx.commit().await?;
-    shop.cache.forget(&[Part::Catalog]).await;
-    Ok(())
-}
 
 /// What admins see is always fresh and never kept; what customers see comes from the cache.
 async fn answer(

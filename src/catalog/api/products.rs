@@ -3,21 +3,21 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::{answer, cleared, commit_and_forget, conditional, paged};
+use super::{answer, conditional, paged};
 use crate::{
     accounts::{self, Admin},
     cache::{Cached, Part},
     catalog::{
         self, NewProduct, Product, ProductChange,
-        list::{self, Filter, Order},
+        list::{self, Filter},
         store,
         view::{self, ProductView},
     },
     http::{
-        body::Body,
+        body::{Body, cleared},
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
-        query::Ask,
+        query::{self, Ask},
         reply::{Created, Done, List, Reply, json_bytes},
         tags::Tag,
     },
@@ -131,15 +131,14 @@ impl ProductsApi {
         };
         let mut faults = Faults::default();
         let filter = Filter {
-            terms: faults.note(search.get("search").and_then(|typed| list::search_terms(&typed.unwrap_or_default()))),
+            terms: list::terms(&faults.note(query::search(&search))),
             category: faults.note(category.get("category")),
             brand: faults.note(brand.get("brand")),
             min_price: faults.note(limit("min_price", &min_price)),
             max_price: faults.note(limit("max_price", &max_price)),
             in_stock: faults.note(in_stock.get("in_stock")),
             is_active: faults.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
-            order: faults
-                .note(ordering.get("ordering").and_then(|fields| fields.as_deref().map_or(Ok(vec![]), Order::read))),
+            order: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
@@ -148,7 +147,7 @@ impl ProductsApi {
             let (products, total) = list::products(&mut tx, &filter, page).await?;
             Ok(Cached::new(json_bytes(&view::products(&mut tx, &shop, products).await?), total))
         };
-        let list = answer(&shop, admin, Part::Catalog, &format!("products:{filter:?}{page:?}"), load).await?;
+        let list = answer(&shop, admin, Part::ProductLists, &format!("products:{filter:?}{page:?}"), load).await?;
         Ok(paged(request, admin, &list, page))
     }
 
@@ -201,7 +200,7 @@ impl ProductsApi {
         catalog::check_parents(&mut tx, new.category, new.brand, errors).await?;
         let product = catalog::create_product(&mut tx, new, shop.now()).await?;
         let made = view::product(&mut tx, &shop, product).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
     }
 
@@ -265,7 +264,7 @@ impl ProductsApi {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         catalog::delete_product(&mut tx, id.0, shop.now()).await?;
-        commit_and_forget(&shop, tx).await?;
+        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -283,6 +282,6 @@ async fn change(
     catalog::check_parents(&mut tx, change.category.value().copied(), change.brand.value().copied(), errors).await?;
     let product = catalog::change_product(&mut tx, product, change, shop.now()).await?;
     let changed = view::product(&mut tx, shop, product).await?;
-    commit_and_forget(shop, tx).await?;
+    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&changed))
 }

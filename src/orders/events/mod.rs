@@ -14,7 +14,10 @@ pub mod stream;
 
 use poem_openapi::types::ToJSON;
 
-use super::{Order, view};
+use super::{
+    Order,
+    view::{self, OrderView},
+};
 use crate::{
     clock::Timestamp,
     db::{Result, Tx},
@@ -38,10 +41,11 @@ pub struct Event {
     pub data: String,
 }
 
-/// Tells the order's readers how it stands now. The order is locked, or new.
-pub async fn order_changed(tx: &mut Tx, order: &Order, now: Timestamp) -> Result<()> {
-    let data = view::order_json(tx, order.clone()).await?;
-    write(tx, order.id, Kind::Order, data, now).await
+/// Tells the order's readers how it stands now, and the caller too. The order is locked, or new.
+pub async fn order_changed(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
+    let (id, changed) = (order.id, view::order(tx, order).await?);
+    write(tx, id, Kind::Order, changed.to_json_string(), now).await?;
+    Ok(changed)
 }
 
 /// Tells the order's readers how one of its payments stands now. The order is locked. What the buyer pays with is no
@@ -79,7 +83,7 @@ async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i6
 
 async fn standing(tx: &mut Tx, order: Order) -> Result<Vec<Event>> {
     let payments = payments::of_order(tx, order.id).await?;
-    let mut events = vec![Event { id: None, kind: Kind::Order, data: view::order_json(tx, order).await? }];
+    let mut events = vec![Event { id: None, kind: Kind::Order, data: view::order(tx, order).await?.to_json_string() }];
     events.extend(payments.into_iter().map(|payment| Event {
         id: None,
         kind: Kind::Payment,

@@ -48,6 +48,22 @@ impl Database {
         Some(Self { url: options.database(&name).to_url_lossy().to_string(), name: None })
     }
 
+    /// Everything it holds, every row of every table, as it is written.
+    pub async fn everything(&self) -> Vec<u8> {
+        let Some(name) = &self.name else {
+            let file = self.url.trim_start_matches("sqlite://");
+            let log = std::fs::read(format!("{file}-wal")).unwrap_or_default(); // what is not yet in the file itself
+            return [std::fs::read(file).expect("the database's file"), log].concat();
+        };
+        let url = postgres_url().expect("it is there");
+        let mut connection = connect(&server(&url).database(name)).await;
+        let (rows,): (String,) = sqlx::query_as("SELECT CAST(schema_to_xml('public', TRUE, FALSE, '') AS TEXT)")
+            .fetch_one(&mut connection)
+            .await
+            .expect("all rows");
+        rows.into_bytes()
+    }
+
     pub async fn drop(&self) {
         let (Some(name), Some(url)) = (&self.name, postgres_url()) else { return };
         command(&mut connect(&server(&url)).await, format!("DROP DATABASE {name} WITH (FORCE)")).await;

@@ -50,6 +50,18 @@ const ALWAYS: &[Promise] = &[
          WHERE refunded > amount OR (refunded > 0 AND status NOT IN ('partially_refunded', 'refunded'))",
     ),
     (
+        "what lets a buyer pay is forgotten once the payment has ended",
+        "SELECT CAST(order_id AS TEXT) FROM payments
+         WHERE status NOT IN ('queued', 'processing', 'requires_action')
+           AND (client_secret IS NOT NULL OR approval_url IS NOT NULL)",
+    ),
+    (
+        "a payment has gone back by as much as its refunds say",
+        "SELECT CAST(p.order_id AS TEXT) FROM payments p
+         WHERE p.refunded < COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status = 'succeeded'), 0)
+            OR p.amount < COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'failed'), 0)",
+    ),
+    (
         "an idempotency key stands once and with its answer",
         "SELECT key FROM idempotency_keys GROUP BY user_id, path, key HAVING COUNT(*) > 1 OR MIN(response) = ''",
     ),
@@ -100,6 +112,15 @@ const AT_REST: &[Promise] = &[
         "SELECT CAST(p.order_id AS TEXT) FROM payments p JOIN orders o ON o.id = p.order_id
          WHERE p.status = 'captured' AND o.payment_status <> 'paid'",
     ),
+    (
+        "nothing is on its way back",
+        "SELECT CAST(p.order_id AS TEXT) FROM refunds r JOIN payments p ON p.id = r.payment_id
+         WHERE r.status IN ('queued', 'processing')",
+    ),
+    (
+        "an order whose money is back with the buyer was cancelled or had left",
+        "SELECT order_number FROM orders WHERE payment_status = 'refunded' AND status IN ('pending', 'confirmed')",
+    ),
     ("every webhook was acted on", "SELECT event_id FROM webhooks WHERE processed_at IS NULL"),
 ];
 
@@ -130,6 +151,7 @@ pub async fn hold(shop: &TestShop) {
         broken.extend(last_events(shop.db()).await);
     }
     broken.extend(charged_twice(shop));
+    broken.extend(shop.secrets_kept().await.map(|secret| format!("a row holds {secret:?}")));
     if !expected.repeated_mail {
         broken.extend(mailed_twice(shop));
     }
@@ -252,6 +274,22 @@ fn broken_promises_are_noticed() {
         ("a paid order has a captured payment", "UPDATE payments SET status = 'failed'"),
         ("captured money belongs to a paid order", "UPDATE orders SET payment_status = 'unpaid'"),
         ("nothing is refunded beyond", "UPDATE payments SET refunded = 1"),
+        ("what lets a buyer pay is forgotten", "UPDATE payments SET client_secret = 'pi_1_secret'"),
+        (
+            "gone back by as much as its refunds say",
+            "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, created_at, updated_at)
+             SELECT id, id, 'succeeded', 1, 'requested', 'k', updated_at, updated_at FROM payments LIMIT 1",
+        ),
+        (
+            "nothing is on its way back",
+            "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, created_at, updated_at)
+             SELECT id, id, 'queued', 1, 'requested', 'k', updated_at, updated_at FROM payments LIMIT 1",
+        ),
+        (
+            "an order whose money is back with the buyer",
+            "UPDATE orders SET payment_status = 'refunded', status = 'confirmed'",
+        ),
+        ("a row holds", "UPDATE products SET description = 'my card is 4242424242424242'"),
         ("every order was confirmed by mail", "UPDATE orders SET confirmation_sent = NULL"),
         ("every order has its orders.send_confirmation", "DELETE FROM jobs WHERE kind = 'orders.send_confirmation'"),
         (
