@@ -51,9 +51,10 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
     let mut settings = programs::begin(settings)?;
     let stop = programs::stop_signal()?;
     let listener = programs::listen("BIND", settings.bind).await?; // first, so that a taken port is told at once
-    let _simulator = match args.simulate_payments {
-        true => Some(simulate_payments(&mut settings, listener.local_addr()?).await?),
-        false => None,
+    let _simulator = if args.simulate_payments {
+        Some(simulate_payments(&mut settings, listener.local_addr()?).await?)
+    } else {
+        None
     };
     let shop = Shop::new(settings, Clock::default())?;
     tokio::select! {
