@@ -5,6 +5,7 @@ ALTER TABLE payments ADD COLUMN capture_id TEXT;    -- what the provider refunds
 ALTER TABLE payments ADD COLUMN asked_at TIMESTAMPTZ;  -- when the provider was last asked unprompted
 ALTER TABLE payments ADD COLUMN compared_at TIMESTAMPTZ;  -- when it was last compared with the provider's books
 ALTER TABLE payments ADD COLUMN difference TEXT;    -- JSON: what that comparison found; null: nothing
+CREATE INDEX payments_by_capture ON payments (provider, capture_id) WHERE capture_id IS NOT NULL;
 CREATE INDEX payments_to_ask ON payments (asked_at) WHERE status IN ('queued', 'processing', 'requires_action', 'failed', 'cancelled');
 CREATE INDEX payments_different ON payments (updated_at) WHERE difference IS NOT NULL;
 CREATE INDEX payments_by_update ON payments (updated_at);

@@ -1,6 +1,6 @@
 //! `cartwright serve`.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use cartwright::{
@@ -75,10 +75,12 @@ async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow:
              every program the settings that it prints"
         );
     }
-    let shop = SocketAddr::new(
-        if shop.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() },
-        shop.port(),
-    );
+    let host = match shop.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        named => named,
+    };
+    let shop = SocketAddr::new(host, shop.port());
     let options = simulator::Options {
         bind: simulator::ADDRESS.parse()?,
         webhooks_to: Some(format!("http://{shop}")),

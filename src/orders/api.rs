@@ -218,7 +218,7 @@ impl OrdersApi {
     /// Follows an order as it changes.
     ///
     /// Server-sent events: `order` with an Order and `payment` with a Payment as data, each whole and as it was after a
-    /// change, exactly as `GET` answers it. A new stream begins with how things stand, so no other request is needed. When
+    /// change, as `GET` answers it, but for what a buyer pays with. A new stream begins with how things stand, so no other request is needed. When
     /// the stream ends (the network, a server that is replaced, a session that ended), open it again with the `id` of the
     /// last event as `Last-Event-ID`, at any server of the shop: it goes on with what came after, and misses nothing. With
     /// an id that is unknown or too old it begins anew.

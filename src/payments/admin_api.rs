@@ -41,7 +41,7 @@ struct WebhookView {
     /// What happened, as the provider calls it, e.g. `payment_intent.succeeded`.
     kind: String,
     status: WebhookStatus,
-    /// As it came.
+    /// As it came, without the client secrets in it.
     body: Any<Value>,
     created_at: Timestamp,
     /// When it was last acted on.

@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Provider,
+    Payment, Provider,
     refunds::{self, RefundView},
     store,
     view::PaymentView,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     accounts::{Admin, SignedIn},
+    db::Tx,
     http::{
         body::{self, Body},
         idempotency::Once,
@@ -57,6 +58,14 @@ fn read_amount(currency: Currency, amount: &Amount) -> ApiResult<Money> {
         return Err(Problem::invalid_field("amount", "minimum", "must be more than nothing"));
     }
     Ok(money)
+}
+
+/// A payment of one's own order; an admin sees everybody's.
+async fn visible(tx: &mut Tx, by: SignedIn, id: PaymentId) -> ApiResult<Payment> {
+    let payment = store::find(tx, id).await?.ok_or_else(Problem::not_found)?;
+    let order = orders::find(tx, payment.order_id).await?;
+    let visible = order.is_some_and(|order| order.user_id == by.id || by.is_admin());
+    if visible { Ok(payment) } else { Err(Problem::not_found()) }
 }
 
 /// The event was kept, now or before.
@@ -130,13 +139,19 @@ impl PaymentsApi {
     /// Ask again until its status is `captured`, `failed`, `cancelled` or `refunded`; or follow the order's events.
     #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
+        Ok(Reply::json(&PaymentView::from(visible(&mut shop.db.read().await?, by, id.0).await?)))
+    }
+
+    /// Lists the refunds of a payment, oldest first.
+    ///
+    /// One that `failed` moved no money: the payment's `refunded` does not count it, and an admin may ask for another.
+    #[oai(path = "/payments/:id/refunds", method = "get", operation_id = "listRefunds")]
+    async fn refunds(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<Vec<RefundView>>> {
         let mut tx = shop.db.read().await?;
-        let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        let order = orders::find(&mut tx, payment.order_id).await?;
-        match order {
-            Some(order) if order.user_id == by.id || by.is_admin() => Ok(Reply::json(&PaymentView::from(payment))),
-            _ => Err(Problem::not_found()),
-        }
+        let payment = visible(&mut tx, by, id.0).await?;
+        let made = store::refunds_of(&mut tx, payment.id).await?;
+        let shown: Vec<_> = made.into_iter().map(|refund| RefundView::of(refund, payment.currency)).collect();
+        Ok(Reply::json(&shown))
     }
 
     /// Gives money back, all of it or a part.

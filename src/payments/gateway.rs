@@ -87,6 +87,8 @@ pub struct Subject {
     pub payment: Option<PaymentId>,
     /// The provider's id of the payment.
     pub transaction: Option<String>,
+    /// What the provider refunds of it.
+    pub capture: Option<String>,
 }
 
 #[async_trait]

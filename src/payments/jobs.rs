@@ -112,7 +112,7 @@ async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Re
 
 /// # Errors
 /// When the provider speaks of other money than we do: then nothing is believed.
-async fn write_down(shop: &Shop, payment: &Payment, report: Report) -> Result<Option<Payment>, JobError> {
+pub(super) async fn write_down(shop: &Shop, payment: &Payment, report: Report) -> Result<Option<Payment>, JobError> {
     if let Some(difference) = reconciliation::other_money(payment, &report) {
         return Err(JobError::Retry(difference));
     }
@@ -182,6 +182,9 @@ async fn subject(shop: &Shop, webhook: &store::Webhook) -> Result<Option<Payment
     let mut id = subject.payment;
     if let (None, Some(transaction)) = (id, &subject.transaction) {
         id = store::find_by_transaction(&mut tx, webhook.provider, transaction).await?;
+    }
+    if let (None, Some(capture)) = (id, &subject.capture) {
+        id = store::find_by_capture(&mut tx, webhook.provider, capture).await?;
     }
     let Some(id) = id else { return Ok(None) };
     let payment = store::find(&mut tx, id).await?.filter(|payment| payment.provider == webhook.provider);
@@ -354,7 +357,7 @@ async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError> {
     found?.ok_or_else(|| JobError::GiveUp(format!("there is no payment {id}")))
 }
 
-pub(super) fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
+fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
     shop.gateways.of(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 

@@ -272,8 +272,16 @@ impl Gateway for Paypal {
         Some(Subject {
             payment: payment.as_str().and_then(|id| id.parse().ok()).map(PaymentId),
             transaction: transaction.as_str().map(ToOwned::to_owned),
+            capture: refunded_capture(resource),
         })
     }
+}
+
+/// What a refund is of, which is all that one made in PayPal's dashboard says.
+fn refunded_capture(refund: &Value) -> Option<String> {
+    let up = refund["links"].as_array()?.iter().find(|link| link["rel"] == "up")?;
+    let (_, capture) = up["href"].as_str()?.rsplit_once("/captures/")?;
+    Some(capture.to_owned())
 }
 
 /// The certificate is PayPal's to fetch, but an event that names another's is none of PayPal's.
@@ -386,4 +394,20 @@ fn issue(answered: &Answered) -> String {
     let told = answered.json().unwrap_or_default();
     let issue = told["details"][0]["issue"].as_str().or_else(|| told["name"].as_str());
     issue.unwrap_or("without a reason").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refund_made_at_paypal_says_what_it_is_of() {
+        let links = json!({"links": [
+            {"rel": "self", "href": "https://api-m.paypal.com/v2/payments/refunds/1JU08902781691411"},
+            {"rel": "up", "href": "https://api-m.paypal.com/v2/payments/captures/2GG279541U471931P"},
+        ]});
+        assert_eq!(refunded_capture(&links).as_deref(), Some("2GG279541U471931P"));
+        assert_eq!(refunded_capture(&json!({"links": [{"rel": "up", "href": "/v2/checkout/orders/1"}]})), None);
+        assert_eq!(refunded_capture(&json!({})), None);
+    }
 }

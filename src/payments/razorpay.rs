@@ -159,6 +159,7 @@ impl Gateway for Razorpay {
         Some(Subject {
             payment: payment.and_then(|id| id.parse().ok()).map(PaymentId),
             transaction: Some(transaction.to_owned()),
+            capture: None,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Our books against the providers': what they captured and gave back, payment by payment, against what we recorded.
 //!
-//! A payment is compared when it has ended, and again whenever it changed. Differences are kept, counted and logged until
+//! A payment is compared when it has ended, again whenever it changed, and for a week every few hours. Differences are kept, counted and logged until
 //! a later comparison finds none; nothing is repaired in silence.
 
 use std::time::{Duration, Instant};
@@ -63,12 +63,17 @@ pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
     })
 }
 
+/// How often a payment that ended lately is compared, though nothing was heard of it.
+const STALE: Duration = Duration::from_hours(6);
+/// How long it is compared again and again: buyers pay late, admins refund at the provider.
+const LATELY: Duration = Duration::from_hours(7 * 24);
+
 /// Compares what has not been compared since it changed, for so long at most; the next run takes the rest.
 pub async fn compare(shop: &Shop, patience: Duration) -> Result<(), JobError> {
-    let began = Instant::now();
+    let (began, now) = (Instant::now(), shop.now());
     let (mut compared, mut last) = (0, PaymentId::NONE);
     while began.elapsed() < patience {
-        let some = store::to_compare(&mut shop.db.read().await?, last).await?;
+        let some = store::to_compare(&mut shop.db.read().await?, last, now - STALE, now - LATELY).await?;
         let Some(end) = some.last() else { break };
         last = end.id;
         for some in some.chunks(8) {
@@ -83,13 +88,22 @@ pub async fn compare(shop: &Shop, patience: Duration) -> Result<(), JobError> {
 
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
-    let found = match jobs::gateway(shop, payment)?.look_up(payment).await {
-        Ok(report) => difference(shop, payment, report.as_ref()).await?,
+    let Some(gateway) = shop.gateways.of(payment.provider) else {
+        tracing::warn!(payment = %payment.id, provider = %payment.provider, "no keys to compare a payment with");
+        return Ok(());
+    };
+    let report = match gateway.look_up(payment).await {
+        Ok(report) => report,
         Err(trouble) => {
             tracing::warn!(payment = %payment.id, %trouble, "cannot compare a payment with the provider's books");
             return Ok(());
         }
     };
+    if let Some(late) = report.as_ref().filter(|report| is_late_money(payment, report)) {
+        tracing::warn!(payment = %payment.id, "money came for a payment that had ended, and nobody told of it");
+        return jobs::write_down(shop, payment, late.clone()).await.map(drop);
+    }
+    let found = difference(shop, payment, report.as_ref()).await?;
     if let Some(found) = &found {
         tracing::error!(
             payment = %found.payment, order = %found.order, matter = %found.matter, ours = %found.ours,
@@ -99,6 +113,12 @@ async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     let mut tx = shop.db.write().await?;
     store::mark_compared(&mut tx, payment, found.map(|found| found.to_json_string()), shop.now()).await?;
     Ok(tx.commit().await?)
+}
+
+/// Money that came for a payment which had ended without it. That is no difference but news, told by a look-up: it goes
+/// back, or to its order, as if a webhook had told it.
+fn is_late_money(payment: &Payment, report: &Report) -> bool {
+    !payment.status.is_captured() && report.outcome == Outcome::Captured && other_money(payment, report).is_none()
 }
 
 async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> db::Result<Option<Difference>> {
@@ -129,7 +149,7 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
     if payment.refunded != report.refunded {
         return Ok(Some(found(Matter::Refunded, payment.refunded, Some(report.refunded))));
     }
-    let kept = store::is_kept_from_a_cancelled_order(&mut shop.db.read().await?, payment.id).await?;
+    let kept = store::is_kept_in_vain(&mut shop.db.read().await?, payment.id).await?;
     let rest = Money(payment.amount.0 - payment.refunded.0);
     Ok(kept.then(|| found(Matter::NotGivenBack, Money(0), Some(rest))))
 }

@@ -105,6 +105,16 @@ pub async fn find_by_transaction(tx: &mut Tx, provider: Provider, transaction: &
     Ok(found.map(|(id,)| id))
 }
 
+pub async fn find_by_capture(tx: &mut Tx, provider: Provider, capture: &str) -> Result<Option<PaymentId>> {
+    let found: Option<(PaymentId,)> = tx
+        .query("SELECT id FROM payments WHERE provider = $1 AND capture_id = $2")
+        .bind(provider)
+        .bind(capture.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
 /// Online payments that the provider is asked about, those asked longest ago first: what is open since `before`, and what
 /// ended without money since `lately`, because a buyer may pay late and the message of it be lost.
 pub async fn to_ask(
@@ -189,9 +199,10 @@ fn next_key(key: &str) -> String {
     format!("{thing}-{}", attempt.parse::<u32>().unwrap_or(1) + 1)
 }
 
-/// A new key, after a look-up proved that the old one had no effect.
+/// A new key, after a look-up proved that the old one had no effect. What was made at the provider stays so.
 pub async fn renew_key(tx: &mut Tx, payment: &Payment) -> Result<u64> {
-    tx.query("UPDATE payments SET provider_key = $2, first_call_at = NULL WHERE id = $1 AND provider_key = $3")
+    tx.query("UPDATE payments SET provider_key = $2, first_call_at = CASE WHEN status = 'queued' THEN NULL ELSE first_call_at END
+         WHERE id = $1 AND provider_key = $3")
         .bind(payment.id)
         .bind(next_key(&payment.provider_key))
         .bind(payment.provider_key.clone())
@@ -328,19 +339,21 @@ pub async fn renew_refund_key(tx: &mut Tx, refund: &Refund) -> Result<u64> {
         .await
 }
 
-/// The next payments, by id, that ended and were not compared with the provider's books since they changed, or of which a
-/// difference stands. What has money on its way back is compared when that has arrived.
-pub async fn to_compare(tx: &mut Tx, after: PaymentId) -> Result<Vec<Payment>> {
+/// The next payments, by id, that ended and were not compared with the provider's books since they changed, or not since
+/// `stale` though they changed `lately`, or of which a difference stands. What has money on its way back is compared when
+/// that has arrived.
+pub async fn to_compare(tx: &mut Tx, after: PaymentId, stale: Timestamp, lately: Timestamp) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments
          WHERE id > $1 AND status NOT IN ('queued', 'processing', 'requires_action') AND transaction_id IS NOT NULL
-           AND (compared_at IS NULL OR compared_at <= updated_at OR difference IS NOT NULL)
+           AND (compared_at IS NULL OR compared_at <= updated_at OR difference IS NOT NULL
+                OR (compared_at < $2 AND updated_at > $3))
            AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = payments.id AND r.status IN ('queued', 'processing'))
          ORDER BY id LIMIT 40",
     )
-    .bind(after)
+    .bind(after).bind(stale).bind(lately)
     .fetch_all().await
 }
 
@@ -355,12 +368,14 @@ pub async fn mark_compared(tx: &mut Tx, payment: &Payment, difference: Option<St
         .await
 }
 
-/// Whether a payment's money is still here though its order was cancelled, and is not on its way back.
-pub async fn is_kept_from_a_cancelled_order(tx: &mut Tx, id: PaymentId) -> Result<bool> {
+/// Whether a payment's money is still here though its order was cancelled or could not take it, and is not on its way back.
+pub async fn is_kept_in_vain(tx: &mut Tx, id: PaymentId) -> Result<bool> {
     let kept: Option<(i64,)> = tx
         .query(
             "SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
-             WHERE p.id = $1 AND o.status = 'cancelled' AND p.status IN ('captured', 'partially_refunded')
+             WHERE p.id = $1 AND p.status IN ('captured', 'partially_refunded')
+               AND (o.status = 'cancelled' OR EXISTS (
+                   SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.status = 'failed' AND r.reason = 'late_money'))
                AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.status IN ('queued', 'processing'))",
         )
         .bind(id)

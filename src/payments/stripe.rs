@@ -87,7 +87,8 @@ impl Stripe {
         let refunds =
             ListRefund::new().payment_intent(intent.id.as_str()).limit(100).send(&self.calls).await.map_err(trouble)?;
         let succeeded = refunds.data.iter().filter(|refund| refund.status.as_deref() == Some("succeeded"));
-        Ok(Money(succeeded.map(|refund| refund.amount).sum()))
+        let sum: i64 = succeeded.map(|refund| refund.amount).sum();
+        Ok(Money(sum / scale(&intent.currency.to_string().to_uppercase())))
     }
 }
 
@@ -104,7 +105,8 @@ impl Gateway for Stripe {
             ("order_id".to_owned(), payment.order_id.to_string()),
             ("payment_id".to_owned(), payment.id.to_string()),
         ]);
-        let mut request = CreatePaymentIntent::new(payment.amount.0, currency).metadata(metadata);
+        let mut request = CreatePaymentIntent::new(payment.amount.0 * scale(&payment.currency.to_string()), currency)
+            .metadata(metadata);
         if let Some(method) = &payment.payment_method {
             request = request
                 .payment_method(method.clone())
@@ -155,7 +157,8 @@ impl Gateway for Stripe {
 
     async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
         let metadata = HashMap::from([("refund_id".to_owned(), refund.id.to_string())]);
-        let mut request = CreateRefund::new().amount(refund.amount.0).metadata(metadata);
+        let mut request =
+            CreateRefund::new().amount(refund.amount.0 * scale(&payment.currency.to_string())).metadata(metadata);
         if let Some(transaction) = &payment.transaction_id {
             request = request.payment_intent(transaction.clone());
         }
@@ -207,7 +210,11 @@ impl Gateway for Stripe {
             _ => return None,
         };
         let payment = object["metadata"]["payment_id"].as_str().and_then(|id| id.parse().ok());
-        Some(Subject { payment: payment.map(PaymentId), transaction: Some(transaction.as_str()?.to_owned()) })
+        Some(Subject {
+            payment: payment.map(PaymentId),
+            transaction: Some(transaction.as_str()?.to_owned()),
+            capture: None,
+        })
     }
 }
 
@@ -227,6 +234,12 @@ fn is_of(payment: &Payment, intent: &PaymentIntent) -> bool {
     intent.metadata.get("payment_id") == Some(&payment.id.to_string())
 }
 
+/// What our minor unit is in Stripe's, which writes two currencies without decimals as if they had two.
+/// <https://docs.stripe.com/currencies#special-cases>
+fn scale(currency: &str) -> i64 {
+    if matches!(currency, "ISK" | "UGX") { 100 } else { 1 }
+}
+
 fn strategy(key: &str) -> Answer<RequestStrategy> {
     let key = IdempotencyKey::new(key).map_err(|_| Trouble::Refused("idempotency key".to_owned()))?;
     Ok(RequestStrategy::Idempotent(key))
@@ -242,14 +255,15 @@ fn report(intent: &PaymentIntent) -> Report {
         }
         _ => Outcome::RequiresAction,
     };
+    let currency = intent.currency.to_string().to_uppercase();
     Report {
         transaction_id: Some(intent.id.to_string()),
         client_secret: intent.client_secret.clone(),
         approval_url: None,
         capture_id: None,
         outcome,
-        amount: Money(intent.amount),
-        currency: intent.currency.to_string().to_uppercase(),
+        amount: Money(intent.amount / scale(&currency)),
+        currency,
         refunded: Money(0),
     }
 }
@@ -332,5 +346,25 @@ impl StripeClient for Calls {
             Ok(told) => Err(StripeError::Stripe(told.error, answered.status.as_u16())),
             Err(_) => Err(StripeError::ClientError(format!("{} without a reason", answered.status.as_u16()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn stripe_writes_two_currencies_as_if_they_had_decimals() {
+        assert_eq!(["USD", "JPY", "KWD", "ISK", "UGX"].map(scale), [1, 1, 1, 100, 100]);
+    }
+
+    #[test]
+    fn what_is_kept_of_an_event_has_no_client_secret() {
+        let mut event = json!({"id": "evt_1", "data": {"object": {"id": "pi_1", "client_secret": "pi_1_secret_2"}}});
+        assert!(conceal_secrets(&mut event));
+        assert_eq!(event, json!({"id": "evt_1", "data": {"object": {"id": "pi_1", "client_secret": null}}}));
+        assert!(!conceal_secrets(&mut event), "it is concealed already");
     }
 }

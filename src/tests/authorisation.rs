@@ -47,6 +47,7 @@ const ROWS: &[(For, &[&str])] = &[
     ]),
     (OwnersAndAdmins, &[
         "getOrder", "replaceOrder", "changeOrder", "cancelOrder", "deleteOrder", "followOrder", "getPayment",
+        "listRefunds",
     ]),
     (Authors, &["createReview", "replaceReview", "changeReview"]),
     (AuthorsAndAdmins, &["deleteReview"]),

@@ -78,6 +78,7 @@ on_both_engines! {
             assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("5.00")));
             assert_eq!(shop.standing_of(&order).await, ("shipped".into(), "paid".into()));
 
+            shop.time_passes(Duration::from_secs(1));
             refunds(&boss, &payment, &json!({})).await.is(202);
             refunds(&boss, &payment, &json!({})).await.is(409).with_code("already_refunded");
             hears(&shop).await;
@@ -85,6 +86,9 @@ on_both_engines! {
             assert_eq!((&all["status"], &all["refunded"]), (&json!("refunded"), &json!("12.00")));
             assert_eq!(shop.standing_of(&order).await, ("shipped".into(), "refunded".into()), "it has left");
             assert_eq!(went_back(&shop, &payment), [5_00, 7_00]);
+            let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
+            let made: Vec<_> = made.iter().map(|refund| (refund["amount"].clone(), refund["status"].clone())).collect();
+            assert_eq!(made, [(json!("5.00"), json!("succeeded")), (json!("7.00"), json!("succeeded"))]);
         }
     }
 
@@ -210,6 +214,48 @@ on_both_engines! {
             drop(shop.simulator().webhooks());
             shop.runs_its_jobs().await;
         }
+    }
+
+    async fn a_capture_whose_answer_and_event_are_lost_is_asked_about_again(shop: TestShop) {
+        let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
+        shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
+        drop(shop.simulator().webhooks());
+        shop.simulator().next_on(Provider::Paypal, Fault::ErrorAfter, "/capture");
+        for status in ["requires_action", "captured"] {
+            shop.time_passes(Duration::from_secs(241));
+            CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+            drop(shop.simulator().webhooks());
+            assert_eq!(ada.looks_at(&payment).await["status"], status);
+        }
+        shop.runs_its_jobs().await;
+        assert_eq!(taken(&shop, &payment), [12_00]);
+    }
+
+    async fn late_money_that_nobody_tells_of_is_found_in_the_providers_books(shop: TestShop) {
+        let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        ada.cancels(&order).await.is(200);
+        shop.runs_its_jobs().await;
+        shop.time_passes(Duration::from_hours(2));
+        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+        drop(shop.simulator().webhooks());
+        shop.time_passes(Duration::from_hours(7));
+        Reconcile {}.run(shop.inside()).await.expect("a comparison");
+        shop.runs_its_jobs().await;
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+        assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![12_00], vec![12_00]));
+    }
+
+    async fn a_provider_whose_keys_are_gone_keeps_no_other_from_being_compared(shop: TestShop) {
+        for provider in Provider::ALL {
+            let (_, _, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+        }
+        shop.time_passes(Duration::from_secs(1));
+        let without = shop.opens_again(|settings| settings.paypal = None).await;
+        Reconcile {}.run(without.inside()).await.expect("a comparison");
+        let compared = "SELECT COUNT(*) FROM payments WHERE compared_at IS NOT NULL";
+        assert_eq!(shop.counts(compared).await, 2);
     }
 
     async fn money_that_comes_after_the_order_expired_goes_back(shop: TestShop) {

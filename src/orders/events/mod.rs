@@ -48,12 +48,15 @@ pub async fn order_changed(tx: &mut Tx, order: Order, now: Timestamp) -> Result<
     Ok(changed)
 }
 
-/// Tells the order's readers how one of its payments stands now. The order is locked. What the buyer pays with is no
-/// secret of the past: events are kept, so it is asked for at the payment itself.
+/// Tells the order's readers how one of its payments stands now. The order is locked.
 pub async fn payment_changed(tx: &mut Tx, payment: Payment, now: Timestamp) -> Result<()> {
     let order = payment.order_id;
-    let payment = Payment { client_secret: None, ..payment };
-    write(tx, order, Kind::Payment, PaymentView::from(payment).to_json_string(), now).await
+    write(tx, order, Kind::Payment, payment_json(payment), now).await
+}
+
+/// Without what lets the buyer pay: events are kept, so that is asked for at the payment itself.
+fn payment_json(payment: Payment) -> String {
+    PaymentView::from(Payment { client_secret: None, approval_url: None, ..payment }).to_json_string()
 }
 
 async fn write(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: Timestamp) -> Result<()> {
@@ -87,7 +90,7 @@ async fn standing(tx: &mut Tx, order: Order) -> Result<Vec<Event>> {
     events.extend(payments.into_iter().map(|payment| Event {
         id: None,
         kind: Kind::Payment,
-        data: PaymentView::from(payment).to_json_string(),
+        data: payment_json(payment),
     }));
     Ok(events)
 }
