@@ -294,6 +294,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Offer another payment method.",
     ),
     problem(
+        "refund_exceeds_payment",
+        422,
+        "More is to go back than is left of what was captured.",
+        "Ask for less: the payment shows its `amount` and what of it is `refunded`.",
+    ),
+    problem(
         "validation_failed",
         422,
         "Some fields cannot be what they are.",

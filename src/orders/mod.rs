@@ -49,7 +49,15 @@ text_enum! {
     }
 }
 
-pub use store::{find, lock, set_payment_status};
+impl PaymentStatus {
+    /// Whether it was paid, and so takes no other money.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Paid | Self::Refunded)
+    }
+}
+
+pub use store::{find, hold, lock, set_payment_status};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {

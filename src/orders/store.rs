@@ -117,6 +117,15 @@ pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timesta
     .fetch_one().await
 }
 
+/// Has a pending order expire that would wait for its money for ever.
+pub async fn hold(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending' AND held_until IS NULL")
+        .bind(id)
+        .bind(until)
+        .execute()
+        .await
+}
+
 pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1")
         .bind(id)

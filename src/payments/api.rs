@@ -130,7 +130,7 @@ impl PaymentsApi {
         let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);
         let (payments, total) = store::list(&mut shop.db.read().await?, of, order, page.size, page.offset()).await?;
-        let shown = payments.into_iter().map(PaymentView::from).collect();
+        let shown = payments.into_iter().map(|payment| PaymentView::of(payment, &shop)).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -139,7 +139,7 @@ impl PaymentsApi {
     /// Ask again until its status is `captured`, `failed`, `cancelled` or `refunded`; or follow the order's events.
     #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
-        Ok(Reply::json(&PaymentView::from(visible(&mut shop.db.read().await?, by, id.0).await?)))
+        Ok(Reply::json(&PaymentView::of(visible(&mut shop.db.read().await?, by, id.0).await?, &shop)))
     }
 
     /// Lists the refunds of a payment, oldest first.
@@ -160,7 +160,7 @@ impl PaymentsApi {
     /// than was captured goes back. A full refund cancels the order if it has not shipped, and its stock returns. Send an
     /// `Idempotency-Key`: the same request again then gives the first answer instead of a second refund.
     ///
-    /// Problems: `not_captured`, `already_refunded`.
+    /// Problems: `not_captured`, `already_refunded`, `refund_exceeds_payment`.
     #[oai(path = "/payments/:id/refund", method = "post", operation_id = "refundPayment")]
     async fn refund(
         &self,

@@ -54,7 +54,8 @@ pub async fn send(request: RequestBuilder) -> Result<Answered, Trouble> {
 pub fn refusal(status: StatusCode, code: &str) -> Trouble {
     let what = format!("{} {code}", status.as_u16());
     match status.as_u16() {
-        408 | 409 | 425 | 429 => Trouble::Unknown(what),
+        // A key that is wrong now may have been right before, and will be set right: that decides nothing.
+        401 | 403 | 408 | 409 | 425 | 429 | 502..=504 => Trouble::Unknown(what),
         500.. => Trouble::Failed(what),
         _ => Trouble::Refused(what),
     }

@@ -43,8 +43,13 @@ impl Gateway for Cash {
     }
 
     /// Somebody hands it over; that it is asked for is all that can be known.
-    async fn refund(&self, _: &Payment, _: &Refund) -> Answer<RefundReport> {
-        Ok(RefundReport { transaction_id: None, outcome: RefundOutcome::Succeeded })
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
+        Ok(RefundReport {
+            transaction_id: None,
+            outcome: RefundOutcome::Succeeded,
+            amount: refund.amount,
+            currency: payment.currency.to_string(),
+        })
     }
 
     async fn look_up_refund(&self, _: &Payment, _: &Refund) -> Answer<Option<RefundReport>> {

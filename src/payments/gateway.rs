@@ -38,6 +38,9 @@ pub struct RefundReport {
     /// The provider's id of it.
     pub transaction_id: Option<String>,
     pub outcome: RefundOutcome,
+    /// To be compared with ours, as a payment's.
+    pub amount: Money,
+    pub currency: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

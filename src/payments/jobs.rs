@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{
-    Outcome, Payment, Status,
-    gateway::{Gateway, Report, Trouble},
+    Outcome, Payment, Provider, Status,
+    gateway::{Gateway, RefundReport, Report, Subject, Trouble},
     reconciliation,
     refunds::{self, Refund},
     store,
 };
 use crate::{
-    db,
+    db::{self, Tx},
     ids::{PaymentId, RefundId, WebhookId},
     jobs::{Job, JobError, Queue},
     shop::Shop,
@@ -25,6 +26,13 @@ pub const CHECK_EVERY: Duration = Duration::from_mins(1);
 pub const RECONCILE_EVERY: Duration = Duration::from_mins(10);
 /// How long a payment that ended without money is still asked about.
 const LATE: Duration = Duration::from_hours(1);
+/// How long after the first try a failure on the provider's side is final: until then the same key is sent again, because
+/// what it asked for may still come to light.
+const SETTLED: Duration = Duration::from_mins(2);
+/// How long one question may take.
+const ONE_QUESTION: Duration = Duration::from_secs(15);
+/// How long after it was asked for a refund whose job was lost or given up is sent again.
+const FORGOTTEN: Duration = Duration::from_hours(1);
 /// How long one run asks, which leaves the rest to the next.
 const PATIENCE: Duration = Duration::from_secs(35);
 
@@ -57,19 +65,17 @@ impl Job for Pay {
         if !wanted {
             return Ok(());
         }
-        if payment.first_call_at.is_some_and(|first| now.since(first) >= gateway.key_life()) {
+        let tried_for = payment.first_call_at.map(|first| now.since(first));
+        if tried_for.is_some_and(|tried| tried >= gateway.key_life()) {
             // The provider may have forgotten the key: sending again could charge twice.
             return look_before_sending_again(shop, gateway, &payment).await;
         }
         match gateway.create(&payment).await {
             Ok(report) => heard(shop, gateway, &payment, report).await,
-            Err(Trouble::Failed(why)) => look_before_sending_again(shop, gateway, &payment)
-                .await
-                .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
-            Err(Trouble::Refused(why)) => {
-                tracing::error!(payment = %payment.id, why, "the provider refuses a payment");
-                refuse(shop, payment.id).await
+            Err(Trouble::Failed(_)) if tried_for.is_some_and(|tried| tried >= SETTLED) => {
+                look_before_sending_again(shop, gateway, &payment).await
             }
+            Err(Trouble::Refused(why)) => refused(shop, gateway, &payment, &why).await,
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -85,6 +91,17 @@ async fn look_before_sending_again(shop: &Shop, gateway: &dyn Gateway, payment: 
     Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
 }
 
+/// Ends a payment that the provider does not take, unless an earlier try of it has come through.
+async fn refused(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, why: &str) -> Result<(), JobError> {
+    if payment.was_called()
+        && let Some(report) = gateway.look_up(payment).await?
+    {
+        return heard(shop, gateway, payment, report).await;
+    }
+    tracing::error!(payment = %payment.id, why, "the provider refuses a payment");
+    refuse(shop, payment.id).await
+}
+
 async fn renew_key(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::renew_key(&mut tx, payment).await?;
@@ -93,9 +110,14 @@ async fn renew_key(shop: &Shop, payment: &Payment) -> db::Result<()> {
 
 /// Writes down what a provider says, and takes the money if the buyer has agreed to it and it is still wanted.
 async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Report) -> Result<(), JobError> {
-    let agreed = report.outcome == Outcome::Approved;
-    let now = write_down(shop, payment, report).await?;
-    let Some(payment) = now.filter(|payment| agreed && payment.status.is_open()) else { return Ok(()) };
+    let (agreed, open) = (report.outcome == Outcome::Approved, report.outcome.is_open());
+    let Some(payment) = write_down(shop, payment, report).await? else { return Ok(()) };
+    if !payment.status.is_open() && !payment.status.is_captured() && open {
+        return withdraw(shop, payment.id).await; // it ended here while the provider was still being asked
+    }
+    if !agreed || !payment.status.is_open() {
+        return Ok(());
+    }
     match gateway.capture(&payment).await {
         Ok(report) => write_down(shop, &payment, report).await.map(drop),
         Err(Trouble::Refused(why)) => {
@@ -108,6 +130,12 @@ async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Re
         }
         Err(trouble) => Err(trouble.into()),
     }
+}
+
+async fn withdraw(shop: &Shop, payment: PaymentId) -> Result<(), JobError> {
+    let mut tx = shop.db.write().await?;
+    Cancel { payment }.enqueue(&mut tx, shop.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 /// # Errors
@@ -172,23 +200,42 @@ impl Job for HandleWebhook {
     }
 }
 
-/// The payment an event is about, if it is ours. It may have come before the provider's id of the payment was written
-/// down; then the event's is as good.
+/// The payment an event is about, if it is ours.
 async fn subject(shop: &Shop, webhook: &store::Webhook) -> Result<Option<Payment>, JobError> {
     let gateway = shop.gateways.of(webhook.provider).ok_or_else(|| no_keys(webhook.provider))?;
     let event = serde_json::from_str(&webhook.body).unwrap_or_default();
     let Some(subject) = gateway.subject(&event) else { return Ok(None) };
     let mut tx = shop.db.read().await?;
-    let mut id = subject.payment;
-    if let (None, Some(transaction)) = (id, &subject.transaction) {
-        id = store::find_by_transaction(&mut tx, webhook.provider, transaction).await?;
+    let Some(payment) = named_by(&mut tx, webhook.provider, &subject).await? else { return Ok(None) };
+    drop(tx);
+    match (&payment.transaction_id, subject.transaction) {
+        // It came before the provider's id of the payment was written down; then the event's is as good.
+        (None, transaction) => Ok(Some(Payment { transaction_id: transaction, ..payment })),
+        (Some(known), Some(other)) if *known != other => adopt(shop, &payment, &other).await.map(Some),
+        _ => Ok(Some(payment)),
+    }
+}
+
+async fn named_by(tx: &mut Tx, provider: Provider, subject: &Subject) -> db::Result<Option<Payment>> {
+    let mut id = None;
+    if let Some(transaction) = &subject.transaction {
+        id = store::find_by_transaction(tx, provider, transaction).await?;
     }
     if let (None, Some(capture)) = (id, &subject.capture) {
-        id = store::find_by_capture(&mut tx, webhook.provider, capture).await?;
+        id = store::find_by_capture(tx, provider, capture).await?;
     }
-    let Some(id) = id else { return Ok(None) };
-    let payment = store::find(&mut tx, id).await?.filter(|payment| payment.provider == webhook.provider);
-    Ok(payment.map(|payment| Payment { transaction_id: payment.transaction_id.or(subject.transaction), ..payment }))
+    let Some(id) = id.or(subject.payment) else { return Ok(None) };
+    Ok(store::find(tx, id).await?.filter(|payment| payment.provider == provider))
+}
+
+/// What the provider made a second time for one payment becomes a payment of its own, that ended: so money in it goes back,
+/// and what is open of it is withdrawn.
+async fn adopt(shop: &Shop, payment: &Payment, transaction: &str) -> Result<Payment, JobError> {
+    tracing::error!(payment = %payment.id, transaction, "the provider has a second one of a payment; it ends");
+    let mut tx = shop.db.write().await?;
+    let adopted = super::adopt(&mut tx, payment, transaction, shop.now()).await?;
+    tx.commit().await?;
+    Ok(adopted)
 }
 
 /// Asks how a payment stands, and its refunds that are under way.
@@ -212,9 +259,7 @@ async fn look_up_refund(
     refund: &Refund,
 ) -> Result<bool, JobError> {
     let Some(report) = gateway.look_up_refund(payment, refund).await? else { return Ok(false) };
-    let mut tx = shop.db.write().await?;
-    refunds::record(&mut tx, refund.id, report, shop.now()).await?;
-    tx.commit().await?;
+    write_down_refund(shop, payment, refund, report).await?;
     Ok(true)
 }
 
@@ -229,24 +274,32 @@ impl Job for CheckHanging {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let (now, patience) = (shop.now(), shop.settings.payment_check_after);
         let began = Instant::now();
+        send_forgotten_refunds(shop).await?;
         while began.elapsed() < PATIENCE {
             let mut tx = shop.db.read().await?;
+            let refunds = store::refunds_to_ask(&mut tx, now - patience).await?;
             let hanging =
                 store::to_ask(&mut tx, now - patience, now - LATE, now - patience.min(CHECK_EVERY / 2)).await?;
-            let refunds = store::refunds_to_ask(&mut tx, now - patience).await?;
             drop(tx);
             if hanging.is_empty() && refunds.is_empty() {
                 break;
             }
-            for some in hanging.chunks(8) {
-                try_join_all(some.iter().map(|payment| ask_about(shop, payment))).await?;
-            }
-            for some in refunds.chunks(8) {
-                try_join_all(some.iter().map(|refund| ask_about_refund(shop, refund))).await?;
-            }
+            try_join_all(refunds.iter().map(|refund| ask_about_refund(shop, refund))).await?;
+            try_join_all(hanging.iter().map(|payment| ask_about(shop, payment))).await?;
         }
         Ok(())
     }
+}
+
+/// Refunds that nobody sends any more: their job was given up while the provider or its keys were away.
+async fn send_forgotten_refunds(shop: &Shop) -> Result<(), JobError> {
+    let now = shop.now();
+    let mut tx = shop.db.write().await?;
+    for refund in store::forgotten_refunds(&mut tx, now - FORGOTTEN).await? {
+        let hour = now.unix_seconds() / 3_600;
+        SendRefund { refund }.enqueue_once(&mut tx, format!("payments.refund:{refund}:{hour}"), now).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// One that cannot be asked about must not keep the others waiting.
@@ -254,10 +307,22 @@ async fn ask_about(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_asked(&mut tx, payment.id, shop.now()).await?;
     tx.commit().await?;
-    if let Err(error) = look_up(shop, payment).await {
-        tracing::warn!(payment = %payment.id, %error, "cannot learn how a payment stands");
+    match timeout(ONE_QUESTION, look_up(shop, payment)).await {
+        Ok(Ok(())) => end_if_abandoned(shop, payment).await?,
+        Ok(Err(error)) => tracing::warn!(payment = %payment.id, %error, "cannot learn how a payment stands"),
+        Err(_) => tracing::warn!(payment = %payment.id, "cannot learn in time how a payment stands"),
     }
     Ok(())
+}
+
+/// A buyer who went away from an order that does not expire leaves a payment that would be open for ever.
+async fn end_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
+    if shop.now().since(payment.created_at) < shop.settings.reservation_ttl {
+        return Ok(());
+    }
+    let mut tx = shop.db.write().await?;
+    super::abandon(&mut tx, payment.id, shop.now()).await?;
+    tx.commit().await
 }
 
 async fn ask_about_refund(shop: &Shop, refund: &Refund) -> db::Result<()> {
@@ -268,8 +333,10 @@ async fn ask_about_refund(shop: &Shop, refund: &Refund) -> db::Result<()> {
         let payment = find(shop, refund.payment_id).await?;
         look_up_refund(shop, gateway(shop, &payment)?, &payment, refund).await
     };
-    if let Err(error) = asked.await {
-        tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands");
+    match timeout(ONE_QUESTION, asked).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands"),
+        Err(_) => tracing::warn!(refund = %refund.id, "cannot learn in time how a refund stands"),
     }
     Ok(())
 }
@@ -296,19 +363,16 @@ impl Job for SendRefund {
         if !wanted {
             return Ok(());
         }
-        if refund.first_call_at.is_some_and(|first| now.since(first) >= gateway.key_life()) {
+        let tried_for = refund.first_call_at.map(|first| now.since(first));
+        if tried_for.is_some_and(|tried| tried >= gateway.key_life()) {
             return look_before_refunding_again(shop, gateway, &payment, &refund).await;
         }
         match gateway.refund(&payment, &refund).await {
-            Ok(report) => {
-                let mut tx = shop.db.write().await?;
-                refunds::record(&mut tx, refund.id, report, shop.now()).await?;
-                Ok(tx.commit().await?)
+            Ok(report) => write_down_refund(shop, &payment, &refund, report).await,
+            Err(Trouble::Failed(_)) if tried_for.is_some_and(|tried| tried >= SETTLED) => {
+                look_before_refunding_again(shop, gateway, &payment, &refund).await
             }
-            Err(Trouble::Failed(why)) => look_before_refunding_again(shop, gateway, &payment, &refund)
-                .await
-                .map_err(|_| JobError::Retry(Trouble::Failed(why).to_string())),
-            Err(Trouble::Refused(why)) => refund_refused(shop, &payment, &refund, why).await,
+            Err(Trouble::Refused(why)) => refund_refused(shop, gateway, &payment, &refund, why).await,
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -330,13 +394,38 @@ async fn look_before_refunding_again(
     Err(JobError::Retry("the provider does not know the refund; it is sent again under a new key".to_owned()))
 }
 
-/// Perhaps it went back at the provider, without us: then that is how the payment stands.
-async fn refund_refused(shop: &Shop, payment: &Payment, refund: &Refund, why: String) -> Result<(), JobError> {
-    let failed = refunds::failed(format!("The provider refused it ({why})."));
+/// Ends a refund that the provider does not take, unless an earlier try of it has come through. Perhaps the money went
+/// back without us: then that is how the payment stands.
+async fn refund_refused(
+    shop: &Shop,
+    gateway: &dyn Gateway,
+    payment: &Payment,
+    refund: &Refund,
+    why: String,
+) -> Result<(), JobError> {
+    if look_up_refund(shop, gateway, payment, refund).await? {
+        return Ok(());
+    }
     let mut tx = shop.db.write().await?;
-    refunds::record(&mut tx, refund.id, failed, shop.now()).await?;
+    refunds::fail(&mut tx, refund.id, &format!("The provider refused it ({why})."), shop.now()).await?;
     tx.commit().await?;
     look_up(shop, payment).await
+}
+
+/// # Errors
+/// When the provider speaks of other money than we do: then nothing is believed.
+async fn write_down_refund(
+    shop: &Shop,
+    payment: &Payment,
+    refund: &Refund,
+    report: RefundReport,
+) -> Result<(), JobError> {
+    if let Some(difference) = reconciliation::other_refund(payment, refund, &report) {
+        return Err(JobError::Retry(difference));
+    }
+    let mut tx = shop.db.write().await?;
+    refunds::record(&mut tx, refund.id, report, shop.now()).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Compares our books with the providers'.
@@ -361,6 +450,6 @@ fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gat
     shop.gateways.of(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 
-fn no_keys(provider: super::Provider) -> JobError {
+fn no_keys(provider: Provider) -> JobError {
     JobError::Retry(format!("this worker has no keys of {}", provider.in_words()))
 }

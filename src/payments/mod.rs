@@ -125,6 +125,11 @@ impl Payment {
         Standing { status: self.status, refunded: self.refunded }
     }
 
+    /// Whether the provider may know of it.
+    fn was_called(&self) -> bool {
+        self.first_call_at.is_some() || self.transaction_id.is_some() || !self.provider_key.ends_with("-1")
+    }
+
     /// Whether a report names an id or an address that was not known before.
     fn learns_from(&self, report: &Report) -> bool {
         let known = [&self.transaction_id, &self.client_secret, &self.approval_url, &self.capture_id];
@@ -173,7 +178,7 @@ pub async fn begin(
     if order.status == OrderStatus::Cancelled {
         return Err(Problem::conflict("order_cancelled", "This order is cancelled. Place a new one."));
     }
-    if matches!(order.payment_status, PaymentStatus::Paid | PaymentStatus::Refunded) {
+    if order.payment_status.is_settled() {
         return Err(Problem::conflict("already_paid", "This order is paid."));
     }
     let id = PaymentId::random();
@@ -181,6 +186,9 @@ pub async fn begin(
         .await
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
+    if provider.is_online() {
+        orders::hold(tx, order.id, now + shop.settings.reservation_ttl).await?;
+    }
     jobs::Pay { payment: id }.enqueue(tx, now).await?;
     withdraw_failed(tx, order, now).await?;
     events::payment_changed(tx, payment.clone(), now).await?;
@@ -269,22 +277,70 @@ async fn what_follows(tx: &mut Tx, order: &Order, payment: &Payment, to: Standin
         captured(tx, order, &payment, now).await?;
     }
     match to.status {
-        // Cash will be paid at the door.
-        Status::Processing if !payment.provider.is_online() => orders::confirm(tx, order, now).await,
+        Status::Processing if !payment.provider.is_online() => promised(tx, order, now).await,
         Status::Failed | Status::Cancelled => unpaid_after_all(tx, order, now).await,
         Status::Refunded => gone_back(tx, order, payment, now).await,
         _ => Ok(()),
     }
 }
 
+/// Cash will be paid at the door, or was, if the parcel has been handed over.
+async fn promised(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
+    match order.status {
+        OrderStatus::Delivered => order_delivered(tx, order, now).await,
+        _ => orders::confirm(tx, order, now).await,
+    }
+}
+
 async fn captured(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
-    let takes_it = order.status != OrderStatus::Cancelled && order.payment_status != PaymentStatus::Paid;
+    let takes_it = order.status != OrderStatus::Cancelled && !order.payment_status.is_settled();
     if !takes_it {
         tracing::warn!(payment = %payment.id, order = %order.id, "money arrived for an order that cannot take it; it goes back");
         return refunds::give_back_rest(tx, payment, Reason::LateMoney, now).await;
     }
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
-    orders::confirm(tx, order, now).await
+    orders::confirm(tx, order, now).await?;
+    for other in store::lock_of_order(tx, order.id).await? {
+        end(tx, other, now).await?; // an earlier try came through: nobody is to pay by this one as well
+    }
+    Ok(())
+}
+
+/// Ends a payment that is open, here and at the provider. Whether it was.
+async fn end(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::Result<bool> {
+    if !payment.status.is_open() {
+        return Ok(false);
+    }
+    let standing = payment.standing().after(payment.amount, &Outcome::Cancelled, Money(0));
+    store::set_standing(tx, payment.id, standing, None, now).await?;
+    if payment.provider.is_online() && payment.was_called() {
+        jobs::Cancel { payment: payment.id }.enqueue(tx, now).await?;
+    }
+    tell_payment_if_changed(tx, payment, now).await?;
+    Ok(true)
+}
+
+/// Ends an online payment that waits for a buyer, of an order that does not wait for money and so never expires.
+pub async fn abandon(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
+    let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
+    if order.status == OrderStatus::Pending || payment.status != Status::RequiresAction {
+        return Ok(());
+    }
+    end(tx, payment, now).await?;
+    unpaid_after_all(tx, &order, now).await?;
+    orders::tell_if_changed(tx, order, now).await
+}
+
+/// A payment of its own for what the provider made a second time for `payment`: one that ended.
+pub async fn adopt(tx: &mut Tx, payment: &Payment, transaction: &str, now: Timestamp) -> db::Result<Payment> {
+    let id = PaymentId::random();
+    if store::insert_stray(tx, id, payment, transaction, now).await? == 1 {
+        jobs::Cancel { payment: id }.enqueue(tx, now).await?;
+    }
+    let known = store::find_by_transaction(tx, payment.provider, transaction).await?.unwrap_or(id);
+    let adopted = store::find(tx, known).await?.ok_or(db::Error::RowNotFound)?;
+    events::payment_changed(tx, adopted.clone(), now).await?;
+    Ok(adopted)
 }
 
 async fn unpaid_after_all(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
@@ -336,17 +392,11 @@ pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::
 /// What becomes of the payments of an order that was just cancelled: open ones end, here and at the provider, and captured
 /// ones go back. The order's events are the caller's.
 pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
-    for payment in store::of_order(tx, order.id).await? {
-        if payment.status.is_open() {
-            let standing = payment.standing().after(payment.amount, &Outcome::Cancelled, Money(0));
-            store::set_standing(tx, payment.id, standing, None, now).await?;
-            orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
-            if payment.provider.is_online() && payment.first_call_at.is_some() {
-                jobs::Cancel { payment: payment.id }.enqueue(tx, now).await?;
-            }
-            tell_payment_if_changed(tx, payment, now).await?;
-        } else if payment.status.is_captured() {
+    for payment in store::lock_of_order(tx, order.id).await? {
+        if payment.status.is_captured() {
             refunds::give_back_rest(tx, &payment, Reason::OrderCancelled, now).await?;
+        } else if end(tx, payment, now).await? && !order.payment_status.is_settled() {
+            orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
         }
     }
     Ok(())

@@ -221,14 +221,14 @@ impl Gateway for Paypal {
         if !answered.status.is_success() {
             return Err(refusal(answered.status, &issue(&answered)));
         }
-        Ok(refund_report(&answered.json()?))
+        refund_report(&answered.json()?)
     }
 
     async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
         let Some(order) = self.order(payment).await? else { return Ok(None) };
         let id = refund.id.to_string();
         let made = refunds(&order).find(|made| made["invoice_id"] == id.as_str());
-        Ok(made.map(refund_report))
+        made.map(refund_report).transpose()
     }
 
     async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief> {
@@ -374,13 +374,14 @@ fn refunds(order: &Value) -> impl Iterator<Item = &Value> {
     order["purchase_units"][0]["payments"]["refunds"].as_array().into_iter().flatten()
 }
 
-fn refund_report(refund: &Value) -> RefundReport {
+fn refund_report(refund: &Value) -> Answer<RefundReport> {
     let outcome = match refund["status"].as_str().unwrap_or_default() {
         "COMPLETED" => RefundOutcome::Succeeded,
         "FAILED" | "CANCELLED" => RefundOutcome::Failed("PayPal could not give the money back".to_owned()),
         _ => RefundOutcome::Processing,
     };
-    RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome }
+    let (amount, currency) = read(&refund["amount"])?;
+    Ok(RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome, amount, currency })
 }
 
 fn approval_url(order: &Value) -> Option<String> {

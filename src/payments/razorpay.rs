@@ -122,7 +122,7 @@ impl Gateway for Razorpay {
         let request = self.http.post(format!("{}/v1/payments/{capture}/refund", self.base)).json(&body);
         // The same for ever, whatever the row's key: this refund is made once.
         let made = self.send(request.header("x-refund-idempotency", refund.id.to_string())).await?;
-        Ok(refund_report(&made))
+        refund_report(&made)
     }
 
     async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
@@ -130,7 +130,7 @@ impl Gateway for Razorpay {
         let made = self.get(&format!("/payments/{capture}/refunds"), &[("count", "100")]).await?.unwrap_or_default();
         let id = refund.id.to_string();
         let ours = made["items"].as_array().and_then(|made| made.iter().find(|made| made["receipt"] == id.as_str()));
-        Ok(ours.map(refund_report))
+        ours.map(refund_report).transpose()
     }
 
     async fn believe(&self, headers: &HeaderMap, body: &[u8], _: Timestamp) -> Result<Event, Disbelief> {
@@ -205,13 +205,21 @@ fn outcome_of(order: &Value, tries: &[Value]) -> Outcome {
     }
 }
 
-fn refund_report(refund: &Value) -> RefundReport {
+fn refund_report(refund: &Value) -> Answer<RefundReport> {
     let outcome = match refund["status"].as_str().unwrap_or_default() {
         "processed" => RefundOutcome::Succeeded,
         "failed" => RefundOutcome::Failed("Razorpay could not give the money back".to_owned()),
         _ => RefundOutcome::Processing,
     };
-    RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome }
+    let (Some(amount), Some(currency)) = (refund["amount"].as_i64(), refund["currency"].as_str()) else {
+        return Err(Trouble::Unknown("an answer without an amount".to_owned()));
+    };
+    Ok(RefundReport {
+        transaction_id: refund["id"].as_str().map(ToOwned::to_owned),
+        outcome,
+        amount: Money(amount),
+        currency: currency.to_owned(),
+    })
 }
 
 /// What Razorpay calls the trouble with a request.

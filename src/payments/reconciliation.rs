@@ -11,7 +11,13 @@ use poem_openapi::{
     types::{ParseFromJSON, ToJSON},
 };
 
-use super::{Outcome, Payment, Provider, gateway::Report, jobs, store};
+use super::{
+    Outcome, Payment, Provider,
+    gateway::{RefundReport, Report},
+    jobs,
+    refunds::Refund,
+    store,
+};
 use crate::{
     clock::Timestamp,
     db,
@@ -63,8 +69,20 @@ pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
     })
 }
 
+/// The same of a refund.
+#[must_use]
+pub fn other_refund(payment: &Payment, refund: &Refund, report: &RefundReport) -> Option<String> {
+    let same = refund.amount == report.amount && payment.currency.to_string() == report.currency;
+    (!same).then(|| {
+        let (ours, theirs) = (refund.amount.0, report.amount.0);
+        format!("the provider gives back {theirs} {}, we {ours} {} (minor units)", report.currency, payment.currency)
+    })
+}
+
 /// How often a payment that ended lately is compared, though nothing was heard of it.
 const STALE: Duration = Duration::from_hours(6);
+/// How long money may take to go back until its payment is compared all the same.
+const ON_ITS_WAY: Duration = Duration::from_hours(24);
 /// How long it is compared again and again: buyers pay late, admins refund at the provider.
 const LATELY: Duration = Duration::from_hours(7 * 24);
 
@@ -73,12 +91,11 @@ pub async fn compare(shop: &Shop, patience: Duration) -> Result<(), JobError> {
     let (began, now) = (Instant::now(), shop.now());
     let (mut compared, mut last) = (0, PaymentId::NONE);
     while began.elapsed() < patience {
-        let some = store::to_compare(&mut shop.db.read().await?, last, now - STALE, now - LATELY).await?;
+        let some =
+            store::to_compare(&mut shop.db.read().await?, last, now - STALE, now - LATELY, now - ON_ITS_WAY).await?;
         let Some(end) = some.last() else { break };
         last = end.id;
-        for some in some.chunks(8) {
-            try_join_all(some.iter().map(|payment| compare_one(shop, payment))).await?;
-        }
+        try_join_all(some.iter().map(|payment| compare_one(shop, payment))).await?;
         compared += some.len();
     }
     let mut tx = shop.db.write().await?;

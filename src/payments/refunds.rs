@@ -3,6 +3,7 @@
 //!
 //! A refund is a row and its job, like a payment. Never more than was captured goes back: what is open counts as gone.
 
+use poem::http::StatusCode;
 use poem_openapi::Object;
 use sqlx::FromRow;
 
@@ -121,8 +122,8 @@ pub async fn ask(
     }
     let amount = amount.unwrap_or(left);
     if amount > left {
-        let most = payment.currency.format(left);
-        return Err(Problem::invalid_field("amount", "maximum", format!("must be at most {most}, which is left")));
+        let detail = format!("At most {} is left of this payment to give back.", payment.currency.format(left));
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refund_exceeds_payment", detail));
     }
     Ok((begin(tx, &payment, amount, Reason::Requested, now).await?, payment))
 }
@@ -152,26 +153,37 @@ async fn left(tx: &mut Tx, payment: &Payment) -> db::Result<Money> {
     Ok(Money((payment.amount.0 - payment.refunded.0 - on_its_way).max(0)))
 }
 
-/// What is recorded of a refund that the provider does not even take up.
-#[must_use]
-pub fn failed(why: String) -> RefundReport {
-    RefundReport { transaction_id: None, outcome: RefundOutcome::Failed(why) }
+/// Ends a refund that moves no money. What is left of the payment may be asked for again.
+pub async fn fail(tx: &mut Tx, id: RefundId, why: &str, now: Timestamp) -> db::Result<()> {
+    settle(tx, id, RefundStatus::Failed, None, Some(why), now).await
 }
 
 /// Writes down what a provider says of a refund, once, whatever came before it.
 pub async fn record(tx: &mut Tx, id: RefundId, report: RefundReport, now: Timestamp) -> db::Result<()> {
+    let transaction = report.transaction_id.as_deref();
+    match report.outcome {
+        RefundOutcome::Processing => settle(tx, id, RefundStatus::Processing, transaction, None, now).await,
+        RefundOutcome::Succeeded => settle(tx, id, RefundStatus::Succeeded, transaction, None, now).await,
+        RefundOutcome::Failed(why) => settle(tx, id, RefundStatus::Failed, transaction, Some(&why), now).await,
+    }
+}
+
+async fn settle(
+    tx: &mut Tx,
+    id: RefundId,
+    status: RefundStatus,
+    transaction: Option<&str>,
+    failure: Option<&str>,
+    now: Timestamp,
+) -> db::Result<()> {
     let Some(refund) = store::find_refund(tx, id).await? else { return Ok(()) };
     let Some((order, payment)) = lock(tx, refund.payment_id).await? else { return Ok(()) };
     let Some(refund) = store::find_refund(tx, id).await?.filter(Refund::is_open) else { return Ok(()) };
-    let (status, failure) = match report.outcome {
-        RefundOutcome::Processing => (RefundStatus::Processing, None),
-        RefundOutcome::Succeeded => (RefundStatus::Succeeded, None),
-        RefundOutcome::Failed(why) => (RefundStatus::Failed, Some(why)),
-    };
-    if let Some(why) = &failure {
+    store::settle_refund(tx, id, status, transaction, failure, now).await?;
+    if let Some(why) = failure {
         tracing::error!(refund = %id, payment = %payment.id, why, "money could not be given back");
+        store::compare_again(tx, payment.id).await?; // so that it is reported when an order was cancelled for it
     }
-    store::settle_refund(tx, id, status, report.transaction_id.as_deref(), failure.as_deref(), now).await?;
     if status != RefundStatus::Succeeded {
         return Ok(());
     }

@@ -64,6 +64,28 @@ pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     .fetch_all().await
 }
 
+/// The same, locked.
+pub async fn lock_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
+    tx.query(
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+         FROM payments WHERE order_id = $1 ORDER BY created_at, id /* FOR UPDATE */",
+    )
+    .bind(order)
+    .fetch_all().await
+}
+
+/// A payment that ended, of what a provider made a second time.
+pub async fn insert_stray(tx: &mut Tx, id: PaymentId, of: &Payment, transaction: &str, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "INSERT INTO payments (id, order_id, provider, status, amount, currency, provider_key, first_call_at, transaction_id, created_at, updated_at)
+         VALUES ($1, $2, $3, 'cancelled', $4, $5, $6, $7, $8, $7, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(id).bind(of.order_id).bind(of.provider).bind(of.amount).bind(of.currency.to_string())
+    .bind(format!("payment-{id}-1")).bind(now).bind(transaction.to_owned())
+    .execute().await
+}
+
 /// One page of payments, newest first, and how many there are: of one user's orders or of all, of one order or of any.
 pub async fn list(
     tx: &mut Tx,
@@ -128,7 +150,8 @@ pub async fn to_ask(
                 client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
          FROM payments
          WHERE status IN ('queued', 'processing', 'requires_action', 'failed', 'cancelled')
-           AND provider <> 'cash_on_delivery' AND first_call_at IS NOT NULL AND created_at < $1
+           AND provider <> 'cash_on_delivery' AND created_at < $1
+           AND (first_call_at IS NOT NULL OR provider_key NOT LIKE '%-1')
            AND (status IN ('queued', 'processing', 'requires_action') OR updated_at > $2)
            AND (asked_at IS NULL OR asked_at < $3)
          ORDER BY asked_at NULLS FIRST LIMIT 40",
@@ -295,6 +318,16 @@ pub async fn refunds_to_ask(tx: &mut Tx, before: Timestamp) -> Result<Vec<Refund
     .fetch_all().await
 }
 
+/// Refunds that were not sent since `before`.
+pub async fn forgotten_refunds(tx: &mut Tx, before: Timestamp) -> Result<Vec<RefundId>> {
+    let found: Vec<(RefundId,)> = tx
+        .query("SELECT id FROM refunds WHERE status = 'queued' AND created_at < $1 ORDER BY created_at LIMIT 100")
+        .bind(before)
+        .fetch_all()
+        .await?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
 pub async fn mark_refund_asked(tx: &mut Tx, id: RefundId, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE refunds SET asked_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
 }
@@ -341,8 +374,14 @@ pub async fn renew_refund_key(tx: &mut Tx, refund: &Refund) -> Result<u64> {
 
 /// The next payments, by id, that ended and were not compared with the provider's books since they changed, or not since
 /// `stale` though they changed `lately`, or of which a difference stands. What has money on its way back is compared when
-/// that has arrived.
-pub async fn to_compare(tx: &mut Tx, after: PaymentId, stale: Timestamp, lately: Timestamp) -> Result<Vec<Payment>> {
+/// that has arrived, or takes too long.
+pub async fn to_compare(
+    tx: &mut Tx,
+    after: PaymentId,
+    stale: Timestamp,
+    lately: Timestamp,
+    on_its_way_since: Timestamp,
+) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
@@ -350,10 +389,11 @@ pub async fn to_compare(tx: &mut Tx, after: PaymentId, stale: Timestamp, lately:
          WHERE id > $1 AND status NOT IN ('queued', 'processing', 'requires_action') AND transaction_id IS NOT NULL
            AND (compared_at IS NULL OR compared_at <= updated_at OR difference IS NOT NULL
                 OR (compared_at < $2 AND updated_at > $3))
-           AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = payments.id AND r.status IN ('queued', 'processing'))
+           AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = payments.id AND r.created_at > $4
+                                                    AND r.status IN ('queued', 'processing'))
          ORDER BY id LIMIT 40",
     )
-    .bind(after).bind(stale).bind(lately)
+    .bind(after).bind(stale).bind(lately).bind(on_its_way_since)
     .fetch_all().await
 }
 
@@ -382,6 +422,11 @@ pub async fn is_kept_in_vain(tx: &mut Tx, id: PaymentId) -> Result<bool> {
         .fetch_optional()
         .await?;
     Ok(kept.is_some())
+}
+
+/// Has a payment compared by the next run.
+pub async fn compare_again(tx: &mut Tx, id: PaymentId) -> Result<u64> {
+    tx.query("UPDATE payments SET compared_at = NULL WHERE id = $1").bind(id).execute().await
 }
 
 pub async fn save_reconciliation(tx: &mut Tx, payments: i64, now: Timestamp) -> Result<u64> {

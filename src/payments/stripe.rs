@@ -64,7 +64,9 @@ impl Stripe {
         loop {
             let page = request.send(&self.calls).await.map_err(trouble)?;
             let (more, last) = (page.has_more, page.data.last().map(|intent| intent.id.to_string()));
-            if let Some(intent) = page.data.into_iter().find(|intent| is_of(payment, intent)) {
+            if let Some(intent) =
+                page.data.into_iter().find(|intent| intent.metadata.get("payment_id") == Some(&payment.id.to_string()))
+            {
                 return Ok(Some(intent));
             }
             match last {
@@ -87,8 +89,7 @@ impl Stripe {
         let refunds =
             ListRefund::new().payment_intent(intent.id.as_str()).limit(100).send(&self.calls).await.map_err(trouble)?;
         let succeeded = refunds.data.iter().filter(|refund| refund.status.as_deref() == Some("succeeded"));
-        let sum: i64 = succeeded.map(|refund| refund.amount).sum();
-        Ok(Money(sum / scale(&intent.currency.to_string().to_uppercase())))
+        Ok(ours(&intent.currency.to_string().to_uppercase(), succeeded.map(|refund| refund.amount).sum()))
     }
 }
 
@@ -105,8 +106,8 @@ impl Gateway for Stripe {
             ("order_id".to_owned(), payment.order_id.to_string()),
             ("payment_id".to_owned(), payment.id.to_string()),
         ]);
-        let mut request = CreatePaymentIntent::new(payment.amount.0 * scale(&payment.currency.to_string()), currency)
-            .metadata(metadata);
+        let mut request =
+            CreatePaymentIntent::new(theirs(payment.currency, payment.amount)?, currency).metadata(metadata);
         if let Some(method) = &payment.payment_method {
             request = request
                 .payment_method(method.clone())
@@ -157,8 +158,7 @@ impl Gateway for Stripe {
 
     async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
         let metadata = HashMap::from([("refund_id".to_owned(), refund.id.to_string())]);
-        let mut request =
-            CreateRefund::new().amount(refund.amount.0 * scale(&payment.currency.to_string())).metadata(metadata);
+        let mut request = CreateRefund::new().amount(theirs(payment.currency, refund.amount)?).metadata(metadata);
         if let Some(transaction) = &payment.transaction_id {
             request = request.payment_intent(transaction.clone());
         }
@@ -229,15 +229,34 @@ fn conceal_secrets(event: &mut Value) -> bool {
     }
 }
 
-/// Whether an intent is the one we made for a payment.
+/// Whether we made an intent for a payment's order.
 fn is_of(payment: &Payment, intent: &PaymentIntent) -> bool {
-    intent.metadata.get("payment_id") == Some(&payment.id.to_string())
+    intent.metadata.get("order_id") == Some(&payment.order_id.to_string())
 }
 
-/// What our minor unit is in Stripe's, which writes two currencies without decimals as if they had two.
-/// <https://docs.stripe.com/currencies#special-cases>
-fn scale(currency: &str) -> i64 {
-    if matches!(currency, "ISK" | "UGX") { 100 } else { 1 }
+/// Stripe writes most amounts in the minor unit of ISO 4217, as we do; two currencies without decimals as if they had two,
+/// and one with two as if it had none. <https://docs.stripe.com/currencies#special-cases>
+const WITH_TWO: [&str; 2] = ["ISK", "UGX"];
+const WITHOUT: &str = "MGA";
+
+/// # Errors
+/// When Stripe cannot write it.
+fn theirs(currency: crate::money::Currency, money: Money) -> Answer<i64> {
+    let code = currency.to_string();
+    match code.as_str() {
+        WITHOUT if money.0 % 100 != 0 => Err(Trouble::Refused(format!("{code} has no decimals at Stripe"))),
+        WITHOUT => Ok(money.0 / 100),
+        code if WITH_TWO.contains(&code) => Ok(money.0 * 100),
+        _ => Ok(money.0),
+    }
+}
+
+fn ours(code: &str, amount: i64) -> Money {
+    match code {
+        WITHOUT => Money(amount * 100),
+        code if WITH_TWO.contains(&code) => Money(amount / 100),
+        _ => Money(amount),
+    }
 }
 
 fn strategy(key: &str) -> Answer<RequestStrategy> {
@@ -262,7 +281,7 @@ fn report(intent: &PaymentIntent) -> Report {
         approval_url: None,
         capture_id: None,
         outcome,
-        amount: Money(intent.amount / scale(&currency)),
+        amount: ours(&currency, intent.amount),
         currency,
         refunded: Money(0),
     }
@@ -295,7 +314,9 @@ fn refund_report(refund: &stripe_shared::Refund) -> RefundReport {
         Some("failed" | "canceled") => RefundOutcome::Failed("Stripe could not give the money back".to_owned()),
         _ => RefundOutcome::Processing,
     };
-    RefundReport { transaction_id: Some(refund.id.to_string()), outcome }
+    let currency = refund.currency.to_string().to_uppercase();
+    let amount = ours(&currency, refund.amount);
+    RefundReport { transaction_id: Some(refund.id.to_string()), outcome, amount, currency }
 }
 
 fn trouble(error: StripeError) -> Trouble {
@@ -337,7 +358,9 @@ impl StripeClient for Calls {
         if let Some(body) = request.body {
             sent = sent.header("content-type", "application/x-www-form-urlencoded").body(body);
         }
-        let answered = calls::send(sent).await.map_err(|trouble| StripeError::ClientError(trouble.to_string()))?;
+        let answered = calls::send(sent).await.map_err(|trouble| match trouble {
+            Trouble::Unknown(what) | Trouble::Failed(what) | Trouble::Refused(what) => StripeError::ClientError(what),
+        })?;
         if answered.status.is_success() {
             return Ok(answered.body);
         }
@@ -356,8 +379,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stripe_writes_two_currencies_as_if_they_had_decimals() {
-        assert_eq!(["USD", "JPY", "KWD", "ISK", "UGX"].map(scale), [1, 1, 1, 100, 100]);
+    fn stripe_writes_three_currencies_otherwise() {
+        let written = |code: &str, minor| theirs(code.parse().unwrap(), Money(minor)).ok();
+        for (code, minor, written_as) in
+            [("USD", 1999, 1999), ("JPY", 500, 500), ("ISK", 500, 50_000), ("UGX", 7, 700), ("MGA", 5000, 50)]
+        {
+            assert_eq!(written(code, minor), Some(written_as), "{code}");
+            assert_eq!(ours(code, written_as), Money(minor), "{code}");
+        }
+        assert_eq!(written("MGA", 5050), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     ids::{OrderId, PaymentId},
     money::Amount,
+    shop::Shop,
 };
 
 /// A payment. Follow it by the events of its order, or ask for it again until its status is final.
@@ -30,6 +31,8 @@ pub struct PaymentView {
     transaction_id: Option<String>,
     /// For Stripe Elements, while the buyer has to act; else null.
     client_secret: Option<String>,
+    /// The shop's public key at Razorpay, for Checkout.js, while the buyer has to act; else null.
+    key_id: Option<String>,
     /// Where to send the buyer to agree, at PayPal, while they have to; else null.
     approval_url: Option<String>,
     /// Why it failed; null if it did not.
@@ -48,6 +51,16 @@ struct Failure {
     message: String,
 }
 
+impl PaymentView {
+    /// With what the buyer's browser needs of the shop.
+    #[must_use]
+    pub fn of(payment: Payment, shop: &Shop) -> Self {
+        let waits = payment.provider == Provider::Razorpay && payment.status == Status::RequiresAction;
+        let key_id = shop.settings.razorpay.as_ref().filter(|_| waits).map(|razorpay| razorpay.key_id.clone());
+        Self { key_id, ..Self::from(payment) }
+    }
+}
+
 impl From<Payment> for PaymentView {
     fn from(payment: Payment) -> Self {
         let waits_for_the_buyer = payment.status == Status::RequiresAction;
@@ -63,6 +76,7 @@ impl From<Payment> for PaymentView {
             status: payment.status,
             transaction_id: payment.transaction_id,
             client_secret: payment.client_secret.filter(|_| waits_for_the_buyer),
+            key_id: None,
             approval_url: payment.approval_url.filter(|_| waits_for_the_buyer),
             failure,
             created_at: payment.created_at,

@@ -122,6 +122,10 @@ pub(super) struct Faults {
 }
 
 impl Faults {
+    pub fn waiting(&self) -> usize {
+        self.script.len()
+    }
+
     /// `on`: the fault waits for a call whose `METHOD /path` has this in it.
     pub fn next(&mut self, provider: Option<Provider>, fault: Fault, on: Option<String>) {
         self.script.push_back(Scripted { provider, fault, on });

@@ -214,6 +214,12 @@ impl Simulator {
         self.inside.state().faults.at_random(rate, seed, only.to_vec());
     }
 
+    /// How many scripted faults have met nothing yet.
+    #[must_use]
+    pub fn faults_waiting(&self) -> usize {
+        self.inside.state().faults.waiting()
+    }
+
     /// Nothing fails any more.
     pub fn clear_faults(&self) {
         self.inside.state().faults.clear();

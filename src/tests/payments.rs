@@ -341,12 +341,17 @@ on_both_engines! {
     async fn cancelling_an_order_whose_payment_is_under_way_keeps_no_money(shop: TestShop) {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.simulator().next(Provider::Stripe, Fault::CutAfter); // the money is taken, and we do not know
+        shop.runs_its_jobs().await;
+        assert_eq!(shop.simulator().captures().len(), 1);
         ada.cancels(&order).await.is(200);
         shop.runs_its_jobs().await;
-        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
         let kept: i64 =
             shop.simulator().captures().iter().map(|charge| charge.amount - went_back(&shop, &charge.transaction)).sum();
         assert_eq!(kept, 0);
+        shop.time_passes(Duration::from_secs(1)); // the payment's own job finds that it is not wanted any more
+        shop.runs_its_jobs().await;
     }
 }
 

@@ -30,10 +30,10 @@ on_both_engines! {
 
     async fn each_provider_says_what_the_browser_needs(shop: TestShop) {
         let needs = |payment: &Payment| {
-            ["client_secret", "approval_url"].map(|name| payment.json[name].as_str().is_some())
+            ["client_secret", "approval_url", "key_id"].map(|name| payment.json[name].as_str().is_some())
         };
         for (provider, needed) in
-            [(Provider::Stripe, [true, false]), (Provider::Paypal, [false, true]), (Provider::Razorpay, [false, false])]
+            [(Provider::Stripe, [true, false, false]), (Provider::Paypal, [false, true, false]), (Provider::Razorpay, [false, false, true])]
         {
             let (_, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             assert_eq!(needs(&payment), needed, "{}", payment.json);
@@ -72,7 +72,7 @@ on_both_engines! {
                 (&json!("queued"), &json!("5.00"), &json!(payment.id), &json!("requested"))
             );
             // What is on its way counts as gone.
-            refunds(&boss, &payment, &json!({"amount": "7.01"})).await.is(422).about(&["amount"]);
+            refunds(&boss, &payment, &json!({"amount": "7.01"})).await.is(422).with_code("refund_exceeds_payment");
             hears(&shop).await;
             let part = ada.looks_at(&payment).await;
             assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("5.00")));
@@ -152,9 +152,89 @@ on_both_engines! {
                 ends(&shop, &ada, &payment, "partially_refunded").await;
                 let moved = (taken(&shop, &payment), went_back(&shop, &payment));
                 assert_eq!(moved, (vec![12_00], vec![5_00]), "{provider:?} {fault:?}");
-                shop.simulator().clear_faults();
+                assert_eq!(shop.simulator().faults_waiting(), 0, "{provider:?} {fault:?} met nothing");
+                shop.time_passes(Duration::from_mins(1));
+                hears(&shop).await;
             }
         }
+    }
+
+    async fn a_refund_whose_job_was_given_up_is_sent_again(shop: TestShop) {
+        let (mut ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        refunds(&shop.admin().await, &payment, &json!({})).await.is(202);
+        shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
+        for (wait, gone) in [(Duration::from_mins(59), vec![]), (Duration::from_mins(2), vec![12_00])] {
+            shop.time_passes(wait);
+            CheckHanging {}.run(shop.inside()).await.expect("a check");
+            hears(&shop).await;
+            assert_eq!(went_back(&shop, &payment), gone);
+        }
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+    }
+
+    async fn what_a_provider_made_a_second_time_goes_back(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        // As if we had lost sight of the first one, and asked again under another key.
+        shop.tampers("UPDATE payments SET transaction_id = 'pi_lost', capture_id = NULL").await;
+        let second = shop.simulator().webhook("payment_intent.succeeded", transaction(&payment));
+        shop.receives(&second).await.is(200);
+        hears(&shop).await;
+        let all = ada.get(&format!("/api/payments?order={}", order.id)).await.is(200).list();
+        let mut statuses: Vec<_> = all.iter().map(|payment| payment["status"].as_str().expect("one")).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, ["captured", "refunded"]);
+        assert_eq!(went_back(&shop, &payment), [12_00]);
+    }
+
+    async fn an_earlier_try_that_comes_through_ends_the_later_one(shop: TestShop) {
+        let (ada, order, first) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        shop.simulator().buyer_is_declined(transaction(&first)).expect("a decline");
+        hears(&shop).await;
+        let second = waits_to_pay(&shop, &ada, &order).await;
+        pays(&shop, &first).await; // in the tab that was still open
+        assert_eq!(
+            (&ada.looks_at(&first).await["status"], &ada.looks_at(&second).await["status"]),
+            (&json!("captured"), &json!("cancelled"))
+        );
+        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        ada.cancels(&order).await.is(200);
+        hears(&shop).await;
+        assert_eq!(went_back(&shop, &first), [12_00]);
+    }
+
+    async fn a_buyer_who_goes_away_leaves_nothing_open(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").at(12_00).in_stock(9).await, shop.admin().await);
+        let mut ada = customer(&shop).await;
+        let (to_be_paid_at_the_door, to_be_paid_online) = (ada.buys(&mug).await, ada.buys_online(&mug).await);
+        let by_card = json!({"order": to_be_paid_at_the_door.id, "provider": "stripe"});
+        ada.post("/api/payments").json(&by_card).await.is(202);
+        let waits = waits_to_pay(&shop, &ada, &to_be_paid_online).await;
+        boss.moves(&to_be_paid_online, "confirmed").await.is(200); // it does not expire any more
+        shop.time_passes(Duration::from_mins(31));
+        expires_the_unpaid(&shop).await;
+        CheckHanging {}.run(shop.inside()).await.expect("a check");
+        hears(&shop).await;
+        assert_eq!(shop.standing_of(&to_be_paid_at_the_door).await.0, "cancelled");
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&waits).await["status"], "cancelled");
+        assert_eq!(shop.standing_of(&to_be_paid_online).await, ("confirmed".into(), "failed".into()));
+        waits_to_pay(&shop, &ada, &to_be_paid_online).await;
+    }
+
+    async fn cash_that_is_asked_for_at_the_door_is_captured_there(shop: TestShop) {
+        let (mug, boss) = (shop.sells("Mug").at(12_00).await, shop.admin().await);
+        let ada = shop.customer("ada@example.com").await;
+        let order = ada.buys(&mug).await;
+        for status in ["confirmed", "shipped", "delivered"] {
+            boss.moves(&order, status).await.is(200);
+        }
+        let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "paid".into()));
     }
 
     async fn a_refund_is_made_once_for_one_key(shop: TestShop) {
@@ -177,6 +257,7 @@ on_both_engines! {
         let boss = shop.admin().await;
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
+        refunds(&boss, &payment, &json!({"amount": "12.01"})).await.is(422).with_code("refund_exceeds_payment");
         for amount in [json!("0.00"), json!("-1.00"), json!("1.001"), json!("99999999999.00")] {
             refunds(&boss, &payment, &json!({"amount": amount})).await.is(422).about(&["amount"]);
         }
