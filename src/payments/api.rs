@@ -189,24 +189,59 @@ impl PaymentsApi {
         Ok(Accepted::bytes(answer).header("location", &location))
     }
 
-    /// Takes what a provider tells. For providers, not for frontends.
+    /// Takes what Stripe tells. For Stripe, not for frontends.
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
     ///
-    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`.
-    #[oai(path = "/payments/webhooks/:provider", method = "post", operation_id = "receiveWebhook")]
-    async fn webhook(
+    /// Problems: `invalid_signature`, `provider_not_configured`.
+    #[oai(path = "/payments/webhooks/stripe", method = "post", operation_id = "receiveStripeWebhook")]
+    async fn stripe_webhook(
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        provider: Path<String>,
         body: Binary<poem::Body>,
     ) -> ApiResult<Reply<Received>> {
-        let mut body = poem::RequestBody::new(body.0);
-        let bytes = body::read(request, &mut body, shop.settings.body_limit).await?;
-        let provider = provider.0.parse().ok().filter(|provider: &Provider| provider.is_online());
-        let provider = provider.ok_or_else(Problem::not_found)?;
-        webhooks::receive(&shop, provider, request.headers(), &bytes).await?;
-        Ok(Reply::json(&Received { received: true }))
+        receive(&shop, request, Provider::Stripe, body).await
     }
+
+    /// Takes what PayPal tells. For PayPal, not for frontends.
+    ///
+    /// PayPal is asked whether the signature is its own. An event is kept once; it is acted on in the background.
+    ///
+    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`.
+    #[oai(path = "/payments/webhooks/paypal", method = "post", operation_id = "receivePaypalWebhook")]
+    async fn paypal_webhook(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        body: Binary<poem::Body>,
+    ) -> ApiResult<Reply<Received>> {
+        receive(&shop, request, Provider::Paypal, body).await
+    }
+
+    /// Takes what Razorpay tells. For Razorpay, not for frontends.
+    ///
+    /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+    ///
+    /// Problems: `invalid_signature`, `provider_not_configured`.
+    #[oai(path = "/payments/webhooks/razorpay", method = "post", operation_id = "receiveRazorpayWebhook")]
+    async fn razorpay_webhook(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        body: Binary<poem::Body>,
+    ) -> ApiResult<Reply<Received>> {
+        receive(&shop, request, Provider::Razorpay, body).await
+    }
+}
+
+async fn receive(
+    shop: &Shop,
+    request: &Request,
+    provider: Provider,
+    body: Binary<poem::Body>,
+) -> ApiResult<Reply<Received>> {
+    let bytes = body::read(request, &mut poem::RequestBody::new(body.0), shop.settings.body_limit).await?;
+    webhooks::receive(shop, provider, request.headers(), &bytes).await?;
+    Ok(Reply::json(&Received { received: true }))
 }

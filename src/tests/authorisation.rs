@@ -35,7 +35,8 @@ const ROWS: &[(For, &[&str])] = &[
         "register", "login", "refreshToken", "forgotPassword", "resetPassword", "verifyEmail",
         "listCategories", "getCategory", "listBrands", "getBrand", "listProducts", "getProduct", "listReviews",
         "createCart", "getAnonymousCart", "deleteAnonymousCart", "addAnonymousCartItem", "changeAnonymousCartItem",
-        "removeAnonymousCartItem", "receiveWebhook", "getLiveness", "getReadiness", "getMetrics",
+        "removeAnonymousCartItem", "receiveStripeWebhook", "receivePaypalWebhook",
+        "receiveRazorpayWebhook", "getLiveness", "getReadiness", "getMetrics",
     ]),
     (Users, &[
         "logout", "changePassword", "resendVerification", "getProfile", "replaceProfile", "changeProfile",
@@ -95,7 +96,6 @@ impl Belongings {
             ("{id}", "reviews") => own("review"),
             ("{id}", "products") | ("{product}", _) => own("product"),
             ("{item_id}", "items" | "cart") => own("item_id"),
-            ("{provider}", _) => Some("stripe".to_owned()),
             _ => None,
         };
         let parts: Vec<&str> = path.split('/').collect();
