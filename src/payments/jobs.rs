@@ -110,10 +110,11 @@ async fn renew_key(shop: &Shop, payment: &Payment) -> db::Result<()> {
 
 /// Writes down what a provider says, and takes the money if the buyer has agreed to it and it is still wanted.
 async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Report) -> Result<(), JobError> {
-    let (agreed, open) = (report.outcome == Outcome::Approved, report.outcome.is_open());
+    let (agreed, still_open) = (report.outcome == Outcome::Approved, report.outcome.is_open());
+    let was_open = payment.status.is_open();
     let Some(payment) = write_down(shop, payment, report).await? else { return Ok(()) };
-    if !payment.status.is_open() && !payment.status.is_captured() && open {
-        return withdraw(shop, payment.id).await; // it ended here while the provider was still being asked
+    if !payment.status.is_open() && was_open && still_open {
+        return withdraw(shop, payment.id).await; // it ended here while the provider was being asked
     }
     if !agreed || !payment.status.is_open() {
         return Ok(());

@@ -145,7 +145,8 @@ impl Gateway for Stripe {
 
     async fn cancel(&self, payment: &Payment) -> Answer<Option<Report>> {
         let Some(stands) = self.look_up(payment).await? else { return Ok(None) };
-        let Some(id) = stands.transaction_id.as_deref().filter(|_| stands.outcome.is_open()) else {
+        let is_over = matches!(stands.outcome, Outcome::Captured | Outcome::Cancelled); // a declined one can still be paid
+        let Some(id) = stands.transaction_id.as_deref().filter(|_| !is_over) else {
             return Ok(Some(stands));
         };
         match CancelPaymentIntent::new(id).send(&self.calls).await {

@@ -308,9 +308,9 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&first).await["status"], "failed");
         let second = ada.pays_with("pm_card_visa", &order).await;
+        // In the browser tab that is still open, before anybody tells Stripe that this try is over.
+        shop.simulator().buyer_pays(&intent).expect("the money");
         shop.runs_its_jobs().await;
-
-        shop.simulator().buyer_pays(&intent).unwrap(); // in the browser tab that was still open
         shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
         shop.runs_its_jobs().await;
 
@@ -320,6 +320,16 @@ on_both_engines! {
         );
         assert_eq!(went_back(&shop, &intent), 12_00);
         assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    }
+
+    async fn a_try_that_failed_cannot_be_paid_once_another_has_begun(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered_online(&shop).await;
+        let (_, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
+        shop.simulator().buyer_is_declined(&intent).expect("a decline");
+        shop.hears_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
+        shop.runs_its_jobs().await;
+        waits_for_the_buyer(&shop, &ada, &order).await;
+        assert!(shop.simulator().buyer_pays(&intent).is_err(), "that tab is of no use any more");
     }
 
     async fn cancelling_a_paid_order_refunds_the_buyer_and_returns_the_stock(shop: TestShop) {

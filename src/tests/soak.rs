@@ -25,8 +25,6 @@ use crate::{
     },
 };
 
-/// How many buyers are in the shop at a time.
-const CROWD: usize = 16;
 /// How long after the faults stop no order may be left open.
 const QUIET: Duration = Duration::from_mins(5);
 
@@ -81,14 +79,15 @@ impl Temper {
 
 crash_on_both_engines! {
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
-        let payments = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);
+        let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);
+        let crowd = (payments / 50).clamp(16, 128); // how many buyers are in the shop at a time
         let simulator = simulator_for(&site).await;
         for (name, value) in simulator::settings(simulator.url()) {
             site.set(name, value);
         }
-        site.set("WORKER_CONCURRENCY", "32");
+        site.set("WORKER_CONCURRENCY", "64");
         site.set("PAYMENT_CHECK_AFTER", "10s");
-        site.set("RESERVATION_TTL", if payments > 1_000 { "2m" } else { "20s" });
+        site.set("RESERVATION_TTL", if payments > 1_000 { "1m" } else { "20s" });
         let shop = site.opens().await;
         let admin = site.admin().await;
         let world = World {
@@ -106,7 +105,7 @@ crash_on_both_engines! {
         let killing = tokio::spawn(keep_killing(Arc::clone(&world.site), Arc::clone(&over), Arc::clone(&killed)));
         let done = AtomicUsize::new(0);
         stream::iter(0..payments)
-            .for_each_concurrent(CROWD, |number| {
+            .for_each_concurrent(crowd, |number| {
                 let (world, done) = (&world, &done);
                 async move {
                     world.visits(TEMPERS[number % TEMPERS.len()], number).await;
@@ -231,13 +230,13 @@ impl World {
 
     /// The payment once it has another status; nothing when it takes longer than any buyer has patience.
     async fn until_not(&self, payment: &str, statuses: &[&str]) -> Option<Value> {
-        for _ in 0..600 {
+        for _ in 0..240 {
             if let Some((200, now)) = self.site.get(&format!("/api/payments/{payment}"), &self.customer).await
                 && !statuses.contains(&now["status"].as_str()?)
             {
                 return Some(now);
             }
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(250)).await;
         }
         None
     }
