@@ -193,7 +193,7 @@ impl CartsApi {
     ///
     /// To take it out, delete it.
     ///
-    /// Problems: `out_of_stock`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "patch", operation_id = "changeCartItem")]
     async fn change_item(
         &self,
@@ -209,7 +209,7 @@ impl CartsApi {
     ///
     /// To take it out, delete it.
     ///
-    /// Problems: `out_of_stock`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "put", operation_id = "replaceCartItem")]
     async fn replace_item(
         &self,
@@ -299,7 +299,7 @@ impl CartsApi {
     ///
     /// To take it out, delete it.
     ///
-    /// Problems: `out_of_stock`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "patch", operation_id = "changeAnonymousCartItem")]
     async fn change_anonymous_item(
         &self,

@@ -112,8 +112,12 @@ pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, qua
 /// Changes how many pieces of a product are in.
 ///
 /// # Errors
-/// 409 when there are not so many.
+/// 409 when there are not so many, or it is not sold any more.
 pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> ApiResult<()> {
+    if !item.is_active {
+        let detail = format!("{:?} is not sold any more. Take it out of the cart.", item.name);
+        return Err(Problem::conflict("product_unavailable", detail).with("product", item.product_id.0));
+    }
     check_buyable(tx, shop, item.product_id, quantity).await?;
     store::put(tx, cart, item.product_id, quantity).await?;
     Ok(store::touch(tx, cart, shop.now()).await?)

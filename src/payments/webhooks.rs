@@ -22,7 +22,7 @@ use crate::{
 /// 400 when it is not the provider's; 422 when this shop has nothing to check it with; 503 when the provider must be asked
 /// and is away.
 pub async fn receive(shop: &Shop, provider: Provider, headers: &HeaderMap, body: &[u8]) -> ApiResult<()> {
-    let gateway = shop.gateways.of(provider).ok_or_else(|| not_configured("the keys of this provider"))?;
+    let gateway = shop.gateways.of(provider).ok_or_else(|| not_configured("keys of this provider"))?;
     let event = gateway.believe(headers, body, shop.now()).await.map_err(|disbelief| match disbelief {
         Disbelief::InvalidSignature => invalid_signature(),
         Disbelief::NotConfigured(setting) => not_configured(setting),
@@ -62,6 +62,6 @@ fn invalid_signature() -> Problem {
 }
 
 fn not_configured(what: &str) -> Problem {
-    let detail = format!("This shop has no {what} to check the signature with.");
+    let detail = format!("This shop has no {what}, so it believes no event.");
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail)
 }

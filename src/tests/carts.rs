@@ -120,6 +120,18 @@ on_both_engines! {
         assert_eq!((&cart["items"][0]["available"], &cart["total_price"]), (&json!(false), &json!("39.00")));
     }
 
+    async fn of_what_is_not_sold_any_more_there_can_be_no_other_quantity(shop: TestShop) {
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await;
+        let cart = ada.puts_in_cart(&mug, 1).await.is(201);
+        let hidden = json!({"is_active": false});
+        shop.admin().await.patch(&format!("/api/products/{}", mug.id)).json(&hidden).await.is(200);
+        let line = format!("/api/cart/items/{}", cart["items"][0]["id"]);
+        let refused = ada.patch(&line).json(&json!({"quantity": 2})).await.is(409).with_code("product_unavailable");
+        assert_eq!(refused["product"], mug.id);
+        ada.delete(&line).await.is(204);
+    }
+
     async fn nobody_reaches_anothers_cart(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
