@@ -7,11 +7,11 @@ use poem::http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    Outcome, Payment,
+    Payment,
     gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject},
     refunds::Refund,
 };
-use crate::{clock::Timestamp, money::Money};
+use crate::clock::Timestamp;
 
 pub struct Cash;
 
@@ -22,16 +22,7 @@ impl Gateway for Cash {
     }
 
     async fn create(&self, payment: &Payment) -> Answer<Report> {
-        Ok(Report {
-            transaction_id: None,
-            client_secret: None,
-            approval_url: None,
-            capture_id: None,
-            outcome: Outcome::Processing,
-            amount: payment.amount,
-            currency: payment.currency.to_string(),
-            refunded: Money(0),
-        })
+        Ok(Report::of(payment))
     }
 
     async fn capture(&self, payment: &Payment) -> Answer<Report> {

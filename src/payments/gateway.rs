@@ -32,6 +32,23 @@ pub struct Report {
     pub refunded: Money,
 }
 
+impl Report {
+    /// One that says nothing but whose it is, and that it is under way.
+    #[must_use]
+    pub fn of(payment: &Payment) -> Self {
+        Self {
+            transaction_id: payment.transaction_id.clone(),
+            client_secret: None,
+            approval_url: None,
+            capture_id: None,
+            outcome: Outcome::Processing,
+            amount: payment.amount,
+            currency: payment.currency.to_string(),
+            refunded: Money(0),
+        }
+    }
+}
+
 /// What a provider says of a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundReport {

@@ -199,7 +199,7 @@ impl Gateway for Paypal {
                 found.ok_or_else(|| Trouble::Unknown("an order that is gone".to_owned()))
             }
             issue @ ("INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" | "PAYER_ACTION_REQUIRED") => {
-                Ok(Report { outcome: failed(issue), ..unheard(payment) })
+                Ok(Report { outcome: failed(issue), ..Report::of(payment) })
             }
             issue => Err(refusal(answered.status, issue)),
         }
@@ -340,22 +340,8 @@ fn report(payment: &Payment, order: &Value) -> Answer<Report> {
         amount,
         currency,
         refunded: Money(refunded),
-        ..unheard(payment)
+        ..Report::of(payment)
     })
-}
-
-/// A report that says nothing but whose it is.
-fn unheard(payment: &Payment) -> Report {
-    Report {
-        transaction_id: payment.transaction_id.clone(),
-        client_secret: None,
-        approval_url: None,
-        capture_id: None,
-        outcome: Outcome::Processing,
-        amount: payment.amount,
-        currency: payment.currency.to_string(),
-        refunded: Money(0),
-    }
 }
 
 fn outcome_of_capture(capture: &Value) -> Outcome {
