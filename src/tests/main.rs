@@ -27,6 +27,7 @@ mod media;
 mod order_letters;
 mod orders;
 mod payments;
+mod programs;
 mod providers;
 mod races;
 mod retention;

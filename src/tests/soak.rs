@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright::simulator::{self, Fault, Ledger, Options, Simulator};
+use cartwright::simulator::{Fault, Ledger, Simulator};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -81,10 +81,7 @@ crash_on_both_engines! {
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
         let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);
         let crowd = (payments / 40).clamp(16, 256); // how many buyers are in the shop at a time
-        let simulator = simulator_for(&site).await;
-        for (name, value) in simulator::settings(simulator.url()) {
-            site.set(name, value);
-        }
+        let simulator = site.pays_a_simulator().await;
         site.set("WORKER_CONCURRENCY", "64");
         site.set("PAYMENT_CHECK_AFTER", "10s");
         site.set("RESERVATION_TTL", if payments > 1_000 { "1m" } else { "20s" });
@@ -123,7 +120,9 @@ crash_on_both_engines! {
         let worker = killing.await.expect("the killer ends");
         world.simulator.clear_faults();
         let stopped = Instant::now();
-        until("every order is settled", QUIET, || world.is_quiet()).await;
+        while !world.is_quiet().await {
+            assert!(stopped.elapsed() < QUIET, "not settled within {QUIET:?}:\n{}", world.what_is_left().await);
+        }
         println!(
             "{payments} buyers, the payment worker killed {} times; quiet {:?} after the faults stopped",
             killed.load(Ordering::Relaxed), stopped.elapsed()
@@ -131,12 +130,6 @@ crash_on_both_engines! {
         world.the_books_agree().await;
         drop((worker, stock, mail, shop));
     }
-}
-
-/// Tells the shop what happens, as soon as it is open.
-async fn simulator_for(site: &Site) -> Simulator {
-    let options = Options { webhooks_to: Some(site.url.clone()), late: Duration::from_secs(3), ..Options::default() };
-    Simulator::start(options).await.expect("the simulator")
 }
 
 /// Kills the payment worker every few seconds and starts it again; leaves one alive.
@@ -288,6 +281,31 @@ impl World {
                                                 AND state IN ('pending', 'running'))",
         );
         open.await == 0 && self.simulator.webhooks_under_way() == 0
+    }
+
+    /// What a story that does not become quiet has to say.
+    async fn what_is_left(&self) -> String {
+        let left: Vec<(String, String, i64, String)> = self
+            .site
+            .db
+            .query(
+                "SELECT 'payment' AS what, status, COUNT(*) AS count, MIN(provider) AS example FROM payments
+                 WHERE status IN ('queued', 'processing', 'requires_action') GROUP BY status
+                 UNION ALL SELECT 'refund', status, COUNT(*), MIN(reason) FROM refunds
+                 WHERE status IN ('queued', 'processing') GROUP BY status
+                 UNION ALL SELECT 'order', status, COUNT(*), MIN(payment_status) FROM orders
+                 WHERE status = 'pending' GROUP BY status
+                 UNION ALL SELECT 'webhook', 'unprocessed', COUNT(*), MIN(provider) FROM webhooks
+                 WHERE processed_at IS NULL GROUP BY provider
+                 UNION ALL SELECT kind, state, COUNT(*), COALESCE(MAX(last_error), '') FROM jobs
+                 WHERE state <> 'done' GROUP BY kind, state",
+            )
+            .fetch_all()
+            .await
+            .unwrap();
+        let lines = left.iter().map(|(what, how, count, example)| format!("{count} {what} {how}: {example}"));
+        let under_way = format!("{} webhooks under way", self.simulator.webhooks_under_way());
+        lines.chain([under_way]).collect::<Vec<_>>().join("\n")
     }
 
     /// To the cent, and each paid order once.

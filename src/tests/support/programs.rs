@@ -12,6 +12,7 @@ use cartwright::{
     accounts::{NewUser, Passwords, Role, register},
     clock::Clock,
     db::Db,
+    simulator::{self, Options, Simulator},
 };
 use serde_json::{Value, json};
 
@@ -116,6 +117,15 @@ impl Site {
 
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.settings.push((name, value.into()));
+    }
+
+    /// Its providers are simulated. They tell it what happens as soon as it is open.
+    pub async fn pays_a_simulator(&mut self) -> Simulator {
+        let options =
+            Options { webhooks_to: Some(self.url.clone()), late: Duration::from_secs(3), ..Options::default() };
+        let simulator = Simulator::start(options).await.unwrap();
+        self.settings.extend(simulator::settings(simulator.url()));
+        simulator
     }
 
     pub fn starts(&self, name: &str) -> Program {

@@ -1,0 +1,213 @@
+//! Payments with the API and the workers as programs of their own: nothing here runs a job, delivers a webhook or moves
+//! a clock.
+
+use std::time::Duration;
+
+use cartwright::simulator::Simulator;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    crashes::{crash_on_both_engines, survives},
+    support::{
+        Engine,
+        programs::{Site, until},
+    },
+};
+
+const CASH: &str = "cash_on_delivery";
+const ONLINE: [&str; 3] = ["stripe", "paypal", "razorpay"];
+
+crash_on_both_engines! {
+    async fn every_payment_ends_as_its_provider_s_flow_says(site: Site) {
+        let simulator = site.pays_a_simulator().await;
+        let api = site.opens().await;
+        let workers = ["payment-worker", "email-worker", "stock-worker"].map(|name| site.starts(name));
+        let boss = site.admin().await;
+        let (mug, ada) = (site.sells(&boss, "Mug", 100).await, site.customer("ada@example.com").await);
+        let shop = Shop { site, simulator, boss, ada, mug };
+        tokio::join!(
+            shop.cash(),
+            join_all(ONLINE.map(|provider| shop.is_paid(provider))),
+            join_all(ONLINE.map(|provider| shop.is_declined_and_paid_with_another_card(provider))),
+            join_all(ONLINE.map(|provider| shop.goes_back_whole(provider))),
+            join_all(ONLINE.map(|provider| shop.goes_back_in_part(provider))),
+            join_all(ONLINE.map(|provider| shop.is_cancelled_unpaid(provider))),
+            join_all(ONLINE.map(|provider| shop.is_cancelled_paid(provider))),
+        );
+        let stopped: Vec<_> = workers.into_iter().chain([api]).map(|program| program.stops()).collect();
+        assert_eq!(stopped, [Some(0); 4]);
+    }
+}
+
+struct Shop {
+    site: Site,
+    simulator: Simulator,
+    boss: String,
+    ada: String,
+    mug: i64,
+}
+
+/// An order and the payment that was asked for last.
+struct Sale {
+    order: i64,
+    payment: String,
+    /// The provider's name of the payment.
+    transaction: String,
+}
+
+impl Shop {
+    async fn is_paid(&self, provider: &str) {
+        let sale = self.sells_by(provider).await;
+        self.pays(&sale).await;
+        assert_eq!(self.moved(&sale), (vec![12_50], vec![]), "{provider}");
+    }
+
+    async fn is_declined_and_paid_with_another_card(&self, provider: &str) {
+        let declined = self.sells_by(provider).await;
+        self.simulator.buyer_is_declined(&declined.transaction).expect("a decline");
+        self.comes_to(&declined, ["failed", "pending", "failed"]).await;
+        let again = self.waits_to_pay(declined.order).await;
+        self.pays(&again).await;
+        assert_eq!(
+            (self.moved(&declined), self.moved(&again)),
+            ((vec![], vec![]), (vec![12_50], vec![])),
+            "{provider}"
+        );
+    }
+
+    async fn goes_back_whole(&self, provider: &str) {
+        let sale = self.sells_by(provider).await;
+        self.pays(&sale).await;
+        self.gives_back(&sale, &json!({})).await;
+        self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
+        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+    }
+
+    async fn goes_back_in_part(&self, provider: &str) {
+        let sale = self.sells_by(provider).await;
+        self.pays(&sale).await;
+        self.gives_back(&sale, &json!({"amount": "2.50"})).await;
+        self.comes_to(&sale, ["partially_refunded", "confirmed", "paid"]).await;
+        assert_eq!(self.moved(&sale), (vec![12_50], vec![2_50]), "{provider}");
+    }
+
+    async fn is_cancelled_unpaid(&self, provider: &str) {
+        let sale = self.sells_by(provider).await;
+        self.cancels(&sale).await;
+        self.comes_to(&sale, ["cancelled", "cancelled", "unpaid"]).await;
+        assert_eq!(self.moved(&sale), (vec![], vec![]), "{provider}");
+    }
+
+    async fn is_cancelled_paid(&self, provider: &str) {
+        let sale = self.sells_by(provider).await;
+        self.pays(&sale).await;
+        self.cancels(&sale).await;
+        self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
+        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+    }
+
+    /// Cash has no decline; it is taken at the door and goes back by hand.
+    async fn cash(&self) {
+        let [kept, part, whole, cancelled] = [
+            self.sells_for_cash().await,
+            self.sells_for_cash().await,
+            self.sells_for_cash().await,
+            self.sells_for_cash().await,
+        ];
+        self.cancels(&cancelled).await;
+        self.comes_to(&cancelled, ["cancelled", "cancelled", "unpaid"]).await;
+        for sale in [&kept, &part, &whole] {
+            self.comes_to(sale, ["processing", "confirmed", "processing"]).await;
+            for status in ["shipped", "delivered"] {
+                let path = format!("/api/orders/{}/status", sale.order);
+                let (code, answer) =
+                    self.site.put(&path, &self.boss, &json!({"status": status})).await.expect("an answer");
+                assert_eq!(code, 200, "{answer}");
+            }
+            self.comes_to(sale, ["captured", "delivered", "paid"]).await;
+        }
+        self.gives_back(&part, &json!({"amount": "2.50"})).await;
+        self.gives_back(&whole, &json!({})).await;
+        self.comes_to(&part, ["partially_refunded", "delivered", "paid"]).await;
+        self.comes_to(&whole, ["refunded", "delivered", "refunded"]).await;
+    }
+
+    async fn sells_for_cash(&self) -> Sale {
+        let order = self.takes_an_order(CASH).await;
+        let payment = self.asks_to_pay(order).await;
+        Sale { order, payment, transaction: String::new() }
+    }
+
+    /// An order whose buyer now has to pay in the browser.
+    async fn sells_by(&self, provider: &str) -> Sale {
+        let order = self.takes_an_order(provider).await;
+        self.waits_to_pay(order).await
+    }
+
+    async fn takes_an_order(&self, provider: &str) -> i64 {
+        let order = json!({"items": [{"product": self.mug, "quantity": 1}], "payment_method": provider});
+        self.post("/api/orders", &order, 201).await["id"].as_i64().expect("an order")
+    }
+
+    async fn asks_to_pay(&self, order: i64) -> String {
+        let payment = self.post("/api/payments", &json!({"order": order}), 202).await;
+        payment["id"].as_str().expect("a payment").to_owned()
+    }
+
+    async fn waits_to_pay(&self, order: i64) -> Sale {
+        let mut sale = Sale { order, payment: self.asks_to_pay(order).await, transaction: String::new() };
+        self.comes_to(&sale, ["requires_action", "pending", "processing"]).await;
+        sale.transaction = self.payment(&sale).await["transaction_id"].as_str().expect("the provider's").to_owned();
+        sale
+    }
+
+    async fn pays(&self, sale: &Sale) {
+        self.simulator.buyer_pays(&sale.transaction).expect("the buyer can pay");
+        self.comes_to(sale, ["captured", "confirmed", "paid"]).await;
+    }
+
+    async fn cancels(&self, sale: &Sale) {
+        self.post(&format!("/api/orders/{}/cancel", sale.order), &json!({}), 200).await;
+    }
+
+    async fn gives_back(&self, sale: &Sale, body: &Value) {
+        let path = format!("/api/payments/{}/refund", sale.payment);
+        let (status, answer) = self.site.post(&path, &self.boss, None, body).await.expect("an answer");
+        assert_eq!(status, 202, "{answer}");
+    }
+
+    async fn post(&self, path: &str, body: &Value, expected: u16) -> Value {
+        let (status, answer) = self.site.post(path, &self.ada, None, body).await.expect("an answer");
+        assert_eq!(status, expected, "{answer}");
+        answer
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.site.get(path, &self.ada).await.expect("an answer");
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    async fn payment(&self, sale: &Sale) -> Value {
+        self.get(&format!("/api/payments/{}", sale.payment)).await
+    }
+
+    /// Waits until the payment, its order and what the order says of its money are as expected.
+    async fn comes_to(&self, sale: &Sale, expected: [&str; 3]) {
+        let what = format!("payment {} comes to {expected:?}", sale.payment);
+        until(&what, Duration::from_secs(30), || async {
+            let (payment, order) = (self.payment(sale).await, self.get(&format!("/api/orders/{}", sale.order)).await);
+            [&payment["status"], &order["status"], &order["payment_status"]] == expected
+        })
+        .await;
+    }
+
+    /// What the provider says was taken for a payment, and what went back, in minor units.
+    fn moved(&self, sale: &Sale) -> (Vec<i64>, Vec<i64>) {
+        let ledger = self.simulator.ledger();
+        let taken = ledger.captures.iter().filter(|capture| capture.payment_id == sale.payment);
+        let back = ledger.refunds.iter().filter(|refund| refund.payment_id == sale.payment);
+        (taken.map(|capture| capture.amount).collect(), back.map(|refund| refund.amount).collect())
+    }
+}
