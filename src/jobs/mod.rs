@@ -10,6 +10,8 @@
 //! - apalis ends a worker whose backend returns an error, and ends it for good: `backend.rs` returns none, it waits.
 //! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after
 //!   [`MAX_LOST`] tries instead of going round for ever.
+//! - What died together came back together: a job that kills its worker took the same neighbours with it each time, until
+//!   they were buried, too. Leases differ in length, so it meets others each time.
 //! - Finishing, retrying and burying name the claim in their WHERE: a worker that stalled past its lease and came back
 //!   changes nothing.
 //! - A lease dated before the wait for SQLite's write lock may be born expired: the time is taken inside the transaction.
@@ -28,14 +30,17 @@ use sqlx::FromRow;
 
 use crate::{clock::Timestamp, db, db::Tx, ids::JobId, shop::Shop, telemetry, text_enum};
 
-/// How long a claimed job is its worker's alone without a sign of life.
+/// How long a claimed job is its worker's alone without a sign of life, at least.
 pub const LEASE: Duration = Duration::from_secs(12);
+/// How much longer at most.
+pub const LEASE_SPREAD: Duration = Duration::from_secs(5);
 /// How often a worker gives that sign.
 pub const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one run of a job may take.
 pub const RUN_LIMIT: Duration = Duration::from_mins(1);
-/// How many workers may die over one job before it is given up.
-pub const MAX_LOST: i64 = 5;
+/// How many workers may die over one job before it is given up: so many that neither a neighbour of the one that kills
+/// them nor a slow job is, while a worker is killed every few seconds.
+pub const MAX_LOST: i64 = 20;
 
 text_enum! {
     /// Which worker program takes a job.

@@ -1,9 +1,12 @@
 //! The SQL of the `jobs` table. `due_at` is when a job may be claimed: its start while it is pending, the end of its
 //! lease while it is running, so that one index serves both.
 
+use std::time::Duration;
+
+use rand::Rng;
 use sqlx::FromRow;
 
-use super::{Claim, LEASE, Queue, State};
+use super::{Claim, LEASE, LEASE_SPREAD, Queue, State};
 use crate::{
     clock::{Clock, Timestamp},
     db::{Db, Result, Tx},
@@ -57,12 +60,18 @@ pub async fn claim(db: &Db, clock: &Clock, queue: Queue, worker: &str) -> Result
         )
         .bind(queue)
         .bind(worker.to_owned())
-        .bind(now + LEASE)
+        .bind(now + lease())
         .bind(now)
         .fetch_optional()
         .await?;
     tx.commit().await?;
     Ok(claim)
+}
+
+/// Of a different length each time: jobs that lost their worker at one moment shall not meet again at one moment, because
+/// one of them may have killed it.
+fn lease() -> Duration {
+    LEASE + LEASE_SPREAD.mul_f64(rand::rng().random())
 }
 
 /// A look before the claim, so that an idle worker never takes a write lock.

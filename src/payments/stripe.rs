@@ -36,6 +36,8 @@ use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::StripeSett
 const API_BASE: &str = "https://api.stripe.com";
 /// Stripe forgets a key after 24 hours.
 const KEY_LIFE: Duration = Duration::from_hours(23);
+/// By how many seconds Stripe's clock may be away from ours, a call under way included.
+const CLOCKS_DIFFER: i64 = 300;
 
 pub struct Stripe {
     calls: Calls,
@@ -57,9 +59,9 @@ impl Stripe {
 
     /// Looks for a payment whose creation had no clear answer, by what we told Stripe when we made it.
     async fn find(&self, payment: &Payment) -> Answer<Option<PaymentIntent>> {
-        // Their clock may be behind ours.
-        let since = payment.created_at.unix_seconds() - 300;
-        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), ..RangeBoundsTs::default() });
+        let since = payment.created_at.unix_seconds() - CLOCKS_DIFFER;
+        let ended = (!payment.status.is_open()).then(|| payment.updated_at.unix_seconds() + CLOCKS_DIFFER);
+        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), lte: ended, ..RangeBoundsTs::default() });
         let mut request = ListPaymentIntent::new().limit(100).created(created);
         loop {
             let page = request.send(&self.calls).await.map_err(trouble)?;

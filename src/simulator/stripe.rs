@@ -228,13 +228,14 @@ impl Account {
         answer
     }
 
-    /// The newest first, as many as `limit`, starting after the intent `starting_after`, none before `created[gte]`.
+    /// The newest first, as many as `limit`, starting after the intent `starting_after`, none before `created[gte]` and none
+    /// after `created[lte]`.
     fn list(&self, params: &Params) -> Answer {
         let number = |name: &str| params.get(name).and_then(|number| number.parse().ok());
-        let since = number("created[gte]").unwrap_or(i64::MIN);
+        let (since, until) = (number("created[gte]").unwrap_or(i64::MIN), number("created[lte]").unwrap_or(i64::MAX));
         let limit = number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(10).clamp(1, 100);
         let older = self.intents.older_than(params.get("starting_after").map(String::as_str));
-        let mut found = older.take_while(|intent| intent.created >= since);
+        let mut found = older.skip_while(|intent| intent.created > until).take_while(|intent| intent.created >= since);
         let page: Vec<Value> =
             found.by_ref().take(limit).map(|intent| intent.to_json(expands_charge(params))).collect();
         ok(&list("/v1/payment_intents", &page, found.next().is_some()))

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cartwright::{
+    clock::Timestamp,
     inventory::jobs::ReconcileStock,
-    jobs::{Claim, Job, MAX_LOST, Queue, store},
+    jobs::{Claim, Job, LEASE, LEASE_SPREAD, MAX_LOST, Queue, store},
     workers,
 };
 use serde_json::{Value, json};
@@ -150,13 +151,33 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         assert_eq!(shop.mail().mails().len(), 0, "the lease still holds");
 
-        shop.time_passes(Duration::from_secs(1));
+        shop.time_passes(Duration::from_secs(6));
         shop.runs_its_jobs().await;
         assert_eq!(shop.mail().mails().len(), 1);
         let mut tx = shop.db().write().await.unwrap();
         let late = store::retry_later(&mut tx, &lost, "I was asleep", shop.now()).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(late, 0, "a worker that comes back too late changes nothing");
+    }
+
+    async fn what_one_worker_lost_does_not_come_back_all_at_once(shop: TestShop) {
+        for _ in 0..8 {
+            makes_up(&shop, "unheard.of", "{}").await;
+        }
+        let mut meetings = Vec::new();
+        for worker in ["first", "second"] {
+            let now = shop.now();
+            while claims(&shop, worker).await.is_some() {}
+            let ends: Vec<(Timestamp,)> = shop.db().query("SELECT due_at FROM jobs ORDER BY id").fetch_all().await.unwrap();
+            let waits: Vec<_> = ends.iter().map(|(end,)| end.since(now)).collect();
+            assert!(waits.iter().all(|wait| (LEASE..LEASE + LEASE_SPREAD + Duration::from_secs(1)).contains(wait)), "{waits:?}");
+            let mut order: Vec<usize> = (0..waits.len()).collect();
+            order.sort_by_key(|job| waits[*job]);
+            meetings.push(order);
+            shop.time_passes(Duration::from_secs(18));
+        }
+        assert_ne!(meetings[0], meetings[1], "a job that kills its worker has others beside it each time");
+        shop.tampers("DELETE FROM jobs").await;
     }
 
     async fn a_worker_that_gives_a_sign_of_life_keeps_its_job(shop: TestShop) {
@@ -179,12 +200,12 @@ on_both_engines! {
         let job = makes_up(&shop, "unheard.of", "{}").await;
         for _ in 0..MAX_LOST {
             claims(&shop, "doomed").await.expect("the job goes round");
-            shop.time_passes(Duration::from_secs(13));
+            shop.time_passes(Duration::from_secs(18));
         }
         shop.runs_its_jobs().await;
         assert_eq!(state_of(&shop, job).await.1, "dead");
         let dead = shop.admin().await.get("/api/admin/jobs?state=dead").await.is(200).list();
-        assert_eq!(dead[0]["last_error"], "its worker died 5 times while running it");
+        assert_eq!(dead[0]["last_error"], "its worker died 20 times while running it");
     }
 
     async fn of_two_workers_that_claim_at_once_one_gets_the_job(shop: TestShop) {

@@ -11,7 +11,7 @@ use crate::{
     crashes::{crash_on_both_engines, survives},
     support::{
         Engine,
-        programs::{Site, until},
+        programs::{Program, Site, until},
     },
 };
 
@@ -35,7 +35,7 @@ crash_on_both_engines! {
             join_all(ONLINE.map(|provider| shop.is_cancelled_unpaid(provider))),
             join_all(ONLINE.map(|provider| shop.is_cancelled_paid(provider))),
         );
-        let stopped: Vec<_> = workers.into_iter().chain([api]).map(|program| program.stops()).collect();
+        let stopped: Vec<_> = workers.into_iter().chain([api]).map(Program::stops).collect();
         assert_eq!(stopped, [Some(0); 4]);
     }
 }

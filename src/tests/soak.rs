@@ -45,9 +45,11 @@ enum Temper {
     TooLate(&'static str),
     /// Pays, and cancels the order at that moment.
     Regrets(&'static str),
+    /// Pays from an account: the bank takes its time, and then says yes or no.
+    FromTheBank(&'static str, bool),
 }
 
-const TEMPERS: [Temper; 14] = [
+const TEMPERS: [Temper; 18] = [
     Temper::Card,
     Temper::SecondCard,
     Temper::Browser("stripe"),
@@ -62,6 +64,10 @@ const TEMPERS: [Temper; 14] = [
     Temper::Regrets("stripe"),
     Temper::Regrets("paypal"),
     Temper::Regrets("razorpay"),
+    Temper::FromTheBank("stripe", true),
+    Temper::FromTheBank("paypal", true),
+    Temper::FromTheBank("razorpay", true),
+    Temper::FromTheBank("stripe", false),
 ];
 
 impl Temper {
@@ -72,7 +78,8 @@ impl Temper {
             | Self::Declined(name)
             | Self::Away(name)
             | Self::TooLate(name)
-            | Self::Regrets(name) => name,
+            | Self::Regrets(name)
+            | Self::FromTheBank(name, _) => name,
         }
     }
 }
@@ -172,27 +179,38 @@ impl World {
                 self.pays_by_card(order, "pm_card_visa", number + 1_000_000).await;
             }
             Temper::Browser(_) => {
-                if let Some(transaction) = self.waits_to_pay(order, number).await {
+                if let Some((_, transaction)) = self.waits_to_pay(order, number).await {
                     let _ = self.simulator.buyer_pays(&transaction); // a fault may decline the card
                 }
             }
             Temper::Declined(_) => {
-                if let Some(transaction) = self.waits_to_pay(order, number).await {
+                if let Some((_, transaction)) = self.waits_to_pay(order, number).await {
                     let _ = self.simulator.buyer_is_declined(&transaction);
                 }
             }
             Temper::Away(_) => drop(self.waits_to_pay(order, number).await),
             Temper::TooLate(_) => {
-                if let Some(transaction) = self.waits_to_pay(order, number).await {
+                if let Some((_, transaction)) = self.waits_to_pay(order, number).await {
                     self.until_cancelled(order).await;
                     let _ = self.simulator.buyer_pays(&transaction); // Stripe was told and takes no money any more
                 }
             }
             Temper::Regrets(_) => {
-                if let Some(transaction) = self.waits_to_pay(order, number).await {
+                if let Some((_, transaction)) = self.waits_to_pay(order, number).await {
                     let _ = self.simulator.buyer_pays(&transaction);
                     sleep(Duration::from_millis(u64::try_from(number % 40).unwrap_or(0) * 25)).await;
                     self.site.post(&format!("/api/orders/{order}/cancel"), &self.customer, None, &json!({})).await;
+                }
+            }
+            Temper::FromTheBank(_, says_yes) => {
+                if let Some((payment, transaction)) = self.waits_to_pay(order, number).await {
+                    let _ = self.simulator.buyer_pays_later(&transaction);
+                    self.until_not(&payment, &["requires_action"]).await; // PayPal's bank is asked by the capture
+                    let _ = if says_yes {
+                        self.simulator.bank_clears(&transaction)
+                    } else {
+                        self.simulator.bank_bounces(&transaction)
+                    };
                 }
             }
         }
@@ -216,12 +234,12 @@ impl World {
         asked.and_then(|(_, payment)| payment["id"].as_str().map(ToOwned::to_owned)).unwrap_or_default()
     }
 
-    /// Asks to pay in the browser: the provider's name of the payment, unless it failed before.
-    async fn waits_to_pay(&self, order: i64, number: usize) -> Option<String> {
+    /// Asks to pay in the browser: our name of the payment and the provider's, unless it failed before.
+    async fn waits_to_pay(&self, order: i64, number: usize) -> Option<(String, String)> {
         let payment = self.post("/api/payments", &format!("pay-{number}"), &json!({"order": order})).await;
-        let id = payment["id"].as_str().expect("a payment");
-        let payment = self.until_not(id, &["queued"]).await?;
-        payment["transaction_id"].as_str().map(ToOwned::to_owned)
+        let id = payment["id"].as_str().expect("a payment").to_owned();
+        let payment = self.until_not(&id, &["queued"]).await?;
+        Some((id, payment["transaction_id"].as_str()?.to_owned()))
     }
 
     /// The payment once it has another status; nothing when it takes longer than any buyer has patience.
