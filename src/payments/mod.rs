@@ -273,7 +273,7 @@ async fn move_on(
 
 async fn what_follows(tx: &mut Tx, order: &Order, payment: &Payment, to: Standing, now: Timestamp) -> db::Result<()> {
     if to.status.is_captured() && !payment.status.is_captured() {
-        let payment = Payment { status: to.status, refunded: to.refunded, ..payment.clone() };
+        let payment = Payment { refunded: to.refunded, ..payment.clone() };
         captured(tx, order, &payment, now).await?;
     }
     match to.status {

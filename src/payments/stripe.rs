@@ -62,7 +62,8 @@ impl Stripe {
         let since = payment.created_at.unix_seconds() - CLOCKS_DIFFER;
         let ended = (!payment.status.is_open()).then(|| payment.updated_at.unix_seconds() + CLOCKS_DIFFER);
         let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), lte: ended, ..RangeBoundsTs::default() });
-        let mut request = ListPaymentIntent::new().limit(100).created(created);
+        let mut request =
+            ListPaymentIntent::new().limit(100).created(created).expand(vec!["data.latest_charge".into()]);
         loop {
             let page = request.send(&self.calls).await.map_err(trouble)?;
             let (more, last) = (page.has_more, page.data.last().map(|intent| intent.id.to_string()));
@@ -87,12 +88,23 @@ impl Stripe {
         Ok(Report { refunded, ..report(&intent) })
     }
 
+    /// The charge counts what is still on its way, too, and the list is an answer of its own: the less of both is certain.
     async fn refunded(&self, intent: &PaymentIntent) -> Answer<Money> {
+        let charge = intent.latest_charge.as_ref().and_then(|charge| charge.as_object());
+        let at_most = charge.map_or(i64::MAX, |charge| charge.amount_refunded);
+        if at_most == 0 {
+            return Ok(Money(0));
+        }
         let refunds =
             ListRefund::new().payment_intent(intent.id.as_str()).limit(100).send(&self.calls).await.map_err(trouble)?;
         let succeeded = refunds.data.iter().filter(|refund| refund.status.as_deref() == Some("succeeded"));
-        Ok(ours(&intent.currency.to_string().to_uppercase(), succeeded.map(|refund| refund.amount).sum()))
+        let sum: i64 = succeeded.map(|refund| refund.amount).sum();
+        Ok(ours(&intent.currency.to_string().to_uppercase(), sum.min(at_most)))
     }
+}
+
+fn retrieve(id: &str) -> RetrievePaymentIntent {
+    RetrievePaymentIntent::new(id).expand(vec!["latest_charge".into()])
 }
 
 #[async_trait]
@@ -133,7 +145,7 @@ impl Gateway for Stripe {
     async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
         let intent = match &payment.transaction_id {
             None => self.find(payment).await?,
-            Some(id) => match RetrievePaymentIntent::new(id.as_str()).send(&self.calls).await {
+            Some(id) => match retrieve(id).send(&self.calls).await {
                 Ok(intent) => Some(intent),
                 Err(StripeError::Stripe(_, 404)) => None, // of the other mode, live or test: not ours
                 Err(error) => return Err(trouble(error)),

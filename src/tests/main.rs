@@ -26,6 +26,7 @@ mod limits;
 mod media;
 mod order_letters;
 mod orders;
+mod payment_edges;
 mod payments;
 mod programs;
 mod providers;

@@ -189,9 +189,11 @@ on_both_engines! {
             .await;
         let ada = ada.of(&without);
         ada.wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
-        for provider in ["stripe", "paypal", "razorpay"] {
+        for (provider, in_words) in [("stripe", "Card, by Stripe"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
             let payment = json!({"order": order.id, "provider": provider});
-            ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
+            let refused = ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
+            let detail = format!("This shop takes no payments by {in_words}. Choose another provider.");
+            assert_eq!(refused["detail"], detail);
             let event = without.visitor().post(&format!("/api/payments/webhooks/{provider}")).json(&json!({}));
             event.await.is(422).with_code("provider_not_configured");
         }

@@ -505,7 +505,7 @@ async fn orders(buyer: &Person, product: &Product, provider: Provider) -> Order 
     buyer.post("/api/orders").json(&order).await.is(201).json().into()
 }
 
-async fn somebody_who_ordered(shop: &TestShop, provider: Provider) -> (Person, Order) {
+pub async fn somebody_who_ordered(shop: &TestShop, provider: Provider) -> (Person, Order) {
     let mug = shop.sells("Mug").at(12_00).in_stock(1).await;
     let ada = customer(shop).await;
     let order = orders(&ada, &mug, provider).await;
@@ -513,7 +513,7 @@ async fn somebody_who_ordered(shop: &TestShop, provider: Provider) -> (Person, O
 }
 
 /// Somebody who ordered, asked to pay and now has to do so in their browser.
-async fn somebody_waits_to_pay(shop: &TestShop, provider: Provider) -> (Person, Order, Payment) {
+pub async fn somebody_waits_to_pay(shop: &TestShop, provider: Provider) -> (Person, Order, Payment) {
     let (ada, order) = somebody_who_ordered(shop, provider).await;
     let payment = waits_to_pay(shop, &ada, &order).await;
     (ada, order, payment)
@@ -528,18 +528,18 @@ async fn waits_to_pay(shop: &TestShop, buyer: &Person, order: &Order) -> Payment
 }
 
 /// The provider's name of a payment.
-fn transaction(payment: &Payment) -> &str {
+pub fn transaction(payment: &Payment) -> &str {
     payment.json["transaction_id"].as_str().expect("the provider's name of it")
 }
 
 /// The buyer pays in the browser, and the shop hears of it.
-async fn pays(shop: &TestShop, payment: &Payment) {
+pub async fn pays(shop: &TestShop, payment: &Payment) {
     shop.simulator().buyer_pays(transaction(payment)).expect("the buyer can pay");
     hears(shop).await;
 }
 
 /// The shop does its work and hears everything the providers have to tell of it.
-async fn hears(shop: &TestShop) {
+pub async fn hears(shop: &TestShop) {
     shop.runs_its_jobs().await;
     loop {
         let told = shop.simulator().webhooks();
@@ -570,12 +570,12 @@ fn refund(by: &Person, payment: &Payment, body: &Value) -> crate::support::answe
     by.post(&format!("/api/payments/{}/refund", payment.id)).json(body)
 }
 
-async fn refunds(by: &Person, payment: &Payment, body: &Value) -> crate::support::answer::Answer {
+pub async fn refunds(by: &Person, payment: &Payment, body: &Value) -> crate::support::answer::Answer {
     refund(by, payment, body).await
 }
 
 /// What was taken for a payment, in minor units.
-fn taken(shop: &TestShop, payment: &Payment) -> Vec<i64> {
+pub fn taken(shop: &TestShop, payment: &Payment) -> Vec<i64> {
     let captures = shop.simulator().captures();
     captures.iter().filter(|capture| capture.payment_id == payment.id).map(|capture| capture.amount).collect()
 }

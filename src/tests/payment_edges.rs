@@ -1,0 +1,171 @@
+//! Paying, at its edges: the bank takes its time, messages repeat themselves, the merchant acts behind the shop's back, the
+//! buyer cancels while the provider is being asked.
+
+use std::time::Duration;
+
+use cartwright::{
+    jobs::Job,
+    payments::jobs::CheckHanging,
+    simulator::{Fault, Provider, STRIPE_SECRET_KEY},
+};
+use poem::{
+    Request, Response, Server,
+    endpoint::make,
+    listener::{Acceptor, Listener, TcpListener},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    orders::expires_the_unpaid,
+    providers::{hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction},
+    support::{TestShop, people::Payment},
+};
+
+on_both_engines! {
+    async fn a_bank_that_takes_its_time_keeps_the_order_waiting(shop: TestShop) {
+        for provider in Provider::ALL {
+            for (clears, ends) in [(true, ["captured", "confirmed", "paid"]), (false, ["failed", "pending", "failed"])] {
+                let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
+                shop.simulator().buyer_pays_later(transaction(&payment)).expect("a bank");
+                hears(&shop).await;
+                assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+                let bank = shop.simulator();
+                let said = if clears { bank.bank_clears(transaction(&payment)) } else { bank.bank_bounces(transaction(&payment)) };
+                said.expect("the bank's answer");
+                hears(&shop).await;
+                let (status, of_money) = shop.standing_of(&order).await;
+                let came = [ada.looks_at(&payment).await["status"].clone(), status.into(), of_money.into()];
+                assert_eq!(came, ends.map(Value::from), "{provider:?}");
+            }
+        }
+    }
+
+    async fn a_card_that_is_still_being_checked_confirms_nothing(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment = ada.pays_with("pm_card_processing", &order).await;
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "processing");
+        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+        shop.time_passes(Duration::from_secs(241));
+        CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+        hears(&shop).await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+    }
+
+    async fn what_is_heard_again_changes_nothing(shop: TestShop) {
+        for (provider, kind) in [
+            (Provider::Stripe, "payment_intent.succeeded"), (Provider::Paypal, "PAYMENT.CAPTURE.COMPLETED"), (Provider::Razorpay, "order.paid"),
+        ] {
+            let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+            let before = ada.looks_at(&payment).await;
+            let events = shop.counts("SELECT COUNT(*) FROM order_events").await;
+            shop.time_passes(Duration::from_secs(1));
+            let again = shop.simulator().webhook(kind, transaction(&payment));
+            shop.receives(&again).await.is(200);
+            shop.runs_its_jobs().await;
+            assert_eq!(ada.looks_at(&payment).await, before);
+            assert_eq!(shop.counts("SELECT COUNT(*) FROM order_events").await, events);
+        }
+    }
+
+    async fn a_payment_that_never_left_is_not_withdrawn(shop: TestShop) {
+        let withdrawn = "SELECT COUNT(*) FROM jobs WHERE kind = 'payments.cancel'";
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        ada.wants_to_pay(&order).await.is(202);
+        ada.cancels(&order).await.is(200);
+        assert_eq!(shop.counts(withdrawn).await, 0);
+        shop.runs_its_jobs().await;
+
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        ada.wants_to_pay(&order).await.is(202);
+        // As if a first call had failed, and the key been renewed for a second.
+        shop.tampers("UPDATE payments SET provider_key = REPLACE(provider_key, '-1', '-2') WHERE status = 'queued'").await;
+        ada.cancels(&order).await.is(200);
+        assert_eq!(shop.counts(withdrawn).await, 1, "the first call may have left something behind");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn an_order_that_is_paid_online_after_all_waits_as_long_as_any(shop: TestShop) {
+        let (mug, ada) = (shop.sells("Mug").at(12_00).await, shop.customer("ada@example.com").await);
+        let order = ada.buys(&mug).await; // for cash: it would wait for ever
+        ada.post("/api/payments").json(&json!({"order": order.id, "provider": "razorpay"})).await.is(202);
+        for (wait, status) in [(29, "pending"), (2, "cancelled")] {
+            shop.time_passes(Duration::from_mins(wait));
+            expires_the_unpaid(&shop).await;
+            hears(&shop).await;
+            assert_eq!(shop.standing_of(&order).await.0, status);
+        }
+    }
+
+    async fn of_late_money_only_what_is_still_there_goes_back(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+        ada.cancels(&order).await.is(200);
+        let by_hand = [("payment_intent", transaction(&payment)), ("amount", "200")];
+        let url = format!("{}/v1/refunds", shop.simulator().base(Provider::Stripe));
+        let answer = shop.http().post(url).bearer_auth(STRIPE_SECRET_KEY).form(&by_hand).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        hears(&shop).await;
+        let refunded = ada.looks_at(&payment).await;
+        assert_eq!((&refunded["status"], &refunded["refunded"]), (&json!("refunded"), &json!("12.00")));
+        assert_eq!(taken(&shop, &payment), [12_00]);
+        let all: i64 = shop.simulator().ledger().refunded(transaction(&payment));
+        assert_eq!(all, 12_00);
+    }
+
+    async fn a_wrong_total_of_what_went_back_is_not_believed(shop: TestShop) {
+        let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+        shop.runs_its_jobs().await;
+        shop.simulator().next_on(Provider::Stripe, Fault::WrongAmount, "/refunds");
+        hears(&shop).await;
+        assert_eq!(shop.simulator().faults_waiting(), 0, "Stripe was asked for the list");
+        assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
+    }
+
+    async fn an_order_cancelled_while_stripe_is_being_asked_cannot_be_paid(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
+        let meanwhile = {
+            let (shop, ada) = (shop.clone(), ada.clone());
+            move || {
+                let (shop, ada, order) = (shop.clone(), ada.clone(), order.id);
+                async move {
+                    ada.post(&format!("/api/orders/{order}/cancel")).await.is(200);
+                    shop.runs_its_jobs().await; // asks Stripe, which knows of nothing yet
+                }
+            }
+        };
+        let slow = stands_between(&shop, meanwhile).await;
+        let waits = shop.opens_again(|settings| settings.stripe.as_mut().expect("keys").api_base = Some(slow)).await;
+        waits.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+        let transaction = ada.looks_at(&payment).await["transaction_id"].as_str().expect("Stripe's name").to_owned();
+        assert!(shop.simulator().buyer_pays(&transaction).is_err(), "it was withdrawn");
+    }
+}
+
+/// Stands between the shop and Stripe's create call: lets something happen before it passes the call on. Its address.
+async fn stands_between<F>(shop: &TestShop, meanwhile: impl Fn() -> F + Send + Sync + 'static) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
+    let address = format!("http://{}", acceptor.local_addr()[0].as_socket_addr().expect("an address"));
+    let (http, stripe) = (shop.http().clone(), shop.simulator().base(Provider::Stripe));
+    let app = make(move |mut call: Request| {
+        let (http, url, first) = (http.clone(), format!("{stripe}{}", call.uri()), meanwhile());
+        async move {
+            first.await;
+            let (headers, body) = (call.headers().clone(), call.take_body().into_bytes().await.expect("a body"));
+            let answer =
+                http.request(call.method().clone(), url).headers(headers).body(body).send().await.expect("one");
+            let status = answer.status();
+            Response::builder().status(status).body(answer.bytes().await.expect("a body"))
+        }
+    });
+    tokio::spawn(Server::new_with_acceptor(acceptor).run(app));
+    address
+}
