@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     orders::expires_the_unpaid,
-    providers::{hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction},
+    providers::{hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction, went_back},
     support::{TestShop, people::Payment},
 };
 
@@ -47,9 +47,9 @@ on_both_engines! {
         assert_eq!(ada.looks_at(&payment).await["status"], "processing");
         assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
         shop.time_passes(Duration::from_secs(241));
-        CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
-        hears(&shop).await;
+        checks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        hears(&shop).await;
     }
 
     async fn what_is_heard_again_changes_nothing(shop: TestShop) {
@@ -125,6 +125,138 @@ on_both_engines! {
         assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
     }
 
+    async fn a_failure_is_final_only_after_two_minutes(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
+        shop.simulator().next(Provider::Stripe, Fault::ErrorBefore); // which Stripe repeats under the same key
+        for (wait, first_key) in [(0, 1), (60, 1), (30, 1), (31, 0)] {
+            shop.time_passes(Duration::from_secs(wait));
+            shop.runs_its_jobs().await;
+            assert_eq!(shop.counts("SELECT COUNT(*) FROM payments WHERE provider_key LIKE '%-1'").await, first_key);
+        }
+        shop.time_passes(Duration::from_secs(30));
+        shop.runs_its_jobs().await;
+        let payment: Payment = ada.looks_at(&payment).await.into();
+        pays(&shop, &payment).await;
+
+        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+        shop.simulator().next_on(Provider::Stripe, Fault::ErrorBefore, "/refunds");
+        for (wait, first_key) in [(0, 1), (60, 1), (30, 1), (31, 0)] {
+            shop.time_passes(Duration::from_secs(wait));
+            shop.runs_its_jobs().await;
+            assert_eq!(shop.counts("SELECT COUNT(*) FROM refunds WHERE provider_key LIKE '%-1'").await, first_key);
+        }
+        shop.time_passes(Duration::from_secs(30));
+        hears(&shop).await;
+        assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
+    }
+
+    async fn a_payment_is_asked_about_after_four_minutes_and_then_each_half_minute(shop: TestShop) {
+        let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        let asked = async |after| {
+            shop.time_passes(Duration::from_secs(after));
+            checks(&shop).await;
+            shop.counts("SELECT COUNT(*) FROM payments WHERE asked_at IS NOT NULL").await
+        };
+        assert_eq!((asked(239).await, asked(2).await), (0, 1));
+        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+        drop(shop.simulator().webhooks()); // all lost
+        for (after, status) in [(29, "requires_action"), (2, "captured")] {
+            asked(after).await;
+            assert_eq!(ada.looks_at(&payment).await["status"], status);
+        }
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_refund_nobody_hears_of_is_asked_about(shop: TestShop) {
+        let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+        shop.simulator().next_on(Provider::Stripe, Fault::CutAfter, "/refunds");
+        shop.runs_its_jobs().await;
+        drop(shop.simulator().webhooks());
+        shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
+        shop.tampers("UPDATE refunds SET status = 'processing'").await; // as if it had not been settled at once
+        for (after, refunded) in [(239, "0.00"), (2, "5.00")] {
+            shop.time_passes(Duration::from_secs(after));
+            checks(&shop).await;
+            assert_eq!(ada.looks_at(&payment).await["refunded"], refunded);
+        }
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_refund_whose_key_may_be_forgotten_is_looked_for_first(shop: TestShop) {
+        let (mut ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+        shop.simulator().next_on(Provider::Stripe, Fault::CutAfter, "/refunds");
+        shop.runs_its_jobs().await;
+        drop(shop.simulator().webhooks());
+        shop.time_passes(Duration::from_hours(25));
+        shop.runs_its_jobs().await;
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
+        assert_eq!(went_back(&shop, &payment), [5_00]);
+    }
+
+    async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
+        let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        ada.cancels(&order).await.is(200);
+        shop.runs_its_jobs().await;
+        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+        drop(shop.simulator().webhooks());
+        shop.time_passes(Duration::from_mins(59));
+        checks(&shop).await;
+        hears(&shop).await;
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+    }
+
+    async fn a_payment_that_waits_is_ended_by_its_order_or_when_that_waits_for_none(shop: TestShop) {
+        let (_, pending, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        let (_, wanted, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+        shop.admin().await.moves(&wanted, "confirmed").await.is(200);
+        for (minutes, wait) in [(29, 2), (2, 1)] {
+            shop.time_passes(Duration::from_mins(minutes));
+            checks(&shop).await;
+            let waiting = shop.counts("SELECT COUNT(*) FROM payments WHERE status = 'requires_action'").await;
+            assert_eq!(waiting, wait, "after {minutes} minutes more");
+        }
+        expires_the_unpaid(&shop).await;
+        assert_eq!(shop.standing_of(&pending).await.0, "cancelled");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn what_is_open_of_a_second_one_is_withdrawn(shop: TestShop) {
+        let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        // As if we had lost sight of this one, and made another.
+        shop.tampers("UPDATE payments SET transaction_id = 'pi_lost'").await;
+        let event = shop.simulator().webhook("payment_intent.payment_failed", transaction(&payment));
+        shop.receives(&event).await.is(200);
+        hears(&shop).await;
+        assert!(shop.simulator().buyer_pays(transaction(&payment)).is_err(), "it cannot be paid any more");
+    }
+
+    async fn a_parcel_handed_over_unpaid_takes_nothing_online(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        for status in ["confirmed", "shipped", "delivered"] {
+            shop.admin().await.moves(&order, status).await.is(200);
+        }
+        assert_eq!(ada.looks_at(&payment).await["status"], "requires_action");
+        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "processing".into()));
+        pays(&shop, &payment).await;
+        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "paid".into()));
+    }
+
+    async fn a_cancelled_order_still_says_that_its_payment_failed(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        shop.simulator().buyer_is_declined(transaction(&payment)).expect("a decline");
+        hears(&shop).await;
+        ada.cancels(&order).await.is(200);
+        hears(&shop).await;
+        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "failed".into()));
+    }
+
     async fn an_order_cancelled_while_stripe_is_being_asked_cannot_be_paid(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
@@ -145,6 +277,11 @@ on_both_engines! {
         let transaction = ada.looks_at(&payment).await["transaction_id"].as_str().expect("Stripe's name").to_owned();
         assert!(shop.simulator().buyer_pays(&transaction).is_err(), "it was withdrawn");
     }
+}
+
+/// The scheduled question about what hangs.
+async fn checks(shop: &TestShop) {
+    CheckHanging {}.run(shop.inside()).await.expect("a check");
 }
 
 /// Stands between the shop and Stripe's create call: lets something happen before it passes the call on. Its address.

@@ -166,7 +166,11 @@ on_both_engines! {
         shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
         for (wait, gone) in [(Duration::from_mins(59), vec![]), (Duration::from_mins(2), vec![12_00])] {
             shop.time_passes(wait);
-            CheckHanging {}.run(shop.inside()).await.expect("a check");
+            for _ in 0..2 {
+                CheckHanging {}.run(shop.inside()).await.expect("a check");
+            }
+            let sent = shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'payments.refund'").await;
+            assert_eq!(sent, i64::try_from(gone.len()).unwrap(), "once an hour");
             hears(&shop).await;
             assert_eq!(went_back(&shop, &payment), gone);
         }
@@ -581,7 +585,7 @@ pub fn taken(shop: &TestShop, payment: &Payment) -> Vec<i64> {
 }
 
 /// What of a payment went back, in minor units.
-fn went_back(shop: &TestShop, payment: &Payment) -> Vec<i64> {
+pub fn went_back(shop: &TestShop, payment: &Payment) -> Vec<i64> {
     let refunds = shop.simulator().refunds();
     refunds.iter().filter(|refund| refund.payment_id == payment.id).map(|refund| refund.amount).collect()
 }
