@@ -102,10 +102,7 @@ on_both_engines! {
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
         ada.cancels(&order).await.is(200);
-        let by_hand = [("payment_intent", transaction(&payment)), ("amount", "200")];
-        let url = format!("{}/v1/refunds", shop.simulator().base(Provider::Stripe));
-        let answer = shop.http().post(url).bearer_auth(STRIPE_SECRET_KEY).form(&by_hand).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
+        goes_back_by_hand(&shop, &payment, "200").await;
         hears(&shop).await;
         let refunded = ada.looks_at(&payment).await;
         assert_eq!((&refunded["status"], &refunded["refunded"]), (&json!("refunded"), &json!("12.00")));
@@ -199,6 +196,48 @@ on_both_engines! {
         assert_eq!(went_back(&shop, &payment), [5_00]);
     }
 
+    async fn a_refund_of_what_went_back_by_hand_fails_and_says_so(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        goes_back_by_hand(&shop, &payment, "1200").await;
+        drop(shop.simulator().webhooks());
+        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+        hears(&shop).await;
+        let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
+        assert_eq!(made[0]["status"], "failed");
+        assert!(made[0]["failure"].as_str().is_some_and(|why| why.starts_with("The provider refused it")), "{}", made[0]);
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
+        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+    }
+
+    async fn the_same_key_is_sent_again_while_the_provider_knows_it(shop: TestShop) {
+        for provider in [Provider::Stripe, Provider::Paypal] {
+            let (ada, order) = somebody_who_ordered(&shop, provider).await;
+            let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
+            shop.simulator().next(provider, Fault::CutAfter);
+            shop.runs_its_jobs().await;
+            shop.time_passes(Duration::from_secs(1));
+            shop.runs_its_jobs().await;
+            assert_eq!(ada.looks_at(&payment).await["status"], "requires_action");
+        }
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM payments WHERE provider_key LIKE '%-1'").await, 2);
+    }
+
+    async fn paypals_token_is_asked_for_once(shop: TestShop) {
+        somebody_waits_to_pay(&shop, Provider::Paypal).await;
+        shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, "oauth2/token");
+        somebody_waits_to_pay(&shop, Provider::Paypal).await;
+        assert_eq!(shop.simulator().faults_waiting(), 1, "nobody asked for another");
+    }
+
+    async fn what_paypal_has_forgotten_is_cancelled_all_the_same(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
+        shop.tampers("UPDATE payments SET transaction_id = 'GONE'").await;
+        ada.cancels(&order).await.is(200);
+        shop.runs_its_jobs().await; // and leaves no dead letter
+        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+    }
+
     async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         ada.cancels(&order).await.is(200);
@@ -277,6 +316,14 @@ on_both_engines! {
         let transaction = ada.looks_at(&payment).await["transaction_id"].as_str().expect("Stripe's name").to_owned();
         assert!(shop.simulator().buyer_pays(&transaction).is_err(), "it was withdrawn");
     }
+}
+
+/// The merchant gives back some cents on Stripe's own pages.
+async fn goes_back_by_hand(shop: &TestShop, payment: &Payment, cents: &str) {
+    let url = format!("{}/v1/refunds", shop.simulator().base(Provider::Stripe));
+    let refund = [("payment_intent", transaction(payment)), ("amount", cents)];
+    let answer = shop.http().post(url).bearer_auth(STRIPE_SECRET_KEY).form(&refund).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
 }
 
 /// The scheduled question about what hangs.

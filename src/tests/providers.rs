@@ -419,8 +419,10 @@ on_both_engines! {
     async fn an_event_that_cannot_be_checked_is_to_come_again(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let webhook = shop.simulator().webhook("CHECKOUT.ORDER.APPROVED", transaction(&payment));
-        shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, "verify-webhook-signature");
-        shop.receives(&webhook).await.is(503).with_code("provider_unavailable");
+        for fault in [Fault::CutBefore, Fault::ErrorBefore, Fault::RateLimited] {
+            shop.simulator().next_on(Provider::Paypal, fault, "verify-webhook-signature");
+            shop.receives(&webhook).await.is(503).with_code("provider_unavailable");
+        }
         shop.receives(&webhook).await.is(200);
         shop.runs_its_jobs().await;
     }
