@@ -2,7 +2,7 @@
 //!
 //! A job is a row of the shop's own database, written in the transaction that made the work necessary: an order and its
 //! e-mail exist together or not at all. Workers claim rows with a lease; a worker that dies loses nothing, because its
-//! leases run out within [`LEASE`] and others take over. apalis runs the workers ([`worker`]) over our own backend
+//! leases run out within seconds ([`LEASE`], [`LEASE_SPREAD`]) and others take over. apalis runs the workers ([`worker`]) over our own backend
 //! (`backend.rs`).
 //!
 //! What the spike with kills and database restarts taught, and what is built on it:
@@ -38,8 +38,8 @@ pub const LEASE_SPREAD: Duration = Duration::from_secs(5);
 pub const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one run of a job may take.
 pub const RUN_LIMIT: Duration = Duration::from_mins(1);
-/// How many workers may die over one job before it is given up: so many that neither a neighbour of the one that kills
-/// them nor a slow job is, while a worker is killed every few seconds.
+/// How many workers may die over one job before it is given up. With five, killing the payment worker every five seconds
+/// during ten thousand payments buried 118 jobs that had done nothing but be slow.
 pub const MAX_LOST: i64 = 20;
 
 text_enum! {

@@ -85,12 +85,12 @@ async fn any_due(db: &Db, queue: Queue, now: Timestamp) -> Result<bool> {
     Ok(due.is_some())
 }
 
-/// Says that a worker is alive: what it holds stays its own.
-pub async fn renew(tx: &mut Tx, worker: &str, held: &[JobId], now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE jobs SET due_at = $2 WHERE claimed_by = $1 AND state = 'running' AND id IN")
+/// Says that a worker is alive: a job it holds stays its own.
+pub async fn renew(tx: &mut Tx, worker: &str, held: JobId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE jobs SET due_at = $3 WHERE id = $1 AND claimed_by = $2 AND state = 'running'")
+        .bind(held)
         .bind(worker.to_owned())
-        .bind(now + LEASE)
-        .push_list(held)
+        .bind(now + lease())
         .execute()
         .await
 }

@@ -213,7 +213,9 @@ async fn keep_leases(shop: Shop, held: Held) {
 
 async fn renew(shop: &Shop, worker: &str, jobs: &[JobId]) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
-    store::renew(&mut tx, worker, jobs, shop.clock.now()).await?;
+    for job in jobs {
+        store::renew(&mut tx, worker, *job, shop.clock.now()).await?;
+    }
     tx.commit().await
 }
 

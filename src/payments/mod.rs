@@ -401,3 +401,31 @@ pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::
     }
     Ok(())
 }
+
+#[cfg(test)]
+impl Payment {
+    /// One of 12.00 USD that has just been asked for.
+    fn example(provider: Provider) -> Self {
+        let id = PaymentId::random();
+        Self {
+            id,
+            order_id: OrderId(7),
+            provider,
+            status: Status::Queued,
+            amount: Money(12_00),
+            refunded: Money(0),
+            currency: "USD".parse().expect("a currency"),
+            payment_method: None,
+            provider_key: format!("{id}-1"),
+            first_call_at: None,
+            transaction_id: None,
+            client_secret: None,
+            approval_url: None,
+            capture_id: None,
+            failure_code: None,
+            failure_message: None,
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+        }
+    }
+}

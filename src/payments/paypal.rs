@@ -386,6 +386,7 @@ fn issue(answered: &Answered) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payments::Provider;
 
     #[test]
     fn a_refund_made_at_paypal_says_what_it_is_of() {
@@ -396,5 +397,96 @@ mod tests {
         assert_eq!(refunded_capture(&links).as_deref(), Some("2GG279541U471931P"));
         assert_eq!(refunded_capture(&json!({"links": [{"rel": "up", "href": "/v2/checkout/orders/1"}]})), None);
         assert_eq!(refunded_capture(&json!({})), None);
+    }
+
+    fn dollars(value: &str) -> Value {
+        json!({"currency_code": "USD", "value": value})
+    }
+
+    fn stands(order: &Value) -> Report {
+        report(&Payment::example(Provider::Paypal), order).unwrap()
+    }
+
+    #[test]
+    fn an_order_at_paypal_is_read_as_it_stands() {
+        let order = |status: &str| {
+            json!({
+                "id": "5O1", "status": status, "purchase_units": [{"amount": dollars("11.99")}],
+                "links": [{"rel": "self", "href": "https://x"}, {"rel": "payer-action", "href": "https://y"}],
+            })
+        };
+        for (status, outcome) in [
+            ("CREATED", Outcome::RequiresAction),
+            ("PAYER_ACTION_REQUIRED", Outcome::RequiresAction),
+            ("APPROVED", Outcome::Approved),
+            ("VOIDED", Outcome::Cancelled),
+        ] {
+            let stands = stands(&order(status));
+            assert_eq!((stands.outcome, stands.amount, stands.currency.as_str()), (outcome, Money(11_99), "USD"));
+            assert_eq!(stands.transaction_id.as_deref(), Some("5O1"));
+            assert_eq!((stands.approval_url.as_deref(), stands.capture_id), (Some("https://y"), None));
+        }
+    }
+
+    #[test]
+    fn a_capture_at_paypal_outweighs_its_order_and_only_money_that_went_back_counts() {
+        let order = |capture: &str| {
+            json!({"id": "5O1", "status": "COMPLETED", "purchase_units": [{
+                "amount": {"currency_code": "EUR", "value": "9.00"},
+                "payments": {
+                    "captures": [{"id": "2GG", "status": capture, "amount": dollars("11.99")}],
+                    "refunds": [
+                        {"status": "COMPLETED", "amount": dollars("2.00")}, {"status": "PENDING", "amount": dollars("4.00")},
+                        {"status": "COMPLETED", "amount": dollars("1.00")}, {"status": "FAILED", "amount": dollars("3.00")},
+                    ],
+                },
+            }]})
+        };
+        let declined = Outcome::Failed { code: "declined".into(), message: "PayPal could not take the money.".into() };
+        for (status, outcome) in [
+            ("COMPLETED", Outcome::Captured),
+            ("PARTIALLY_REFUNDED", Outcome::Captured),
+            ("REFUNDED", Outcome::Captured),
+            ("DECLINED", declined.clone()),
+            ("FAILED", declined),
+            ("PENDING", Outcome::Processing),
+        ] {
+            let stands = stands(&order(status));
+            assert_eq!((stands.outcome, stands.refunded), (outcome, Money(3_00)), "{status}");
+            assert_eq!((stands.amount, stands.currency.as_str()), (Money(11_99), "USD"), "what was captured");
+            assert_eq!(stands.capture_id.as_deref(), Some("2GG"));
+        }
+    }
+
+    #[test]
+    fn some_currencies_have_no_decimals_at_paypal() {
+        let written = |code: &str, minor| {
+            let payment = Payment { currency: code.parse().unwrap(), ..Payment::example(Provider::Paypal) };
+            amount(&payment, Money(minor))
+        };
+        for (code, minor, value) in [("USD", 19_90, "19.90"), ("JPY", 500, "500"), ("HUF", 50_000, "500")] {
+            let expected = json!({"currency_code": code, "value": value});
+            assert_eq!(written(code, minor).unwrap(), expected);
+            assert_eq!(read(&expected).unwrap(), (Money(minor), code.to_owned()));
+        }
+        assert!(matches!(written("HUF", 50_050), Err(Trouble::Refused(_))));
+        for unreadable in [json!({}), json!({"currency_code": "USD"}), json!({"currency_code": "?", "value": "1"})] {
+            assert!(matches!(read(&unreadable), Err(Trouble::Unknown(_))), "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn a_refund_at_paypal_is_read_as_it_stands() {
+        for (status, outcome) in [
+            ("COMPLETED", RefundOutcome::Succeeded),
+            ("PENDING", RefundOutcome::Processing),
+            ("FAILED", RefundOutcome::Failed("?".into())),
+            ("CANCELLED", RefundOutcome::Failed("?".into())),
+        ] {
+            let stands = refund_report(&json!({"id": "1JU", "status": status, "amount": dollars("2.50")})).unwrap();
+            assert_eq!(std::mem::discriminant(&stands.outcome), std::mem::discriminant(&outcome), "{status}");
+            assert_eq!((stands.amount, stands.currency.as_str()), (Money(2_50), "USD"));
+            assert_eq!(stands.transaction_id.as_deref(), Some("1JU"));
+        }
     }
 }

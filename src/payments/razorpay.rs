@@ -227,3 +227,61 @@ fn code(answered: &Answered) -> String {
     let told = answered.json().unwrap_or_default();
     told["error"]["code"].as_str().unwrap_or("without a reason").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(status: &str) -> Value {
+        json!({"id": "order_1", "status": status, "amount": 12_00, "currency": "INR"})
+    }
+
+    fn tried(status: &str) -> Value {
+        json!({"id": "pay_1", "status": status, "amount": 11_99, "amount_refunded": 2_00,
+               "error_reason": "PAYMENT_CANCELLED", "error_description": "You went away."})
+    }
+
+    #[test]
+    fn an_order_at_razorpay_stands_as_the_tries_to_pay_it_say() {
+        let failed = Outcome::Failed { code: "payment_cancelled".into(), message: "You went away.".into() };
+        for (status, tries, outcome) in [
+            ("created", vec![], Outcome::RequiresAction),
+            ("attempted", vec!["created"], Outcome::RequiresAction),
+            ("attempted", vec!["failed"], failed),
+            ("attempted", vec!["created", "failed"], Outcome::RequiresAction),
+            ("attempted", vec!["authorized", "failed"], Outcome::Processing),
+            ("paid", vec![], Outcome::Processing),
+        ] {
+            let tries: Vec<Value> = tries.into_iter().map(tried).collect();
+            let stands = report(&order(status), &tries).unwrap();
+            assert_eq!(stands.outcome, outcome, "{status} {tries:?}");
+            assert_eq!((stands.amount, stands.refunded, stands.capture_id), (Money(12_00), Money(0), None));
+            assert_eq!((stands.currency.as_str(), stands.transaction_id.as_deref()), ("INR", Some("order_1")));
+        }
+    }
+
+    #[test]
+    fn the_try_that_was_captured_says_how_much() {
+        for status in ["captured", "refunded"] {
+            let stands = report(&order("paid"), &[tried("failed"), tried(status)]).unwrap();
+            assert_eq!(
+                (stands.outcome, stands.amount, stands.refunded),
+                (Outcome::Captured, Money(11_99), Money(2_00))
+            );
+            assert_eq!(stands.capture_id.as_deref(), Some("pay_1"));
+        }
+        assert!(matches!(report(&json!({"id": "order_1"}), &[]), Err(Trouble::Unknown(_))));
+    }
+
+    #[test]
+    fn a_refund_at_razorpay_is_read_as_it_stands() {
+        let said = |status: &str| {
+            refund_report(&json!({"id": "rfnd_1", "status": status, "amount": 2_50, "currency": "INR"})).unwrap()
+        };
+        assert_eq!(said("processed").outcome, RefundOutcome::Succeeded);
+        assert_eq!(said("pending").outcome, RefundOutcome::Processing);
+        assert!(matches!(said("failed").outcome, RefundOutcome::Failed(_)));
+        assert_eq!((said("pending").amount, said("pending").transaction_id.as_deref()), (Money(2_50), Some("rfnd_1")));
+        assert!(matches!(refund_report(&json!({"status": "processed"})), Err(Trouble::Unknown(_))));
+    }
+}

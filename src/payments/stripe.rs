@@ -36,8 +36,10 @@ use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::StripeSett
 const API_BASE: &str = "https://api.stripe.com";
 /// Stripe forgets a key after 24 hours.
 const KEY_LIFE: Duration = Duration::from_hours(23);
-/// By how many seconds Stripe's clock may be away from ours, a call under way included.
+/// By how many seconds Stripe's clock may be away from ours.
 const CLOCKS_DIFFER: i64 = 300;
+/// By how many seconds a call may outlive the payment it was for, clocks included.
+const LATEST: i64 = 3_600;
 
 pub struct Stripe {
     calls: Calls,
@@ -60,22 +62,30 @@ impl Stripe {
     /// Looks for a payment whose creation had no clear answer, by what we told Stripe when we made it.
     async fn find(&self, payment: &Payment) -> Answer<Option<PaymentIntent>> {
         let since = payment.created_at.unix_seconds() - CLOCKS_DIFFER;
-        let ended = (!payment.status.is_open()).then(|| payment.updated_at.unix_seconds() + CLOCKS_DIFFER);
-        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), lte: ended, ..RangeBoundsTs::default() });
-        let mut request =
-            ListPaymentIntent::new().limit(100).created(created).expand(vec!["data.latest_charge".into()]);
+        // Only what is queued is sent, so nothing was made long after the end.
+        let until = (!payment.status.is_open()).then(|| payment.updated_at.unix_seconds() + LATEST);
+        let created = RangeQueryTs::Bounds(RangeBoundsTs { gte: Some(since), lte: until, ..RangeBoundsTs::default() });
+        let mut request = ListPaymentIntent::new().limit(100).created(created);
         loop {
             let page = request.send(&self.calls).await.map_err(trouble)?;
             let (more, last) = (page.has_more, page.data.last().map(|intent| intent.id.to_string()));
             if let Some(intent) =
                 page.data.into_iter().find(|intent| intent.metadata.get("payment_id") == Some(&payment.id.to_string()))
             {
-                return Ok(Some(intent));
+                return self.retrieve(intent.id.as_str()).await;
             }
             match last {
                 Some(last) if more => request = request.starting_after(last),
                 _ => return Ok(None),
             }
+        }
+    }
+
+    async fn retrieve(&self, id: &str) -> Answer<Option<PaymentIntent>> {
+        match RetrievePaymentIntent::new(id).expand(vec!["latest_charge".into()]).send(&self.calls).await {
+            Ok(intent) => Ok(Some(intent)),
+            Err(StripeError::Stripe(_, 404)) => Ok(None), // of the other mode, live or test: not ours
+            Err(error) => Err(trouble(error)),
         }
     }
 
@@ -88,7 +98,7 @@ impl Stripe {
         Ok(Report { refunded, ..report(&intent) })
     }
 
-    /// The charge counts what is still on its way, too, and the list is an answer of its own: the less of both is certain.
+    /// The list is an answer of its own, and is believed no further than the charge, which came with the intent.
     async fn refunded(&self, intent: &PaymentIntent) -> Answer<Money> {
         let charge = intent.latest_charge.as_ref().and_then(|charge| charge.as_object());
         let at_most = charge.map_or(i64::MAX, |charge| charge.amount_refunded);
@@ -101,10 +111,6 @@ impl Stripe {
         let sum: i64 = succeeded.map(|refund| refund.amount).sum();
         Ok(ours(&intent.currency.to_string().to_uppercase(), sum.min(at_most)))
     }
-}
-
-fn retrieve(id: &str) -> RetrievePaymentIntent {
-    RetrievePaymentIntent::new(id).expand(vec!["latest_charge".into()])
 }
 
 #[async_trait]
@@ -145,11 +151,7 @@ impl Gateway for Stripe {
     async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
         let intent = match &payment.transaction_id {
             None => self.find(payment).await?,
-            Some(id) => match retrieve(id).send(&self.calls).await {
-                Ok(intent) => Some(intent),
-                Err(StripeError::Stripe(_, 404)) => None, // of the other mode, live or test: not ours
-                Err(error) => return Err(trouble(error)),
-            },
+            Some(id) => self.retrieve(id).await?,
         };
         match intent.filter(|intent| is_of(payment, intent)) {
             Some(intent) => self.report(intent).await.map(Some),

@@ -1,7 +1,10 @@
 //! Paying, at its edges: the bank takes its time, messages repeat themselves, the merchant acts behind the shop's back, the
 //! buyer cancels while the provider is being asked.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use cartwright::{
     jobs::Job,
@@ -11,6 +14,7 @@ use cartwright::{
 use poem::{
     Request, Response, Server,
     endpoint::make,
+    http::Method,
     listener::{Acceptor, Listener, TcpListener},
 };
 use serde_json::{Value, json};
@@ -239,15 +243,34 @@ on_both_engines! {
     }
 
     async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
-        let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
-        ada.cancels(&order).await.is(200);
-        shop.runs_its_jobs().await;
-        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
-        drop(shop.simulator().webhooks());
-        shop.time_passes(Duration::from_mins(59));
-        checks(&shop).await;
-        hears(&shop).await;
+        for (minutes, status) in [(59, "refunded"), (61, "cancelled")] {
+            let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
+            ada.cancels(&order).await.is(200);
+            shop.runs_its_jobs().await;
+            shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+            drop(shop.simulator().webhooks());
+            shop.time_passes(Duration::from_mins(minutes));
+            checks(&shop).await;
+            hears(&shop).await;
+            ada.signs_in().await;
+            assert_eq!(ada.looks_at(&payment).await["status"], status, "after {minutes} minutes");
+        }
+    }
+
+    async fn however_long_a_payment_was_tried_it_is_found_when_it_ends(shop: TestShop) {
+        let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire any more
+        for fault in [Fault::CutBefore, Fault::CutAfter] {
+            shop.simulator().next(Provider::Stripe, fault);
+            shop.runs_its_jobs().await;
+            shop.time_passes(Duration::from_hours(2));
+        }
         ada.signs_in().await;
+        drop(shop.simulator().webhooks());
+        shop.tampers("DELETE FROM jobs WHERE kind = 'payments.pay'").await; // it, too, would have learnt of the charge
+        ada.cancels(&order).await.is(200);
+        hears(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
     }
 
@@ -331,7 +354,7 @@ async fn checks(shop: &TestShop) {
     CheckHanging {}.run(shop.inside()).await.expect("a check");
 }
 
-/// Stands between the shop and Stripe's create call: lets something happen before it passes the call on. Its address.
+/// Stands between the shop and Stripe: lets something happen before it passes the first creation on. Its address.
 async fn stands_between<F>(shop: &TestShop, meanwhile: impl Fn() -> F + Send + Sync + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
@@ -339,10 +362,15 @@ where
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
     let address = format!("http://{}", acceptor.local_addr()[0].as_socket_addr().expect("an address"));
     let (http, stripe) = (shop.http().clone(), shop.simulator().base(Provider::Stripe));
+    let first = AtomicBool::new(true);
     let app = make(move |mut call: Request| {
-        let (http, url, first) = (http.clone(), format!("{stripe}{}", call.uri()), meanwhile());
+        let (http, url) = (http.clone(), format!("{stripe}{}", call.uri()));
+        let creates = call.method() == Method::POST && call.uri().path() == "/v1/payment_intents";
+        let happens = (creates && first.swap(false, Ordering::Relaxed)).then(&meanwhile);
         async move {
-            first.await;
+            if let Some(happens) = happens {
+                happens.await;
+            }
             let (headers, body) = (call.headers().clone(), call.take_body().into_bytes().await.expect("a body"));
             let answer =
                 http.request(call.method().clone(), url).headers(headers).body(body).send().await.expect("one");
