@@ -9,7 +9,10 @@ use std::{
 use cartwright::{
     jobs::Job,
     payments::jobs::CheckHanging,
-    simulator::{Fault, Provider, STRIPE_SECRET_KEY},
+    simulator::{
+        Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET,
+        STRIPE_SECRET_KEY,
+    },
 };
 use poem::{
     Request, Response, Server,
@@ -22,7 +25,10 @@ use serde_json::{Value, json};
 use crate::{
     orders::expires_the_unpaid,
     providers::{hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction, went_back},
-    support::{TestShop, people::Payment},
+    support::{
+        TestShop,
+        people::{Payment, money},
+    },
 };
 
 on_both_engines! {
@@ -103,16 +109,31 @@ on_both_engines! {
     }
 
     async fn of_late_money_only_what_is_still_there_goes_back(shop: TestShop) {
-        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
-        shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
-        ada.cancels(&order).await.is(200);
-        goes_back_by_hand(&shop, &payment, "200").await;
-        hears(&shop).await;
-        let refunded = ada.looks_at(&payment).await;
-        assert_eq!((&refunded["status"], &refunded["refunded"]), (&json!("refunded"), &json!("12.00")));
-        assert_eq!(taken(&shop, &payment), [12_00]);
-        let all: i64 = shop.simulator().ledger().refunded(transaction(&payment));
-        assert_eq!(all, 12_00);
+        for provider in [Provider::Stripe, Provider::Razorpay] { // PayPal takes nothing that we did not capture
+            let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
+            shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
+            ada.cancels(&order).await.is(200);
+            goes_back_by_hand(&shop, &payment, 2_00).await;
+            hears(&shop).await;
+            let refunded = ada.looks_at(&payment).await;
+            assert_eq!((&refunded["status"], &refunded["refunded"]), (&json!("refunded"), &json!("12.00")));
+            assert_eq!((taken(&shop, &payment), went_back(&shop, &payment).iter().sum::<i64>()), (vec![12_00], 12_00));
+        }
+    }
+
+    async fn what_went_back_by_hand_is_not_given_back_again(shop: TestShop) {
+        for provider in Provider::ALL {
+            let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+            goes_back_by_hand(&shop, &payment, 4_50).await;
+            hears(&shop).await;
+            let part = ada.looks_at(&payment).await;
+            assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("4.50")), "{provider:?}");
+            ada.cancels(&order).await.is(200);
+            hears(&shop).await;
+            assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
+            assert_eq!(went_back(&shop, &payment), [4_50, 7_50]);
+        }
     }
 
     async fn a_wrong_total_of_what_went_back_is_not_believed(shop: TestShop) {
@@ -169,21 +190,30 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_refund_nobody_hears_of_is_asked_about(shop: TestShop) {
-        let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
-        pays(&shop, &payment).await;
-        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
-        shop.simulator().next_on(Provider::Stripe, Fault::CutAfter, "/refunds");
-        shop.runs_its_jobs().await;
-        drop(shop.simulator().webhooks());
-        shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
-        shop.tampers("UPDATE refunds SET status = 'processing'").await; // as if it had not been settled at once
-        for (after, refunded) in [(239, "0.00"), (2, "5.00")] {
-            shop.time_passes(Duration::from_secs(after));
-            checks(&shop).await;
-            assert_eq!(ada.looks_at(&payment).await["refunded"], refunded);
+    async fn refunds_nobody_hears_of_are_asked_about(shop: TestShop) {
+        for provider in Provider::ALL {
+            let (mut ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+            for amount in ["5.00", "2.00"] {
+                refunds(&shop.admin().await, &payment, &json!({"amount": amount})).await.is(202);
+                shop.simulator().next_on(provider, Fault::CutAfter, "refund");
+                shop.runs_its_jobs().await;
+            }
+            drop(shop.simulator().webhooks());
+            shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
+            // As if they had not been settled at once.
+            shop.tampers("UPDATE refunds SET status = 'processing' WHERE status = 'queued'").await;
+            for (after, refunded) in [(239, "0.00"), (2, "7.00")] {
+                shop.time_passes(Duration::from_secs(after));
+                checks(&shop).await;
+                assert_eq!(ada.looks_at(&payment).await["refunded"], refunded, "{provider:?}");
+            }
+            let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
+            assert!(made.iter().all(|refund| refund["status"] == "succeeded"), "{made:?}");
+            assert_ne!(made[0]["transaction_id"], made[1]["transaction_id"]);
+            shop.runs_its_jobs().await;
+            ada.signs_in().await;
         }
-        shop.runs_its_jobs().await;
     }
 
     async fn a_refund_whose_key_may_be_forgotten_is_looked_for_first(shop: TestShop) {
@@ -201,17 +231,21 @@ on_both_engines! {
     }
 
     async fn a_refund_of_what_went_back_by_hand_fails_and_says_so(shop: TestShop) {
-        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
-        pays(&shop, &payment).await;
-        goes_back_by_hand(&shop, &payment, "1200").await;
-        drop(shop.simulator().webhooks());
-        refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
-        hears(&shop).await;
-        let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
-        assert_eq!(made[0]["status"], "failed");
-        assert!(made[0]["failure"].as_str().is_some_and(|why| why.starts_with("The provider refused it")), "{}", made[0]);
-        assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        for provider in Provider::ALL {
+            let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+            goes_back_by_hand(&shop, &payment, 12_00).await;
+            drop(shop.simulator().webhooks());
+            refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
+            hears(&shop).await;
+            let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
+            assert_eq!(made[0]["status"], "failed", "{provider:?}");
+            let why = made[0]["failure"].as_str().expect("why").to_lowercase();
+            let code = if provider == Provider::Razorpay { "bad_request" } else { "refunded" };
+            assert!(why.starts_with("the provider refused it") && why.contains(code), "{why}");
+            assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
+            assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        }
     }
 
     async fn the_same_key_is_sent_again_while_the_provider_knows_it(shop: TestShop) {
@@ -234,12 +268,15 @@ on_both_engines! {
         assert_eq!(shop.simulator().faults_waiting(), 1, "nobody asked for another");
     }
 
-    async fn what_paypal_has_forgotten_is_cancelled_all_the_same(shop: TestShop) {
-        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
-        shop.tampers("UPDATE payments SET transaction_id = 'GONE'").await;
-        ada.cancels(&order).await.is(200);
-        shop.runs_its_jobs().await; // and leaves no dead letter
-        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+    async fn what_a_provider_has_forgotten_is_cancelled_all_the_same(shop: TestShop) {
+        for provider in Provider::ALL {
+            let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
+            shop.tampers("UPDATE payments SET transaction_id = 'gone' WHERE status = 'requires_action'").await;
+            ada.cancels(&order).await.is(200);
+            shop.runs_its_jobs().await; // and leaves no dead letter
+            assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+            shop.tampers("UPDATE payments SET transaction_id = NULL WHERE transaction_id = 'gone'").await;
+        }
     }
 
     async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
@@ -341,12 +378,30 @@ on_both_engines! {
     }
 }
 
-/// The merchant gives back some cents on Stripe's own pages.
-async fn goes_back_by_hand(shop: &TestShop, payment: &Payment, cents: &str) {
-    let url = format!("{}/v1/refunds", shop.simulator().base(Provider::Stripe));
-    let refund = [("payment_intent", transaction(payment)), ("amount", cents)];
-    let answer = shop.http().post(url).bearer_auth(STRIPE_SECRET_KEY).form(&refund).send().await.expect("an answer");
-    assert_eq!(answer.status(), 200);
+/// The merchant gives back so many cents of a captured payment on the provider's own pages.
+async fn goes_back_by_hand(shop: &TestShop, payment: &Payment, cents: i64) {
+    let captures = shop.simulator().captures();
+    let capture = captures.iter().find(|capture| capture.payment_id == payment.id).expect("a capture");
+    let (id, base) = (&capture.capture, shop.simulator().base(capture.provider));
+    let post = |path: String| shop.http().post(format!("{base}{path}"));
+    let refund = match capture.provider {
+        Provider::Stripe => post("/v1/refunds".to_owned())
+            .bearer_auth(STRIPE_SECRET_KEY)
+            .form(&[("charge", id), ("amount", &cents.to_string())]),
+        Provider::Paypal => {
+            let keys = post("/v1/oauth2/token".to_owned()).basic_auth(PAYPAL_CLIENT_ID, Some(PAYPAL_CLIENT_SECRET));
+            let token = keys.form(&[("grant_type", "client_credentials")]).send().await.expect("a token");
+            let token: Value = token.json().await.expect("a token");
+            let amount = json!({"amount": {"currency_code": "USD", "value": money(cents)}});
+            let refund = post(format!("/v2/payments/captures/{id}/refund")).json(&amount);
+            refund.bearer_auth(token["access_token"].as_str().expect("a token"))
+        }
+        Provider::Razorpay => post(format!("/v1/payments/{id}/refund"))
+            .basic_auth(RAZORPAY_KEY_ID, Some(RAZORPAY_KEY_SECRET))
+            .json(&json!({"amount": cents})),
+    };
+    let answer = refund.send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{}", answer.status());
 }
 
 /// The scheduled question about what hangs.

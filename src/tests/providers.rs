@@ -406,6 +406,7 @@ on_both_engines! {
 
     async fn paypals_certificate_is_paypals(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
+        shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, "verify-webhook-signature");
         for url in [
             "http://api.paypal.com/c", "https://paypal.com.example.net/c", "https://evil-paypal.com/c", "https://127.0.0.1/c",
             "https://user@api.paypal.com/c", "https://api.paypal.com:8443/c", "/c", "",
@@ -414,6 +415,7 @@ on_both_engines! {
             webhook.headers.iter_mut().find(|(name, _)| *name == "paypal-cert-url").expect("one").1 = url.to_owned();
             shop.receives(&webhook).await.is(400).with_code("invalid_signature");
         }
+        assert_eq!(shop.simulator().faults_waiting(), 1, "PayPal was not even asked");
     }
 
     async fn an_event_that_cannot_be_checked_is_to_come_again(shop: TestShop) {
