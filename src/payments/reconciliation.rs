@@ -187,3 +187,54 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
     metrics::gauge!("payment_differences").set(differences as f64);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Timestamp,
+        ids::RefundId,
+        money::Money,
+        payments::{
+            Provider,
+            gateway::RefundOutcome,
+            refunds::{Reason, RefundStatus},
+        },
+    };
+
+    #[test]
+    fn money_is_the_same_in_amount_and_currency_or_it_is_other_money() {
+        let payment = Payment::example(Provider::Stripe);
+        let said = Report::of(&payment);
+        assert_eq!(other_money(&payment, &said), None);
+        assert!(other_money(&payment, &Report { amount: Money(12_01), ..said.clone() }).is_some());
+        assert!(other_money(&payment, &Report { currency: "EUR".to_owned(), ..said }).is_some());
+    }
+
+    #[test]
+    fn a_refund_is_the_same_in_amount_and_currency_or_it_is_another() {
+        let payment = Payment::example(Provider::Stripe);
+        let refund = Refund {
+            id: RefundId::random(),
+            payment_id: payment.id,
+            status: RefundStatus::Queued,
+            amount: Money(5_00),
+            reason: Reason::Requested,
+            provider_key: "a key".to_owned(),
+            first_call_at: None,
+            transaction_id: None,
+            failure: None,
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+        };
+        let said = |amount, currency: &str| RefundReport {
+            transaction_id: None,
+            outcome: RefundOutcome::Succeeded,
+            amount: Money(amount),
+            currency: currency.to_owned(),
+        };
+        assert_eq!(other_refund(&payment, &refund, &said(5_00, "USD")), None);
+        assert!(other_refund(&payment, &refund, &said(5_01, "USD")).is_some());
+        assert!(other_refund(&payment, &refund, &said(5_00, "EUR")).is_some());
+    }
+}

@@ -8,12 +8,13 @@ use std::{
 
 use cartwright::{
     jobs::Job,
-    payments::jobs::CheckHanging,
+    payments::jobs::{CheckHanging, Reconcile},
     simulator::{
         Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET,
         STRIPE_SECRET_KEY,
     },
 };
+use futures_util::future::join_all;
 use poem::{
     Request, Response, Server,
     endpoint::make,
@@ -134,6 +135,51 @@ on_both_engines! {
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
             assert_eq!(went_back(&shop, &payment), [4_50, 7_50]);
         }
+    }
+
+    async fn an_answer_about_other_money_is_not_believed(shop: TestShop) {
+        for (provider, of) in [
+            (Provider::Stripe, "/payment_intents"), (Provider::Paypal, "/capture"), (Provider::Razorpay, "/payments"),
+        ] {
+            let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
+            shop.simulator().next_on(provider, Fault::WrongAmount, of);
+            shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer can pay");
+            shop.receives(&shop.simulator().webhooks()[0]).await.is(200); // and not the next, which would mend it
+            shop.runs_its_jobs().await;
+            drop(shop.simulator().webhooks());
+            assert_eq!(shop.simulator().faults_waiting(), 0, "{provider:?}");
+            assert_eq!(ada.looks_at(&payment).await["status"], "requires_action", "{provider:?}");
+            shop.time_passes(Duration::from_secs(2));
+            hears(&shop).await;
+            assert_eq!(ada.looks_at(&payment).await["status"], "captured", "{provider:?}");
+        }
+    }
+
+    async fn the_answers_to_refunds_add_up_without_any_event(shop: TestShop) {
+        for provider in Provider::ALL {
+            let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
+            pays(&shop, &payment).await;
+            for (amount, refunded) in [("5.00", "5.00"), ("2.00", "7.00"), ("4.00", "11.00")] {
+                refunds(&shop.admin().await, &payment, &json!({"amount": amount})).await.is(202);
+                shop.runs_its_jobs().await;
+                drop(shop.simulator().webhooks());
+                assert_eq!(ada.looks_at(&payment).await["refunded"], refunded, "{provider:?}");
+                shop.time_passes(Duration::from_secs(1));
+            }
+        }
+    }
+
+    async fn a_paid_payment_is_compared_each_six_hours_for_a_week(shop: TestShop) {
+        let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        let mut compared = Vec::new();
+        for hours in [1, 1, 4, 2, 24 * 7, 7] {
+            shop.time_passes(Duration::from_hours(hours));
+            Reconcile {}.run(shop.inside()).await.expect("a comparison");
+            compared.push(shop.counts("SELECT payments FROM payment_reconciliation").await);
+        }
+        assert_eq!(compared, [1, 0, 0, 1, 0, 0]);
+        shop.runs_its_jobs().await;
     }
 
     async fn a_wrong_total_of_what_went_back_is_not_believed(shop: TestShop) {
@@ -309,6 +355,51 @@ on_both_engines! {
         ada.cancels(&order).await.is(200);
         hears(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+    }
+
+    async fn however_long_a_payment_was_tried_it_is_made_once(shop: TestShop) {
+        let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire
+        for (fault, hours) in [(Fault::CutBefore, 2), (Fault::CutAfter, 23)] {
+            shop.simulator().next(Provider::Stripe, fault);
+            shop.runs_its_jobs().await;
+            shop.time_passes(Duration::from_hours(hours));
+        }
+        drop(shop.simulator().webhooks());
+        shop.runs_its_jobs().await; // the key is too old now: the charge is looked for
+        ada.signs_in().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "captured");
+        assert_eq!(taken(&shop, &payment), [12_00]);
+    }
+
+    async fn a_charge_is_found_behind_a_hundred_others(shop: TestShop) {
+        let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        shop.simulator().next(Provider::Stripe, Fault::CutAfter);
+        shop.runs_its_jobs().await;
+        let others = format!("{}/v1/payment_intents", shop.simulator().base(Provider::Stripe));
+        join_all((0..100).map(|_| {
+            let another = shop.http().post(&others).bearer_auth(STRIPE_SECRET_KEY);
+            another.form(&[("amount", "700"), ("currency", "usd")]).send()
+        }))
+        .await;
+        drop(shop.simulator().webhooks());
+        ada.cancels(&order).await.is(200);
+        shop.runs_its_jobs().await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
+        shop.time_passes(Duration::from_secs(1));
+        shop.runs_its_jobs().await;
+    }
+
+    async fn what_is_cancelled_at_stripe_ends_here(shop: TestShop) {
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        let cancel = format!("/v1/payment_intents/{}/cancel", transaction(&payment));
+        let cancel = shop.http().post(format!("{}{cancel}", shop.simulator().base(Provider::Stripe)));
+        assert_eq!(cancel.bearer_auth(STRIPE_SECRET_KEY).send().await.expect("an answer").status(), 200);
+        hears(&shop).await;
+        assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
+        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
     }
 
     async fn a_payment_that_waits_is_ended_by_its_order_or_when_that_waits_for_none(shop: TestShop) {
