@@ -402,6 +402,31 @@ on_both_engines! {
         assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
     }
 
+    async fn money_that_is_kept_in_vain_or_that_nobody_knows_is_reported(shop: TestShop) {
+        let boss = shop.admin().await;
+        let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
+        pays(&shop, &payment).await;
+        ada.cancels(&order).await.is(200);
+        shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
+        for (tamper, matter, ours, theirs) in [
+            ("UPDATE refunds SET status = 'failed'", "not_given_back", json!("0.00"), json!("12.00")),
+            ("UPDATE payments SET transaction_id = 'gone', compared_at = NULL", "unknown", json!("12.00"), json!(null)),
+        ] {
+            shop.tampers(tamper).await;
+            Reconcile {}.run(shop.inside()).await.expect("a comparison");
+            let report = boss.get("/api/admin/payments/reconciliation").await.is(200).json();
+            let found = &report["differences"][0];
+            assert_eq!((&found["matter"], &found["ours"], &found["theirs"]), (&json!(matter), &ours, &theirs), "{report}");
+        }
+        let back = format!("UPDATE payments SET transaction_id = '{}'", transaction(&payment));
+        shop.tampers(Box::leak(back.into_boxed_str())).await;
+        shop.tampers("UPDATE refunds SET status = 'queued'").await;
+        shop.time_passes(Duration::from_mins(61));
+        checks(&shop).await; // sends what nobody sends any more
+        hears(&shop).await;
+        assert_eq!(went_back(&shop, &payment), [12_00]);
+    }
+
     async fn a_payment_that_waits_is_ended_by_its_order_or_when_that_waits_for_none(shop: TestShop) {
         let (_, pending, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         let (_, wanted, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
