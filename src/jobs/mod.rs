@@ -2,8 +2,8 @@
 //!
 //! A job is a row of the shop's own database, written in the transaction that made the work necessary: an order and its
 //! e-mail exist together or not at all. Workers claim rows with a lease; a worker that dies loses nothing, because its
-//! leases run out within seconds ([`LEASE`], [`LEASE_SPREAD`]) and others take over. apalis runs the workers ([`worker`]) over our own backend
-//! (`backend.rs`).
+//! leases run out within seconds ([`LEASE`], [`LEASE_SPREAD`]) and others take over. apalis runs the workers ([`worker`])
+//! over our own backend (`backend.rs`).
 //!
 //! What the spike with kills and database restarts taught, and what is built on it:
 //! - A stable worker name that comes back at once makes its dead predecessor's jobs look alive: names are random.

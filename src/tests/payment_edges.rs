@@ -6,13 +6,8 @@ use std::{
     time::Duration,
 };
 
-use cartwright::{
-    jobs::Job,
-    payments::jobs::{CheckHanging, Reconcile},
-    simulator::{
-        Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET,
-        STRIPE_SECRET_KEY,
-    },
+use cartwright::simulator::{
+    Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, STRIPE_SECRET_KEY,
 };
 use futures_util::future::join_all;
 use poem::{
@@ -25,7 +20,10 @@ use serde_json::{Value, json};
 
 use crate::{
     orders::expires_the_unpaid,
-    providers::{hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction, went_back},
+    providers::{
+        asks_about_what_hangs, compares_the_books, hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered,
+        taken, transaction, went_back,
+    },
     support::{
         TestShop,
         people::{Payment, money},
@@ -58,7 +56,7 @@ on_both_engines! {
         assert_eq!(ada.looks_at(&payment).await["status"], "processing");
         assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
         shop.time_passes(Duration::from_secs(241));
-        checks(&shop).await;
+        asks_about_what_hangs(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
         hears(&shop).await;
     }
@@ -175,7 +173,7 @@ on_both_engines! {
         let mut compared = Vec::new();
         for hours in [1, 1, 4, 2, 24 * 7, 7] {
             shop.time_passes(Duration::from_hours(hours));
-            Reconcile {}.run(shop.inside()).await.expect("a comparison");
+            compares_the_books(&shop).await;
             compared.push(shop.counts("SELECT payments FROM payment_reconciliation").await);
         }
         assert_eq!(compared, [1, 0, 0, 1, 0, 0]);
@@ -223,7 +221,7 @@ on_both_engines! {
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         let asked = async |after| {
             shop.time_passes(Duration::from_secs(after));
-            checks(&shop).await;
+            asks_about_what_hangs(&shop).await;
             shop.counts("SELECT COUNT(*) FROM payments WHERE asked_at IS NOT NULL").await
         };
         assert_eq!((asked(239).await, asked(2).await), (0, 1));
@@ -251,7 +249,7 @@ on_both_engines! {
             shop.tampers("UPDATE refunds SET status = 'processing' WHERE status = 'queued'").await;
             for (after, refunded) in [(239, "0.00"), (2, "7.00")] {
                 shop.time_passes(Duration::from_secs(after));
-                checks(&shop).await;
+                asks_about_what_hangs(&shop).await;
                 assert_eq!(ada.looks_at(&payment).await["refunded"], refunded, "{provider:?}");
             }
             let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
@@ -333,7 +331,7 @@ on_both_engines! {
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks());
             shop.time_passes(Duration::from_mins(minutes));
-            checks(&shop).await;
+            asks_about_what_hangs(&shop).await;
             hears(&shop).await;
             ada.signs_in().await;
             assert_eq!(ada.looks_at(&payment).await["status"], status, "after {minutes} minutes");
@@ -410,19 +408,18 @@ on_both_engines! {
         shop.tampers("DELETE FROM jobs WHERE kind = 'payments.refund'").await;
         for (tamper, matter, ours, theirs) in [
             ("UPDATE refunds SET status = 'failed'", "not_given_back", json!("0.00"), json!("12.00")),
-            ("UPDATE payments SET transaction_id = 'gone', compared_at = NULL", "unknown", json!("12.00"), json!(null)),
+            ("UPDATE payments SET transaction_id = 'gone-' || transaction_id, compared_at = NULL", "unknown", json!("12.00"), json!(null)),
         ] {
             shop.tampers(tamper).await;
-            Reconcile {}.run(shop.inside()).await.expect("a comparison");
+            compares_the_books(&shop).await;
             let report = boss.get("/api/admin/payments/reconciliation").await.is(200).json();
             let found = &report["differences"][0];
             assert_eq!((&found["matter"], &found["ours"], &found["theirs"]), (&json!(matter), &ours, &theirs), "{report}");
         }
-        let back = format!("UPDATE payments SET transaction_id = '{}'", transaction(&payment));
-        shop.tampers(Box::leak(back.into_boxed_str())).await;
+        shop.tampers("UPDATE payments SET transaction_id = REPLACE(transaction_id, 'gone-', '')").await;
         shop.tampers("UPDATE refunds SET status = 'queued'").await;
         shop.time_passes(Duration::from_mins(61));
-        checks(&shop).await; // sends what nobody sends any more
+        asks_about_what_hangs(&shop).await; // sends what nobody sends any more
         hears(&shop).await;
         assert_eq!(went_back(&shop, &payment), [12_00]);
     }
@@ -433,7 +430,7 @@ on_both_engines! {
         shop.admin().await.moves(&wanted, "confirmed").await.is(200);
         for (minutes, wait) in [(29, 2), (2, 1)] {
             shop.time_passes(Duration::from_mins(minutes));
-            checks(&shop).await;
+            asks_about_what_hangs(&shop).await;
             let waiting = shop.counts("SELECT COUNT(*) FROM payments WHERE status = 'requires_action'").await;
             assert_eq!(waiting, wait, "after {minutes} minutes more");
         }
@@ -518,11 +515,6 @@ async fn goes_back_by_hand(shop: &TestShop, payment: &Payment, cents: i64) {
     };
     let answer = refund.send().await.expect("an answer");
     assert!(answer.status().is_success(), "{}", answer.status());
-}
-
-/// The scheduled question about what hangs.
-async fn checks(shop: &TestShop) {
-    CheckHanging {}.run(shop.inside()).await.expect("a check");
 }
 
 /// Stands between the shop and Stripe: lets something happen before it passes the first creation on. Its address.

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use cartwright::{
-    jobs::Job,
-    payments::jobs::CheckHanging,
-    simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_signature},
-};
+use cartwright::simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_signature};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
     orders::expires_the_unpaid,
+    providers::asks_about_what_hangs,
     support::{Order, Person, TestShop, people::Payment},
 };
 
@@ -279,7 +276,7 @@ on_both_engines! {
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_pays(&intent).unwrap(); // and the webhook never comes
         shop.time_passes(Duration::from_secs(301));
-        CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+        asks_about_what_hangs(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
         assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
         shop.runs_its_jobs().await;

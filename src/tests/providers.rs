@@ -167,7 +167,7 @@ on_both_engines! {
         for (wait, gone) in [(Duration::from_mins(59), vec![]), (Duration::from_mins(2), vec![12_00])] {
             shop.time_passes(wait);
             for _ in 0..2 {
-                CheckHanging {}.run(shop.inside()).await.expect("a check");
+                asks_about_what_hangs(&shop).await;
             }
             let sent = shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'payments.refund'").await;
             assert_eq!(sent, i64::try_from(gone.len()).unwrap(), "once an hour");
@@ -219,7 +219,7 @@ on_both_engines! {
         boss.moves(&to_be_paid_online, "confirmed").await.is(200); // it does not expire any more
         shop.time_passes(Duration::from_mins(31));
         expires_the_unpaid(&shop).await;
-        CheckHanging {}.run(shop.inside()).await.expect("a check");
+        asks_about_what_hangs(&shop).await;
         hears(&shop).await;
         assert_eq!(shop.standing_of(&to_be_paid_at_the_door).await.0, "cancelled");
         ada.signs_in().await;
@@ -294,7 +294,7 @@ on_both_engines! {
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks()); // all lost
             shop.time_passes(Duration::from_secs(241));
-            CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+            asks_about_what_hangs(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "captured");
             drop(shop.simulator().webhooks());
             shop.runs_its_jobs().await;
@@ -308,7 +308,7 @@ on_both_engines! {
         shop.simulator().next_on(Provider::Paypal, Fault::ErrorAfter, "/capture");
         for status in ["requires_action", "captured"] {
             shop.time_passes(Duration::from_secs(241));
-            CheckHanging {}.run(shop.inside()).await.expect("hanging payments are checked");
+            asks_about_what_hangs(&shop).await;
             drop(shop.simulator().webhooks());
             assert_eq!(ada.looks_at(&payment).await["status"], status);
         }
@@ -324,7 +324,7 @@ on_both_engines! {
         shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
         drop(shop.simulator().webhooks());
         shop.time_passes(Duration::from_hours(7));
-        Reconcile {}.run(shop.inside()).await.expect("a comparison");
+        compares_the_books(&shop).await;
         shop.runs_its_jobs().await;
         ada.signs_in().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
@@ -338,7 +338,7 @@ on_both_engines! {
         }
         shop.time_passes(Duration::from_secs(1));
         let without = shop.opens_again(|settings| settings.paypal = None).await;
-        Reconcile {}.run(without.inside()).await.expect("a comparison");
+        compares_the_books(&without).await;
         let compared = "SELECT COUNT(*) FROM payments WHERE compared_at IS NOT NULL";
         assert_eq!(shop.counts(compared).await, 2);
     }
@@ -480,13 +480,13 @@ on_both_engines! {
             payments.push(payment);
         }
         shop.time_passes(Duration::from_secs(1));
-        Reconcile {}.run(shop.inside()).await.expect("a comparison");
+        compares_the_books(&shop).await;
         let fine = report().await;
         assert_eq!((&fine["payments"], &fine["differences"]), (&json!(3), &json!([])));
 
         // Somebody changed our books behind the shop's back.
         shop.tampers("UPDATE payments SET refunded = 300, status = 'partially_refunded', compared_at = NULL").await;
-        Reconcile {}.run(shop.inside()).await.expect("a comparison");
+        compares_the_books(&shop).await;
         let found = report().await;
         let differences = found["differences"].as_array().expect("a list");
         assert_eq!(differences.len(), 3, "{found}");
@@ -498,7 +498,7 @@ on_both_engines! {
         }
 
         shop.tampers("UPDATE payments SET refunded = 0, status = 'captured'").await;
-        Reconcile {}.run(shop.inside()).await.expect("a comparison");
+        compares_the_books(&shop).await;
         assert_eq!(report().await["differences"], json!([]));
     }
 }
@@ -544,6 +544,16 @@ pub fn transaction(payment: &Payment) -> &str {
 pub async fn pays(shop: &TestShop, payment: &Payment) {
     shop.simulator().buyer_pays(transaction(payment)).expect("the buyer can pay");
     hears(shop).await;
+}
+
+/// The scheduled question about what hangs.
+pub async fn asks_about_what_hangs(shop: &TestShop) {
+    CheckHanging {}.run(shop.inside()).await.expect("a check");
+}
+
+/// The scheduled comparison with the providers' books.
+pub async fn compares_the_books(shop: &TestShop) {
+    Reconcile {}.run(shop.inside()).await.expect("a comparison");
 }
 
 /// The shop does its work and hears everything the providers have to tell of it.
