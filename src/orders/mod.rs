@@ -57,7 +57,7 @@ impl PaymentStatus {
     }
 }
 
-pub use store::{find, hold, lock, set_payment_status};
+pub use store::{find, hold, hold_until, lock, set_payment_status};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
