@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod images;
+pub mod currency;
 pub mod import;
 pub mod jobs;
 pub mod list;

@@ -41,6 +41,7 @@ mod seeds;
 mod simulator;
 mod slow_banks;
 mod soak;
+mod store_currency;
 mod unsent_payments;
 mod users;
 mod wishlists;
