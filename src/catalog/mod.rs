@@ -5,8 +5,8 @@
 //! deleted, only deactivated: their order lines stay true.
 
 pub mod api;
-pub mod images;
 pub mod currency;
+pub mod images;
 pub mod import;
 pub mod jobs;
 pub mod list;

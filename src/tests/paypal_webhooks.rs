@@ -39,6 +39,7 @@ on_both_engines! {
         shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
         let [approval] = shop.simulator().webhooks().try_into().expect("one event");
         shop.time_passes(Duration::from_hours(3 * 24));
+        shop.receives(&approval).await.is(503).with_code("provider_unavailable"); // the shop's token has run out, too
         shop.receives(&approval).await.is(200);
         hears(&shop).await;
         ada.signs_in().await;
