@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api,
+    catalog::currency,
     clock::Clock,
     db::Dialect,
     http::{health, server},
@@ -109,7 +110,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker) -> anyhow::Result<()> {
         health_server.spawn(server::serve(listener, health::only(shop.clone()), stop.clone()));
     }
     tokio::select! {
-        ready = prepare(&shop) => ready?,
+        ready = prepare_to_sell(&shop) => ready?,
         () = stop.cancelled() => return Ok(()),
     }
     worker.run(shop.clone(), stop).await;
@@ -128,6 +129,15 @@ pub async fn prepare(shop: &Shop) -> anyhow::Result<()> {
         Dialect::Sqlite => shop.db.migrate().await.context("the database cannot be migrated"),
         Dialect::Postgres => shop.require_current_schema().await,
     }
+}
+
+/// The same, and makes sure that the prices are in the currency of the settings.
+///
+/// # Errors
+/// Also when they are not, with what to do.
+pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
+    prepare(shop).await?;
+    currency::require(shop).await
 }
 
 /// Runs a program's future to its end.

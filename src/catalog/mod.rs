@@ -5,6 +5,7 @@
 //! deleted, only deactivated: their order lines stay true.
 
 pub mod api;
+pub mod currency;
 pub mod images;
 pub mod import;
 pub mod jobs;

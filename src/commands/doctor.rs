@@ -4,6 +4,7 @@ use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::bail;
 use cartwright::{
+    catalog::currency,
     clock::Clock,
     db::{self, Dialect},
     programs,
@@ -84,6 +85,7 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
         ("DATA_DIR", folder(&settings.data_dir).await),
         ("MEDIA_URL", media(&shop).await),
         ("DATABASE_URL", database(&shop).await),
+        ("prices", prices(&shop).await),
         ("REDIS_URL", redis(&shop).await),
         ("e-mail", mail(&shop).await),
         ("Stripe", stripe(settings)),
@@ -153,6 +155,18 @@ async fn database(shop: &Shop) -> Finding {
                 Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`"))
             }
         },
+    }
+}
+
+async fn prices(shop: &Shop) -> Finding {
+    let file = db::sqlite_file(shop.settings.database_url.expose_secret());
+    let is_there = file.is_none_or(|file| file.exists());
+    if !is_there || !matches!(in_time(shop.db.pending_migrations()).await, Ok(0)) {
+        return Fine("not looked at, because the database is not ready".to_owned());
+    }
+    match in_time(currency::require(shop)).await {
+        Ok(()) => Fine(format!("they are in {}", shop.settings.currency)),
+        Err(why) => Fail(why),
     }
 }
 

@@ -20,7 +20,7 @@ use cartwright::{
 };
 use clap::{Args, Subcommand};
 
-use super::{open, progress_bar, say, told};
+use super::{open_to_sell, progress_bar, say, told};
 
 /// How many faults are told; the rest is counted.
 const MOST_FAULTS: usize = 50;
@@ -63,7 +63,7 @@ pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &Settin
     if !faults.is_empty() && !args.skip_bad {
         bail!("nothing was imported; correct the file, or leave its bad rows out with --skip-bad");
     }
-    let shop = open(settings).await?;
+    let shop = open_to_sell(settings).await?;
     let Imported { created, updated } = write(&shop, products).await?;
     shop.db.close().await;
     say(format!("created {created}, updated {updated}, skipped {}", rows(&faults)))

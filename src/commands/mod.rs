@@ -3,6 +3,7 @@
 
 mod admin;
 mod completions;
+mod currency;
 mod doctor;
 mod import;
 mod jobs;
@@ -54,6 +55,7 @@ enum Command {
     /// Import data from a file
     #[command(subcommand)]
     Import(import::ImportCommand),
+    Currency(currency::CurrencyArgs),
     /// Make an account that runs the shop
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -77,6 +79,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Migrate => migrate::run(&settings).await,
         Command::Seed(args) => seed::run(args, &settings).await,
         Command::Import(command) => import::run(command, &settings).await,
+        Command::Currency(args) => currency::run(args, &settings).await,
         Command::Admin(command) => admin::run(command, &settings).await,
         Command::Openapi => openapi::run(settings.currency()?),
         Command::Jobs(command) => jobs::run(command, &settings).await,
@@ -90,6 +93,13 @@ pub async fn run() -> anyhow::Result<()> {
 async fn open(settings: Settings) -> anyhow::Result<Shop> {
     let shop = Shop::new(settings, Clock::default())?;
     programs::prepare(&shop).await?;
+    Ok(shop)
+}
+
+/// The same for what needs to know what the prices are in.
+async fn open_to_sell(settings: Settings) -> anyhow::Result<Shop> {
+    let shop = Shop::new(settings, Clock::default())?;
+    programs::prepare_to_sell(&shop).await?;
     Ok(shop)
 }
 

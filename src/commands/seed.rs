@@ -4,7 +4,7 @@ use anyhow::bail;
 use cartwright::{demo, programs, settings::SettingArgs};
 use clap::Args;
 
-use super::{open, progress_bar, serve::introduce};
+use super::{open_to_sell, progress_bar, serve::introduce};
 
 /// Fill an empty database with the demo shop
 ///
@@ -25,7 +25,7 @@ pub async fn run(args: SeedArgs, settings: &SettingArgs) -> anyhow::Result<()> {
     if !args.demo {
         bail!("there is only demo data to seed with: cartwright seed --demo");
     }
-    let shop = open(programs::begin(settings)?).await?;
+    let shop = open_to_sell(programs::begin(settings)?).await?;
     let bar = progress_bar(demo::size()? + args.products.unwrap_or(0), "products")?;
     let loaded = demo::load(&shop, args.products, |written| bar.set_position(written as u64)).await?;
     bar.finish_and_clear();

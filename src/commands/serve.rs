@@ -97,7 +97,7 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
         shop.wait_for_database().await?;
         shop.db.migrate().await.context("the database cannot be migrated")?;
     }
-    programs::prepare(shop).await?;
+    programs::prepare_to_sell(shop).await?;
     if args.demo {
         let loaded = demo::load(shop, None, |_| {}).await?;
         introduce(loaded)?;

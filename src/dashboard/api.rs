@@ -116,7 +116,8 @@ impl DashboardApi {
     /// Every period is there, in order, also one in which nothing was sold, so that the list can be drawn as it is. An
     /// order counts on the day it was placed, in UTC; only days from `from` to `to` count, also where a week or month
     /// begins before or ends after them. Cancelled orders are no sales and leave the figures of their day; an order that
-    /// is not paid yet counts, and refunds of orders that were not cancelled are not taken off. At most 1,000 periods.
+    /// is not paid yet counts, and refunds of orders that were not cancelled are not taken off. Orders in another currency
+    /// than the store's, of before its prices were converted, do not count. At most 1,000 periods.
     #[oai(path = "/sales", method = "get", operation_id = "getSales")]
     async fn sales(
         &self,
@@ -134,14 +135,14 @@ impl DashboardApi {
         let interval = faults.note(interval.get("interval")).unwrap_or(Interval::Day);
         faults.end()?;
         let periods = range.periods(interval)?;
-        let sales = super::sales(&mut shop.db.read().await?, range, interval, periods).await?;
+        let sales = super::sales(&mut shop.db.read().await?, shop.settings.currency, range, interval, periods).await?;
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
     }
 
     /// Shows what sold most.
     ///
     /// By pieces, then by revenue, of the orders placed from `from` to `to` that were not cancelled. Products that have
-    /// left the shop since are in it too.
+    /// left the shop since are in it too. Orders in another currency than the store's do not count.
     #[oai(path = "/top-products", method = "get", operation_id = "getTopProducts")]
     async fn top_products(
         &self,
@@ -159,7 +160,7 @@ impl DashboardApi {
         let range = range(&shop, &from, &to, &mut faults);
         let limit = faults.note(number(&limit, "limit", 10, 1, 100));
         faults.end()?;
-        let sold = super::top_products(&shop.db, range, limit).await?;
+        let sold = super::top_products(&shop.db, shop.settings.currency, range, limit).await?;
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
 

@@ -16,7 +16,7 @@ use crate::{
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
     ids::ProductId,
-    money::Money,
+    money::{Currency, Money},
     text_enum,
 };
 
@@ -96,15 +96,22 @@ pub struct Sales {
     pub revenue: Money,
 }
 
-/// The sales of each of these periods, in order, also of those in which nothing was sold. Cancelled orders are no sales.
-pub async fn sales(tx: &mut Tx, range: Range, interval: Interval, periods: Vec<Day>) -> Result<BTreeMap<Day, Sales>> {
+/// The sales of each of these periods, in order, also of those in which nothing was sold. Cancelled orders are no sales, and
+/// one in another currency, of before the prices were converted, cannot be added to the others.
+pub async fn sales(
+    tx: &mut Tx,
+    currency: Currency,
+    range: Range,
+    interval: Interval,
+    periods: Vec<Day>,
+) -> Result<BTreeMap<Day, Sales>> {
     let mut sales: BTreeMap<Day, Sales> = periods.into_iter().map(|begin| (begin, Sales::default())).collect();
-    for (day, orders, revenue) in store::orders_by_day(tx, range).await? {
+    for (day, orders, revenue) in store::orders_by_day(tx, currency, range).await? {
         let period = sales.entry(interval.begin(Day::numbered(day))).or_default();
         period.orders += orders;
         period.revenue = Money(period.revenue.0.saturating_add(revenue.0));
     }
-    for (day, units) in store::units_by_day(tx, range).await? {
+    for (day, units) in store::units_by_day(tx, currency, range).await? {
         sales.entry(interval.begin(Day::numbered(day))).or_default().units += units;
     }
     Ok(sales)

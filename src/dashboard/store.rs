@@ -4,7 +4,7 @@ use super::{Range, TopProduct};
 use crate::{
     catalog::Product,
     db::{Db, Result, Tx},
-    money::Money,
+    money::{Currency, Money},
 };
 
 pub async fn total_users(db: &Db) -> Result<i64> {
@@ -23,43 +23,46 @@ pub async fn total_products(db: &Db) -> Result<i64> {
 }
 
 /// Day, orders and revenue, of days with any. Answered from the index alone.
-pub async fn orders_by_day(tx: &mut Tx, range: Range) -> Result<Vec<(i64, i64, Money)>> {
+pub async fn orders_by_day(tx: &mut Tx, currency: Currency, range: Range) -> Result<Vec<(i64, i64, Money)>> {
     tx.query(
         "SELECT day, COUNT(*), CAST(SUM(total_price) AS BIGINT) FROM orders
-         WHERE day BETWEEN $1 AND $2 AND status <> 'cancelled' GROUP BY day",
+         WHERE day BETWEEN $1 AND $2 AND status <> 'cancelled' AND currency = $3 GROUP BY day",
     )
     .bind(range.from.number())
     .bind(range.to.number())
+    .bind(currency.to_string())
     .fetch_all()
     .await
 }
 
 /// Day and pieces sold, of days with any.
-pub async fn units_by_day(tx: &mut Tx, range: Range) -> Result<Vec<(i64, i64)>> {
+pub async fn units_by_day(tx: &mut Tx, currency: Currency, range: Range) -> Result<Vec<(i64, i64)>> {
     tx.query(
         "SELECT o.day, CAST(SUM(l.quantity) AS BIGINT) FROM orders o JOIN order_lines l ON l.order_id = o.id
-         WHERE o.day BETWEEN $1 AND $2 AND o.status <> 'cancelled' GROUP BY o.day",
+         WHERE o.day BETWEEN $1 AND $2 AND o.status <> 'cancelled' AND o.currency = $3 GROUP BY o.day",
     )
     .bind(range.from.number())
     .bind(range.to.number())
+    .bind(currency.to_string())
     .fetch_all()
     .await
 }
 
 /// What sold most, by pieces, then by revenue.
-pub async fn top_products(db: &Db, range: Range, limit: i64) -> Result<Vec<TopProduct>> {
+pub async fn top_products(db: &Db, currency: Currency, range: Range, limit: i64) -> Result<Vec<TopProduct>> {
     db.query(
         "SELECT sold.product, p.name, sold.units, sold.revenue
          FROM (SELECT l.product_id AS product, CAST(SUM(l.quantity) AS BIGINT) AS units,
                       CAST(SUM(l.price * l.quantity) AS BIGINT) AS revenue
                FROM orders o JOIN order_lines l ON l.order_id = o.id
-               WHERE o.day BETWEEN $1 AND $2 AND o.status <> 'cancelled'
+               WHERE o.day BETWEEN $1 AND $2 AND o.status <> 'cancelled' AND o.currency = $4
                GROUP BY l.product_id ORDER BY units DESC, revenue DESC, product LIMIT $3) sold
          JOIN products p ON p.id = sold.product ORDER BY sold.units DESC, sold.revenue DESC, sold.product",
     )
     .bind(range.from.number())
     .bind(range.to.number())
     .bind(limit)
+    .bind(currency.to_string())
     .fetch_all()
     .await
 }

@@ -90,6 +90,11 @@ pub async fn withdraw(tx: &mut Tx, key: &str) -> db::Result<bool> {
     store::withdraw(tx, key).await
 }
 
+/// Whether the job with this key waits or runs; not when it is done, was given up, or is gone.
+pub async fn is_alive(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::is_alive(tx, key).await
+}
+
 async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
     let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
     let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() };

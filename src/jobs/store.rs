@@ -44,6 +44,15 @@ pub async fn withdraw(tx: &mut Tx, key: &str) -> Result<bool> {
     Ok(withdrawn.execute().await? == 1)
 }
 
+pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
+    let found: Option<(JobId,)> = tx
+        .query("SELECT id FROM jobs WHERE unique_key = $1 AND state IN ('pending', 'running')")
+        .bind(key.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Takes the job that has been due for longest, if there is one, and dates its lease.
 pub async fn claim(db: &Db, clock: &Clock, queue: Queue, worker: &str) -> Result<Option<Claim>> {
     if !any_due(db, queue, clock.now()).await? {

@@ -124,7 +124,8 @@ impl OrdersApi {
     /// Places an order.
     ///
     /// From the cart, which is empty afterwards, or from `items`. Prices are the catalog's. Send an `Idempotency-Key`:
-    /// the same request again, after a lost answer, then gives the first order instead of a second.
+    /// the same request again, after a lost answer, then gives the first order instead of a second. An order of 0.00 is
+    /// `confirmed` and `paid` at once, whatever its payment method.
     ///
     /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
     /// `provider_not_configured`, `rate_limited`.

@@ -1,10 +1,11 @@
 //! What the shop writes to buyers about their orders.
 
-use super::{Line, Order, OrderStatus, PaymentStatus};
+use super::{Line, Order, OrderStatus};
 use crate::{
     accounts::{self, User},
     jobs::JobError,
     mail::{Letter, Template},
+    money::Money,
     shop::Shop,
 };
 
@@ -43,7 +44,7 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
         "order_number": order.order_number,
         "total": total(order),
         "shipping_address": order.shipping_address,
-        "money_goes_back": matches!(order.payment_status, PaymentStatus::Paid | PaymentStatus::Refunded),
+        "money_goes_back": order.payment_status.is_settled() && order.total_price > Money(0),
     });
     let about = format!("order-{}.{status}", order.id);
     Ok(Some(accounts::letter(shop, buyer, template, &about, context)?))

@@ -57,7 +57,7 @@ impl PaymentStatus {
     }
 }
 
-pub use store::{find, hold, lock, set_payment_status};
+pub use store::{find, hold, hold_until, lock, set_payment_status};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -100,12 +100,15 @@ pub struct Checkout {
 /// # Errors
 /// 409 for an empty cart, a total other than expected, and products that are gone; 422 for a missing address.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
-    payments::require_configured(shop, checkout.payment_method)?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
     let lines = priced(tx, &wanted).await?;
     let total = total(&lines)?;
+    let is_free = total == Money(0);
+    if !is_free {
+        payments::require_configured(shop, checkout.payment_method)?;
+    }
     if checkout.expected_total.is_some_and(|expected| expected != total) {
         return Err(total_changed(shop, total));
     }
@@ -116,7 +119,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         address,
         currency: shop.settings.currency,
         total,
-        held_until: checkout.payment_method.is_online().then(|| now + shop.settings.reservation_ttl),
+        held_until: (checkout.payment_method.is_online() && !is_free).then(|| now + shop.settings.reservation_ttl),
     };
     let order = store::insert(tx, new, now).await?;
     take_stock(tx, shop, &order, &lines, now).await?;
@@ -128,7 +131,17 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     }
     jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
     inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
+    if is_free {
+        return settle_free(tx, &order, now).await;
+    }
     Ok(events::order_changed(tx, order, now).await?)
+}
+
+/// An order that comes to nothing is paid at once, by nobody: there is no payment of it, and no provider is asked.
+async fn settle_free(tx: &mut Tx, order: &Order, now: Timestamp) -> ApiResult<OrderView> {
+    store::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
+    confirm(tx, order, now).await?;
+    tell(tx, order.id, now).await
 }
 
 async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> ApiResult<String> {
@@ -313,6 +326,9 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         }
     }
     set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
+    if order.total_price == Money(0) && order.payment_status == PaymentStatus::Paid {
+        set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // all of nothing
+    }
     payments::order_cancelled(tx, &order, now).await?;
     tell(tx, order.id, now).await
 }

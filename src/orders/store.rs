@@ -126,6 +126,15 @@ pub async fn hold(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
         .await
 }
 
+/// Has a pending order expire then, and not when it would have.
+pub async fn hold_until(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
+    tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending'")
+        .bind(id)
+        .bind(until)
+        .execute()
+        .await
+}
+
 pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1")
         .bind(id)

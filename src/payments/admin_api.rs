@@ -74,6 +74,12 @@ struct PaymentReconciliation {
     differences: Vec<Difference>,
 }
 
+async fn last(shop: &Shop) -> ApiResult<PaymentReconciliation> {
+    let (run, differences) = reconciliation::last(shop).await?;
+    let (checked_at, payments) = run.map_or((None, 0), |(checked_at, payments)| (Some(checked_at), payments));
+    Ok(PaymentReconciliation { checked_at, payments, differences })
+}
+
 pub struct PaymentsAdminApi;
 
 #[OpenApi(prefix_path = "/api/admin", tag = "Tag::Admin")]
@@ -121,8 +127,17 @@ impl PaymentsAdminApi {
     /// difference stands until a comparison finds it gone; nothing is repaired in silence.
     #[oai(path = "/payments/reconciliation", method = "get", operation_id = "getPaymentReconciliation")]
     async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<PaymentReconciliation>> {
-        let (run, differences) = reconciliation::last(&shop).await?;
-        let (checked_at, payments) = run.map_or((None, 0), |(checked_at, payments)| (Some(checked_at), payments));
-        Ok(Reply::json(&PaymentReconciliation { checked_at, payments, differences }))
+        Ok(Reply::json(&last(&shop).await?))
+    }
+
+    /// Has the books compared now.
+    ///
+    /// Answers at once, with what the last comparison found; the payment worker makes the new one in the background. It
+    /// compares every payment that ended or changed within the last week, also what was compared lately. Ask for the
+    /// result until `checked_at` has changed. Asked again before that, it is the same comparison.
+    #[oai(path = "/payments/reconciliation", method = "post", operation_id = "startPaymentReconciliation")]
+    async fn reconcile(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Accepted<PaymentReconciliation>> {
+        reconciliation::ask(&shop).await?;
+        Ok(Accepted::json(&last(&shop).await?))
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     db::Tx,
     http::{
         body::{self, Body},
+        client_address::ClientAddress,
         idempotency::Once,
         paging::Page,
         problem::{ApiResult, Problem},
@@ -199,24 +200,28 @@ impl PaymentsApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
+        sender: ClientAddress,
         body: Binary<poem::Body>,
     ) -> ApiResult<Reply<Received>> {
-        receive(&shop, request, Provider::Stripe, body).await
+        receive(&shop, request, sender, Provider::Stripe, body).await
     }
 
     /// Takes what PayPal tells. For PayPal, not for frontends.
     ///
-    /// PayPal is asked whether the signature is its own. An event is kept once; it is acted on in the background.
+    /// PayPal is asked whether the signature is its own, but not about what lacks one of PayPal's five headers, nor about
+    /// more from an address that sent a hundred forged ones within ten minutes. An event is kept once; it is acted on in the
+    /// background.
     ///
-    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`.
+    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.
     #[oai(path = "/payments/webhooks/paypal", method = "post", operation_id = "receivePaypalWebhook")]
     async fn paypal_webhook(
         &self,
         shop: Data<&Shop>,
         request: &Request,
+        sender: ClientAddress,
         body: Binary<poem::Body>,
     ) -> ApiResult<Reply<Received>> {
-        receive(&shop, request, Provider::Paypal, body).await
+        receive(&shop, request, sender, Provider::Paypal, body).await
     }
 
     /// Takes what Razorpay tells. For Razorpay, not for frontends.
@@ -229,19 +234,21 @@ impl PaymentsApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
+        sender: ClientAddress,
         body: Binary<poem::Body>,
     ) -> ApiResult<Reply<Received>> {
-        receive(&shop, request, Provider::Razorpay, body).await
+        receive(&shop, request, sender, Provider::Razorpay, body).await
     }
 }
 
 async fn receive(
     shop: &Shop,
     request: &Request,
+    sender: ClientAddress,
     provider: Provider,
     body: Binary<poem::Body>,
 ) -> ApiResult<Reply<Received>> {
     let bytes = body::read(request, &mut poem::RequestBody::new(body.0), shop.settings.body_limit).await?;
-    webhooks::receive(shop, provider, request.headers(), &bytes).await?;
+    webhooks::receive(shop, provider, sender, request.headers(), &bytes).await?;
     Ok(Reply::json(&Received { received: true }))
 }

@@ -137,6 +137,11 @@ pub trait Gateway: Send + Sync {
     /// How a refund stands; `None` when the provider has never heard of it.
     async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>>;
 
+    /// Whether the provider itself must be asked if an event is its own: then forged ones make calls.
+    fn must_be_asked(&self) -> bool {
+        false
+    }
+
     /// Checks the signature of an event on its raw bytes.
     async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief>;
 

@@ -9,11 +9,12 @@ use tokio::time::timeout;
 use super::{
     Outcome, Payment, Provider, Status,
     gateway::{Gateway, RefundReport, Report, Subject, Trouble},
-    reconciliation,
+    processing, reconciliation,
     refunds::{self, Refund},
-    store,
+    store, unsent,
 };
 use crate::{
+    clock::Timestamp,
     db::{self, Tx},
     ids::{PaymentId, RefundId, WebhookId},
     jobs::{Job, JobError, Queue},
@@ -30,7 +31,7 @@ const LATE: Duration = Duration::from_hours(1);
 /// what it asked for may still come to light.
 const SETTLED: Duration = Duration::from_mins(2);
 /// How long one question may take.
-const ONE_QUESTION: Duration = Duration::from_secs(15);
+pub(super) const ONE_QUESTION: Duration = Duration::from_secs(15);
 /// How long after it was asked for a refund whose job was lost or given up is sent again.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 /// How long one run asks, which leaves the rest to the next.
@@ -109,14 +110,19 @@ async fn renew_key(shop: &Shop, payment: &Payment) -> db::Result<()> {
 }
 
 /// Writes down what a provider says, and takes the money if the buyer has agreed to it and it is still wanted.
-async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Report) -> Result<(), JobError> {
-    let (agreed, still_open) = (report.outcome == Outcome::Approved, report.outcome.is_open());
+pub(super) async fn heard(
+    shop: &Shop,
+    gateway: &dyn Gateway,
+    payment: &Payment,
+    report: Report,
+) -> Result<(), JobError> {
+    let (outcome, still_open) = (report.outcome.clone(), report.outcome.is_open());
     let was_open = payment.status.is_open();
     let Some(payment) = write_down(shop, payment, report).await? else { return Ok(()) };
     if !payment.status.is_open() && was_open && still_open {
         return withdraw(shop, payment.id).await; // it ended here while the provider was being asked
     }
-    if !agreed || !payment.status.is_open() {
+    if !is_to_be_captured(&payment, &outcome, shop.now()) {
         return Ok(());
     }
     match gateway.capture(&payment).await {
@@ -133,6 +139,19 @@ async fn heard(shop: &Shop, gateway: &dyn Gateway, payment: &Payment, report: Re
     }
 }
 
+/// Whether the shop is to take the money: of what the buyer has agreed to, and of what the provider has ready and would have
+/// captured itself by now.
+fn is_to_be_captured(payment: &Payment, outcome: &Outcome, now: Timestamp) -> bool {
+    let waits_since = payment.processing_since.map(|since| now.since(since));
+    match outcome {
+        Outcome::Approved => payment.status.is_open(),
+        Outcome::Authorized => {
+            payment.status.is_open() && waits_since.is_some_and(|waits| waits >= processing::CAPTURED_BY_ITSELF)
+        }
+        _ => false,
+    }
+}
+
 async fn withdraw(shop: &Shop, payment: PaymentId) -> Result<(), JobError> {
     let mut tx = shop.db.write().await?;
     Cancel { payment }.enqueue(&mut tx, shop.now()).await?;
@@ -146,7 +165,7 @@ pub(super) async fn write_down(shop: &Shop, payment: &Payment, report: Report) -
         return Err(JobError::Retry(difference));
     }
     let mut tx = shop.db.write().await?;
-    let stands = super::record(&mut tx, payment.id, report, shop.now()).await?;
+    let stands = super::record(&mut tx, shop, payment.id, report, shop.now()).await?;
     tx.commit().await?;
     Ok(stands)
 }
@@ -276,11 +295,11 @@ impl Job for CheckHanging {
         let (now, patience) = (shop.now(), shop.settings.payment_check_after);
         let began = Instant::now();
         send_forgotten_refunds(shop).await?;
+        unsent::end_them(shop, PATIENCE / 3).await?;
         while began.elapsed() < PATIENCE {
             let mut tx = shop.db.read().await?;
             let refunds = store::refunds_to_ask(&mut tx, now - patience).await?;
-            let hanging =
-                store::to_ask(&mut tx, now - patience, now - LATE, now - patience.min(CHECK_EVERY / 2)).await?;
+            let hanging = store::to_ask(&mut tx, to_ask(shop, now)).await?;
             drop(tx);
             if hanging.is_empty() && refunds.is_empty() {
                 break;
@@ -289,6 +308,17 @@ impl Job for CheckHanging {
             try_join_all(hanging.iter().map(|payment| ask_about(shop, payment))).await?;
         }
         Ok(())
+    }
+}
+
+fn to_ask(shop: &Shop, now: Timestamp) -> store::Ask {
+    let patience = shop.settings.payment_check_after;
+    store::Ask {
+        before: now - patience,
+        lately: now - LATE,
+        asked_before: now - patience.min(CHECK_EVERY / 2),
+        processing_asked_before: now - processing::ASKED_EVERY,
+        processing_since: now - 2 * shop.settings.payment_processing_limit,
     }
 }
 
@@ -316,13 +346,13 @@ async fn ask_about(shop: &Shop, payment: &Payment) -> db::Result<()> {
     Ok(())
 }
 
-/// A buyer who went away from an order that does not expire leaves a payment that would be open for ever.
+/// A buyer who went away from an order that does not expire leaves a payment that would be open for ever, and so may a bank.
 async fn end_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
     if shop.now().since(payment.created_at) < shop.settings.reservation_ttl {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
-    super::abandon(&mut tx, payment.id, shop.now()).await?;
+    super::abandon(&mut tx, shop, payment.id, shop.now()).await?;
     tx.commit().await
 }
 
@@ -429,16 +459,35 @@ async fn write_down_refund(
     Ok(tx.commit().await?)
 }
 
-/// Compares our books with the providers'.
+/// Compares our books with the providers': what has changed or was not compared for long; when an admin asked for it, all
+/// that it has not compared since then.
 #[derive(Default, Serialize, Deserialize)]
-pub struct Reconcile {}
+pub struct Reconcile {
+    /// In microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<i64>,
+}
+
+impl Reconcile {
+    #[must_use]
+    pub fn asked_for(now: Timestamp) -> Self {
+        Self { asked_at: Some(now.micros()) }
+    }
+}
 
 impl Job for Reconcile {
     const NAME: &'static str = "payments.reconcile";
     const QUEUE: Queue = Queue::Payment;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        reconciliation::compare(shop, PATIENCE).await
+        let asked_at = self.asked_at.map(Timestamp::from_micros);
+        let went_through = reconciliation::compare(shop, PATIENCE, asked_at).await?;
+        if asked_at.is_none() || went_through {
+            return Ok(());
+        }
+        let mut tx = shop.db.write().await?;
+        self.enqueue(&mut tx, shop.now()).await?; // what is left, behind the jobs that wait
+        Ok(tx.commit().await?)
     }
 }
 
@@ -447,7 +496,7 @@ async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError> {
     found?.ok_or_else(|| JobError::GiveUp(format!("there is no payment {id}")))
 }
 
-fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
+pub(super) fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
     shop.gateways.of(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 

@@ -15,12 +15,14 @@ mod cash;
 pub mod gateway;
 pub mod jobs;
 mod paypal;
+mod processing;
 mod razorpay;
 pub mod reconciliation;
 pub mod refunds;
 mod standing;
 mod store;
 mod stripe;
+mod unsent;
 pub mod view;
 pub mod webhooks;
 
@@ -115,6 +117,8 @@ pub struct Payment {
     pub capture_id: Option<String>,
     pub failure_code: Option<String>,
     pub failure_message: Option<String>,
+    /// Since when the provider, which has accepted it, is processing it.
+    pub processing_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -141,11 +145,14 @@ impl Payment {
 /// What a provider says became of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// Of an online provider: it has accepted the payment, and takes its time.
     Processing,
     /// The buyer has to do something in their browser.
     RequiresAction,
     /// The buyer has agreed; the shop is to take the money.
     Approved,
+    /// The provider has the money ready and is processing the payment; what it does not capture itself, the shop does.
+    Authorized,
     Captured,
     Failed {
         code: String,
@@ -158,7 +165,7 @@ impl Outcome {
     /// Whether the provider may still take the money.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Processing | Self::RequiresAction | Self::Approved)
+        matches!(self, Self::Processing | Self::RequiresAction | Self::Approved | Self::Authorized)
     }
 }
 
@@ -181,6 +188,9 @@ pub async fn begin(
     if order.payment_status.is_settled() {
         return Err(Problem::conflict("already_paid", "This order is paid."));
     }
+    if store::of_order(tx, order.id).await?.iter().any(Payment::holds_its_order) {
+        return Err(payment_in_progress());
+    }
     let id = PaymentId::random();
     let payment = store::insert(tx, id, order, provider, method, now)
         .await
@@ -189,7 +199,7 @@ pub async fn begin(
     if provider.is_online() {
         orders::hold(tx, order.id, now + shop.settings.reservation_ttl).await?;
     }
-    jobs::Pay { payment: id }.enqueue(tx, now).await?;
+    jobs::Pay { payment: id }.enqueue_once(tx, unsent::key(id), now).await?;
     withdraw_failed(tx, order, now).await?;
     events::payment_changed(tx, payment.clone(), now).await?;
     orders::tell_if_changed::<db::Error>(tx, order.clone(), now).await?;
@@ -221,7 +231,13 @@ fn payment_in_progress() -> Problem {
 }
 
 /// Writes down what a provider says, once, whatever came before it. How the payment is then.
-pub async fn record(tx: &mut Tx, id: PaymentId, mut report: Report, now: Timestamp) -> db::Result<Option<Payment>> {
+pub async fn record(
+    tx: &mut Tx,
+    shop: &Shop,
+    id: PaymentId,
+    mut report: Report,
+    now: Timestamp,
+) -> db::Result<Option<Payment>> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(None) };
     if !payment.status.is_open() {
         (report.client_secret, report.approval_url) = (None, None); // nobody is to pay by them any more
@@ -229,6 +245,7 @@ pub async fn record(tx: &mut Tx, id: PaymentId, mut report: Report, now: Timesta
     if payment.learns_from(&report) {
         store::learn(tx, id, &report, now).await?;
     }
+    processing::note(tx, shop, &order, &payment, &report.outcome, now).await?;
     let standing = payment.standing().after(payment.amount, &report.outcome, report.refunded);
     let failure = match report.outcome {
         Outcome::Failed { code, message } => Some((code, message)),
@@ -278,7 +295,7 @@ async fn what_follows(tx: &mut Tx, order: &Order, payment: &Payment, to: Standin
     }
     match to.status {
         Status::Processing if !payment.provider.is_online() => promised(tx, order, now).await,
-        Status::Failed | Status::Cancelled => unpaid_after_all(tx, order, now).await,
+        Status::Failed | Status::Cancelled => unpaid_after_all(tx, order, payment, now).await,
         Status::Refunded => gone_back(tx, order, payment, now).await,
         _ => Ok(()),
     }
@@ -320,14 +337,14 @@ async fn end(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::Result<bool> 
     Ok(true)
 }
 
-/// Ends an online payment that waits for a buyer, of an order that does not wait for money and so never expires.
-pub async fn abandon(tx: &mut Tx, id: PaymentId, now: Timestamp) -> db::Result<()> {
+/// Ends an online payment that takes too long, of an order that does not wait for money and so never expires.
+pub async fn abandon(tx: &mut Tx, shop: &Shop, id: PaymentId, now: Timestamp) -> db::Result<()> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
-    if order.status == OrderStatus::Pending || payment.status != Status::RequiresAction {
+    if order.status == OrderStatus::Pending || !payment.takes_too_long(shop, now) {
         return Ok(());
     }
-    end(tx, payment, now).await?;
-    unpaid_after_all(tx, &order, now).await?;
+    end(tx, payment.clone(), now).await?;
+    unpaid_after_all(tx, &order, &payment, now).await?;
     orders::tell_if_changed(tx, order, now).await
 }
 
@@ -343,8 +360,10 @@ pub async fn adopt(tx: &mut Tx, payment: &Payment, transaction: &str, now: Times
     Ok(adopted)
 }
 
-async fn unpaid_after_all(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
-    if order.payment_status != PaymentStatus::Processing {
+/// A payment ended without money. The order has failed to be paid, unless another payment of it goes on.
+async fn unpaid_after_all(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
+    let goes_on = |other: &Payment| other.id != payment.id && (other.status.is_open() || other.holds_its_order());
+    if order.payment_status != PaymentStatus::Processing || store::of_order(tx, order.id).await?.iter().any(goes_on) {
         return Ok(());
     }
     orders::set_payment_status(tx, order.id, PaymentStatus::Failed, now).await.map(drop)
@@ -424,6 +443,7 @@ impl Payment {
             capture_id: None,
             failure_code: None,
             failure_message: None,
+            processing_since: None,
             created_at: Timestamp::from_micros(0),
             updated_at: Timestamp::from_micros(0),
         }

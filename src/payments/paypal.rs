@@ -30,8 +30,16 @@ use crate::{
 const API_BASE: &str = "https://api-m.paypal.com";
 /// PayPal forgets the key of an order after 6 hours.
 const KEY_LIFE: Duration = Duration::from_hours(5);
-/// How far the time of an event may be from ours, in seconds.
-const TOLERANCE: i64 = 300;
+/// What PayPal says of an event beside it. It repeats an event for three days, with the time of the first; so no time is
+/// too old, and the signature is PayPal's to check.
+/// <https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheaders>
+const SIGNED_BY: [&str; 5] = [
+    "paypal-auth-algo",
+    "paypal-cert-url",
+    "paypal-transmission-id",
+    "paypal-transmission-sig",
+    "paypal-transmission-time",
+];
 /// Sold without decimals at PayPal, though ISO 4217 gives them two.
 const WHOLE: [&str; 2] = ["HUF", "TWD"];
 
@@ -124,15 +132,14 @@ impl Paypal {
         }
     }
 
-    async fn verified(&self, headers: &HeaderMap, event: &RawValue, webhook_id: &str) -> Answer<bool> {
-        let header =
-            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    async fn verified(&self, signed_by: [&str; 5], event: &RawValue, webhook_id: &str) -> Answer<bool> {
+        let [auth_algo, cert_url, transmission_id, transmission_sig, transmission_time] = signed_by;
         let question = Question {
-            auth_algo: header("paypal-auth-algo"),
-            cert_url: header("paypal-cert-url"),
-            transmission_id: header("paypal-transmission-id"),
-            transmission_sig: header("paypal-transmission-sig"),
-            transmission_time: header("paypal-transmission-time"),
+            auth_algo,
+            cert_url,
+            transmission_id,
+            transmission_sig,
+            transmission_time,
             webhook_id,
             webhook_event: event,
         };
@@ -150,11 +157,11 @@ impl Paypal {
 /// What PayPal is asked about an event. The event goes back byte by byte as it came: its signature is of those bytes.
 #[derive(Serialize)]
 struct Question<'a> {
-    auth_algo: String,
-    cert_url: String,
-    transmission_id: String,
-    transmission_sig: String,
-    transmission_time: String,
+    auth_algo: &'a str,
+    cert_url: &'a str,
+    transmission_id: &'a str,
+    transmission_sig: &'a str,
+    transmission_time: &'a str,
     webhook_id: &'a str,
     webhook_event: &'a RawValue,
 }
@@ -231,18 +238,17 @@ impl Gateway for Paypal {
         made.map(refund_report).transpose()
     }
 
-    async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief> {
+    fn must_be_asked(&self) -> bool {
+        true
+    }
+
+    async fn believe(&self, headers: &HeaderMap, body: &[u8], _: Timestamp) -> Result<Event, Disbelief> {
         let Some(webhook_id) = &self.webhook_id else {
             return Err(Disbelief::NotConfigured("PAYPAL_WEBHOOK_ID"));
         };
-        let signed_at = headers.get("paypal-transmission-time").and_then(|value| value.to_str().ok());
-        let signed_at =
-            signed_at.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()).ok_or(Disbelief::InvalidSignature)?;
-        if (now.unix_seconds() - signed_at.unix_timestamp()).abs() > TOLERANCE || !names_paypals_certificate(headers) {
-            return Err(Disbelief::InvalidSignature);
-        }
+        let signed_by = signed_by(headers).ok_or(Disbelief::InvalidSignature)?;
         let raw: &RawValue = serde_json::from_slice(body).map_err(|_| Disbelief::InvalidSignature)?;
-        match self.verified(headers, raw, webhook_id).await {
+        match self.verified(signed_by, raw, webhook_id).await {
             Ok(true) => {}
             Ok(false) => return Err(Disbelief::InvalidSignature),
             Err(trouble) => {
@@ -284,10 +290,20 @@ fn refunded_capture(refund: &Value) -> Option<String> {
     Some(capture.to_owned())
 }
 
+/// The headers of [`SIGNED_BY`]; `None` when one is missing or cannot be PayPal's, about which it need not be asked.
+fn signed_by(headers: &HeaderMap) -> Option<[&str; 5]> {
+    let mut signed_by = [""; 5];
+    for (value, name) in signed_by.iter_mut().zip(SIGNED_BY) {
+        *value = headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())?;
+    }
+    let [_, cert_url, _, _, time] = signed_by;
+    let is_time = OffsetDateTime::parse(time, &Rfc3339).is_ok();
+    (is_time && is_paypals_certificate(cert_url)).then_some(signed_by)
+}
+
 /// The certificate is PayPal's to fetch, but an event that names another's is none of PayPal's.
-fn names_paypals_certificate(headers: &HeaderMap) -> bool {
-    let url = headers.get("paypal-cert-url").and_then(|value| value.to_str().ok());
-    let Some(url) = url.and_then(|url| url.parse::<Uri>().ok()) else { return false };
+fn is_paypals_certificate(url: &str) -> bool {
+    let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default();
     let plain = url.authority().is_some_and(|authority| authority.as_str() == host); // no user, no port
     url.scheme_str() == Some("https") && plain && host.ends_with(".paypal.com")

@@ -1,4 +1,6 @@
-//! Razorpay: an order is made here, Checkout.js pays it in the buyer's browser, Razorpay captures it itself.
+//! Razorpay: an order is made here, Checkout.js pays it in the buyer's browser, Razorpay captures it itself. What a bank
+//! authorizes too late for that is captured by us, if the order still waits for it; if not, Razorpay gives it back in five
+//! days. <https://razorpay.com/docs/payments/payments/capture-settings/api/>
 //!
 //! Orders know no idempotency key. One whose answer was lost is found again by its receipt, our payment's id; a second
 //! one would do no harm, because no buyer is ever sent to it.
@@ -22,6 +24,11 @@ use super::{
 use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::RazorpaySettings};
 
 const API_BASE: &str = "https://api.razorpay.com";
+/// For how many minutes Razorpay captures by itself; as short as it may be: later the order may be gone, and then the money
+/// is not to be taken at all.
+const CAPTURES_FOR: u32 = 12;
+/// For how many minutes we may capture: as long as Razorpay allows.
+const MAY_BE_CAPTURED_FOR: u32 = 7_200;
 
 pub struct Razorpay {
     http: Client,
@@ -93,16 +100,33 @@ impl Gateway for Razorpay {
             "currency": payment.currency.to_string(),
             "receipt": payment.id,
             "notes": {"order_id": payment.order_id.to_string(), "payment_id": payment.id},
-            "payment": {"capture": "automatic", "capture_options": {"refund_speed": "normal"}},
+            "payment": {"capture": "automatic", "capture_options": {
+                "automatic_expiry_period": CAPTURES_FOR,
+                "manual_expiry_period": MAY_BE_CAPTURED_FOR,
+                "refund_speed": "normal",
+            }},
         });
         let order = self.send(self.http.post(format!("{}/v1/orders", self.base)).json(&body)).await?;
         report(&order, &[])
     }
 
-    /// Razorpay takes the money itself, once the buyer has paid.
+    /// Razorpay takes the money itself, once the buyer has paid; this takes what it has only authorized. A refusal is no
+    /// end: it may have captured in this very moment. How the payment stands then decides.
     async fn capture(&self, payment: &Payment) -> Answer<Report> {
-        let found = self.look_up(payment).await?;
-        found.ok_or_else(|| Trouble::Unknown("an order that is gone".to_owned()))
+        let gone = || Trouble::Unknown("an order that is gone".to_owned());
+        let order = self.order(payment).await?.ok_or_else(gone)?;
+        let tries = self.tries(&order).await?;
+        if let Some(authorized) = tries.iter().find(|tried| tried["status"] == "authorized") {
+            let body = json!({"amount": payment.amount.0, "currency": payment.currency.to_string()});
+            let path = format!("{}/v1/payments/{}/capture", self.base, authorized["id"].as_str().unwrap_or_default());
+            match self.send(self.http.post(path).json(&body)).await {
+                Err(Trouble::Refused(why)) => {
+                    tracing::warn!(payment = %payment.id, why, "Razorpay does not capture what it has authorized");
+                }
+                answered => drop(answered?),
+            }
+        }
+        self.look_up(payment).await?.ok_or_else(gone)
     }
 
     async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
@@ -189,7 +213,10 @@ fn report(order: &Value, tries: &[Value]) -> Answer<Report> {
 /// Of an order that is not captured.
 fn outcome_of(order: &Value, tries: &[Value]) -> Outcome {
     let is = |tried: &Value, status: &str| tried["status"] == status;
-    if order["status"] == "paid" || tries.iter().any(|tried| is(tried, "authorized")) {
+    if tries.iter().any(|tried| is(tried, "authorized")) {
+        return Outcome::Authorized;
+    }
+    if order["status"] == "paid" {
         return Outcome::Processing;
     }
     match tries.first() {
@@ -249,7 +276,7 @@ mod tests {
             ("attempted", vec!["created"], Outcome::RequiresAction),
             ("attempted", vec!["failed"], failed),
             ("attempted", vec!["created", "failed"], Outcome::RequiresAction),
-            ("attempted", vec!["authorized", "failed"], Outcome::Processing),
+            ("attempted", vec!["authorized", "failed"], Outcome::Authorized),
             ("paid", vec![], Outcome::Processing),
         ] {
             let tries: Vec<Value> = tries.into_iter().map(tried).collect();

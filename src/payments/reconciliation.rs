@@ -14,7 +14,7 @@ use poem_openapi::{
 use super::{
     Outcome, Payment, Provider,
     gateway::{RefundReport, Report},
-    jobs,
+    jobs::{self, Reconcile},
     refunds::Refund,
     store,
 };
@@ -22,7 +22,7 @@ use crate::{
     clock::Timestamp,
     db,
     ids::{OrderId, PaymentId},
-    jobs::JobError,
+    jobs::{Job, JobError},
     money::{Amount, Money},
     shop::Shop,
     text_enum,
@@ -86,21 +86,36 @@ const ON_ITS_WAY: Duration = Duration::from_hours(24);
 /// How long it is compared again and again: buyers pay late, admins refund at the provider.
 const LATELY: Duration = Duration::from_hours(7 * 24);
 
-/// Compares what has not been compared since it changed, for so long at most; the next run takes the rest.
-pub async fn compare(shop: &Shop, patience: Duration) -> Result<(), JobError> {
+/// Compares what has not been compared since it changed, nor since `asked_at` or for long, for so long at most; the next run
+/// takes the rest. Whether it went through all.
+pub async fn compare(shop: &Shop, patience: Duration, asked_at: Option<Timestamp>) -> Result<bool, JobError> {
     let (began, now) = (Instant::now(), shop.now());
+    let stale = asked_at.unwrap_or(now - STALE);
     let (mut compared, mut last) = (0, PaymentId::NONE);
+    let mut went_through = false;
     while began.elapsed() < patience {
-        let some =
-            store::to_compare(&mut shop.db.read().await?, last, now - STALE, now - LATELY, now - ON_ITS_WAY).await?;
-        let Some(end) = some.last() else { break };
+        let some = store::to_compare(&mut shop.db.read().await?, last, stale, now - LATELY, now - ON_ITS_WAY).await?;
+        let Some(end) = some.last() else {
+            went_through = true;
+            break;
+        };
         last = end.id;
         try_join_all(some.iter().map(|payment| compare_one(shop, payment))).await?;
         compared += some.len();
     }
     let mut tx = shop.db.write().await?;
     store::save_reconciliation(&mut tx, i64::try_from(compared).unwrap_or(i64::MAX), shop.now()).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(went_through)
+}
+
+/// Has the books compared now. Asked again before a comparison has ended, it is the same one.
+pub async fn ask(shop: &Shop) -> db::Result<()> {
+    let mut tx = shop.db.write().await?;
+    let last = store::reconciliation(&mut tx).await?.map_or(0, |(checked_at, _)| checked_at.micros());
+    let now = shop.now();
+    Reconcile::asked_for(now).enqueue_once(&mut tx, format!("payments.reconcile:after:{last}"), now).await?;
+    tx.commit().await
 }
 
 /// One that cannot be compared now is compared by the next run.

@@ -23,7 +23,7 @@ impl Standing {
             return Self { status: captured(amount, refunded), refunded };
         }
         let status = match (self.status, outcome) {
-            (Status::Queued, Outcome::Processing) => Status::Processing,
+            (Status::Queued, Outcome::Processing | Outcome::Authorized) => Status::Processing,
             (Status::Queued | Status::Processing, Outcome::RequiresAction | Outcome::Approved) => {
                 Status::RequiresAction
             }
@@ -149,6 +149,7 @@ mod tests {
             Just(Outcome::Processing),
             Just(Outcome::RequiresAction),
             Just(Outcome::Approved),
+            Just(Outcome::Authorized),
             Just(Outcome::Captured),
             Just(Outcome::Cancelled),
             Just(declined()),

@@ -27,7 +27,7 @@ pub async fn insert(
         "INSERT INTO payments (id, order_id, provider, status, amount, currency, payment_method, provider_key, created_at, updated_at)
          VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $8)
          RETURNING id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                   client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at",
+                   client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at",
     )
     .bind(id).bind(order.id).bind(provider).bind(order.total_price).bind(order.currency.to_string()).bind(method)
     .bind(format!("payment-{id}-1")).bind(now)
@@ -37,7 +37,7 @@ pub async fn insert(
 pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE id = $1",
     )
     .bind(id)
@@ -47,7 +47,7 @@ pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE id = $1 /* FOR UPDATE */",
     )
     .bind(id)
@@ -57,7 +57,7 @@ pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE order_id = $1 ORDER BY created_at, id",
     )
     .bind(order)
@@ -68,7 +68,7 @@ pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
 pub async fn lock_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE order_id = $1 ORDER BY created_at, id /* FOR UPDATE */",
     )
     .bind(order)
@@ -98,7 +98,7 @@ pub async fn list(
     let (total,) = narrowed(count, user, order).fetch_one().await?;
     let rows = tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE TRUE",
     );
     let page = narrowed(rows, user, order)
@@ -137,26 +137,45 @@ pub async fn find_by_capture(tx: &mut Tx, provider: Provider, capture: &str) -> 
     Ok(found.map(|(id,)| id))
 }
 
-/// Online payments that the provider is asked about, those asked longest ago first: what is open since `before`, and what
-/// ended without money since `lately`, because a buyer may pay late and the message of it be lost.
-pub async fn to_ask(
-    tx: &mut Tx,
-    before: Timestamp,
-    lately: Timestamp,
-    asked_before: Timestamp,
-) -> Result<Vec<Payment>> {
+/// Which online payments the provider is asked about.
+pub struct Ask {
+    /// Those that are open since then.
+    pub before: Timestamp,
+    /// Those that ended without money since then, because a buyer may pay late and the message of it be lost.
+    pub lately: Timestamp,
+    /// Those that were not asked about since then.
+    pub asked_before: Timestamp,
+    /// The same of those that the provider is processing.
+    pub processing_asked_before: Timestamp,
+    /// Those that ended here and that the provider is processing since then.
+    pub processing_since: Timestamp,
+}
+
+/// Online payments that the provider is asked about, those asked longest ago first.
+pub async fn to_ask(tx: &mut Tx, ask: Ask) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments
          WHERE status IN ('queued', 'processing', 'requires_action', 'failed', 'cancelled')
            AND provider <> 'cash_on_delivery' AND created_at < $1
            AND (first_call_at IS NOT NULL OR provider_key NOT LIKE '%-1')
-           AND (status IN ('queued', 'processing', 'requires_action') OR updated_at > $2)
-           AND (asked_at IS NULL OR asked_at < $3)
+           AND (status IN ('queued', 'processing', 'requires_action') OR updated_at > $2 OR processing_since > $5)
+           AND (asked_at IS NULL OR asked_at < $4 OR (asked_at < $3 AND processing_since IS NULL))
          ORDER BY asked_at NULLS FIRST LIMIT 40",
     )
-    .bind(before).bind(lately).bind(asked_before)
+    .bind(ask.before).bind(ask.lately).bind(ask.asked_before).bind(ask.processing_asked_before).bind(ask.processing_since)
+    .fetch_all().await
+}
+
+/// The next payments, by id, that were asked for before and are not taken up by their provider yet.
+pub async fn queued(tx: &mut Tx, after: PaymentId, before: Timestamp) -> Result<Vec<Payment>> {
+    tx.query(
+        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
+         FROM payments WHERE status = 'queued' AND id > $1 AND created_at < $2 ORDER BY id LIMIT 100",
+    )
+    .bind(after).bind(before)
     .fetch_all().await
 }
 
@@ -188,6 +207,16 @@ pub async fn set_standing(
     .bind(to.status.is_open())
     .execute()
     .await
+}
+
+/// Keeps since when the provider is processing a payment, or that it is not any more.
+pub async fn set_processing(tx: &mut Tx, id: PaymentId, since: Option<Timestamp>, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE payments SET processing_since = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(since)
+        .bind(now)
+        .execute()
+        .await
 }
 
 /// Keeps the ids and addresses of a payment that were not known before.
@@ -384,7 +413,7 @@ pub async fn to_compare(
 ) -> Result<Vec<Payment>> {
     tx.query(
         "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
-                client_secret, approval_url, capture_id, failure_code, failure_message, created_at, updated_at
+                client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments
          WHERE id > $1 AND status NOT IN ('queued', 'processing', 'requires_action') AND transaction_id IS NOT NULL
            AND (compared_at IS NULL OR compared_at <= updated_at OR difference IS NOT NULL

@@ -35,6 +35,9 @@ pub struct PaymentView {
     key_id: Option<String>,
     /// Where to send the buyer to agree, at PayPal, while they have to; else null.
     approval_url: Option<String>,
+    /// Since when the provider, which has accepted it, is processing it: the buyer has done their part, and a bank takes its
+    /// time, for days perhaps. Null: it is not.
+    processing_since: Option<Timestamp>,
     /// Why it failed; null if it did not.
     failure: Option<Failure>,
     created_at: Timestamp,
@@ -55,7 +58,7 @@ impl PaymentView {
     /// With what the buyer's browser needs of the shop.
     #[must_use]
     pub fn of(payment: Payment, shop: &Shop) -> Self {
-        let waits = payment.provider == Provider::Razorpay && payment.status == Status::RequiresAction;
+        let waits = payment.provider == Provider::Razorpay && waits_for_the_buyer(&payment);
         let key_id = shop.settings.razorpay.as_ref().filter(|_| waits).map(|razorpay| razorpay.key_id.clone());
         Self { key_id, ..Self::from(payment) }
     }
@@ -63,7 +66,7 @@ impl PaymentView {
 
 impl From<Payment> for PaymentView {
     fn from(payment: Payment) -> Self {
-        let waits_for_the_buyer = payment.status == Status::RequiresAction;
+        let waits_for_the_buyer = waits_for_the_buyer(&payment);
         let failure =
             payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
         Self {
@@ -78,9 +81,14 @@ impl From<Payment> for PaymentView {
             client_secret: payment.client_secret.filter(|_| waits_for_the_buyer),
             key_id: None,
             approval_url: payment.approval_url.filter(|_| waits_for_the_buyer),
+            processing_since: payment.processing_since,
             failure,
             created_at: payment.created_at,
             updated_at: payment.updated_at,
         }
     }
+}
+
+fn waits_for_the_buyer(payment: &Payment) -> bool {
+    payment.status == Status::RequiresAction && payment.processing_since.is_none()
 }

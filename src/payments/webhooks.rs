@@ -1,6 +1,8 @@
 //! The inbox: what providers tell us. An event is believed only with its signature, kept once, answered, and acted on by
 //! a job.
 
+use std::time::Duration;
+
 use poem::http::{HeaderMap, StatusCode};
 
 use super::{
@@ -10,28 +12,59 @@ use super::{
     store,
 };
 use crate::{
-    http::problem::{ApiResult, Problem},
+    http::{
+        client_address::ClientAddress,
+        limits::Limit,
+        problem::{ApiResult, Problem},
+    },
     ids::WebhookId,
     jobs::Job,
     shop::Shop,
 };
 
+/// Events of one sender that the provider was asked about and that were not its own. What is its own takes a place only
+/// while it is asked about, so the provider never meets this limit, whoever forges events from elsewhere. Behind a proxy
+/// that is not trusted all have one address: there a forger can have the provider's own refused, too, which then sends them
+/// again.
+const FORGED: Limit = Limit::new(
+    "forged_webhooks",
+    100,
+    Duration::from_mins(10),
+    "Too many events of this address were not the provider's.",
+);
+
 /// Checks and keeps what a provider tells.
 ///
 /// # Errors
-/// 400 when it is not the provider's; 422 when this shop has nothing to check it with; 503 when the provider must be asked
-/// and is away.
-pub async fn receive(shop: &Shop, provider: Provider, headers: &HeaderMap, body: &[u8]) -> ApiResult<()> {
+/// 400 when it is not the provider's; 422 when this shop has nothing to check it with; 429 when the provider would have to be
+/// asked about another forged one of this sender; 503 when it must be asked and is away.
+pub async fn receive(
+    shop: &Shop,
+    provider: Provider,
+    sender: ClientAddress,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> ApiResult<()> {
     let gateway = shop.gateways.of(provider).ok_or_else(|| not_configured("keys of this provider"))?;
-    let event = gateway.believe(headers, body, shop.now()).await.map_err(|disbelief| match disbelief {
+    let place = if gateway.must_be_asked() { Some(shop.limits.take(&FORGED, &sender.network()).await?) } else { None };
+    let believed = gateway.believe(headers, body, shop.now()).await;
+    if let Some(place) = place
+        && !matches!(believed, Err(Disbelief::InvalidSignature))
+    {
+        shop.limits.give_back(place).await;
+    }
+    keep(shop, provider, &believed.map_err(refusal)?).await
+}
+
+fn refusal(disbelief: Disbelief) -> Problem {
+    match disbelief {
         Disbelief::InvalidSignature => invalid_signature(),
         Disbelief::NotConfigured(setting) => not_configured(setting),
         Disbelief::Unreachable => Problem::unavailable(
             "provider_unavailable",
             "The provider could not be asked about the signature. Send it again.",
         ),
-    })?;
-    keep(shop, provider, &event).await
+    }
 }
 
 /// Keeps an event and the job that acts on it. One that came before changes nothing.

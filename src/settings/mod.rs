@@ -166,6 +166,8 @@ pub struct Settings {
     pub razorpay: Option<RazorpaySettings>,
     /// How long a payment may be open before the provider is asked about it.
     pub payment_check_after: Duration,
+    /// How long an order waits for a payment that a bank is processing.
+    pub payment_processing_limit: Duration,
     pub reservation_ttl: Duration,
     /// Pieces. An order that brings a product down to it is told to the admins.
     pub low_stock_threshold: i64,
@@ -248,6 +250,7 @@ impl SettingArgs {
             paypal: self.payments.paypal()?,
             razorpay: self.payments.razorpay()?,
             payment_check_after: self.payments.check_after()?,
+            payment_processing_limit: self.payments.processing_limit()?,
             media: self.media()?,
             low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
             body_limit: size("BODY_LIMIT", &self.body_limit)?,

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Settings,
-    values::{Checked, duration, given, secret, web_address, wrong},
+    values::{Checked, at_least, duration, given, secret, web_address, wrong},
 };
 use crate::simulator;
 
@@ -27,6 +27,9 @@ pub struct PaymentArgs {
     /// How long a payment may be open before the provider is asked about it, every minute from then on
     #[arg(long, env = "PAYMENT_CHECK_AFTER", default_value = "4m", global = true)]
     payment_check_after: String,
+    /// How long an order waits for a payment that the provider has accepted and a bank is processing, at least 1d
+    #[arg(long, env = "PAYMENT_PROCESSING_LIMIT", default_value = "21d", global = true)]
+    payment_processing_limit: String,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +104,10 @@ impl PaymentArgs {
 
     pub(super) fn check_after(&self) -> Checked<Duration> {
         duration("PAYMENT_CHECK_AFTER", &self.payment_check_after)
+    }
+
+    pub(super) fn processing_limit(&self) -> Checked<Duration> {
+        at_least("PAYMENT_PROCESSING_LIMIT", &self.payment_processing_limit, Duration::from_hours(24))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::values::{Checked, duration, wrong};
+use super::values::{Checked, at_least};
 
 #[allow(clippy::doc_markdown)]
 /// How long things are kept that nobody needs for ever. The stock worker sweeps them hourly.
@@ -52,35 +52,15 @@ impl RetentionArgs {
     pub(super) fn check(&self) -> Checked<Retention> {
         let (no_least, a_day) = (Duration::ZERO, Duration::from_hours(24));
         Ok(Retention {
-            carts: kept_for("CART_TTL", &self.cart_ttl, no_least)?,
+            carts: at_least("CART_TTL", &self.cart_ttl, no_least)?,
             // A letter about a session, and any letter, is tried for a day.
-            sessions: kept_for("SESSION_RETENTION", &self.session_retention, 2 * a_day)?,
-            idempotency_keys: kept_for("IDEMPOTENCY_KEY_TTL", &self.idempotency_key_ttl, a_day)?,
+            sessions: at_least("SESSION_RETENTION", &self.session_retention, 2 * a_day)?,
+            idempotency_keys: at_least("IDEMPOTENCY_KEY_TTL", &self.idempotency_key_ttl, a_day)?,
             // The row of a scheduled job is what keeps it from running twice in its period.
-            jobs: kept_for("JOB_RETENTION", &self.job_retention, a_day)?,
-            webhooks: kept_for("WEBHOOK_RETENTION", &self.webhook_retention, 7 * a_day)?,
-            letters: kept_for("LETTER_RETENTION", &self.letter_retention, 2 * a_day)?,
-            order_events: kept_for("ORDER_EVENT_RETENTION", &self.order_event_retention, no_least)?,
+            jobs: at_least("JOB_RETENTION", &self.job_retention, a_day)?,
+            webhooks: at_least("WEBHOOK_RETENTION", &self.webhook_retention, 7 * a_day)?,
+            letters: at_least("LETTER_RETENTION", &self.letter_retention, 2 * a_day)?,
+            order_events: at_least("ORDER_EVENT_RETENTION", &self.order_event_retention, no_least)?,
         })
-    }
-}
-
-/// A duration of at least so many days.
-fn kept_for(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
-    let kept = duration(setting, text)?;
-    if kept >= least {
-        return Ok(kept);
-    }
-    Err(wrong(setting, text, format!("write at least {}d", least.as_secs() / 86_400)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_api_promises_to_keep_cannot_be_set_shorter() {
-        assert_eq!(kept_for("X", "48h", Duration::from_hours(48)).unwrap(), Duration::from_hours(48));
-        assert_eq!(kept_for("X", "1h", Duration::from_hours(48)).unwrap_err().to_string(), "X=1h: write at least 2d");
     }
 }

@@ -79,6 +79,15 @@ pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
     sensible.map(Duration::from_secs).ok_or_else(|| wrong(setting, text, "write a number and s, m, h or d, like 30m"))
 }
 
+/// A duration of at least so many days.
+pub fn at_least(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
+    let given = duration(setting, text)?;
+    if given >= least {
+        return Ok(given);
+    }
+    Err(wrong(setting, text, format!("write at least {}d", least.as_secs() / 86_400)))
+}
+
 pub fn size(setting: &'static str, text: &str) -> Checked<usize> {
     let (number, unit) = match (text.strip_suffix("MiB"), text.strip_suffix("KiB")) {
         (Some(number), _) => (number, 1 << 20),
@@ -129,5 +138,11 @@ mod tests {
             );
         }
         assert!(size("X", "10").is_err());
+    }
+
+    #[test]
+    fn what_has_a_least_cannot_be_set_shorter() {
+        assert_eq!(at_least("X", "48h", Duration::from_hours(48)).unwrap(), Duration::from_hours(48));
+        assert_eq!(at_least("X", "1h", Duration::from_hours(48)).unwrap_err().to_string(), "X=1h: write at least 2d");
     }
 }

@@ -116,6 +116,7 @@ impl Api for Account {
             ["GET", "v1", "payments", id] => {
                 self.payment(id).map_or_else(missing, |(order, payment)| ok(&payment.to_json(order)))
             }
+            ["POST", "v1", "payments", id, "capture"] => self.capture(id, &body, world),
             ["POST", "v1", "payments", id, "refund"] => self.refund(id, call, &body, world),
             ["GET", "v1", "payments", id, "refunds"] => {
                 self.payment(id).map_or_else(missing, |(_, payment)| ok(&collection(&payment.refunds)))
@@ -227,6 +228,27 @@ impl Account {
             None => self.orders.newest_first().skip(skip).take(count).map(Order::to_json).collect(),
         };
         ok(&collection(&found))
+    }
+
+    /// Takes what the bank keeps ready, before it says so itself.
+    fn capture(&mut self, id: &str, body: &Value, world: &mut World) -> Answer {
+        let Some(order) = self.orders.find_mut(id) else { return missing() };
+        let Some(place) = order.payments.iter().position(|payment| payment.id == id) else { return missing() };
+        match order.payments[place].stands {
+            Stands::Authorized => {}
+            Stands::Captured => return bad("This payment has already been captured"),
+            Stands::Failed => return bad("The payment status should be authorized for action to be taken"),
+        }
+        if body["amount"] != order.amount || body["currency"] != order.currency.as_str() {
+            return bad("Capture amount must be equal to the amount authorized");
+        }
+        order.payments[place].stands = Stands::Captured;
+        let now = world.now();
+        world.ledger.took(order.as_capture(&order.payments[place], now));
+        for kind in ["payment.captured", "order.paid"] {
+            world.tell(event(kind, order, now));
+        }
+        ok(&order.payments[place].to_json(order))
     }
 
     fn refund(&mut self, id: &str, call: &Call, body: &Value, world: &mut World) -> Answer {

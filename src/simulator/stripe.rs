@@ -167,7 +167,9 @@ impl Api for Account {
         world.stalls = false; // no client waits for this
         let paid = matches!(intent.status, "succeeded" | "processing");
         let back = intent.back_to_the_shop(if paid { "succeeded" } else { "failed" });
-        self.note_settling(id, world);
+        if !matches!(deed, Deed::PayLater) {
+            self.note_settling(id, world); // else the bank says when
+        }
         Ok(back)
     }
 

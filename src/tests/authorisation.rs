@@ -59,7 +59,7 @@ const ROWS: &[(For, &[&str])] = &[
         "setOrderStatus", "getTotalUsers", "getTotalOrders", "getTotalProducts", "getSales", "getTopProducts", "getLowStock",
         "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "listMovements", "getReconciliation",
         "listQueues", "listJobs", "retryJob", "discardJob", "refundPayment", "listWebhooks", "replayWebhook",
-        "getPaymentReconciliation",
+        "getPaymentReconciliation", "startPaymentReconciliation",
     ]),
 ];
 

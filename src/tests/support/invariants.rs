@@ -30,9 +30,14 @@ const ALWAYS: &[Promise] = &[
     ),
     (
         "a paid order has a captured payment of its amount",
-        "SELECT o.order_number FROM orders o WHERE o.payment_status = 'paid' AND NOT EXISTS (
+        "SELECT o.order_number FROM orders o WHERE o.payment_status = 'paid' AND o.total_price > 0 AND NOT EXISTS (
              SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.amount = o.total_price
                                         AND p.status IN ('captured', 'partially_refunded'))",
+    ),
+    (
+        "what was captured is not being processed any more",
+        "SELECT CAST(order_id AS TEXT) FROM payments
+         WHERE processing_since IS NOT NULL AND status IN ('captured', 'partially_refunded', 'refunded')",
     ),
     (
         "an order is captured at most once",
@@ -272,6 +277,7 @@ fn broken_promises_are_noticed() {
         ("an order has lines", "DELETE FROM order_lines"),
         ("a paid order has a captured payment", "UPDATE payments SET amount = amount - 1"),
         ("a paid order has a captured payment", "UPDATE payments SET status = 'failed'"),
+        ("what was captured is not being processed", "UPDATE payments SET processing_since = updated_at"),
         ("captured money belongs to a paid order", "UPDATE orders SET payment_status = 'unpaid'"),
         ("nothing is refunded beyond", "UPDATE payments SET refunded = 1"),
         ("what lets a buyer pay is forgotten", "UPDATE payments SET client_secret = 'pi_1_secret'"),

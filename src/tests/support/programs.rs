@@ -24,15 +24,9 @@ pub struct Program(Child);
 impl Program {
     /// Starts `cartwright`, `email-worker`, … with these settings and no others.
     pub fn start(name: &str, settings: &[(&str, String)], folder: &Path) -> Self {
-        let path = match name {
-            "cartwright" => env!("CARGO_BIN_EXE_cartwright"),
-            "email-worker" => env!("CARGO_BIN_EXE_email-worker"),
-            "payment-worker" => env!("CARGO_BIN_EXE_payment-worker"),
-            _ => env!("CARGO_BIN_EXE_stock-worker"),
-        };
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log"))).unwrap();
-        let child = Command::new(path)
+        let child = Command::new(path_of(name))
             .current_dir(folder)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (*name, value)))
@@ -65,6 +59,15 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill(); // it may have ended
         let _ = self.0.wait();
+    }
+}
+
+fn path_of(program: &str) -> &'static str {
+    match program {
+        "cartwright" => env!("CARGO_BIN_EXE_cartwright"),
+        "email-worker" => env!("CARGO_BIN_EXE_email-worker"),
+        "payment-worker" => env!("CARGO_BIN_EXE_payment-worker"),
+        _ => env!("CARGO_BIN_EXE_stock-worker"),
     }
 }
 
@@ -130,6 +133,29 @@ impl Site {
 
     pub fn starts(&self, name: &str) -> Program {
         Program::start(name, &self.settings, self.folder.path())
+    }
+
+    /// Runs a command to its end. Whether it succeeded, and what it said; one that goes on is killed.
+    pub async fn runs(&self, program: &str, args: &[&str]) -> (bool, String) {
+        let path = self.folder.path().join("said.txt");
+        let said = std::fs::File::create(&path).unwrap();
+        let child = Command::new(path_of(program))
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(self.settings.iter().map(|(name, value)| (*name, value)))
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .spawn();
+        let (mut program, started) = (Program(child.unwrap()), Instant::now());
+        while program.is_alive() {
+            if started.elapsed() > Duration::from_secs(20) {
+                return (true, "it went on".to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let succeeded = program.0.wait().unwrap().success();
+        (succeeded, std::fs::read_to_string(path).unwrap().trim_end().to_owned())
     }
 
     /// Starts the API and waits until it answers.

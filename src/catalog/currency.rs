@@ -1,0 +1,201 @@
+//! The currency of the prices. A price is a number in the store's currency, which is a setting: another setting would
+//! relabel every price. So the database keeps which currency the prices are in, a program with another setting does not
+//! start, and the prices are converted on purpose, all together. Orders and payments keep the currency they were made in.
+
+use std::{fmt, str::FromStr};
+
+use anyhow::bail;
+
+use super::any_products;
+use crate::{
+    cache::Part,
+    clock::Timestamp,
+    db::{Result, Tx},
+    ids::ProductId,
+    money::{Currency, MAX_MONEY, Money},
+    shop::Shop,
+};
+
+/// Refuses to go on where `STORE_CURRENCY` would relabel the prices. The first start keeps the currency, and a later one
+/// changes it as long as there is no product.
+///
+/// # Errors
+/// When the prices are in another currency, with what to do.
+pub async fn require(shop: &Shop) -> anyhow::Result<()> {
+    let asked = shop.settings.currency;
+    if kept(&mut shop.db.read().await?).await? == Some(asked) {
+        return Ok(());
+    }
+    let mut tx = shop.db.write().await?;
+    if let Some(prices) = of_prices(&mut tx).await?.filter(|prices| *prices != asked)
+        && any_products(&mut tx).await?
+    {
+        bail!(
+            "STORE_CURRENCY={asked}: the prices in the database are in {prices}; convert them with \
+             `cartwright currency {asked} --rate RATE`, RATE being what 1 {prices} is in {asked}, or set \
+             STORE_CURRENCY={prices}"
+        );
+    }
+    keep(&mut tx, asked).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The currency of the prices. A database of before it was kept has that of its newest order; `None`: nobody knows.
+pub async fn of_prices(tx: &mut Tx) -> Result<Option<Currency>> {
+    match kept(tx).await? {
+        Some(kept) => Ok(Some(kept)),
+        None => of_newest_order(tx).await,
+    }
+}
+
+/// What one unit of a currency is in another, exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    billionths: u128,
+}
+
+const BILLION: u128 = 1_000_000_000;
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let readable = !whole.is_empty() && whole.len() <= 12 && fraction.len() <= 9;
+        let billionths = format!("{whole}{fraction:0<9}").parse().ok().filter(|billionths| *billionths > 0);
+        billionths
+            .filter(|_| readable && digits(whole) && digits(fraction))
+            .map(|billionths| Self { billionths })
+            .ok_or_else(|| "write a number above 0, like 0.92, with at most 9 decimals".to_owned())
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:09}", self.billionths / BILLION, self.billionths % BILLION);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+impl Rate {
+    /// A price in the other currency, rounded to what can be paid, half up; `None` when that is more than a price may be.
+    #[must_use]
+    pub fn convert(self, price: Money, from: Currency, to: Currency) -> Option<Money> {
+        let ten = |decimals: u8| 10_u128.pow(decimals.into());
+        let exact = u128::try_from(price.0).ok()?.checked_mul(self.billionths)?.checked_mul(ten(to.decimals))?;
+        let unit = BILLION * ten(from.decimals);
+        let rounded = (exact + unit / 2) / unit;
+        i64::try_from(rounded).ok().map(Money).filter(|money| *money <= MAX_MONEY)
+    }
+}
+
+/// Converts the prices of all products, or of none. The currency they were in, and how many they are.
+///
+/// # Errors
+/// When they are in this currency already, or one of them would become nothing or too much.
+pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Result<(Currency, usize)> {
+    let mut tx = shop.db.write().await?;
+    let now = shop.now();
+    let from = of_prices(&mut tx).await?.unwrap_or(shop.settings.currency);
+    if from == to {
+        bail!("the prices are in {to} already; nothing was changed");
+    }
+    let (mut last, mut converted) = (ProductId(0), 0);
+    loop {
+        let prices = prices(&mut tx, last).await?;
+        let Some((end, _)) = prices.last() else { break };
+        last = *end;
+        converted += prices.len();
+        for (id, price) in prices {
+            let Some(price_there) = rate.convert(price, from, to) else {
+                bail!("product {id} would cost more than {}; nothing was changed", to.format(MAX_MONEY));
+            };
+            if price_there == Money(0) && price > Money(0) {
+                bail!("product {id} would cost nothing; nothing was changed");
+            }
+            set_price(&mut tx, id, price_there, now).await?;
+        }
+    }
+    keep(&mut tx, to).await?;
+    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+    Ok((from, converted))
+}
+
+// The SQL of it.
+
+async fn kept(tx: &mut Tx) -> Result<Option<Currency>> {
+    let kept: Option<(Currency,)> =
+        tx.query("SELECT currency FROM price_currency WHERE id = 1").fetch_optional().await?;
+    Ok(kept.map(|(currency,)| currency))
+}
+
+async fn keep(tx: &mut Tx, currency: Currency) -> Result<u64> {
+    tx.query(
+        "INSERT INTO price_currency (id, currency) VALUES (1, $1)
+         ON CONFLICT (id) DO UPDATE SET currency = excluded.currency",
+    )
+    .bind(currency.to_string())
+    .execute()
+    .await
+}
+
+async fn of_newest_order(tx: &mut Tx) -> Result<Option<Currency>> {
+    let found: Option<(Currency,)> =
+        tx.query("SELECT currency FROM orders ORDER BY created_at DESC, id DESC LIMIT 1").fetch_optional().await?;
+    Ok(found.map(|(currency,)| currency))
+}
+
+/// The next prices by product.
+async fn prices(tx: &mut Tx, after: ProductId) -> Result<Vec<(ProductId, Money)>> {
+    tx.query("SELECT id, price FROM products WHERE id > $1 ORDER BY id LIMIT 1000 /* FOR UPDATE */")
+        .bind(after)
+        .fetch_all()
+        .await
+}
+
+async fn set_price(tx: &mut Tx, id: ProductId, price: Money, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE products SET price = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(price)
+        .bind(now)
+        .execute()
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn currency(code: &str) -> Currency {
+        code.parse().unwrap()
+    }
+
+    #[test]
+    fn prices_are_converted_exactly_and_rounded_half_up() {
+        for (price, from, to, rate, there) in [
+            (12_50, "USD", "EUR", "0.9124", 11_41), // 11.405
+            (12_50, "USD", "EUR", "1", 12_50),
+            (12_50, "USD", "JPY", "147.36", 1_842),
+            (1_842, "JPY", "KWD", "0.00205", 3_776), // 3.7761
+            (0, "USD", "EUR", "2", 0),
+            (1, "USD", "JPY", "0.000000001", 0),
+            (MAX_MONEY.0, "USD", "EUR", "1", MAX_MONEY.0),
+        ] {
+            let rate: Rate = rate.parse().unwrap();
+            assert_eq!(rate.convert(Money(price), currency(from), currency(to)), Some(Money(there)), "{price} {from}");
+        }
+        let rate: Rate = "999999999999".parse().unwrap();
+        assert_eq!(rate.convert(MAX_MONEY, currency("JPY"), currency("KWD")), None);
+    }
+
+    #[test]
+    fn a_rate_is_a_number_above_nothing_with_at_most_nine_decimals() {
+        for text in ["0.92", "1", "147.36", "0.000000001"] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
+        }
+        for refused in ["", "0", "0.0", "-1", ".5", "1e3", "1,5", "0.0000000001", "1000000000000", "NaN"] {
+            assert!(refused.parse::<Rate>().is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Payments that the provider has accepted and is processing: a SEPA debit at Stripe, a pending capture at PayPal, what
+//! Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
+//!
+//! Such a payment holds its order for `PAYMENT_PROCESSING_LIMIT`, and nobody can pay that order a second time meanwhile.
+//! It is known by what the provider said, not by the payment's status: a payment that was just sent and has no answer
+//! yet holds nothing, and one that waits for its buyer or was declined may be accepted after all, on the provider's own
+//! page. The moment is kept in `processing_since`. A payment that ended here keeps it until the provider knows the end, so
+//! that it is asked about, and its money goes back when it comes.
+
+use std::time::Duration;
+
+use super::{Outcome, Payment, Status, store, unpaid_after_all};
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    orders::{self, Order, OrderStatus, PaymentStatus},
+    shop::Shop,
+};
+
+/// How often the provider is asked about a payment that it is processing. A bank does not hurry, and a webhook tells sooner.
+pub const ASKED_EVERY: Duration = Duration::from_mins(10);
+/// How long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
+pub const CAPTURED_BY_ITSELF: Duration = Duration::from_mins(15);
+
+impl Payment {
+    /// Whether the provider is processing it and the order waits for that.
+    #[must_use]
+    pub fn holds_its_order(&self) -> bool {
+        self.processing_since.is_some() && (self.status.is_open() || self.status == Status::Failed)
+    }
+
+    /// Whether nobody waits for it any longer: for the bank that is processing it, or for the buyer who is to pay.
+    pub(super) fn takes_too_long(&self, shop: &Shop, now: Timestamp) -> bool {
+        match self.processing_since {
+            Some(since) => self.status.is_open() && now.since(since) >= shop.settings.payment_processing_limit,
+            None => {
+                self.status == Status::RequiresAction && now.since(self.created_at) >= shop.settings.reservation_ttl
+            }
+        }
+    }
+}
+
+/// Keeps whether the provider is processing a payment. Its order waits for that, and as long as any unpaid one after it.
+pub(super) async fn note(
+    tx: &mut Tx,
+    shop: &Shop,
+    order: &Order,
+    payment: &Payment,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> db::Result<()> {
+    let is_processing = match outcome {
+        Outcome::Processing | Outcome::Authorized => payment.provider.is_online() && !payment.status.is_captured(),
+        Outcome::RequiresAction | Outcome::Approved => return Ok(()), // late: it was so before
+        Outcome::Captured | Outcome::Failed { .. } | Outcome::Cancelled => false,
+    };
+    match (payment.processing_since, is_processing) {
+        (None, true) => begins(tx, shop, order, payment, now).await,
+        (Some(_), false) => ends(tx, shop, order, payment, outcome, now).await,
+        _ => Ok(()),
+    }
+}
+
+async fn begins(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
+    store::set_processing(tx, payment.id, Some(now), now).await?;
+    if payment.status == Status::Cancelled || order.status == OrderStatus::Cancelled {
+        return Ok(());
+    }
+    if order.payment_status == PaymentStatus::Failed {
+        orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
+    }
+    orders::hold_until(tx, order.id, now + shop.settings.payment_processing_limit).await.map(drop)
+}
+
+async fn ends(
+    tx: &mut Tx,
+    shop: &Shop,
+    order: &Order,
+    payment: &Payment,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> db::Result<()> {
+    store::set_processing(tx, payment.id, None, now).await?;
+    if *outcome == Outcome::Captured || !payment.holds_its_order() {
+        return Ok(());
+    }
+    orders::hold_until(tx, order.id, now + shop.settings.reservation_ttl).await?;
+    unpaid_after_all(tx, order, payment, now).await
+}
