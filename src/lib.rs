@@ -27,5 +27,6 @@ pub mod shop;
 pub mod simulator;
 pub mod telemetry;
 pub mod text_enum;
+pub mod thread_pool;
 pub mod wishlists;
 pub mod workers;

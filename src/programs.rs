@@ -140,12 +140,18 @@ pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
     currency::require(shop).await
 }
 
+/// How many threads read and write files at a time. tokio would start up to 512, each with a heap of its own; whatever
+/// takes long or much memory has threads of its own ([`crate::thread_pool`]).
+const FILE_THREADS: usize = 16;
+
 /// Runs a program's future to its end.
 ///
 /// # Errors
 /// The future's, or that no runtime could be started.
 pub fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(program)
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().max_blocking_threads(FILE_THREADS).enable_all().build()?;
+    runtime.block_on(program)
 }
 
 /// Tells how a program ended: in one line, if it failed.

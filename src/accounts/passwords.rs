@@ -1,15 +1,24 @@
-//! Passwords: argon2id (19 MiB, two passes: OWASP's minimum and the crate's default) on as many threads as there are
-//! cores, so that a burst of sign-ins cannot starve the rest of the shop.
+//! Passwords: argon2id (19 MiB, two passes: OWASP's minimum and the crate's default) on threads of their own, as many as
+//! there are cores, so that a burst of sign-ins cannot starve the rest of the shop.
+//!
+//! Each thread hashes in one block of memory that it makes for its first password and keeps. So sign-ins never hold more
+//! than those blocks, whatever allocator there is: 19 MiB that are freed and taken again, by another thread each time,
+//! are more than glibc gives back.
 
 use std::sync::Arc;
 
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
-use tokio::sync::Semaphore;
 
-use crate::http::problem::{ApiResult, Problem};
+use crate::{
+    http::problem::{ApiResult, Problem},
+    thread_pool::{NotDone, ThreadPool},
+};
 
 /// How many may wait for a core before the next is told to come back.
 const QUEUE: usize = 64;
@@ -19,24 +28,20 @@ const QUEUE: usize = 64;
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCAxNg$CWb7/x2T+PNYqBFEf/Lm+B3ZMcAtdr8v8llMP5XRMsI";
 
-/// The bounded pool that hashes. Cloning is cheap.
+/// Hashes and verifies. Cloning is cheap.
 #[derive(Clone)]
-pub struct Passwords {
-    cores: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-}
+pub struct Passwords(Arc<ThreadPool<Memory>>);
 
 impl Passwords {
     #[must_use]
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { cores: Arc::new(Semaphore::new(cores)), queue: Arc::new(Semaphore::new(QUEUE)) }
+        Self(Arc::new(ThreadPool::on_all_cores("passwords", QUEUE)))
     }
 
     /// # Errors
     /// 503 when too many are waiting already.
     pub async fn hash(&self, password: String) -> ApiResult<String> {
-        self.run(move || hash(&password)).await?.map_err(Problem::internal)
+        self.run(move |memory| hash(&password, memory)).await?.map_err(Problem::internal)
     }
 
     /// Whether `password` is the one `known` was made from; with nothing known it is not, after the same time.
@@ -44,20 +49,21 @@ impl Passwords {
     /// # Errors
     /// 503 when too many are waiting already.
     pub async fn verify(&self, password: String, known: Option<String>) -> ApiResult<bool> {
-        self.run(move || {
+        self.run(move |memory| {
             let hash = known.as_deref().unwrap_or(NOBODYS);
-            let matches = PasswordHash::new(hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            let matches = verify(&password, hash, memory).unwrap_or(false); // what is no hash is nobody's
             matches && known.is_some()
         })
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
-        let full = || Problem::unavailable("overloaded", "Too many people are signing in at this moment; try again.");
-        let _queued = self.queue.try_acquire().map_err(|_| full())?;
-        let _core = self.cores.acquire().await.map_err(Problem::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> ApiResult<T> {
+        self.0.run(work).await.map_err(|not_done| match not_done {
+            NotDone::Full => {
+                Problem::unavailable("overloaded", "Too many people are signing in at this moment; try again.")
+            }
+            NotDone::Panicked => Problem::internal(not_done),
+        })
     }
 }
 
@@ -67,8 +73,45 @@ impl Default for Passwords {
     }
 }
 
-fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
-    Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
+fn hash(password: &str, memory: &mut Memory) -> password_hash::Result<String> {
+    let argon2 = Argon2::default();
+    let salt = Salt::generate();
+    let output = memory.hash(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(hash.to_string())
+}
+
+/// By the parameters of the hash, which an earlier version may have chosen differently.
+fn verify(password: &str, hash: &str, memory: &mut Memory) -> password_hash::Result<bool> {
+    let hash = PasswordHash::new(hash)?;
+    let (Some(salt), Some(known)) = (&hash.salt, &hash.hash) else { return Ok(false) };
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let argon2 = Argon2::new(Algorithm::try_from(hash.algorithm.as_str())?, version, Params::try_from(&hash)?);
+    let output = memory.hash(&argon2, password, salt, known.len())?;
+    Ok(output == *known) // in constant time
+}
+
+/// What one thread hashes in.
+#[derive(Debug, Default)]
+struct Memory(Vec<Block>);
+
+impl Memory {
+    fn hash(&mut self, argon2: &Argon2, password: &str, salt: &Salt, length: usize) -> password_hash::Result<Output> {
+        let needed = argon2.params().block_count();
+        if self.0.len() < needed {
+            self.0.resize(needed, Block::new());
+        }
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = &mut output[..length];
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut self.0)?;
+        Ok(Output::new(output)?)
+    }
 }
 
 /// Why a password is too weak, if it is.
@@ -205,6 +248,8 @@ const COMMON: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use argon2::PasswordHasher;
+
     use super::*;
 
     #[tokio::test]
@@ -219,12 +264,47 @@ mod tests {
 
     #[test]
     fn nobodys_hash_costs_what_everybodys_does() {
-        let (nobodys, somebodys) = (PasswordHash::new(NOBODYS).unwrap(), hash("correct horse battery").unwrap());
+        let somebodys = hash("correct horse battery", &mut Memory::default()).unwrap();
+        let nobodys = PasswordHash::new(NOBODYS).unwrap();
         let somebodys = PasswordHash::new(&somebodys).unwrap();
         assert_eq!((nobodys.algorithm, nobodys.version), (somebodys.algorithm, somebodys.version));
         assert_eq!(nobodys.params, somebodys.params);
         let length = |hash: &PasswordHash| (hash.salt.as_ref().unwrap().len(), hash.hash.as_ref().unwrap().len());
         assert_eq!(length(&nobodys), length(&somebodys));
+    }
+
+    #[test]
+    fn a_thread_hashes_in_the_same_memory_again_and_again() {
+        let mut memory = Memory::default();
+        let hashes = [(); 3].map(|()| hash("correct horse battery", &mut memory).unwrap());
+        let block = memory.0.as_ptr_range();
+        assert_eq!(memory.0.len() * Block::SIZE, 19 << 20);
+        for known in &hashes {
+            assert!(verify("correct horse battery", known, &mut memory).unwrap());
+            assert!(!verify("correct horse", known, &mut memory).unwrap());
+        }
+        assert_eq!(memory.0.as_ptr_range(), block);
+    }
+
+    #[test]
+    fn what_was_hashed_with_other_parameters_is_verified_with_them() {
+        let mut memory = Memory::default();
+        for (algorithm, version, params) in [
+            (Algorithm::Argon2id, Version::V0x13, Params::new(8 << 10, 3, 1, None)), // less than ours
+            (Algorithm::Argon2id, Version::V0x13, Params::new(24 << 10, 1, 4, Some(64))), // more
+            (Algorithm::Argon2i, Version::V0x10, Params::new(64, 1, 1, Some(16))),
+            (Algorithm::Argon2d, Version::V0x13, Params::new(19 << 10, 2, 1, None)),
+        ] {
+            let argon2 = Argon2::new(algorithm, version, params.unwrap());
+            let known = argon2.hash_password(b"correct horse battery").unwrap().to_string();
+            assert!(verify("correct horse battery", &known, &mut memory).unwrap(), "{known}");
+            assert!(!verify("correct horse", &known, &mut memory).unwrap(), "{known}");
+        }
+        for nonsense in
+            ["", "correct horse battery", "$argon2id$v=19$m=19456,t=2,p=1", "$scrypt$ln=17$c2FsdHNhbHQ$aGFzaGhhc2g"]
+        {
+            assert!(!verify("correct horse battery", nonsense, &mut memory).unwrap_or(false), "{nonsense}");
+        }
     }
 
     #[test]

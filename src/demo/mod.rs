@@ -7,8 +7,8 @@ mod pictures;
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, bail};
+use futures_util::{TryStreamExt, stream::FuturesUnordered};
 use serde::Deserialize;
-use tokio::task::JoinSet;
 
 use crate::{
     accounts::{self, NewUser, Role, User},
@@ -23,6 +23,7 @@ use crate::{
     ids::{BrandId, CategoryId},
     money::{Amount, Currency, Money},
     shop::Shop,
+    thread_pool::ThreadPool,
 };
 
 /// How many generated products one transaction writes, so that a running shop gets its turn in between.
@@ -231,14 +232,18 @@ fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
 
 /// Draws every product's picture, on all cores, and keeps it with the shop's files.
 async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
-    let mut drawing = JoinSet::new();
-    for product in &catalog.products {
-        let (slug, category) = (product.slug.clone(), product.category.clone());
-        drawing.spawn_blocking(move || pictures::draw(&slug, &category).map(|picture| (slug, picture)));
-    }
+    let pool = ThreadPool::<()>::on_all_cores("demo", catalog.products.len());
+    let mut drawing: FuturesUnordered<_> = catalog
+        .products
+        .iter()
+        .map(|product| async {
+            let (slug, category) = (product.slug.clone(), product.category.clone());
+            let picture = pool.run(move |()| pictures::draw(&slug, &category)).await??;
+            anyhow::Ok((product.slug.clone(), picture))
+        })
+        .collect();
     let mut hung = HashMap::new();
-    while let Some(drawn) = drawing.join_next().await {
-        let (slug, picture) = drawn??;
+    while let Some((slug, picture)) = drawing.try_next().await? {
         hung.insert(slug, images::keep(shop, picture).await.context("MEDIA_URL: the pictures cannot be written")?);
     }
     Ok(hung)

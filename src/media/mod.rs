@@ -5,7 +5,7 @@
 //! comment. Names are ours and random, which is why a browser may keep a file for ever.
 //!
 //! Memory is what an upload costs most of. So only a few bodies are held at a time ([`SEATS`]) and one picture is decoded
-//! at a time: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
+//! at a time, on a thread of its own: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
 
 pub mod files;
 mod headers;
@@ -19,7 +19,10 @@ use object_store::{Attribute, Attributes, GetOptions, GetResult, ObjectStore, Ob
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::http::problem::{ApiResult, Problem};
+use crate::{
+    http::problem::{ApiResult, Problem},
+    thread_pool::{NotDone, ThreadPool},
+};
 use picture::{Encoded, Picture};
 use place::Place;
 
@@ -34,7 +37,7 @@ pub struct Media {
     /// What an address of a file starts with.
     base: String,
     seats: Arc<Semaphore>,
-    desk: Arc<Semaphore>,
+    desk: Arc<ThreadPool<()>>,
 }
 
 impl Media {
@@ -46,7 +49,7 @@ impl Media {
             place,
             base: format!("{public_url}/media"),
             seats: Arc::new(Semaphore::new(SEATS)),
-            desk: Arc::new(Semaphore::new(1)),
+            desk: Arc::new(ThreadPool::start("pictures", 1, SEATS)),
         })
     }
 
@@ -63,12 +66,15 @@ impl Media {
     /// # Errors
     /// 422 `invalid_image` with what is wrong with it.
     pub async fn take_in(&self, file: Bytes) -> ApiResult<Picture> {
-        let _turn = self.desk.acquire().await.map_err(Problem::internal)?;
-        let read = tokio::task::spawn_blocking(move || picture::read(&file)).await;
-        let read = read.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a decoder panicked");
-            Err("cannot be read".to_owned())
-        });
+        let read = match self.desk.run(move |()| picture::read(&file)).await {
+            Ok(read) => read,
+            Err(NotDone::Panicked) => {
+                tracing::error!("a decoder panicked");
+                Err("cannot be read".to_owned())
+            }
+            // Whoever comes here has a seat, and there is room in the queue for all of them.
+            Err(full @ NotDone::Full) => return Err(Problem::internal(full)),
+        };
         read.map_err(|why| Problem::invalid_field("image", "invalid_image", why))
     }
 

@@ -1,0 +1,168 @@
+//! A few threads of our own for work that keeps a core busy and takes megabytes at a time.
+//!
+//! tokio's blocking threads come and go, up to 512 of them, and glibc gives each thread a heap of its own, which keeps
+//! most of what was ever freed in it. So whatever is large is done on few threads that stay the same, and each keeps
+//! what it works in, an `M`, for the next piece of work.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+type Work<M> = Box<dyn FnOnce(&mut M) + Send>;
+
+/// Threads that work off one queue. They end when this is dropped and the queue is empty.
+#[derive(Debug)]
+pub struct ThreadPool<M> {
+    queue: SyncSender<Work<M>>,
+}
+
+/// Why a piece of work has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    #[error("the queue is full")]
+    Full,
+    #[error("the work panicked")]
+    Panicked,
+}
+
+impl<M: Default + 'static> ThreadPool<M> {
+    /// Starts so many threads, for which at most `queue` pieces of work wait.
+    ///
+    /// # Panics
+    /// When the system refuses a thread.
+    #[must_use]
+    pub fn start(name: &str, threads: usize, queue: usize) -> Self {
+        let (queue, waiting) = sync_channel(queue);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            let thread = thread::Builder::new().name(name.to_owned());
+            thread.spawn(move || work_off(&waiting)).expect("the system starts a thread");
+        }
+        Self { queue }
+    }
+
+    /// The same with one thread for each core.
+    #[must_use]
+    pub fn on_all_cores(name: &str, queue: usize) -> Self {
+        Self::start(name, thread::available_parallelism().map_or(2, std::num::NonZero::get), queue)
+    }
+
+    /// Does a piece of work on one of the threads. If whoever waits for it gives up before its turn, it is not done.
+    ///
+    /// # Errors
+    /// When too much waits already, or the work panicked.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut M) -> T + Send + 'static) -> Result<T, NotDone> {
+        let (tell, told) = oneshot::channel();
+        let work = move |memory: &mut M| {
+            if !tell.is_closed() {
+                let _ = tell.send(work(memory)); // who gave up meanwhile does not hear it
+            }
+        };
+        self.queue.try_send(Box::new(work)).map_err(|_| NotDone::Full)?;
+        told.await.map_err(|_| NotDone::Panicked)
+    }
+}
+
+fn work_off<M: Default>(queue: &Mutex<Receiver<Work<M>>>) {
+    let mut memory = M::default();
+    // The lock is held while waiting and never while working.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(work) = next() {
+        // The panic was told on standard error; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        sync::{atomic::AtomicUsize, atomic::Ordering::SeqCst, mpsc},
+        task::Poll,
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// One thread that is busy until the sender is used or dropped.
+    async fn busy(queue: usize) -> (Arc<ThreadPool<usize>>, mpsc::Sender<()>) {
+        let pool = Arc::new(ThreadPool::start("test", 1, queue));
+        let ((release, released), (began, begins)) = (mpsc::channel(), oneshot::channel());
+        let holding = Arc::clone(&pool);
+        let hold = move |_: &mut usize| {
+            let _ = began.send(());
+            let _ = released.recv();
+        };
+        tokio::spawn(async move { holding.run(hold).await });
+        begins.await.unwrap();
+        (pool, release)
+    }
+
+    /// Lets a future begin, which queues its work.
+    async fn begin<F: Future>(mut future: std::pin::Pin<&mut F>) {
+        poll_fn(|context| {
+            assert!(future.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_thread_keeps_what_it_works_in() {
+        let pool = ThreadPool::<usize>::start("test", 1, 8);
+        for turn in 1..=3 {
+            let count = |memory: &mut usize| {
+                *memory += 1;
+                *memory
+            };
+            assert_eq!(pool.run(count).await, Ok(turn));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_done() {
+        let (pool, release) = busy(8).await;
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = || {
+            let done = Arc::clone(&done);
+            pool.run(move |_| done.fetch_add(1, SeqCst))
+        };
+        {
+            let mut given_up = pin!(count());
+            begin(given_up.as_mut()).await;
+        }
+        let mut waited_for = pin!(count());
+        begin(waited_for.as_mut()).await;
+        release.send(()).unwrap();
+        assert_eq!(waited_for.await, Ok(0), "the first was not done before the second");
+        assert_eq!(done.load(SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let (pool, release) = busy(1).await;
+        let mut waits = pin!(pool.run(|_| ()));
+        begin(waits.as_mut()).await;
+        let refused = tokio::time::timeout(Duration::from_secs(10), pool.run(|_| ()));
+        assert_eq!(refused.await.expect("an answer at once"), Err(NotDone::Full));
+        release.send(()).unwrap();
+        assert_eq!(waits.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_and_the_thread_goes_on() {
+        let pool = ThreadPool::<usize>::start("test", 1, 8);
+        let panics = pool.run(|_| panic!("on purpose"));
+        assert_eq!(panics.await, Err::<(), _>(NotDone::Panicked));
+        assert_eq!(pool.run(|_| 7).await, Ok(7));
+    }
+}
