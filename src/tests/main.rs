@@ -35,6 +35,7 @@ mod retention;
 mod reviews;
 mod schema;
 mod seeds;
+mod sessions;
 mod simulator;
 mod soak;
 mod users;
