@@ -38,5 +38,6 @@ mod seeds;
 mod sessions;
 mod simulator;
 mod soak;
+mod templates;
 mod users;
 mod wishlists;
