@@ -1,8 +1,8 @@
 //! What every handler and job is given: the database, the cache, the mailer, the files, the providers and the clock.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, Timestamp},
     db::{self, Db, Tx},
     http::limits::Limits,
-    mail::Mailer,
+    mail::{Mailer, Templates},
     media::Media,
     orders::events::followers::Followers,
     payments::gateway::Gateways,
@@ -27,6 +27,7 @@ pub struct Parts {
     pub db: Db,
     pub cache: Cache,
     pub mailer: Mailer,
+    pub templates: Templates,
     pub media: Media,
     pub gateways: Gateways,
     pub tokens: Tokens,
@@ -55,6 +56,7 @@ impl Shop {
             None => Cache::local(),
         };
         let mailer = Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?;
+        let templates = templates(settings.templates_dir.as_deref())?;
         let media = Media::new(settings.media.clone(), &settings.public_url)
             .with_context(|| format!("MEDIA_URL: {} cannot be used", settings.media))?;
         let gateways = Gateways::new(&settings)?;
@@ -62,7 +64,20 @@ impl Shop {
         let passwords = Passwords::new();
         let limits = Limits::new(&settings, cache.clone(), clock.clone());
         let followers = Followers::of(&db);
-        let parts = Parts { settings, db, cache, mailer, media, gateways, tokens, passwords, limits, followers, clock };
+        let parts = Parts {
+            settings,
+            db,
+            cache,
+            mailer,
+            templates,
+            media,
+            gateways,
+            tokens,
+            passwords,
+            limits,
+            followers,
+            clock,
+        };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -115,4 +130,11 @@ impl Shop {
             ),
         }
     }
+}
+
+fn templates(folder: Option<&Path>) -> anyhow::Result<Templates> {
+    Templates::of(folder).map_err(|fault| {
+        let folder = folder.unwrap_or(Path::new("")).display();
+        anyhow!("TEMPLATES_DIR={folder}: {fault}; correct it, `cartwright emails render` shows every fault at once")
+    })
 }

@@ -4,8 +4,11 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    NewUser, Refreshed, Role, SignIn, SignedIn, User, check_credentials, invalid_credentials, jobs::SendVerification,
-    limits, store,
+    NewUser, Role, SignedIn, User, check_credentials, invalid_credentials,
+    jobs::SendVerification,
+    limits,
+    sessions::{self, Refreshed, SignIn},
+    store,
 };
 use crate::{
     carts,
@@ -105,7 +108,7 @@ struct Login {
 struct TokenPair {
     /// Send it as `Authorization: Bearer …`.
     access: String,
-    /// Exchange it at `/api/auth/token/refresh`. It works once.
+    /// Exchange it at `/api/auth/token/refresh`, and keep the one that comes with the answer.
     refresh: String,
     token_type: String,
     /// Seconds until `access` expires.
@@ -197,7 +200,7 @@ impl AccountsApi {
         let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = super::begin_session(&mut tx, &shop.tokens, &user, shop.now()).await?;
+        let sign_in = sessions::begin(&mut tx, &shop.tokens, &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
             carts::merge(&mut tx, &shop, cart, user.id).await?;
         }
@@ -207,14 +210,18 @@ impl AccountsApi {
 
     /// Exchanges a refresh token for new tokens.
     ///
-    /// The old refresh token is spent. Using a spent one ends the whole session: somebody else may have it.
+    /// The answer has a new `access` and a new `refresh`. Keep the new `refresh`: it lives on from now. The old one still
+    /// answers, with fresh tokens each time, until a `refresh` that it brought was used; so repeat the request when its
+    /// answer was lost, and do not mind two at the same moment. After that the old one is stolen: it gets 401
+    /// `refresh_reused`, the whole session ends, and an e-mail tells the user. Of several answers to one token only one
+    /// goes on, the first whose `refresh` is used; so let all tabs of a browser keep theirs in one place.
     ///
     /// Problems: `unauthenticated`, `refresh_reused`, `session_revoked`.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.check()?;
         let mut tx = shop.db.write().await?;
-        let refreshed = super::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
+        let refreshed = sessions::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
         tx.commit().await?;
         match refreshed {
             Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),
@@ -229,7 +236,7 @@ impl AccountsApi {
     #[oai(path = "/auth/logout", method = "post", tag = "Tag::Accounts", operation_id = "logout")]
     async fn logout(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        super::end_session(&mut tx, by.session, shop.now()).await?;
+        sessions::end(&mut tx, by.session, shop.now()).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }

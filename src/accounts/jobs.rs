@@ -102,7 +102,7 @@ impl Job for TellPasswordChanged {
     }
 }
 
-/// Tells a user that a session was ended because its refresh token was used twice.
+/// Tells a user that a session was ended because a refresh token came back after its successor was used.
 #[derive(Serialize, Deserialize)]
 pub struct TellSessionEnded {
     pub session: SessionId,

@@ -36,5 +36,5 @@ pub fn letter(
     let name = to.greeting();
     context["store_name"] = shop.settings.store_name.as_str().into();
     context["customer_name"] = name.as_str().into();
-    Letter::write(template, &context, (&to.email, &name), shop.message_id(about))
+    Letter::write(&shop.templates, template, &context, (&to.email, &name), shop.message_id(about))
 }

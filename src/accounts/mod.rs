@@ -1,9 +1,8 @@
 //! Who is who: users, their sign-ins and what they may do.
 //!
 //! A sign-in is a session. Its access token is a short-lived JWT that names the session, and every request asks the
-//! database whether that session still lives, so signing out works at once and everywhere. Its refresh token is random,
-//! kept only as a hash, and works once: the next one comes with each use. A spent one that comes back means that
-//! somebody else had it, and ends the session.
+//! database whether that session still lives, so signing out works at once and everywhere. Its refresh tokens are random
+//! and kept only as hashes; [`sessions`] says how they continue it, and how one that was stolen ends it.
 //!
 //! Signing in never tells whether an account exists: an unknown name costs the same argon2 as a wrong password, and the
 //! tries are counted for the name that was typed, whether or not it is somebody's. Nor does asking for a new password:
@@ -17,6 +16,7 @@ mod links;
 mod list;
 mod passwords;
 pub mod passwords_api;
+mod sessions;
 mod signed_in;
 mod store;
 mod tokens;
@@ -36,7 +36,6 @@ use crate::{
 };
 use links::Purpose;
 use store::Credentials;
-use tokens::Secret;
 
 pub use letters::letter;
 pub use passwords::Passwords;
@@ -158,69 +157,6 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
     Problem::unless_empty(errors)
-}
-
-/// A fresh pair of tokens' worth: the session and the refresh token that continues it.
-pub struct SignIn {
-    pub session: SessionId,
-    pub refresh: String,
-}
-
-/// Begins a session for who gave the right password.
-///
-/// # Errors
-/// 401 when the password was changed, or the user made inactive, after it was looked at: else a session would begin that
-/// the change was to end.
-async fn begin_session(tx: &mut Tx, tokens: &Tokens, known: &Credentials, now: Timestamp) -> ApiResult<SignIn> {
-    if !store::still_hold(tx, known).await? {
-        return Err(invalid_credentials());
-    }
-    let session = SessionId::random();
-    store::insert_session(tx, session, known.id, now).await?;
-    let refresh = Secret::random();
-    store::insert_refresh_token(tx, &refresh.hash, session, now + tokens.refresh_ttl).await?;
-    Ok(SignIn { session, refresh: refresh.text })
-}
-
-/// How the use of a refresh token ended. Also what is refused changes something, so it is committed too.
-pub enum Refreshed {
-    Continued { user: UserId, sign_in: SignIn },
-    Refused(Problem),
-}
-
-/// Spends a refresh token for the next one.
-pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> ApiResult<Refreshed> {
-    let hash = Secret::hash_of(token);
-    let Some(known) = store::find_refresh_token(tx, &hash).await?.filter(|known| known.expires_at > now) else {
-        return Ok(Refreshed::Refused(Problem::unauthenticated(
-            "unauthenticated",
-            "This refresh token is not valid. Sign in again.",
-        )));
-    };
-    if known.spent_at.is_some() {
-        return reused(tx, known.session_id, known.user_id, now).await;
-    }
-    if known.ended_at.is_some() || !known.is_active {
-        return Ok(Refreshed::Refused(session_revoked()));
-    }
-    store::spend_refresh_token(tx, &hash, now).await?;
-    let next = Secret::random();
-    store::insert_refresh_token(tx, &next.hash, known.session_id, now + tokens.refresh_ttl).await?;
-    Ok(Refreshed::Continued { user: known.user_id, sign_in: SignIn { session: known.session_id, refresh: next.text } })
-}
-
-async fn reused(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> ApiResult<Refreshed> {
-    if end_session(tx, session, now).await? {
-        tracing::warn!(%user, %session, "a spent refresh token came back; the session was ended");
-        jobs::TellSessionEnded { session }.enqueue(tx, now).await?;
-    }
-    let detail = "This refresh token was used before, so its session was ended. Sign in again.";
-    Ok(Refreshed::Refused(Problem::unauthenticated("refresh_reused", detail)))
-}
-
-/// Ends a session: its tokens stop working. Whether it was alive.
-pub async fn end_session(tx: &mut Tx, session: SessionId, now: Timestamp) -> db::Result<bool> {
-    store::end_session(tx, session, now).await
 }
 
 /// Gives the user of a session another password. Their other sessions end, and so do links to reset the old one.

@@ -184,35 +184,81 @@ pub async fn session_user(tx: &mut Tx, id: SessionId) -> Result<Option<(UserId, 
     tx.query("SELECT user_id, ended_at FROM sessions WHERE id = $1").bind(id).fetch_optional().await
 }
 
-pub async fn insert_refresh_token(tx: &mut Tx, hash: &[u8], session: SessionId, expires_at: Timestamp) -> Result<u64> {
-    tx.query("INSERT INTO refresh_tokens (token_hash, session_id, expires_at) VALUES ($1, $2, $3)")
+pub async fn insert_refresh_token(
+    tx: &mut Tx,
+    hash: &[u8],
+    (session, generation): (SessionId, i64),
+    expires_at: Timestamp,
+) -> Result<u64> {
+    tx.query("INSERT INTO refresh_tokens (token_hash, session_id, generation, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(hash.to_vec())
         .bind(session)
+        .bind(generation)
         .bind(expires_at)
         .execute()
         .await
 }
 
+/// Deletes one token of a generation when there are `most` of them: the oldest after the `first` ones.
+pub async fn make_room_for_refresh_token(
+    tx: &mut Tx,
+    session: SessionId,
+    generation: i64,
+    (first, most): (i64, i64),
+) -> Result<u64> {
+    tx.query(
+        "DELETE FROM refresh_tokens WHERE token_hash IN (
+             SELECT token_hash FROM refresh_tokens WHERE session_id = $1 AND generation = $2
+             ORDER BY expires_at, token_hash LIMIT 1 OFFSET $3)
+         AND (SELECT COUNT(*) FROM refresh_tokens WHERE session_id = $1 AND generation = $2) >= $4",
+    )
+    .bind(session)
+    .bind(generation)
+    .bind(first)
+    .bind(most)
+    .execute()
+    .await
+}
+
 #[derive(FromRow)]
-pub struct RefreshToken {
-    pub session_id: SessionId,
+pub struct Session {
+    pub id: SessionId,
     pub user_id: UserId,
     pub is_active: bool,
-    pub expires_at: Timestamp,
-    pub spent_at: Option<Timestamp>,
+    /// Of the newest refresh token that was used; 0 when none was.
+    pub generation: i64,
     pub ended_at: Option<Timestamp>,
 }
 
-/// Locked, so that of two who use it at once one sees that it is spent.
-pub async fn find_refresh_token(tx: &mut Tx, hash: &[u8]) -> Result<Option<RefreshToken>> {
+/// The session of a refresh token, locked: whoever uses another of its tokens waits, and then sees what this one did.
+pub async fn lock_session_of(tx: &mut Tx, hash: &[u8]) -> Result<Option<Session>> {
     tx.query(
-        "SELECT s.id AS session_id, u.id AS user_id, u.is_active, t.expires_at, t.spent_at, s.ended_at
-         FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
-         WHERE t.token_hash = $1 /* FOR UPDATE OF t */",
+        "SELECT s.id, s.user_id, u.is_active, s.generation, s.ended_at
+         FROM sessions s JOIN users u ON u.id = s.user_id
+         WHERE s.id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) /* FOR NO KEY UPDATE OF s */",
     )
     .bind(hash.to_vec())
     .fetch_optional()
     .await
+}
+
+pub async fn set_generation(tx: &mut Tx, session: SessionId, generation: i64) -> Result<u64> {
+    tx.query("UPDATE sessions SET generation = $2 WHERE id = $1").bind(session).bind(generation).execute().await
+}
+
+#[derive(FromRow)]
+pub struct RefreshToken {
+    pub generation: i64,
+    pub expires_at: Timestamp,
+    /// When it was first used.
+    pub spent_at: Option<Timestamp>,
+}
+
+pub async fn find_refresh_token(tx: &mut Tx, hash: &[u8]) -> Result<Option<RefreshToken>> {
+    tx.query("SELECT generation, expires_at, spent_at FROM refresh_tokens WHERE token_hash = $1")
+        .bind(hash.to_vec())
+        .fetch_optional()
+        .await
 }
 
 pub async fn spend_refresh_token(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<u64> {

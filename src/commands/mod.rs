@@ -5,6 +5,7 @@ mod admin;
 mod completions;
 mod currency;
 mod doctor;
+mod emails;
 mod import;
 mod jobs;
 mod migrate;
@@ -66,6 +67,9 @@ enum Command {
     /// Look after the background jobs
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
+    /// Look at the e-mails the shop sends, and at your own templates of them
+    #[command(subcommand)]
+    Emails(emails::EmailsCommand),
     Doctor(doctor::DoctorArgs),
     SimulatePayments(simulate_payments::SimulatePaymentsArgs),
     Completions(completions::CompletionsArgs),
@@ -83,6 +87,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Admin(command) => admin::run(command, &settings).await,
         Command::Openapi => openapi::run(settings.currency()?),
         Command::Jobs(command) => jobs::run(command, &settings).await,
+        Command::Emails(command) => emails::run(command, &settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
         Command::SimulatePayments(args) => simulate_payments::run(args).await,
         Command::Completions(args) => completions::run(args),

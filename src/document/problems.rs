@@ -106,8 +106,8 @@ pub const PROBLEMS: &[ProblemType] = &[
     problem(
         "refresh_reused",
         401,
-        "This refresh token was used before, so its whole session was ended: somebody else may have it.",
-        "Sign in again. Keep only the newest refresh token, and never refresh twice at the same time.",
+        "A newer refresh token than this one was used already, so its whole session was ended: somebody else may have it.",
+        "Sign in again. Keep the newest refresh token, in one place for all tabs and processes.",
     ),
     problem("session_revoked", 401, "The session of this token was ended.", "Sign in again."),
     problem(

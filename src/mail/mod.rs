@@ -1,4 +1,4 @@
-//! The shop's e-mail: what it says (`templates/`), and how it leaves: over SMTP, or as files in an outbox.
+//! The shop's e-mail: what it says ([`Templates`]), and how it leaves: over SMTP, or as files in an outbox.
 //!
 //! SMTP cannot promise that a message is delivered exactly once. So the Message-ID is a function of what the e-mail is
 //! about, never random: when a job runs again because the server's answer was lost, the second copy carries the same
@@ -8,6 +8,7 @@
 //! and of a bad `SMTP_URL` nothing is shown at all.
 
 mod once;
+mod templates;
 
 use anyhow::Context as _;
 use lettre::address::Envelope;
@@ -15,18 +16,15 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value};
-use minijinja::{Environment, UndefinedBehavior};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::jobs::JobError;
 
 pub use once::send_once;
+pub use templates::{FILES, Fault, Rendered, Template, Templates};
 
 /// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
 /// limits connecting: a server that accepts and then says nothing would hold a worker for ever.
@@ -34,130 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long one of the server's network addresses may take to accept, so that the next one still gets its turn.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
-
-/// What an e-mail is about. Every field named here must be in the context, or rendering fails.
-#[derive(Clone, Copy, Debug)]
-pub enum Template {
-    /// `store_name`, `order_number`, `customer_name` (may be empty), `lines` of `{name, quantity, price, subtotal}`,
-    /// `total` with its currency, `shipping_address` (several lines), `payment_method` in words, `placed_at`.
-    OrderConfirmation,
-    /// `store_name`, `order_number`, `customer_name` (may be empty), `total` with its currency, `shipping_address` (several
-    /// lines), `money_goes_back`. The next three take the same.
-    OrderConfirmed,
-    OrderShipped,
-    OrderDelivered,
-    OrderCancelled,
-    /// `store_name`, `customer_name` (the admin's, may be empty), `product_name`, `product` (its id), `stock`, `threshold`.
-    LowStock,
-    /// `store_name`, `customer_name` (may be empty), `happened_at`.
-    SessionEnded,
-    /// `store_name`, `customer_name` (may be empty), `link`, `works_for` in words.
-    VerifyEmail,
-    /// The same.
-    ResetPassword,
-    /// `store_name`, `customer_name` (may be empty), `happened_at`.
-    PasswordChanged,
-}
-
-/// A template filled in: the same content as text and as HTML.
-pub struct Rendered {
-    pub subject: String,
-    pub text: String,
-    pub html: String,
-}
-
-/// What the templates of letters extend and include, read once. Debug errors would quote the context, which is the
-/// customer's data.
-static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut jinja = Environment::new();
-    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    jinja.set_syntax(syntax.expect("the usual delimiters"));
-    jinja.set_debug(false);
-    for (name, source) in [
-        ("layout.txt", include_str!("templates/layout.txt")),
-        ("layout.html", include_str!("templates/layout.html")),
-        ("order_news.txt", include_str!("templates/order_news.txt")),
-        ("order_news.html", include_str!("templates/order_news.html")),
-        ("address.html", include_str!("templates/address.html")),
-        ("with_link.html", include_str!("templates/with_link.html")),
-    ] {
-        jinja.add_template(name, source).expect("the shared templates can be read");
-    }
-    jinja
-});
-
-/// Fills a template in. Values are escaped in the HTML and stand as they are in the text.
-///
-/// # Errors
-/// When a value the template names is missing from the context.
-pub fn render<C: Serialize>(template: Template, context: &C) -> Result<Rendered, minijinja::Error> {
-    let context = Value::from(Serde(context));
-    let (subject, text, html) = template.sources();
-    // The ending of the name decides whether values are escaped.
-    Ok(Rendered {
-        subject: SHARED.render_named_str("subject.txt", subject, context.clone())?,
-        text: SHARED.render_named_str("text.txt", text, context.clone())?,
-        html: SHARED.render_named_str("html.html", html, context)?,
-    })
-}
-
-impl Template {
-    fn sources(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Template::OrderConfirmation => (
-                "Your order {{ order_number }} at {{ store_name }}",
-                include_str!("templates/order_confirmation.txt"),
-                include_str!("templates/order_confirmation.html"),
-            ),
-            Template::OrderConfirmed => (
-                "Your order {{ order_number }} is confirmed",
-                include_str!("templates/order_confirmed.txt"),
-                include_str!("templates/order_confirmed.html"),
-            ),
-            Template::OrderShipped => (
-                "Your order {{ order_number }} is on its way",
-                include_str!("templates/order_shipped.txt"),
-                include_str!("templates/order_shipped.html"),
-            ),
-            Template::OrderDelivered => (
-                "Your order {{ order_number }} has arrived",
-                include_str!("templates/order_delivered.txt"),
-                include_str!("templates/order_delivered.html"),
-            ),
-            Template::OrderCancelled => (
-                "Your order {{ order_number }} is cancelled",
-                include_str!("templates/order_cancelled.txt"),
-                include_str!("templates/order_cancelled.html"),
-            ),
-            Template::LowStock => (
-                "Low stock: {{ product_name }}",
-                include_str!("templates/low_stock.txt"),
-                include_str!("templates/low_stock.html"),
-            ),
-            Template::SessionEnded => (
-                "We signed you out at {{ store_name }}",
-                include_str!("templates/session_ended.txt"),
-                include_str!("templates/session_ended.html"),
-            ),
-            Template::VerifyEmail => (
-                "Verify your e-mail address at {{ store_name }}",
-                include_str!("templates/verify_email.txt"),
-                include_str!("templates/verify_email.html"),
-            ),
-            Template::ResetPassword => (
-                "Choose a new password at {{ store_name }}",
-                include_str!("templates/reset_password.txt"),
-                include_str!("templates/reset_password.html"),
-            ),
-            Template::PasswordChanged => (
-                "Your password at {{ store_name }} was changed",
-                include_str!("templates/password_changed.txt"),
-                include_str!("templates/password_changed.html"),
-            ),
-        }
-    }
-}
 
 /// One e-mail ready to go.
 pub struct Letter {
@@ -176,12 +50,13 @@ impl Letter {
     /// # Errors
     /// When a value the template names is missing from the context.
     pub fn write<C: Serialize>(
+        templates: &Templates,
         template: Template,
         context: &C,
         (to, to_name): (&str, &str),
         message_id: String,
     ) -> Result<Self, minijinja::Error> {
-        let Rendered { subject, text, html } = render(template, context)?;
+        let Rendered { subject, text, html } = templates.render(template, context)?;
         let to_name = Some(to_name.to_owned()).filter(|name| !name.is_empty());
         Ok(Self { to: to.to_owned(), to_name, subject, text, html, message_id })
     }
@@ -235,11 +110,7 @@ impl Mailer {
     /// # Errors
     /// When a setting cannot be used; the error says which and what to write instead.
     pub fn new(smtp_url: Option<&SecretString>, from: &str, outbox: PathBuf) -> anyhow::Result<Mailer> {
-        let from = from.parse().ok().with_context(|| {
-            format!(
-                "MAIL_FROM is {from:?}, which is no sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
-            )
-        })?;
+        let from = sender(from)?;
         let way = match smtp_url {
             Some(url) => Way::Smtp(server_at(url)?),
             None => Way::Outbox(created(outbox)?),
@@ -253,7 +124,7 @@ impl Mailer {
     /// [`MailError::Refused`] for an address no mail can go to and for a server's 5xx about the letter,
     /// [`MailError::Unavailable`] for everything else.
     pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
-        let message = self.compose(letter)?;
+        let message = compose(&self.from, letter)?;
         match &self.way {
             Way::Smtp(server) => in_time(server.send(message)).await.map(|_accepted| ()),
             Way::Outbox(outbox) => write_whole(&outbox.join(file_name(&letter.message_id)), &message.formatted())
@@ -282,27 +153,43 @@ impl Mailer {
             }
         }
     }
+}
 
-    fn compose(&self, letter: &Letter) -> Result<Message, MailError> {
-        let to: Address = letter
-            .to
-            .parse()
-            .map_err(|_| MailError::Refused("the recipient's address is not a valid e-mail address".to_owned()))?;
-        // Said outright, because lettre would otherwise read the recipient back out of a header that holds a name
-        // somebody typed.
-        let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()]);
+/// A letter as a file of the kind that mail programs open, from this sender.
+///
+/// # Errors
+/// When the sender is none, or the letter can go to nobody.
+pub fn eml(from: &str, letter: &Letter) -> anyhow::Result<Vec<u8>> {
+    Ok(compose(&sender(from)?, letter)?.formatted())
+}
 
-        Message::builder()
-            .envelope(envelope.map_err(|why| MailError::Refused(why.to_string()))?)
-            .from(self.from.clone())
-            .to(Mailbox::new(letter.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
-            .subject(one_line(&letter.subject))
-            .message_id(Some(letter.message_id.clone()))
-            .date_now()
-            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
-            .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
-            .map_err(|why| MailError::Refused(format!("it could not be put together: {why}")))
-    }
+fn sender(from: &str) -> anyhow::Result<Mailbox> {
+    from.parse().ok().with_context(|| {
+        format!(
+            "MAIL_FROM is {from:?}, which is no sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
+        )
+    })
+}
+
+fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
+    let to: Address = letter
+        .to
+        .parse()
+        .map_err(|_| MailError::Refused("the recipient's address is not a valid e-mail address".to_owned()))?;
+    // Said outright, because lettre would otherwise read the recipient back out of a header that holds a name
+    // somebody typed.
+    let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]);
+
+    Message::builder()
+        .envelope(envelope.map_err(|why| MailError::Refused(why.to_string()))?)
+        .from(from.clone())
+        .to(Mailbox::new(letter.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
+        .subject(one_line(&letter.subject))
+        .message_id(Some(letter.message_id.clone()))
+        .date_now()
+        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+        .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+        .map_err(|why| MailError::Refused(format!("it could not be put together: {why}")))
 }
 
 /// Names are typed by strangers. lettre lets no line break become a header, but over one in a name it panics.
@@ -374,26 +261,14 @@ async fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use std::io::{BufRead, BufReader, Write};
     use std::net::{TcpListener, TcpStream};
     use std::thread::JoinHandle;
 
-    fn order(customer_name: &str) -> serde_json::Value {
-        json!({
-            "store_name": "Harbour & Sons", "order_number": "1042", "customer_name": customer_name,
-            "lines": [
-                {"name": "Stoneware mug, blue", "quantity": 2, "price": "14.50", "subtotal": "29.00"},
-                {"name": "Linen tea towel with a very long name that has to wrap on a telephone", "quantity": 1,
-                 "price": "9.90", "subtotal": "9.90"},
-            ],
-            "total": "38.90 EUR", "shipping_address": "Ada Lovelace\n12 St James's Square\nLondon SW1Y 4JH",
-            "payment_method": "Cash on delivery", "placed_at": "3 May 2025, 14:05 UTC",
-        })
-    }
-
     fn letter() -> Letter {
-        let Rendered { subject, text, html } = render(Template::OrderConfirmation, &order("Ada")).unwrap();
+        let example = Template::OrderConfirmation.example();
+        let Rendered { subject, text, html } =
+            Templates::built_in().render(Template::OrderConfirmation, &example).unwrap();
         let (to, to_name) = ("ada@example.com".to_owned(), Some("Ada Lovelace".to_owned()));
         Letter { to, to_name, subject, text, html, message_id: "<order-12.confirmation@shop.example>".to_owned() }
     }
@@ -433,51 +308,6 @@ mod tests {
             to_client.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
         }
         heard
-    }
-
-    #[test]
-    fn html_is_escaped_and_text_is_not() {
-        let mail = render(Template::OrderConfirmation, &order("<script>alert(1)</script>")).unwrap();
-        assert_eq!(mail.subject, "Your order 1042 at Harbour & Sons");
-        assert!(mail.text.contains("Hello <script>alert(1)</script>,"));
-        assert!(mail.html.contains("Hello &lt;script&gt;") && !mail.html.contains("<script"));
-        assert!(mail.text.contains("2 x 14.50 = 29.00") && mail.text.contains("  12 St James's Square\n"));
-    }
-
-    #[test]
-    fn every_template_renders_without_a_name_and_none_with_a_field_missing() {
-        let ended = json!({"store_name": "Harbour", "customer_name": "", "happened_at": "3 May 2025, 14:05 UTC"});
-        assert!(
-            render(Template::SessionEnded, &ended).unwrap().html.contains("<p style=\"margin:0 0 16px;\">Hello,</p>")
-        );
-        assert!(render(Template::OrderConfirmation, &order("")).unwrap().text.contains("\nHello,\n"));
-        assert!(render(Template::PasswordChanged, &ended).unwrap().text.contains("On 3 May 2025, 14:05 UTC"));
-        let link = "https://shop.example/verify-email?token=12ab";
-        let linked = json!({"store_name": "Harbour", "customer_name": "", "link": link, "works_for": "24 hours"});
-        for template in [Template::VerifyEmail, Template::ResetPassword] {
-            let mail = render(template, &linked).unwrap();
-            assert!(
-                mail.text.contains(&format!("\n\n{link}\n\n")) && mail.html.contains("?token=12ab\""),
-                "{}",
-                mail.html
-            );
-            assert!(render(template, &ended).is_err());
-        }
-        assert!(render(Template::OrderConfirmation, &ended).is_err());
-        let low = json!({"store_name": "Harbour", "customer_name": "", "product_name": "<Mug>", "product": 7, "stock": 4,
-                         "threshold": 5});
-        assert!(render(Template::LowStock, &low).unwrap().html.contains("&lt;Mug&gt;"));
-        for template in
-            [Template::OrderConfirmed, Template::OrderShipped, Template::OrderDelivered, Template::OrderCancelled]
-        {
-            let news = json!({"store_name": "Harbour", "order_number": "1042", "customer_name": "", "total": "9.90 EUR",
-                              "shipping_address": "12 Mill Lane\nBath", "money_goes_back": true});
-            let letter = render(template, &news).unwrap();
-            assert!(
-                letter.subject.contains("1042") && letter.text.contains("Order number: 1042\nTotal:        9.90 EUR")
-            );
-            assert!(letter.html.contains("<strong>1042</strong>"), "{}", letter.html);
-        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,9 @@ pub struct SettingArgs {
     /// Whom e-mails come from
     #[arg(long, env = "MAIL_FROM", default_value = "shop@localhost", global = true)]
     mail_from: String,
+    /// A folder of e-mail templates that take the place of the built-in ones; see `emails export` [default: none]
+    #[arg(long, env = "TEMPLATES_DIR", global = true)]
+    templates_dir: Option<String>,
     /// How long an unpaid online order holds its stock
     #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
     reservation_ttl: String,
@@ -161,6 +164,8 @@ pub struct Settings {
     pub storefront_url: String,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
+    /// E-mail templates that take the place of the built-in ones.
+    pub templates_dir: Option<PathBuf>,
     pub stripe: Option<StripeSettings>,
     pub paypal: Option<PaypalSettings>,
     pub razorpay: Option<RazorpaySettings>,
@@ -246,6 +251,7 @@ impl SettingArgs {
             public_url,
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
+            templates_dir: self.templates_dir(),
             stripe: self.payments.stripe()?,
             paypal: self.payments.paypal()?,
             razorpay: self.payments.razorpay()?,
@@ -275,6 +281,16 @@ impl SettingArgs {
     pub fn currency(&self) -> Checked<Currency> {
         let text = &self.store_currency;
         text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))
+    }
+
+    /// What e-mails depend on but for the way they leave: the templates, the store's name and the sender. Checks nothing.
+    #[must_use]
+    pub fn emails(&self) -> (Option<PathBuf>, &str, &str) {
+        (self.templates_dir(), &self.store_name, &self.mail_from)
+    }
+
+    fn templates_dir(&self) -> Option<PathBuf> {
+        given(self.templates_dir.as_ref()).map(PathBuf::from)
     }
 
     fn database_url(&self) -> Checked<String> {

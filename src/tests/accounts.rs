@@ -151,51 +151,6 @@ on_both_engines! {
         shop.visitor().post("/api/auth/login").json(&json!({"password": PASSWORD})).await.is(422).about(&["email"]);
     }
 
-    async fn a_refresh_token_works_once_and_brings_the_next(shop: TestShop) {
-        let mut ada = shop.customer("ada@example.com").await;
-        let first = ada.clone();
-        ada.refreshes().await.is(200);
-        assert_ne!(ada.refresh, first.refresh);
-        ada.get("/api/profile").await.is(200);
-        first.get("/api/profile").await.is(200); // the session is the same
-        ada.refreshes().await.is(200);
-        ada.get("/api/profile").await.is(200);
-    }
-
-    async fn a_refresh_token_used_again_ends_its_session_and_the_user_is_told(shop: TestShop) {
-        let mut ada = shop.customer("ada@example.com").await;
-        let mut elsewhere = ada.clone();
-        elsewhere.signs_in().await;
-        let mut thief = ada.clone();
-        ada.refreshes().await.is(200);
-
-        thief.refreshes().await.is(401).with_code("refresh_reused");
-        thief.refreshes().await.is(401).with_code("refresh_reused");
-
-        ada.get("/api/profile").await.is(401).with_code("session_revoked");
-        ada.refreshes().await.is(401).with_code("session_revoked");
-        elsewhere.get("/api/profile").await.is(200);
-        elsewhere.refreshes().await.is(200);
-        shop.runs_its_jobs().await;
-        let mails = shop.mail().mails();
-        assert_eq!(mails.len(), 1, "told once");
-        assert_eq!(
-            (mails[0].subject().as_str(), mails[0].to.as_slice()),
-            ("We signed you out at Cartwright", &["ada@example.com".to_owned()][..])
-        );
-    }
-
-    async fn of_two_uses_of_a_refresh_token_at_once_one_wins(shop: TestShop) {
-        let ada = shop.customer("ada@example.com").await;
-        let (mut one, mut other) = (ada.clone(), ada.clone());
-        let (first, second) = tokio::join!(one.refreshes(), other.refreshes());
-        let mut statuses = [first.status, second.status];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 401], "{first}\n{second}");
-        ada.get("/api/profile").await.is(401).with_code("session_revoked");
-        shop.runs_its_jobs().await;
-    }
-
     async fn logging_out_twice_is_once_too_often(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         ada.post("/api/auth/logout").await.is(204);

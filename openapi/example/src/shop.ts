@@ -92,8 +92,9 @@ export class Session {
   }
 
   /**
-   * A refresh token works once, and using it twice ends the session. So requests that fail at the same time share one
-   * exchange. Tabs that share a session need `navigator.locks` for the same reason.
+   * Requests that fail at the same time share one exchange. Two exchanges would both be answered, but only one of the
+   * answers can go on: once a newer refresh token was used, an older one counts as stolen and ends the session. So tabs
+   * that share a session keep its tokens in one place, e.g. `localStorage`, and read them there before they exchange one.
    */
   #refresh(): Promise<void> {
     this.#refreshing ??= this.#exchange().finally(() => {

@@ -77,8 +77,17 @@ const ALWAYS: &[Promise] = &[
             OR p.review_count <> (SELECT COUNT(*) FROM reviews r WHERE r.product_id = p.id)",
     ),
     (
-        "a session has at most one refresh token to spend",
-        "SELECT 'a session' FROM refresh_tokens WHERE spent_at IS NULL GROUP BY session_id HAVING COUNT(*) > 1",
+        "of the successors of a refresh token one continues its session",
+        "SELECT 'a session' FROM refresh_tokens GROUP BY session_id, generation HAVING COUNT(spent_at) > 1",
+    ),
+    (
+        "a refresh token is the successor of one that was used",
+        "SELECT 'a session' FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+         WHERE t.generation > s.generation + CASE WHEN t.spent_at IS NULL THEN 1 ELSE 0 END",
+    ),
+    (
+        "a refresh token leaves few successors that are never used",
+        "SELECT 'a session' FROM refresh_tokens GROUP BY session_id, generation HAVING COUNT(*) > 100",
     ),
 ];
 
@@ -307,7 +316,15 @@ fn broken_promises_are_noticed() {
         ("a product's rating is the sum of its reviews", "UPDATE products SET rating_sum = rating_sum + 1"),
         ("a product's rating is the sum of its reviews", "UPDATE products SET review_count = 0"),
         ("an idempotency key stands once", "UPDATE idempotency_keys SET response = ''"),
-        ("a session has at most one refresh token", "UPDATE refresh_tokens SET spent_at = NULL"),
+        ("of the successors of a refresh token", "UPDATE refresh_tokens SET generation = 1, spent_at = expires_at"),
+        ("a refresh token is the successor", "UPDATE sessions SET generation = generation - 1"),
+        ("a refresh token is the successor", "UPDATE refresh_tokens SET generation = generation + 1"),
+        (
+            "a refresh token leaves few successors",
+            "INSERT INTO refresh_tokens (token_hash, session_id, generation, expires_at)
+             WITH RECURSIVE many (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM many WHERE number < 101)
+             SELECT CAST(number AS BLOB), session_id, 1, expires_at FROM many, refresh_tokens WHERE spent_at IS NOT NULL",
+        ),
     ] {
         super::run(async {
             let shop = TestShop::opens(super::Engine::Sqlite).await.expect("SQLite is always here");

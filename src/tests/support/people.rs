@@ -123,7 +123,7 @@ impl Person {
         tokens
     }
 
-    /// Spends the refresh token for the next one.
+    /// Exchanges the refresh token for the next one.
     pub async fn refreshes(&mut self) -> Answer {
         let tokens = self.shop.visitor().post("/api/auth/token/refresh").json(&json!({"refresh": self.refresh})).await;
         if tokens.status == 200 {
