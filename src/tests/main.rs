@@ -23,6 +23,7 @@ mod inventory;
 mod jobs;
 mod letters;
 mod limits;
+mod lost_answers;
 mod media;
 mod order_letters;
 mod orders;
