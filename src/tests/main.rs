@@ -25,6 +25,7 @@ mod letters;
 mod limits;
 mod lost_answers;
 mod media;
+mod metrics;
 mod order_letters;
 mod orders;
 mod payment_edges;
