@@ -163,6 +163,7 @@ on_both_engines! {
     }
 
     async fn a_refresh_token_used_again_ends_its_session_and_the_user_is_told(shop: TestShop) {
+        shop.expects_in_log("a spent refresh token came back; the session was ended");
         let mut ada = shop.customer("ada@example.com").await;
         let mut elsewhere = ada.clone();
         elsewhere.signs_in().await;
@@ -186,6 +187,7 @@ on_both_engines! {
     }
 
     async fn of_two_uses_of_a_refresh_token_at_once_one_wins(shop: TestShop) {
+        shop.expects_in_log("a spent refresh token came back; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let (mut one, mut other) = (ada.clone(), ada.clone());
         let (first, second) = tokio::join!(one.refreshes(), other.refreshes());
