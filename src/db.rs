@@ -8,15 +8,18 @@
 //! Lock hints are written as comments, `/* FOR UPDATE */` and `/* FOR UPDATE SKIP LOCKED */`: PostgreSQL gets them as
 //! words; SQLite, which has one writer, needs none.
 //!
+//! A COMMIT that the database does not answer leaves open what became of it: [`is_outcome_unknown`] tells such an error from
+//! one that came before, after which nothing was done.
+//!
 //! Two faults of sqlx 0.9.0 are closed here. `commit()` answers `Ok` for a PostgreSQL transaction that the server has
 //! already aborted, so [`Tx::commit`] proves that the transaction is alive first. A future dropped inside `begin()` puts
 //! its connection back with a transaction open, so a connection is checked before it is handed out again.
 
-use std::{borrow::Cow, path::PathBuf, str::FromStr, time::Duration};
+use std::{borrow::Cow, io, path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, Row, SqlSafeStr, Sqlite,
-    SqlitePool, Transaction, Type,
+    AssertSqlSafe, Column, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, Row, SqlSafeStr, Sqlite,
+    SqlitePool, Statement, Transaction, Type, TypeInfo,
     encode::IsNull,
     error::BoxDynError,
     migrate::{Migrate, Migrator},
@@ -97,7 +100,7 @@ impl Db {
                 Inner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
-        Ok(self.transaction(inner))
+        Ok(self.transaction(inner, Access::Reads))
     }
 
     /// A writer from its first word. Take the time after this returns: it may have waited.
@@ -106,11 +109,11 @@ impl Db {
             Engine::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Engine::Postgres(pool) => Inner::Postgres(pool.begin().await?),
         };
-        Ok(self.transaction(inner))
+        Ok(self.transaction(inner, Access::Writes))
     }
 
-    fn transaction(&self, inner: Inner) -> Tx {
-        Tx { inner, notices: Vec::new(), hearers: self.notices.clone() }
+    fn transaction(&self, inner: Inner, access: Access) -> Tx {
+        Tx { inner, access, notices: Vec::new(), hearers: self.notices.clone() }
     }
 
     /// A single read, which needs no transaction.
@@ -161,7 +164,7 @@ impl Db {
 
     /// Asks the database whether it is there.
     pub async fn ping(&self) -> Result<()> {
-        self.query("SELECT 1").execute().await.map(drop)
+        self.query("SELECT TRUE").execute().await.map(drop)
     }
 
     /// Closes every connection after letting them finish.
@@ -249,8 +252,15 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 /// A transaction. Dropped without [`Tx::commit`], it changed nothing.
 pub struct Tx {
     inner: Inner,
+    access: Access,
     notices: Vec<String>,
     hearers: broadcast::Sender<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Reads,
+    Writes,
 }
 
 enum Inner {
@@ -286,21 +296,54 @@ impl Tx {
     /// Makes it all true.
     ///
     /// # Errors
-    /// Also when an earlier statement failed and the server has given the transaction up: then nothing was kept.
+    /// Also when an earlier statement failed and the server has given the transaction up: then nothing was kept. Whether it
+    /// was is open when the database went away instead of answering: [`is_outcome_unknown`].
     pub async fn commit(self) -> Result<()> {
-        match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await?,
+        let committed = match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await,
             Inner::Postgres(mut tx) => {
                 let alive = "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice";
                 sqlx::query(alive).bind(CHANNEL).bind(&self.notices).execute(&mut *tx).await?;
-                tx.commit().await?;
+                tx.commit().await
             }
-        }
+        };
+        committed.map_err(|error| error_of_commit(error, self.access))?;
         for notice in self.notices {
             let _ = self.hearers.send(notice); // nobody listening is fine
         }
         Ok(())
     }
+}
+
+/// Why nobody knows what became of a COMMIT.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer to COMMIT: {0}")]
+struct UnknownOutcome(Error);
+
+/// What an error of COMMIT itself means. One that the database answers with says that it has rolled back, unless it says
+/// that the database goes away; of a transaction that only read nothing is left open.
+fn error_of_commit(error: Error, access: Access) -> Error {
+    let rolled_back =
+        error.as_database_error().is_some_and(|error| !error.code().is_some_and(|code| is_going_away(&code)));
+    match access {
+        Access::Writes if !rolled_back => Error::Io(io::Error::other(UnknownOutcome(error))),
+        _ => error,
+    }
+}
+
+/// PostgreSQL: connection lost, shutting down. SQLite: the file cannot be written or read (`SQLITE_IOERR`, whatever it was
+/// doing: the upper bits say).
+fn is_going_away(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(sqlite) if code.len() < 5 => sqlite & 0xff == 10,
+        _ => code.starts_with("08") || code.starts_with("57"),
+    }
+}
+
+/// Whether a COMMIT was not answered, so that what the transaction wrote may be kept or not.
+#[must_use]
+pub fn is_outcome_unknown(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<UnknownOutcome>()))
 }
 
 /// A value both engines can store. Blanket-implemented, so nobody writes an impl.
@@ -426,19 +469,26 @@ impl<'a> Query<'a> {
         on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_all(executor)).await)
     }
 
-    /// Asks the engine whether it understands the statement, without running it. For tests.
-    pub async fn prepare(self) -> Result<()> {
+    /// Asks the engine whether it understands the statement, without running it: what its columns are called, and of which
+    /// type they are in the engine's words. For tests.
+    pub async fn prepare(self) -> Result<Vec<(String, String)>> {
         let sql = AssertSqlSafe(self.sql).into_sql_str();
         match self.target {
-            Target::SqlitePool(pool) => pool.prepare(sql).await.map(drop),
-            Target::PgPool(pool) => pool.prepare(sql).await.map(drop),
-            Target::Sqlite(tx) => tx.prepare(sql).await.map(drop),
-            Target::Postgres(tx) => tx.prepare(sql).await.map(drop),
+            Target::SqlitePool(pool) => pool.prepare(sql).await.map(|statement| columns(&statement)),
+            Target::PgPool(pool) => pool.prepare(sql).await.map(|statement| columns(&statement)),
+            Target::Sqlite(tx) => tx.prepare(sql).await.map(|statement| columns(&statement)),
+            Target::Postgres(tx) => tx.prepare(sql).await.map(|statement| columns(&statement)),
         }
     }
 }
 
-/// Whether the database is away, restarting or too busy: trying again makes sense, and nothing was done.
+fn columns<S: Statement>(statement: &S) -> Vec<(String, String)> {
+    let columns = statement.columns().iter();
+    columns.map(|column| (column.name().to_owned(), column.type_info().name().to_owned())).collect()
+}
+
+/// Whether the database is away, restarting or too busy: trying again makes sense, and nothing was done unless the outcome
+/// [is unknown](is_outcome_unknown).
 #[must_use]
 pub fn is_unavailable(error: &Error) -> bool {
     match error {

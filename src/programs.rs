@@ -19,16 +19,40 @@ use crate::{
     telemetry, workers,
 };
 
+/// Where `serve` listens.
+pub struct Listeners {
+    pub api: TcpListener,
+    /// For `METRICS_BIND`.
+    pub metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// # Errors
+    /// When somebody else listens there, with what to do.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let api = listen("BIND", settings.bind).await?;
+        let metrics = match settings.metrics_bind {
+            Some(address) => Some(listen("METRICS_BIND", address).await?),
+            None => None,
+        };
+        Ok(Self { api, metrics })
+    }
+}
+
 /// Serves the API until `stop`, with the workers beside it when the settings say so.
-pub async fn serve(shop: Shop, listener: TcpListener, stop: CancellationToken) {
+pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     let mut parts = JoinSet::new();
+    parts.spawn(health::keep_measuring(shop.clone(), stop.clone()));
+    if let Some(metrics) = listeners.metrics {
+        parts.spawn(server::serve(metrics, health::only(shop.clone()), stop.clone()));
+    }
     if shop.settings.inline_workers {
         for worker in workers::all() {
             parts.spawn(worker.run(shop.clone(), stop.clone()));
         }
     }
     let app = api::app(&shop);
-    server::serve(listener, app, stop).await;
+    server::serve(listeners.api, app, stop).await;
     parts.join_all().await;
     shop.db.close().await;
 }
@@ -112,6 +136,9 @@ async fn run_worker(args: WorkerArgs, worker: Worker) -> anyhow::Result<()> {
     tokio::select! {
         ready = prepare_to_sell(&shop) => ready?,
         () = stop.cancelled() => return Ok(()),
+    }
+    if health_address.is_some() {
+        health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
     }
     worker.run(shop.clone(), stop).await;
     health_server.join_all().await;

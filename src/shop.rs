@@ -86,11 +86,11 @@ impl Shop {
         self.clock.now()
     }
 
-    /// Commits, and has every process forget what it shows of what was changed.
+    /// Commits, and has every process forget what it shows of what was changed; also when nobody knows whether it was.
     pub async fn commit_and_forget(&self, tx: Tx, changed: &[Part]) -> db::Result<()> {
-        tx.commit().await?;
+        let committed = tx.commit().await;
         self.cache.forget(changed).await;
-        Ok(())
+        committed
     }
 
     /// The Message-ID of an e-mail about something: the same for every copy.

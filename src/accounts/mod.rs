@@ -41,7 +41,7 @@ pub use letters::letter;
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
-pub use tokens::Tokens;
+pub use tokens::{Tokens, bad_token};
 
 text_enum! {
     /// What a user may do. Admins run the shop.
@@ -102,7 +102,7 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
 }
 
 /// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     name.to_lowercase().nfc().collect()
 }
 

@@ -1,13 +1,19 @@
-//! The endpoints of carts: the user's own under `/api/cart`, and any that one may reach under `/api/carts/{cart_id}`.
+//! The endpoints of carts: one's own under `/api/cart`, and any that one may reach under `/api/carts/{cart_id}`.
+//!
+//! One's own is the user's, or for who is not signed in the anonymous one that `X-Cart-Id` names: [`Own`]. With a token
+//! that header is not read, so that a page may go on sending it after its customer has signed in.
 
 use std::time::Duration;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::Path};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+};
 
 use super::{Cart, CartItem};
 use crate::{
-    accounts::{SignedIn, Visitor},
+    accounts::{self, Visitor},
     clock::Timestamp,
     db::Tx,
     http::{
@@ -114,13 +120,22 @@ pub struct CartsApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Cart")]
 impl CartsApi {
-    /// Shows the user's cart.
+    /// Shows one's own cart.
     ///
-    /// Made when first needed, so there always is one. `available` says of each item whether that many can be ordered
-    /// now.
+    /// The user's, made when first needed, so there always is one; without a sign-in the anonymous one that `X-Cart-Id`
+    /// names. `available` says of each item whether that many can be ordered now.
+    ///
+    /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
-    async fn get(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartView>> {
-        let (mut tx, cart) = look(&shop, by).await?;
+    async fn get(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+    ) -> ApiResult<Reply<CartView>> {
+        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Reply::json(&shown))
@@ -132,8 +147,17 @@ impl CartsApi {
     ///
     /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
-        add_to_own(&shop, by, &body).await
+    async fn add(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+        body: Body<NewItem>,
+    ) -> ApiResult<Created<CartView>> {
+        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        add(tx, &shop, cart, &body).await
     }
 
     /// Adds a product. Adding one that is in already adds up.
@@ -142,36 +166,58 @@ impl CartsApi {
     ///
     /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
-    async fn add_item(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewItem>) -> ApiResult<Created<CartView>> {
-        add_to_own(&shop, by, &body).await
+    async fn add_item(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+        body: Body<NewItem>,
+    ) -> ApiResult<Created<CartView>> {
+        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        add(tx, &shop, cart, &body).await
     }
 
-    /// Empties the user's cart.
+    /// Empties one's own cart.
     ///
     /// The cart itself stays.
     #[oai(path = "/cart", method = "delete", operation_id = "clearCart")]
-    async fn clear(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+    async fn clear(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+    ) -> ApiResult<Done> {
+        let (mut tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         super::clear(&mut tx, cart.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }
 
-    /// Says how much is in the user's cart and what it costs.
+    /// Says how much is in one's own cart and what it costs.
     ///
     /// For the little number beside the cart.
     ///
     /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
-    async fn summary(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<CartSummary>> {
-        let (mut tx, cart) = look(&shop, by).await?;
+    async fn summary(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+    ) -> ApiResult<Reply<CartSummary>> {
+        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Reply::json(&CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
     }
 
-    /// Shows one product in the user's cart.
+    /// Shows one product in one's own cart.
     ///
     /// With today's price, and whether that many can be ordered now.
     ///
@@ -180,10 +226,13 @@ impl CartsApi {
     async fn get_item(
         &self,
         shop: Data<&Shop>,
-        by: SignedIn,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
     ) -> ApiResult<Reply<CartItemView>> {
-        let (mut tx, cart) = look(&shop, by).await?;
+        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
         let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
         tx.commit().await?;
         Ok(Reply::json(&item_view(&shop, item)?))
@@ -198,11 +247,15 @@ impl CartsApi {
     async fn change_item(
         &self,
         shop: Data<&Shop>,
-        by: SignedIn,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        change_own_quantity(&shop, by, item_id.0, &body).await
+        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        change_quantity(tx, &shop, cart, item_id.0, &body).await
     }
 
     /// Changes a quantity. Answers the whole cart.
@@ -214,20 +267,31 @@ impl CartsApi {
     async fn replace_item(
         &self,
         shop: Data<&Shop>,
-        by: SignedIn,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        change_own_quantity(&shop, by, item_id.0, &body).await
+        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        change_quantity(tx, &shop, cart, item_id.0, &body).await
     }
 
-    /// Takes a product out of the user's cart.
+    /// Takes a product out of one's own cart.
     ///
     /// The rest of the cart stays.
     #[oai(path = "/cart/items/:item_id", method = "delete", operation_id = "removeCartItem")]
-    async fn remove_item(&self, shop: Data<&Shop>, by: SignedIn, item_id: Path<CartItemId>) -> ApiResult<Done> {
-        let mut tx = shop.db.write().await?;
-        let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
+    async fn remove_item(
+        &self,
+        shop: Data<&Shop>,
+        by: Visitor,
+        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        #[oai(name = "X-Cart-Id")]
+        cart_id: Header<Option<CartId>>,
+        item_id: Path<CartItemId>,
+    ) -> ApiResult<Done> {
+        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         remove(tx, &shop, &cart, item_id.0).await
     }
 
@@ -331,33 +395,52 @@ impl CartsApi {
     }
 }
 
-/// The user's cart, to be shown. Only the very first look, which makes the cart, is a write.
-async fn look(shop: &Shop, by: SignedIn) -> ApiResult<(Tx, Cart)> {
-    let mut tx = shop.db.read().await?;
-    if let Some(cart) = super::find_of(&mut tx, by.id).await? {
-        return Ok((tx, cart));
+/// The cart that `/api/cart` is about.
+enum Own {
+    User(UserId),
+    Anonymous(CartId),
+}
+
+impl Own {
+    /// # Errors
+    /// 401 for who is neither signed in nor names a cart.
+    fn of(by: Visitor, cart: &Header<Option<CartId>>) -> ApiResult<Self> {
+        match (by.user(), cart.0) {
+            (Some(user), _) => Ok(Self::User(user)),
+            (None, Some(cart)) => Ok(Self::Anonymous(cart)),
+            (None, None) => Err(accounts::bad_token()),
+        }
     }
-    drop(tx);
-    let mut tx = shop.db.write().await?;
-    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
-    Ok((tx, cart))
-}
 
-async fn add_to_own(shop: &Shop, by: SignedIn, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {
-    let mut tx = shop.db.write().await?;
-    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
-    add(tx, shop, cart, body).await
-}
+    /// To be shown. Only the very first look at a user's cart, which makes it, is a write.
+    ///
+    /// # Errors
+    /// 404 when there is no anonymous cart with this id.
+    async fn look(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
+        let mut tx = shop.db.read().await?;
+        let found = match self {
+            Self::User(user) => super::find_of(&mut tx, user).await?,
+            Self::Anonymous(cart) => Some(super::find(&mut tx, cart, None).await?),
+        };
+        if let Some(cart) = found {
+            return Ok((tx, cart));
+        }
+        drop(tx);
+        self.lock(shop).await
+    }
 
-async fn change_own_quantity(
-    shop: &Shop,
-    by: SignedIn,
-    item: CartItemId,
-    body: &Body<ItemChange>,
-) -> ApiResult<Reply<CartView>> {
-    let mut tx = shop.db.write().await?;
-    let (cart, _) = super::own(&mut tx, by.id, shop.now()).await?;
-    change_quantity(tx, shop, cart, item, body).await
+    /// To be changed.
+    ///
+    /// # Errors
+    /// 404 when there is no anonymous cart with this id.
+    async fn lock(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
+        let mut tx = shop.db.write().await?;
+        let cart = match self {
+            Self::User(user) => super::own(&mut tx, user, shop.now()).await?.0,
+            Self::Anonymous(cart) => super::lock(&mut tx, cart, None).await?,
+        };
+        Ok((tx, cart))
+    }
 }
 
 async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {

@@ -93,8 +93,10 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
         ("Razorpay", razorpay(settings)),
         ("BIND", port(settings.bind).await),
     ];
-    if let Some(address) = settings.worker_bind {
-        findings.push(("WORKER_BIND", port(address).await));
+    for (name, address) in [("WORKER_BIND", settings.worker_bind), ("METRICS_BIND", settings.metrics_bind)] {
+        if let Some(address) = address {
+            findings.push((name, port(address).await));
+        }
     }
     for (name, finding) in &findings {
         report(name, finding)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use cartwright::{
     clock::Clock,
     demo::{self, SignIns},
-    programs,
+    programs::{self, Listeners},
     settings::SettingArgs,
     settings::Settings,
     shop::Shop,
@@ -50,19 +50,16 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
     let mut settings = programs::begin(settings)?;
     let stop = programs::stop_signal()?;
-    let listener = programs::listen("BIND", settings.bind).await?; // first, so that a taken port is told at once
-    let _simulator = if args.simulate_payments {
-        Some(simulate_payments(&mut settings, listener.local_addr()?).await?)
-    } else {
-        None
-    };
+    let listeners = Listeners::open(&settings).await?; // first, so that a taken port is told at once
+    let address = listeners.api.local_addr()?;
+    let _simulator = if args.simulate_payments { Some(simulate_payments(&mut settings, address).await?) } else { None };
     let shop = Shop::new(settings, Clock::default())?;
     tokio::select! {
         ready = prepare(&shop, args) => ready?,
         () = stop.cancelled() => return Ok(()),
     }
-    tracing::info!(address = %listener.local_addr()?, "the shop is open");
-    programs::serve(shop, listener, stop).await;
+    tracing::info!(%address, "the shop is open");
+    programs::serve(shop, listeners, stop).await;
     Ok(())
 }
 

@@ -40,6 +40,12 @@ impl Day {
         Self(Date::from_julian_day(julian).unwrap_or(Date::MAX))
     }
 
+    /// Its first moment, in UTC.
+    #[must_use]
+    pub fn begins(self) -> Timestamp {
+        Timestamp::from_date_time(self.0.midnight().assume_utc())
+    }
+
     #[must_use]
     pub fn days_before(self, days: i64) -> Self {
         Self(self.0.saturating_sub(Duration::days(days)))

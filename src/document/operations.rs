@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::{operations_mut, problems};
 
 /// What any address can answer, whatever it is.
-const ANYWHERE: [&str; 7] = [
+const ANYWHERE: [&str; 8] = [
     "not_acceptable",
     "request_timeout",
     "uri_too_long",
     "headers_too_large",
     "internal_error",
     "overloaded",
+    "outcome_unknown",
     "bad_request",
 ];
 
@@ -112,7 +113,7 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
     if only_admins {
         codes.extend(["forbidden"]);
     }
-    if takes("path") {
+    if takes("path") || named("X-Cart-Id") {
         codes.extend(["not_found"]);
     }
     if takes("query") {

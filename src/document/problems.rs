@@ -197,7 +197,7 @@ pub const PROBLEMS: &[ProblemType] = &[
         "invalid_transition",
         409,
         "An order in this status cannot become that.",
-        "Load the order again. `pending → confirmed → shipped → delivered`; `cancelled` from the first two.",
+        "Load the order again. `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` from the first two.",
     ),
     problem(
         "order_already_shipped",
@@ -346,6 +346,14 @@ pub const PROBLEMS: &[ProblemType] = &[
         503,
         "The database does not answer.",
         "Send requests to another process until this one is ready.",
+    ),
+    problem(
+        "outcome_unknown",
+        503,
+        "The shop's database went away before it said whether the request was done: it may be, or not.",
+        "After `Retry-After` seconds, send the same request with the same `Idempotency-Key`: an order, a payment or a refund \
+         is made once, and this is safe as often as you like. Without a key, look first whether it was done: the newest of \
+         `GET /api/orders`, `GET /api/payments?order=` or the list of what you made. PUT and DELETE can simply be repeated.",
     ),
     problem(
         "overloaded",

@@ -2,13 +2,15 @@
 //!
 //! That is the peer of the connection. `X-Forwarded-For` is anybody's to write, so it only counts as far as proxies of
 //! ours wrote it: read from the right, which is the nearest, up to the first address that is not one of them.
+//!
+//! Whether a request comes from this very machine is asked more strictly: what a proxy on this machine hands on does not.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use poem::{Addr, FromRequest, Request, RequestBody, Result, http::HeaderMap, web::Data};
 
-use crate::shop::Shop;
+use crate::{settings::Settings, shop::Shop};
 
 /// The address of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +18,7 @@ pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
     fn of(request: &Request, trusted: &[IpNet]) -> Self {
-        let peer = match request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip().to_canonical(),
-            _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // no other kind of socket is listened on
-        };
-        Self(behind(peer, request.headers(), trusted))
+        Self(behind(peer(request), request.headers(), trusted))
     }
 
     /// Who counts as one: an IPv4 address, or the IPv6 network of one household, whose every address is theirs to take.
@@ -40,6 +38,29 @@ impl<'a> FromRequest<'a> for ClientAddress {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
         let shop = <Data<&Shop> as FromRequest>::from_request(request, body).await?;
         Ok(Self::of(request, &shop.settings.trusted_proxies))
+    }
+}
+
+/// Whether a request was made on this machine. One that a proxy handed on was not, as far as we know, wherever the proxy runs.
+pub fn is_this_machine(request: &Request, settings: &Settings) -> bool {
+    let (peer, headers) = (peer(request), request.headers());
+    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&peer));
+    let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(*name));
+    (peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on
+}
+
+/// What proxies add to a request.
+const HANDED_ON: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+fn peer(request: &Request) -> IpAddr {
+    ip(request.remote_addr())
+}
+
+fn ip(address: &Addr) -> IpAddr {
+    match address {
+        Addr::SocketAddr(address) => address.ip().to_canonical(),
+        _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // no other kind of socket is listened on
     }
 }
 

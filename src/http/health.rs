@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use poem::{Endpoint, EndpointExt, Response, http::StatusCode, web::Data};
+use poem::{Endpoint, EndpointExt, Request, Response, http::StatusCode, web::Data};
 use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
+use tokio_util::sync::CancellationToken;
 
 use super::{
+    client_address,
     edge::{Documented, Edge},
     problem::{ApiResult, Problem},
     reply::Reply,
     tags::Tag,
 };
 use crate::{shop::Shop, telemetry, text_enum, workers};
+
+/// Prometheus asks once a minute, unless it is told otherwise.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
 text_enum! {
     /// `unused` is what no setting names.
@@ -75,17 +80,38 @@ impl HealthApi {
 
     /// Shows the figures of this process and of the shop, for Prometheus.
     ///
-    /// Requests, jobs, queues, payments and stock; each with a line that says what it is.
+    /// Requests, jobs, queues, payments and stock; each with a line that says what it is. The shop's are measured every 15
+    /// seconds, not when they are asked for. To requests from this machine only: to others it is not there, unless they
+    /// reach `METRICS_BIND`.
+    ///
+    /// Problems: `not_found`.
+    #[allow(clippy::unused_async)] // poem-openapi wants it
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(&self, shop: Data<&Shop>) -> PlainText<String> {
-        if let Err(error) = workers::measure(&shop).await {
-            tracing::debug!(%error, "the gauges are stale");
-        }
-        PlainText(telemetry::metrics())
+    async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
+        let private = request.data::<Private>().is_some();
+        let here = shop.settings.metrics_bind.is_none() && client_address::is_this_machine(request, &shop.settings);
+        if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
     }
 }
 
-/// These three, as all that a worker program serves.
+/// Marks the requests that reach an address which is not the public one.
+#[derive(Clone, Copy)]
+struct Private;
+
+/// Keeps what `/metrics` shows of the shop fresh until `stop`, so that a scrape asks the database nothing.
+pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = workers::measure(&shop).await {
+            tracing::debug!(%error, "the gauges are stale");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// These three, for `METRICS_BIND` and as all that a worker program serves, on `WORKER_BIND`.
 ///
 /// # Panics
 /// Never: poem-openapi writes JSON.
@@ -93,6 +119,6 @@ impl HealthApi {
 pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
-    let app = poem::Route::new().nest("/", service).data(shop.clone()).map_to_response();
+    let app = poem::Route::new().nest("/", service).data(shop.clone()).data(Private).map_to_response();
     Edge::new(app, shop, Documented::of(&document))
 }

@@ -128,7 +128,7 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "You are signed in, but only an admin may do this.")
     }
 
-    /// Something that is needed is away or too busy; nothing was done.
+    /// Something that is needed is away or too busy. Trying again in a second makes sense.
     #[must_use]
     pub fn unavailable(code: &'static str, detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).header(header::RETRY_AFTER, "1")
@@ -211,6 +211,15 @@ impl From<Problem> for poem::Error {
 
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
+        if db::is_outcome_unknown(&error) {
+            tracing::warn!(%error, "the database did not say whether it was done");
+            return Self::unavailable(
+                "outcome_unknown",
+                "The shop's database went away before it said whether this was done: it may be, or not. With an \
+                 Idempotency-Key, send the same request with the same key again: it is done once. Without one, look \
+                 whether it was done before you send it again.",
+            );
+        }
         if db::is_unavailable(&error) {
             tracing::warn!(%error, "the database is away or busy");
             return Self::unavailable(

@@ -53,6 +53,13 @@ pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// Whether there is a job with this key, done or not.
+pub async fn is_taken(db: &Db, key: &str) -> Result<bool> {
+    let job: Option<(JobId,)> =
+        db.query("SELECT id FROM jobs WHERE unique_key = $1").bind(key.to_owned()).fetch_optional().await?;
+    Ok(job.is_some())
+}
+
 /// Takes the job that has been due for longest, if there is one, and dates its lease.
 pub async fn claim(db: &Db, clock: &Clock, queue: Queue, worker: &str) -> Result<Option<Claim>> {
     if !any_due(db, queue, clock.now()).await? {

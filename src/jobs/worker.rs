@@ -233,9 +233,7 @@ async fn keep_ticking(shop: Shop, schedules: Vec<Tick>, stop: CancellationToken)
 async fn tick<J: Job + Default>(shop: Shop, period: Duration) -> db::Result<()> {
     let tick = shop.clock.now().unix_seconds() / i64::try_from(period.as_secs()).unwrap_or(1).max(1);
     let key = format!("{}:{tick}", J::NAME);
-    let taken: Option<(i64,)> =
-        shop.db.query("SELECT 1 FROM jobs WHERE unique_key = $1").bind(key.clone()).fetch_optional().await?;
-    if taken.is_some() {
+    if store::is_taken(&shop.db, &key).await? {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     accounts::{self, Admin, SignedIn},
     cache::Part,
+    dashboard::Day,
     db::Tx,
     http::{
         body::Body,
@@ -40,7 +41,7 @@ use crate::{
 #[derive(Object)]
 #[oai(rename = "Checkout")]
 struct CheckoutInput {
-    /// Where to send it. Left out: the profile's address.
+    /// Where to send it. Left out: the profile's address; without one the order has none.
     #[oai(validator(max_length = 1000))]
     shipping_address: Option<String>,
     /// Default `cash_on_delivery`.
@@ -63,23 +64,23 @@ struct CheckoutItem {
 /// Where an order is to go.
 #[derive(Object)]
 struct OrderInput {
-    /// Where to send it, in as many lines as it takes. Not blank.
-    #[oai(validator(min_length = 1, max_length = 1000))]
+    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    #[oai(validator(max_length = 1000))]
     shipping_address: String,
 }
 
 /// What is to be different about an order.
 #[derive(Object)]
 struct OrderPatch {
-    /// Where to send it, in as many lines as it takes. Not blank.
-    #[oai(validator(min_length = 1, max_length = 1000))]
+    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    #[oai(validator(max_length = 1000))]
     shipping_address: Option<String>,
 }
 
-/// The next step of an order.
+/// Where an order is moved.
 #[derive(Object)]
 struct StatusChange {
-    /// The next status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
+    /// A later status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
     #[oai(validator(max_length = 20))]
     status: String,
 }
@@ -179,6 +180,14 @@ impl OrdersApi {
         payment_status: Ask<PaymentStatus>,
         /// Only orders of the user with this id; for admins.
         user: Ask<i64>,
+        /// Only orders of the user with this e-mail, in any case; for admins.
+        email: Ask<String>,
+        /// Only the order with this number, in any case: what people quote.
+        number: Ask<String>,
+        /// Only orders placed on this day or later, in UTC.
+        from: Ask<Day>,
+        /// Only orders placed on this day or before, in UTC.
+        to: Ask<Day>,
         /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
         /// Default `-created_at`.
         #[oai(validator(
@@ -194,6 +203,9 @@ impl OrdersApi {
         let filter = Filter {
             visible_to: (faults.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
             user: faults.note(user.get("user")).map(UserId),
+            email: faults.note(email.get("email")).map(|typed| accounts::key(typed.trim())),
+            number: faults.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
+            placed: list::placed(faults.note(day(&from, "from")), faults.note(day(&to, "to"))),
             status: faults.note(status.get("status")),
             payment_status: faults.note(payment_status.get("payment_status")),
             ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
@@ -303,10 +315,10 @@ impl OrdersApi {
         Ok(Done::Done)
     }
 
-    /// Moves an order to its next status.
+    /// Moves an order forward.
     ///
-    /// `pending → confirmed → shipped → delivered`; `cancelled` from the first two. The buyer hears of each step by e-mail,
-    /// and whoever follows the order at once.
+    /// `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` from the first two. The buyer
+    /// hears of the new status by e-mail, and whoever follows the order at once.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
@@ -323,9 +335,10 @@ impl OrdersApi {
         let status: OrderStatus =
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let shown = super::advance(&mut tx, order, status, shop.now()).await?;
-        tx.commit().await?;
         if status == OrderStatus::Cancelled {
-            forget(&shop, shown.items.iter().map(|line| line.product)).await;
+            commit_and_forget(&shop, tx, &shown).await?;
+        } else {
+            tx.commit().await?;
         }
         Ok(Reply::json(&shown))
     }
@@ -347,9 +360,12 @@ async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInpu
     let placed = super::place(&mut tx, shop, buyer, checkout).await?;
     let answer = json_bytes(&placed);
     once.keep(&mut tx, &answer).await?;
-    tx.commit().await?;
-    forget(shop, placed.items.iter().map(|line| line.product)).await;
+    commit_and_forget(shop, tx, &placed).await?;
     Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
+}
+
+fn day(asked: &Ask<Day>, name: &str) -> ApiResult<Option<Day>> {
+    asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
 /// Somebody else's order is as unknown as one that does not exist.
@@ -368,10 +384,11 @@ async fn change_address(
     let order = visible(store::lock(&mut tx, id).await?, by)?;
     let changed = match address()? {
         None => view::order(&mut tx, order).await?,
-        Some(address) if !address.trim().is_empty() => {
-            super::change_address(&mut tx, order, address, shop.now()).await?
+        // An order without an address may be sent back as it was received.
+        Some(address) if address.trim().is_empty() && !order.shipping_address.is_empty() => {
+            return Err(Problem::invalid_field("shipping_address", "required", "must not be blank"));
         }
-        Some(_) => return Err(Problem::invalid_field("shipping_address", "required", "must not be blank")),
+        Some(address) => super::change_address(&mut tx, order, address, shop.now()).await?,
     };
     tx.commit().await?;
     Ok(Reply::json(&changed))
@@ -381,13 +398,12 @@ async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> 
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
     let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
-    tx.commit().await?;
-    forget(shop, cancelled.items.iter().map(|line| line.product)).await;
+    commit_and_forget(shop, tx, &cancelled).await?;
     Ok(cancelled)
 }
 
-/// The stock of these products has changed.
-async fn forget(shop: &Shop, products: impl Iterator<Item = ProductId>) {
-    let parts: Vec<Part> = products.map(Part::Product).collect();
-    shop.cache.forget(&parts).await;
+/// The stock of the order's products has changed.
+async fn commit_and_forget(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+    let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
+    Ok(shop.commit_and_forget(tx, &parts).await?)
 }

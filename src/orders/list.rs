@@ -2,6 +2,8 @@
 
 use super::{Order, OrderStatus, PaymentStatus};
 use crate::{
+    clock::Timestamp,
+    dashboard::Day,
     db::{Query, Result, Tx},
     http::{paging::Page, query::Column},
     ids::UserId,
@@ -13,10 +15,21 @@ pub struct Filter {
     /// Whose orders may be seen; `None`: everybody's.
     pub visible_to: Option<UserId>,
     pub user: Option<UserId>,
+    /// As [`accounts::key`](crate::accounts::key) makes it.
+    pub email: Option<String>,
+    /// In capitals.
+    pub number: Option<String>,
+    /// From the first moment, and before the second.
+    pub placed: (Option<Timestamp>, Option<Timestamp>),
     pub status: Option<OrderStatus>,
     pub payment_status: Option<PaymentStatus>,
     /// Some of [`COLUMNS`]; empty: the newest first.
     pub ordering: Vec<&'static str>,
+}
+
+/// The moments from the beginning of one day to the end of another, in UTC.
+pub fn placed(from: Option<Day>, to: Option<Day>) -> (Option<Timestamp>, Option<Timestamp>) {
+    (from.map(Day::begins), to.and_then(|last| last.days_after(1)).map(Day::begins))
 }
 
 /// What orders can be ordered by.
@@ -45,6 +58,18 @@ fn narrowed<'a>(mut query: Query<'a>, filter: &Filter) -> Query<'a> {
     }
     if let Some(user) = filter.user {
         query = query.push_bind(" AND user_id = $?", user);
+    }
+    if let Some(email) = &filter.email {
+        query = query.push_bind(" AND user_id = (SELECT id FROM users WHERE email_key = $?)", email.clone());
+    }
+    if let Some(number) = &filter.number {
+        query = query.push_bind(" AND order_number = $?", number.clone());
+    }
+    if let Some(first) = filter.placed.0 {
+        query = query.push_bind(" AND created_at >= $?", first);
+    }
+    if let Some(end) = filter.placed.1 {
+        query = query.push_bind(" AND created_at < $?", end);
     }
     if let Some(status) = filter.status {
         query = query.push_bind(" AND status = $?", status);

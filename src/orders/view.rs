@@ -28,7 +28,7 @@ pub struct OrderView {
     payment_status: PaymentStatus,
     /// How the customer chose to pay; the default of its payments.
     payment_method: Provider,
-    /// Where it goes, several lines.
+    /// Where it goes, several lines. Empty when it was placed without an address and the profile had none.
     shipping_address: String,
     /// The sum of its lines.
     total_price: Amount,

@@ -46,6 +46,9 @@ pub struct SettingArgs {
     /// Where a worker program serves /health/* and /metrics [default: nowhere]
     #[arg(long, env = "WORKER_BIND", global = true)]
     worker_bind: Option<String>,
+    /// Where the API's /metrics is served, with /health/*, to everybody who reaches it [default: on BIND, to this machine only]
+    #[arg(long, env = "METRICS_BIND", global = true)]
+    metrics_bind: Option<String>,
     /// Where everything the embedded default writes is kept
     #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
     data_dir: PathBuf,
@@ -148,6 +151,8 @@ pub enum LogFormat {
 pub struct Settings {
     pub bind: SocketAddr,
     pub worker_bind: Option<SocketAddr>,
+    /// Where the API's metrics are, if not on `bind`.
+    pub metrics_bind: Option<SocketAddr>,
     pub data_dir: PathBuf,
     pub database_url: SecretString,
     pub redis_url: Option<SecretString>,
@@ -237,6 +242,7 @@ impl SettingArgs {
             .map_or(Ok(format!("http://{bind}")), |text| web_address("PUBLIC_URL", text))?;
         Ok(Settings {
             worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
+            metrics_bind: given(self.metrics_bind.as_ref()).map(|text| address("METRICS_BIND", text)).transpose()?,
             redis_url: self.redis_url()?,
             inline_workers: given(self.inline_workers.as_ref())
                 .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,

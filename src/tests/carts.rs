@@ -1,5 +1,6 @@
 //! Carts: the user's own, and anonymous ones that become theirs.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Person, Product, TestShop, people::PASSWORD};
@@ -161,6 +162,61 @@ on_both_engines! {
         visitor.delete(&line).await.is(204);
         visitor.delete(&format!("/api/carts/{id}")).await.is(204);
         visitor.get(&format!("/api/carts/{id}")).await.is(404);
+    }
+
+    async fn who_is_not_signed_in_names_the_cart_in_a_header(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
+        let visitor = shop.visitor();
+        let (id, _) = anonymous_cart(&visitor, &[]).await;
+        let asks = |method: Method, path: &str| visitor.asks(method, path).header("x-cart-id", &id);
+        for (path, count) in [("/api/cart", 1), ("/api/cart/items", 2), ("/api/cart/add", 3)] {
+            let cart = asks(Method::POST, path).json(&json!({"product": mug.id})).await.is(201);
+            assert_eq!((&cart["id"], &cart["user"], &cart["total_items"]), (&json!(id), &json!(null), &json!(count)));
+        }
+        let cart = asks(Method::GET, "/api/cart").await.is(200);
+        assert_eq!(cart.json(), visitor.get(&format!("/api/carts/{id}")).await.is(200).json());
+        assert_eq!(asks(Method::GET, "/api/cart/summary").await.is(200)["total_price"], "36.00");
+
+        let item = &cart["items"][0]["id"];
+        for line in [format!("/api/cart/items/{item}"), format!("/api/cart/{item}")] {
+            assert_eq!(asks(Method::GET, &line).await.is(200)["product"], mug.id);
+            for method in [Method::PUT, Method::PATCH] {
+                let cart = asks(method, &line).json(&json!({"quantity": 2})).await.is(200);
+                assert_eq!(cart["total_items"], 2);
+            }
+        }
+        asks(Method::DELETE, &format!("/api/cart/items/{item}")).await.is(204);
+        let cart = asks(Method::POST, "/api/cart").json(&json!({"product": mug.id})).await.is(201);
+        asks(Method::DELETE, &format!("/api/cart/{}", cart["items"][0]["id"])).await.is(204);
+        for empties in ["/api/cart", "/api/cart/clear"] {
+            asks(Method::POST, "/api/cart").json(&json!({"product": mug.id})).await.is(201);
+            asks(Method::DELETE, empties).await.is(204);
+            assert_eq!(in_it(&asks(Method::GET, "/api/cart").await.is(200).json()), []);
+        }
+    }
+
+    async fn a_cart_in_the_header_is_one_that_the_visitor_may_reach(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(9).await;
+        let (ada, visitor) = (shop.customer("ada@example.com").await, shop.visitor());
+        let hers = ada.puts_in_cart(&mug, 1).await.is(201);
+        let (theirs, _) = anonymous_cart(&visitor, &[(&mug, 2)]).await;
+
+        let new = json!({"product": mug.id});
+        let strangers = [hers["id"].as_str().unwrap(), "0e8c5c6e-0a6b-4a0e-9b0e-000000000000", "no id", ""];
+        for id in strangers {
+            visitor.get("/api/cart").header("x-cart-id", id).await.is(404).with_code("not_found");
+            visitor.post("/api/cart").header("x-cart-id", id).json(&new).await.is(404);
+            visitor.delete("/api/cart").header("x-cart-id", id).await.is(404);
+            visitor.get("/api/cart/items/1").header("x-cart-id", id).await.is(404);
+        }
+        visitor.get("/api/cart").await.is(401).with_code("unauthenticated");
+        visitor.post("/api/cart").json(&new).await.is(401);
+
+        // Who is signed in has a cart of their own, whatever the page goes on sending.
+        assert_eq!(ada.get("/api/cart").header("x-cart-id", &theirs).await.is(200)["id"], hers["id"]);
+        ada.delete("/api/cart").header("x-cart-id", &theirs).await.is(204);
+        assert_eq!(visitor.get("/api/cart").header("x-cart-id", &theirs).await.is(200)["total_items"], 2);
+        ada.with_token("nonsense").get("/api/cart").header("x-cart-id", &theirs).await.is(401);
     }
 
     async fn with_a_token_the_cart_is_ones_own(shop: TestShop) {

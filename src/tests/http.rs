@@ -60,7 +60,9 @@ on_both_engines! {
         let preflight = asks_before_sending(&visitor, "https://front.example").await.is(204);
         assert_eq!(preflight.header("access-control-allow-origin"), "https://front.example");
         assert!(preflight.header("access-control-allow-methods").contains("PATCH"));
-        assert!(preflight.header("access-control-allow-headers").to_lowercase().contains("idempotency-key"));
+        for sent in ["Authorization", "Content-Type", "Idempotency-Key", "X-Cart-Id"] {
+            assert!(preflight.header("access-control-allow-headers").contains(sent), "{sent}");
+        }
 
         for stranger in ["https://evil.example", "https://front.example.evil.example", "null", "http://front.example"] {
             let unlisted = visitor.get("/api/products").header("origin", stranger).await.is(200);

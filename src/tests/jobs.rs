@@ -15,6 +15,7 @@ use crate::support::{TestShop, eventually};
 
 on_both_engines! {
     async fn a_mail_server_that_is_busy_gets_the_mail_later(shop: TestShop) {
+        shop.expects_in_log("job failed, will be tried again");
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(451);
@@ -34,6 +35,7 @@ on_both_engines! {
     }
 
     async fn the_waits_between_tries_grow(shop: TestShop) {
+        shop.expects_in_log("job failed, will be tried again");
         let job = makes_up(&shop, "unheard.of", "{}").await;
         for longest in [1, 2, 4, 8, 16, 30, 30] {
             runs_email(&shop).await;
@@ -47,6 +49,7 @@ on_both_engines! {
     }
 
     async fn a_job_that_never_succeeds_is_given_up_after_a_day(shop: TestShop) {
+        shop.expects_in_log("job failed, will be tried again");
         shop.expects_dead_letters();
         let job = makes_up(&shop, "unheard.of", "{}").await;
         let began = shop.now();
@@ -60,6 +63,7 @@ on_both_engines! {
     }
 
     async fn a_mail_refused_for_good_is_a_dead_letter_that_an_admin_retries(shop: TestShop) {
+        shop.expects_in_log("job given up; it is kept as a dead letter");
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(550);
@@ -82,6 +86,7 @@ on_both_engines! {
     }
 
     async fn an_admin_discards_a_dead_letter(shop: TestShop) {
+        shop.expects_in_log("job given up; it is kept as a dead letter");
         let boss = shop.admin().await;
         let job = makes_up(&shop, "orders.send_confirmation", "{\"order\": \"nonsense\"}").await;
         shop.runs_its_jobs().await;
@@ -104,6 +109,7 @@ on_both_engines! {
     }
 
     async fn a_job_of_a_newer_program_waits_for_a_newer_worker(shop: TestShop) {
+        shop.expects_in_log("job failed, will be tried again");
         let job = makes_up(&shop, "unheard.of", "{}").await;
         shop.runs_its_jobs().await;
         let boss = shop.admin().await;

@@ -221,3 +221,14 @@ impl Shop {
         (taken.map(|capture| capture.amount).collect(), back.map(|refund| refund.amount).collect())
     }
 }
+
+crash_on_both_engines! {
+    async fn a_shop_with_nothing_to_do_warns_of_nothing(site: Site) {
+        let _api = site.opens().await;
+        let _workers = ["payment-worker", "email-worker", "stock-worker"].map(|name| site.starts(name));
+        // Long enough for every schedule to look several times whether its tick is taken.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let ticks = "SELECT COUNT(*) FROM jobs WHERE kind = 'inventory.reconcile' AND state = 'done'";
+        assert!(site.count(ticks).await > 0, "the schedules are running");
+    }
+}

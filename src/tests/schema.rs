@@ -6,11 +6,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cartwright::db::Db;
+use cartwright::db::{Db, Dialect};
 
 use crate::support::{Engine, TestShop, database, run};
 
+/// What a column of an answer may be: what the rows of the program are made of on both engines. A literal `1` or a
+/// `COUNT` over one is an INTEGER on SQLite, whatever reads it, and on PostgreSQL an INT4 or a NUMERIC that no `i64` reads.
+/// `NULL` is what SQLite cannot tell of an expression.
+const SQLITE_TYPES: [&str; 5] = ["INTEGER", "TEXT", "BLOB", "BOOLEAN", "NULL"];
+const POSTGRES_TYPES: [&str; 6] = ["INT8", "TEXT", "BYTEA", "BOOL", "TIMESTAMPTZ", "UUID"];
+
 on_both_engines! {
+    async fn every_column_of_an_answer_has_a_type_that_both_engines_read(shop: TestShop) {
+        let known = match shop.db().dialect() {
+            Dialect::Sqlite => &SQLITE_TYPES[..],
+            Dialect::Postgres => &POSTGRES_TYPES,
+        };
+        let mut odd = Vec::new();
+        for (place, sql) in statements() {
+            let columns = shop.db().query(String::leak(sql.clone())).prepare().await.expect("it is understood");
+            odd.extend(
+                columns
+                    .into_iter()
+                    .filter(|(_, kind)| !known.contains(&kind.as_str()))
+                    .map(|(name, kind)| format!("{place}: {name} is {kind}\n  {sql}")),
+            );
+        }
+        assert!(odd.is_empty(), "{}", odd.join("\n"));
+    }
+
     async fn every_statement_is_understood(shop: TestShop) {
         let statements = statements();
         assert!(statements.len() > 80, "only {} statements were found", statements.len());

@@ -5,6 +5,7 @@
 
 mod dashboard_shop;
 mod drop_in_backend;
+mod literal;
 mod mini_shop;
 mod scalable_platform;
 mod storefront_plan;

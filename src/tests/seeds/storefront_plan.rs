@@ -72,7 +72,9 @@ on_both_engines! {
         shows(&cart, &json!({"user": null}));
         has_fields(&cart.json(), &["created_at"]);
         let id = cart["id"].as_str().unwrap();
-        visitor.post(&format!("/api/carts/{id}/items/")).json(&one(&mug)).await.is(201);
+        // At its own addresses, which the visitor tells by a header which cart it is.
+        let filled = visitor.post("/api/cart/add/").header("x-cart-id", id).json(&one(&mug)).await.is(201);
+        assert_eq!(visitor.get("/api/cart/").header("x-cart-id", id).await.is(200).json(), filled.json());
         let mut ada = shop.customer("ada@example.com").await;
         let login = json!({"email": ada.email, "password": crate::support::people::PASSWORD, "cart_id": id});
         ada.access = signs_in(&shop, "/api/auth/login/", &login).await.access;

@@ -7,9 +7,11 @@ mod contract;
 pub mod database;
 pub mod events;
 pub mod invariants;
+pub mod log;
 pub mod people;
 pub mod pictures;
 pub mod programs;
+pub mod proxy;
 pub mod s3;
 pub mod shop;
 pub mod smtp;
@@ -22,8 +24,10 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use tokio::runtime::Runtime;
 
 pub use database::Engine;
+use log::StoryLog;
 pub use people::{Order, Person, Product};
 pub use shop::TestShop;
 
@@ -66,17 +70,28 @@ pub fn tell<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(TestShop)
     });
 }
 
-/// Runs a test that is no story of one shop.
+/// Runs a test that is no story of one shop. Its log must say nothing that it does not expect, either.
 pub fn run(test: impl Future<Output = ()>) {
     static PREPARED: Once = Once::new();
     PREPARED.call_once(|| {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // the one TLS library
-        if std::env::var_os("RUST_LOG").is_some() {
-            cartwright::telemetry::log_to_stderr(cartwright::settings::LogFormat::Pretty).expect("RUST_LOG");
-        }
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(test);
+    let log = StoryLog::new();
+    log.hears_this_thread();
+    runtime(&log).block_on(test);
+    StoryLog::leaves_this_thread();
+    log.is_as_expected();
+}
+
+fn runtime(log: &StoryLog) -> Runtime {
+    let log = log.clone();
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .on_thread_start(move || log.hears_this_thread())
+        .on_thread_stop(StoryLog::leaves_this_thread)
+        .build();
+    threads.expect("a runtime")
 }
 
 /// Waits for what goes on by itself, looking again and again. For the few stories in which workers or requests run alone.

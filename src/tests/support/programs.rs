@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -16,49 +16,53 @@ use cartwright::{
 };
 use serde_json::{Value, json};
 
-use super::{Engine, database::Database};
+use super::{Engine, database::Database, log::StoryLog};
 
-/// A process that is killed when the test ends.
-pub struct Program(Child);
+/// A process that is killed when the test ends. What it has logged is then read.
+pub struct Program {
+    process: Child,
+    log: PathBuf,
+}
 
 impl Program {
     /// Starts `cartwright`, `email-worker`, … with these settings and no others.
     pub fn start(name: &str, settings: &[(&str, String)], folder: &Path) -> Self {
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log"))).unwrap();
-        let child = Command::new(path_of(name))
+        let log = folder.join(format!("{name}.log"));
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let process = Command::new(path_of(name))
             .current_dir(folder)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(file)
             .spawn()
             .unwrap();
-        Self(child)
+        Self { process, log }
     }
 
     /// `kill -9`.
     pub fn dies(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     pub fn is_alive(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
+        self.process.try_wait().unwrap().is_none()
     }
 
     /// SIGTERM; answers the exit status.
     pub fn stops(mut self) -> Option<i32> {
-        let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(told.success());
-        self.0.wait().unwrap().code()
+        self.process.wait().unwrap().code()
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill(); // it may have ended
-        let _ = self.0.wait();
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
+        StoryLog::of_this_thread().reads(&self.log);
     }
 }
 
@@ -116,6 +120,16 @@ impl Site {
         settings.push(("BIND", address.clone()));
         let (folder, db, http) = (Arc::clone(&self.folder), self.db.clone(), self.http.clone());
         Self { folder, db, url: format!("http://{address}"), settings, http }
+    }
+
+    /// Says that one of its programs warns of this, or calls it an error: a text that is part of the line.
+    pub fn expects_in_log(&self, text: &str) {
+        StoryLog::of_this_thread().expects(text);
+    }
+
+    /// The same, where it depends on the moment.
+    pub fn allows_in_log(&self, text: &str) {
+        StoryLog::of_this_thread().allows(text);
     }
 
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {

@@ -20,6 +20,7 @@ use cartwright::{
     workers,
 };
 use clap::Parser;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 use super::{
     database::{Database, Engine},
+    log::StoryLog,
     people::{Order, PASSWORD, Person, Product, money},
     smtp::MailServer,
 };
@@ -53,6 +55,8 @@ struct House {
     simulator: Simulator,
     admin: OnceCell<Person>,
     expected: Mutex<Expected>,
+    /// Of every shop that was opened in it.
+    databases: Mutex<Vec<Db>>,
 }
 
 /// What a story says will be unusual at its end.
@@ -91,6 +95,7 @@ impl TestShop {
             simulator: Simulator::start(options).await.expect("the payment simulator starts"),
             admin: OnceCell::new(),
             expected: Mutex::default(),
+            databases: Mutex::default(),
         };
         let settings = settings(&house);
         let shop = open(Arc::new(house), settings).await;
@@ -109,7 +114,8 @@ impl TestShop {
 
     /// Takes everything down.
     pub async fn closes(self) {
-        self.db().close().await;
+        let databases = std::mem::take(&mut *self.house.databases.lock().unwrap());
+        join_all(databases.iter().map(Db::close)).await;
         self.house.database.drop().await;
         std::fs::remove_dir_all(&self.house.folder).expect("the story's folder can be removed");
     }
@@ -170,7 +176,18 @@ impl TestShop {
         *self.house.expected.lock().unwrap()
     }
 
+    /// Says that the shop warns of this, or calls it an error: a text that is part of the line.
+    pub fn expects_in_log(&self, text: &str) {
+        StoryLog::of_this_thread().expects(text);
+    }
+
+    /// The same, where it depends on the moment.
+    pub fn allows_in_log(&self, text: &str) {
+        StoryLog::of_this_thread().allows(text);
+    }
+
     pub fn expects_dead_letters(&self) {
+        self.allows_in_log("job given up; it is kept as a dead letter");
         self.house.expected.lock().unwrap().dead_letters = true;
     }
 
@@ -179,6 +196,7 @@ impl TestShop {
     }
 
     pub fn expects_wrong_stock(&self) {
+        self.allows_in_log("stock does not add up");
         self.house.expected.lock().unwrap().wrong_stock = true;
     }
 
@@ -349,6 +367,7 @@ fn settings(house: &House) -> Settings {
 
 async fn open(house: Arc<House>, settings: Settings) -> TestShop {
     let shop = Shop::new(settings, house.clock.clone()).expect("the shop opens");
+    house.databases.lock().unwrap().push(shop.db.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
     let address = format!("http://{}", listener.local_addr().expect("the address just bound"));
     let stop = CancellationToken::new();
