@@ -180,6 +180,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Add a product first, or send `items`. After a lost answer the order may exist: repeat with the same `Idempotency-Key`.",
     ),
     problem("cart_full", 409, "The cart holds as many different products as it can.", "Take one out first."),
+    problem(
+        "count_below_reserved",
+        409,
+        "Fewer were counted than open orders hold.",
+        "Count again with what is packed for those orders, or cancel orders that cannot be sent. `reserved` says how many they hold.",
+    ),
     problem("email_taken", 409, "There is an account with this e-mail.", "Offer to sign in or to reset the password."),
     problem(
         "idempotency_in_progress",
