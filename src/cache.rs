@@ -75,7 +75,7 @@ impl Cached {
     pub fn new(body: Vec<u8>, total: i64) -> Self {
         let digest = Sha256::digest(&body);
         let tag = u128::from_be_bytes(std::array::from_fn(|index| digest[index]));
-        Self { body: body.into(), tag: format!("W/\"{tag:032x}-{total}\""), total }
+        Self { body: body.into(), tag: format!("\"{tag:032x}-{total}\""), total }
     }
 }
 

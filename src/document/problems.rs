@@ -261,6 +261,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Let the person choose another, or leave it out.",
     ),
     problem(
+        "precondition_failed",
+        412,
+        "It was changed since it was loaded: the `If-Match` is not its `ETag`. Nothing was done.",
+        "Load it again, show what is different now, and send the change with the new `ETag`.",
+    ),
+    problem(
         "payload_too_large",
         413,
         "The body is larger than this shop accepts: 1 MiB, 8 MiB for an image.",

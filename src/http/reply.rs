@@ -13,7 +13,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::paging::Page;
+use super::{etags, paging::Page};
 
 /// JSON bytes with the status and headers they are sent with; `T` is what the document says they are.
 pub struct Reply<T, const STATUS: u16 = 200> {
@@ -132,9 +132,7 @@ impl<T: Type> ApiResponse for MadeOrFound<T> {
 
 /// Where the client already has these very bytes: 304, else the bytes with their tag.
 pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Reply<T> {
-    let known =
-        asked.is_some_and(|tags| tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == tag));
-    let reply = if known { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
+    let reply = if etags::is_known(asked, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
     reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control)
 }
 
