@@ -57,7 +57,7 @@ const ROWS: &[(For, &[&str])] = &[
         "createBrand", "replaceBrand", "changeBrand", "deleteBrand", "setBrandLogo", "deleteBrandLogo",
         "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage", "deleteProductImage",
         "setOrderStatus", "getTotalUsers", "getTotalOrders", "getTotalProducts", "getSales", "getTopProducts", "getLowStock",
-        "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "countInventory", "listMovements",
+        "listAllReviews", "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "countInventory", "listMovements",
         "getReconciliation",
         "listQueues", "listJobs", "retryJob", "discardJob", "refundPayment", "listWebhooks", "replayWebhook",
         "getPaymentReconciliation",
