@@ -259,20 +259,20 @@ fn describe_success(operation: &mut Value) {
         if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
             stream["schema"] = event();
         }
-        if !(status.starts_with('2') || status == "304") {
+        if !(status.starts_with('2') || status.starts_with("30")) {
             continue;
         }
         let mut names = vec!["X-Request-Id"];
         if paged && status == "200" {
             names.extend(["X-Total-Count", "Link"]);
         }
-        if tagged {
+        if tagged && status != "301" {
             names.extend(["ETag", "Cache-Control"]);
         }
         if once {
             names.push("Idempotent-Replayed");
         }
-        if status == "201" || (once && status == "202") {
+        if status == "201" || status == "301" || (once && status == "202") {
             names.push("Location");
         }
         for name in names {

@@ -237,6 +237,18 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Take it out of the cart and order the rest.",
     ),
     problem(
+        "sku_taken",
+        409,
+        "Another product has this SKU.",
+        "Find it with `GET /api/products?sku=`, and give one of them another SKU.",
+    ),
+    problem(
+        "slug_taken",
+        409,
+        "Another product has this slug.",
+        "Choose another, or leave it out and one is made from the name.",
+    ),
+    problem(
         "stock_out_of_range",
         409,
         "Stock would be more than 2,147,483,647 or less than nothing.",

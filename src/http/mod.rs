@@ -6,6 +6,7 @@ pub mod client_address;
 mod cors;
 pub mod edge;
 pub mod etags;
+pub mod form;
 pub mod health;
 pub mod idempotency;
 mod json;

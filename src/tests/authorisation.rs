@@ -33,7 +33,8 @@ use For::{Admins, All, Authors, AuthorsAndAdmins, OwnersAlone, OwnersAndAdmins, 
 const ROWS: &[(For, &[&str])] = &[
     (All, &[
         "register", "login", "refreshToken", "forgotPassword", "resetPassword", "verifyEmail",
-        "listCategories", "getCategory", "listBrands", "getBrand", "listProducts", "getProduct", "listReviews",
+        "listCategories", "getCategory", "listBrands", "getBrand", "listProducts", "getProduct", "getProductBySlug",
+        "listReviews",
         "createCart", "getAnonymousCart", "deleteAnonymousCart", "addAnonymousCartItem", "changeAnonymousCartItem",
         "removeAnonymousCartItem", "receiveStripeWebhook", "receivePaypalWebhook",
         "receiveRazorpayWebhook", "getLiveness", "getReadiness", "getMetrics",
@@ -55,7 +56,8 @@ const ROWS: &[(For, &[&str])] = &[
     (Admins, &[
         "createCategory", "replaceCategory", "changeCategory", "deleteCategory",
         "createBrand", "replaceBrand", "changeBrand", "deleteBrand", "setBrandLogo", "deleteBrandLogo",
-        "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage", "deleteProductImage",
+        "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage",
+        "changeProductImage", "deleteProductImage",
         "setOrderStatus", "getTotalUsers", "getTotalOrders", "getTotalProducts", "getSales", "getTopProducts", "getLowStock",
         "listAllReviews", "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "countInventory", "listMovements",
         "getReconciliation",

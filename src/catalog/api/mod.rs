@@ -3,7 +3,9 @@
 mod brands;
 mod categories;
 mod images;
+mod product_input;
 mod products;
+mod sent;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::{
         problem::ApiResult,
         reply::{Reply, json_bytes, tagged},
     },
+    ids::ProductId,
     shop::Shop,
 };
 
@@ -49,6 +52,11 @@ fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Reply<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
     let keeping = if admin { "no-store" } else { REVALIDATE };
     tagged(request.header(header::IF_NONE_MATCH), &found.tag, fresh, keeping).header("vary", "Authorization")
+}
+
+/// Where a product is shown.
+fn showing(product: ProductId) -> [Part; 2] {
+    [Part::Product(product), Part::ProductLists]
 }
 
 /// The tag that `GET` shows a thing with.
