@@ -20,6 +20,7 @@ use crate::{
     http::{
         aliases,
         edge::{Documented, Edge},
+        etags,
         health::HealthApi,
         schema::Schemas,
     },
@@ -100,6 +101,7 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
         .data(Arc::new(document))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
+        .after(etags::name_packed)
         .before(never_hold_back_events);
     // Pictures are compressed already.
     let app = Route::new().nest("/media", files::endpoint(shop.media.clone())).nest("/", api).map_to_response();

@@ -1,7 +1,7 @@
 //! The catalog's cache: moka in the process, then Redis when there is one, then the database.
 //!
 //! What is kept are the bytes that go on the wire, with their tag. Every key carries the generation of what it shows:
-//! one for the catalog as a whole, and one for each product or for all lists of products. A write changes the
+//! one for the catalog as a whole, and one for each product, for all lists of products or for slugs. A write changes the
 //! generation, so that what is old, or was being loaded at that moment, is never looked for again; it ages out.
 //!
 //! A generation has two faces. The process counts what it knows to have changed, which never goes back, and keys its own
@@ -48,15 +48,18 @@ pub enum Part {
     Product(ProductId),
     /// Any list of products.
     ProductLists,
+    /// Which product a slug leads to.
+    Slugs,
 }
 
 impl Part {
-    /// Where its generation is counted: the catalog's at 0, then the products', then that of their lists.
+    /// Where its generation is counted: the catalog's at 0, then the products', that of their lists, that of slugs.
     fn slot(self) -> usize {
         match self {
             Self::Catalog => 0,
             Self::Product(id) => 1 + usize::try_from(id.0).unwrap_or_default() % SHARDS,
             Self::ProductLists => 1 + SHARDS,
+            Self::Slugs => 2 + SHARDS,
         }
     }
 }
@@ -75,7 +78,7 @@ impl Cached {
     pub fn new(body: Vec<u8>, total: i64) -> Self {
         let digest = Sha256::digest(&body);
         let tag = u128::from_be_bytes(std::array::from_fn(|index| digest[index]));
-        Self { body: body.into(), tag: format!("W/\"{tag:032x}-{total}\""), total }
+        Self { body: body.into(), tag: format!("\"{tag:032x}-{total}\""), total }
     }
 }
 
@@ -119,11 +122,7 @@ impl Cache {
             .weigher(|key: &String, cached: &Cached| u32::try_from(key.len() + cached.body.len()).unwrap_or(u32::MAX))
             .time_to_live(MAX_AGE)
             .build();
-        Self {
-            local,
-            shared: None,
-            generations: (0..=Part::ProductLists.slot()).map(|_| Generation::default()).collect(),
-        }
+        Self { local, shared: None, generations: (0..=Part::Slugs.slot()).map(|_| Generation::default()).collect() }
     }
 
     /// A cache shared with every process that uses the same Redis. It may be away now and come later.

@@ -33,6 +33,10 @@ pub struct Image {
     /// A file of ours, or an address from an import.
     pub file: String,
     pub thumbnail: Option<String>,
+    /// What is to be seen on it.
+    pub alt: String,
+    /// Where it stands: behind those with less, and with as much and a smaller id.
+    pub position: i64,
 }
 
 /// A picture's files.
@@ -88,6 +92,32 @@ async fn settle(tx: &mut Tx, kept: &Kept) -> ApiResult<()> {
     Err(Problem::unavailable("overloaded", "The upload took too long, and its files are gone; send it again."))
 }
 
+/// Deletes a picture's files again when what was to show it was refused. When nobody knows what became of it, the job that
+/// was announced asks later.
+pub async fn or_give_up<T>(shop: &Shop, kept: Option<Kept>, outcome: ApiResult<T>) -> ApiResult<T> {
+    if let (Some(kept), Err(problem)) = (kept, &outcome)
+        && problem.status.is_client_error()
+    {
+        give_up(shop, &kept).await;
+    }
+    outcome
+}
+
+async fn give_up(shop: &Shop, kept: &Kept) {
+    let deleted = async {
+        for file in kept.files() {
+            shop.media.delete(file).await?;
+        }
+        let mut tx = shop.db.write().await?;
+        jobs::withdraw(&mut tx, &kept.key()).await?;
+        tx.commit().await?;
+        Ok::<_, anyhow::Error>(())
+    };
+    if let Err(error) = deleted.await {
+        tracing::debug!(%error, file = kept.file, "an image that was refused is deleted later");
+    }
+}
+
 /// # Errors
 /// 409 when the product has as many images as it may have.
 pub async fn check_room(tx: &mut Tx, product: ProductId) -> ApiResult<()> {
@@ -105,6 +135,48 @@ pub async fn show(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) 
     settle(tx, kept).await?;
     store::touch_product(tx, product, now).await?;
     Ok(store::insert_image(tx, product, &kept.file, kept.thumbnail.as_deref(), now).await?)
+}
+
+/// The same, before those it has.
+///
+/// # Errors
+/// 503 when the files are gone by now.
+pub async fn show_first(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) -> ApiResult<()> {
+    let image = show(tx, product, kept, now).await?;
+    Ok(place(tx, &image, 1).await?)
+}
+
+/// Says what is to be seen on an image, or where it stands among its product's, from 1; beyond the last it is the last. The
+/// product is locked.
+pub async fn change(
+    tx: &mut Tx,
+    mut image: Image,
+    alt: Option<String>,
+    position: Option<i64>,
+    now: Timestamp,
+) -> db::Result<Image> {
+    if let Some(alt) = alt {
+        store::set_alt(tx, image.id, &alt).await?;
+        image.alt = alt;
+    }
+    if let Some(position) = position {
+        place(tx, &image, position).await?;
+    }
+    store::touch_product(tx, image.product_id, now).await?;
+    Ok(image)
+}
+
+async fn place(tx: &mut Tx, image: &Image, position: i64) -> db::Result<()> {
+    let mut order = store::images_of(tx, image.product_id).await?;
+    order.retain(|other| other.id != image.id);
+    let index = usize::try_from(position - 1).unwrap_or_default().min(order.len());
+    order.insert(index, image.clone());
+    for (image, position) in order.iter().zip(1..) {
+        if image.position != position {
+            store::set_position(tx, image.id, position).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes an image of a product away. The product is locked.

@@ -108,6 +108,7 @@ async fn update(
         description: Some(product.description),
         stock: product.stock,
         is_active: Some(product.is_active),
+        ..ProductChange::default()
     };
     let Product { id, .. } = change_product(tx, before, change, now).await?;
     show(tx, id, product.image, now).await?;

@@ -16,6 +16,7 @@ pub struct Filter {
     /// An id or a slug.
     pub category: Option<String>,
     pub brand: Option<String>,
+    pub sku: Option<String>,
     pub min_price: Option<Money>,
     pub max_price: Option<Money>,
     pub in_stock: Option<bool>,
@@ -43,7 +44,7 @@ pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<P
     let (total,): (i64,) =
         filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), dialect, filter).fetch_one().await?;
     let columns = tx.query(
-        "SELECT p.id, p.name, p.slug, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
+        "SELECT p.id, p.name, p.slug, p.sku, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
                 p.rating_sum, p.review_count, p.created_at, p.updated_at
          FROM products p WHERE TRUE",
     );
@@ -63,6 +64,9 @@ fn filtered<'a>(mut query: Query<'a>, dialect: crate::db::Dialect, filter: &Filt
     if let Some(brand) = &filter.brand {
         query = query.push_bind(" AND p.brand_id IN (SELECT id FROM brands WHERE slug = $?", brand.clone());
         query = query.push_bind(" OR id = $?)", brand.parse::<i64>().unwrap_or(0));
+    }
+    if let Some(sku) = &filter.sku {
+        query = query.push_bind(" AND p.sku = $?", sku.clone());
     }
     if let Some(price) = filter.min_price {
         query = query.push_bind(" AND p.price >= $?", price);

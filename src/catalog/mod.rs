@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod list;
 mod search;
 pub mod shopify;
+pub mod slugs;
 mod store;
 pub mod view;
 
@@ -36,6 +37,7 @@ pub struct Product {
     pub id: ProductId,
     pub name: String,
     pub slug: String,
+    pub sku: Option<String>,
     pub description: String,
     pub price: Money,
     pub stock: i64,
@@ -52,6 +54,7 @@ pub struct Product {
 #[derive(Clone, Debug)]
 pub struct NewProduct {
     pub name: String,
+    /// Made unique, whether it is given or made from the name; [`slugs::create`] takes it as it is.
     pub slug: Option<String>,
     pub description: String,
     pub price: Money,
@@ -59,7 +62,7 @@ pub struct NewProduct {
     pub is_active: bool,
     pub category: Option<CategoryId>,
     pub brand: Option<BrandId>,
-    /// The key of imports.
+    /// What the shop calls it on its shelf; also the key of imports.
     pub sku: Option<String>,
 }
 
@@ -67,6 +70,8 @@ pub struct NewProduct {
 #[derive(Debug, Default)]
 pub struct ProductChange {
     pub name: Option<String>,
+    pub slug: Option<String>,
+    pub sku: MaybeUndefined<String>,
     pub description: Option<String>,
     pub price: Option<Money>,
     pub stock: Option<i64>,
@@ -77,17 +82,27 @@ pub struct ProductChange {
 
 /// Puts a product on the shelf, with the movement that explains its stock. Its category and brand exist; see
 /// [`check_parents`].
+///
+/// # Errors
+/// 409 when another product has its SKU.
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
-    let product = match store::insert_product(tx, &new, &slug, now).await? {
+    let refused = |error| slugs::or_taken(error, sku_taken);
+    let product = match store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
         Some(product) => product,
-        None => store::insert_product(tx, &new, &random_slug(&slug), now).await?.ok_or(db::Error::RowNotFound)?,
+        None => {
+            let other = store::insert_product(tx, &new, &random_slug(&slug), now).await.map_err(refused)?;
+            other.ok_or(db::Error::RowNotFound)?
+        }
     };
     inventory::receive(tx, product.id, new.stock, now).await?;
     Ok(product)
 }
 
-/// Changes a product. A new stock is a count: the movement is the difference.
+/// Changes a product, which is locked. The difference to a new stock is a movement.
+///
+/// # Errors
+/// 409 when another product has the new slug or SKU.
 pub async fn change_product(
     tx: &mut Tx,
     mut product: Product,
@@ -102,11 +117,23 @@ pub async fn change_product(
     product.brand_id = changed(change.brand, product.brand_id);
     product.updated_at = now;
     store::update_product(tx, &product).await?;
+    if let Some(slug) = change.slug {
+        slugs::change(tx, &mut product, slug).await?;
+    }
+    let sku = changed(change.sku, product.sku.clone());
+    if sku != product.sku {
+        store::set_sku(tx, product.id, sku.as_deref()).await.map_err(|error| slugs::or_taken(error, sku_taken))?;
+        product.sku = sku;
+    }
     if let Some(stock) = change.stock {
         inventory::set(tx, product.id, stock, Reason::Adjusted, now).await?;
         product.stock = stock;
     }
     Ok(product)
+}
+
+fn sku_taken() -> Problem {
+    Problem::conflict("sku_taken", "Another product has this SKU. `GET /api/products?sku=` finds it.")
 }
 
 fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {

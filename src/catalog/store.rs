@@ -11,7 +11,7 @@ use crate::{
 
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(
-        "SELECT id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+        "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
          FROM products WHERE id = $1",
     )
     .bind(id)
@@ -21,7 +21,7 @@ pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 /// The same, locked until the transaction ends.
 pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(
-        "SELECT id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+        "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
          FROM products WHERE id = $1 /* FOR UPDATE */",
     )
     .bind(id)
@@ -32,7 +32,7 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<ProductId, Product>> {
     let found: Vec<Product> = tx
         .query(
-            "SELECT id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+            "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
              FROM products WHERE id IN",
         )
         .push_list(ids)
@@ -53,7 +53,7 @@ pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Time
                                search_name, search_text, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
          ON CONFLICT (slug) DO NOTHING
-         RETURNING id, name, slug, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
+         RETURNING id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
     )
     .bind(new.name.clone()).bind(slug.to_owned()).bind(new.description.clone()).bind(new.price).bind(new.stock)
     .bind(new.is_active).bind(new.category).bind(new.brand).bind(new.sku.clone())
@@ -106,7 +106,7 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId) -> Result<()> {
 }
 
 pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<Image>> {
-    tx.query("SELECT product_id, id, file, thumbnail FROM product_images WHERE product_id = $1 ORDER BY id")
+    tx.query("SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id = $1 ORDER BY position, id")
         .bind(id)
         .fetch_all()
         .await
@@ -114,9 +114,9 @@ pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<Image>> {
 
 /// The images of a page of products.
 pub async fn images_of_all(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<Image>> {
-    tx.query("SELECT product_id, id, file, thumbnail FROM product_images WHERE product_id IN")
+    tx.query("SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id IN")
         .push_list(ids)
-        .push(" ORDER BY id")
+        .push(" ORDER BY position, id")
         .fetch_all()
         .await
 }
@@ -127,6 +127,7 @@ pub async fn count_images(tx: &mut Tx, product: ProductId) -> Result<i64> {
     Ok(count)
 }
 
+/// Behind those that the product has.
 pub async fn insert_image(
     tx: &mut Tx,
     product: ProductId,
@@ -135,8 +136,9 @@ pub async fn insert_image(
     now: Timestamp,
 ) -> Result<Image> {
     tx.query(
-        "INSERT INTO product_images (product_id, file, thumbnail, created_at) VALUES ($1, $2, $3, $4)
-         RETURNING product_id, id, file, thumbnail",
+        "INSERT INTO product_images (product_id, file, thumbnail, created_at, position)
+         VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(position), 0) + 1 FROM product_images WHERE product_id = $1))
+         RETURNING product_id, id, file, thumbnail, alt, position",
     )
     .bind(product)
     .bind(file.to_owned())
@@ -147,11 +149,31 @@ pub async fn insert_image(
 }
 
 pub async fn delete_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Result<Option<Image>> {
-    tx.query("DELETE FROM product_images WHERE product_id = $1 AND id = $2 RETURNING product_id, id, file, thumbnail")
+    tx.query("DELETE FROM product_images WHERE product_id = $1 AND id = $2 RETURNING product_id, id, file, thumbnail, alt, position")
         .bind(product)
         .bind(id)
         .fetch_optional()
         .await
+}
+
+pub async fn find_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Result<Option<Image>> {
+    tx.query(
+        "SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id = $1 AND id = $2",
+    )
+    .bind(product)
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+pub async fn set_alt(tx: &mut Tx, id: ImageId, alt: &str) -> Result<()> {
+    let change = tx.query("UPDATE product_images SET alt = $2 WHERE id = $1").bind(id).bind(alt.to_owned());
+    change.execute().await.map(drop)
+}
+
+pub async fn set_position(tx: &mut Tx, id: ImageId, position: i64) -> Result<()> {
+    let change = tx.query("UPDATE product_images SET position = $2 WHERE id = $1").bind(id).bind(position);
+    change.execute().await.map(drop)
 }
 
 /// Whether anything refers to a file.
@@ -170,14 +192,58 @@ pub async fn touch_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> Result
     tx.query("UPDATE products SET updated_at = $2 WHERE id = $1").bind(id).bind(now).execute().await.map(drop)
 }
 
+/// Whether a slug is one of today, or of before.
 pub async fn slug_exists(tx: &mut Tx, table: &'static str, slug: &str) -> Result<bool> {
     let query = match table {
         "categories" => tx.query("SELECT id FROM categories WHERE slug = $1"),
         "brands" => tx.query("SELECT id FROM brands WHERE slug = $1"),
-        _ => tx.query("SELECT id FROM products WHERE slug = $1"),
+        _ => tx.query(
+            "SELECT id FROM products WHERE slug = $1 UNION ALL SELECT product_id FROM old_product_slugs WHERE slug = $1",
+        ),
     };
     let found: Option<(i64,)> = query.bind(slug.to_owned()).fetch_optional().await?;
     Ok(found.is_some())
+}
+
+/// The product that has a slug today.
+pub async fn product_of_slug(tx: &mut Tx, slug: &str) -> Result<Option<ProductId>> {
+    let found: Option<(ProductId,)> =
+        tx.query("SELECT id FROM products WHERE slug = $1").bind(slug.to_owned()).fetch_optional().await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// The product that had a slug before, and its slug of today.
+pub async fn product_of_old_slug(tx: &mut Tx, slug: &str) -> Result<Option<(ProductId, String)>> {
+    tx.query("SELECT p.id, p.slug FROM old_product_slugs o JOIN products p ON p.id = o.product_id WHERE o.slug = $1")
+        .bind(slug.to_owned())
+        .fetch_optional()
+        .await
+}
+
+pub async fn set_slug(tx: &mut Tx, id: ProductId, slug: &str) -> Result<()> {
+    let change = tx.query("UPDATE products SET slug = $2 WHERE id = $1").bind(id).bind(slug.to_owned());
+    change.execute().await.map(drop)
+}
+
+pub async fn keep_old_slug(tx: &mut Tx, slug: &str, product: ProductId) -> Result<()> {
+    tx.query(
+        "INSERT INTO old_product_slugs (slug, product_id) VALUES ($1, $2)
+         ON CONFLICT (slug) DO UPDATE SET product_id = excluded.product_id",
+    )
+    .bind(slug.to_owned())
+    .bind(product)
+    .execute()
+    .await
+    .map(drop)
+}
+
+pub async fn forget_old_slug(tx: &mut Tx, slug: &str) -> Result<()> {
+    tx.query("DELETE FROM old_product_slugs WHERE slug = $1").bind(slug.to_owned()).execute().await.map(drop)
+}
+
+pub async fn set_sku(tx: &mut Tx, id: ProductId, sku: Option<&str>) -> Result<()> {
+    let change = tx.query("UPDATE products SET sku = $2 WHERE id = $1").bind(id).bind(sku.map(ToOwned::to_owned));
+    change.execute().await.map(drop)
 }
 
 pub async fn find_category(tx: &mut Tx, id: CategoryId) -> Result<Option<Category>> {

@@ -56,18 +56,23 @@ pub struct ProductView {
     pub name: String,
     /// The name as it may stand in an address.
     pub slug: String,
+    /// What the shop calls it on its shelf; `null` without one.
+    pub sku: Option<String>,
     pub description: String,
     pub price: Amount,
     /// The id of its category.
     pub category: Option<CategoryId>,
     /// The id of its brand.
     pub brand: Option<BrandId>,
-    /// How many can be ordered. In lists it may be two seconds old; placing an order always asks anew.
+    /// How many can be ordered. What orders hold that are `pending` or `confirmed` is off already, so more than this may
+    /// lie on the shelf: `GET /api/admin/inventory` shows those as `reserved`. In lists it may be two seconds old; placing
+    /// an order always asks anew.
     pub stock: i64,
     /// Inactive products are seen by admins only.
     pub is_active: bool,
     /// The address of its first image.
     pub image: Option<String>,
+    /// In the order to show them in.
     pub images: Vec<ImageView>,
     /// The average of its reviews, 1 to 5 with one decimal; `null` without any.
     pub rating: Option<f64>,
@@ -85,6 +90,8 @@ pub struct ImageView {
     pub url: String,
     /// Where a small copy is, which fits in 400 x 400 pixels. The same as `url` when the image is no larger.
     pub thumbnail_url: String,
+    /// What is to be seen on it, for who does not see it; empty when nobody said.
+    pub alt: String,
 }
 
 /// One product with its images.
@@ -112,7 +119,12 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
 #[must_use]
 pub fn image(shop: &Shop, image: &Image) -> ImageView {
     let thumbnail = image.thumbnail.as_ref().unwrap_or(&image.file);
-    ImageView { id: image.id, url: shop.media.url(&image.file), thumbnail_url: shop.media.url(thumbnail) }
+    ImageView {
+        id: image.id,
+        url: shop.media.url(&image.file),
+        thumbnail_url: shop.media.url(thumbnail),
+        alt: image.alt.clone(),
+    }
 }
 
 fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
@@ -120,6 +132,7 @@ fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
         id: product.id,
         name: product.name,
         slug: product.slug,
+        sku: product.sku,
         description: product.description,
         price: shop.settings.currency.format(product.price),
         category: product.category_id,

@@ -6,6 +6,7 @@
 //! `openapi/examples.json`, by schema.
 
 mod examples;
+mod forms;
 mod operations;
 pub mod pages;
 pub mod problems;
@@ -21,6 +22,7 @@ pub fn complete(document: &mut Value, currency: Currency) {
     document["servers"] = json!([{"url": "/", "description": "The shop that served this document"}]);
     document["info"]["license"]["url"] = "https://spdx.org/licenses/MIT.html".into();
     schemas::complete(document, currency);
+    forms::complete(document);
     operations::complete(document);
     examples::add(document);
 }

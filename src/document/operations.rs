@@ -125,6 +125,9 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
     if named("Idempotency-Key") {
         codes.extend(["idempotency_key_invalid", "idempotency_in_progress", "idempotency_key_reused"]);
     }
+    if named("If-Match") {
+        codes.extend(["precondition_failed"]);
+    }
     let body = &operation["requestBody"]["content"];
     if body.get("application/json").is_some() {
         codes.extend(["malformed_json", "unsupported_media_type", "validation_failed"]);
@@ -257,20 +260,20 @@ fn describe_success(operation: &mut Value) {
         if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
             stream["schema"] = event();
         }
-        if !(status.starts_with('2') || status == "304") {
+        if !(status.starts_with('2') || status.starts_with("30")) {
             continue;
         }
         let mut names = vec!["X-Request-Id"];
         if paged && status == "200" {
             names.extend(["X-Total-Count", "Link"]);
         }
-        if tagged {
+        if tagged && status != "301" {
             names.extend(["ETag", "Cache-Control"]);
         }
         if once {
             names.push("Idempotent-Replayed");
         }
-        if status == "201" || (once && status == "202") {
+        if status == "201" || status == "301" || (once && status == "202") {
             names.push("Location");
         }
         for name in names {
@@ -301,7 +304,7 @@ fn headers() -> Value {
         "X-Request-Id": header("Names this request in our logs: the client's own `X-Request-Id`, or a new one.", "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e".into()),
         "X-Total-Count": header("How many there are in all, on every page.", 60.into()),
         "Link": header("The pages `first`, `prev`, `next` and `last` (RFC 8288).", "</api/products?page=2>; rel=\"next\"".into()),
-        "ETag": header("Names these very bytes. Send it as `If-None-Match` to hear 304 while nothing changed.", "W/\"5b1f2c-60\"".into()),
+        "ETag": header("Names these very bytes. Send it as `If-None-Match` to hear 304 while nothing changed, or as `If-Match` with a change.", "\"5b1f2c-1\"".into()),
         "Cache-Control": header("How long the answer may be kept.", "public, max-age=0, must-revalidate".into()),
         "Location": header("Where what was made is found.", "/api/orders/1".into()),
         "Idempotent-Replayed": header("`true` when this is the answer to an earlier request with the same `Idempotency-Key`.", "true".into()),

@@ -180,6 +180,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Add a product first, or send `items`. After a lost answer the order may exist: repeat with the same `Idempotency-Key`.",
     ),
     problem("cart_full", 409, "The cart holds as many different products as it can.", "Take one out first."),
+    problem(
+        "count_below_reserved",
+        409,
+        "Fewer were counted than open orders hold.",
+        "Count again with what is packed for those orders, or cancel orders that cannot be sent. `reserved` says how many they hold.",
+    ),
     problem("email_taken", 409, "There is an account with this e-mail.", "Offer to sign in or to reset the password."),
     problem(
         "idempotency_in_progress",
@@ -231,6 +237,18 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Take it out of the cart and order the rest.",
     ),
     problem(
+        "sku_taken",
+        409,
+        "Another product has this SKU.",
+        "Find it with `GET /api/products?sku=`, and give one of them another SKU.",
+    ),
+    problem(
+        "slug_taken",
+        409,
+        "Another product has this slug.",
+        "Choose another, or leave it out and one is made from the name.",
+    ),
+    problem(
         "stock_out_of_range",
         409,
         "Stock would be more than 2,147,483,647 or less than nothing.",
@@ -253,6 +271,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         409,
         "There is an account with this username.",
         "Let the person choose another, or leave it out.",
+    ),
+    problem(
+        "precondition_failed",
+        412,
+        "It was changed since it was loaded: the `If-Match` is not its `ETag`. Nothing was done.",
+        "Load it again, show what is different now, and send the change with the new `ETag`.",
     ),
     problem(
         "payload_too_large",

@@ -10,7 +10,7 @@ use poem::{
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const HEADERS: &str =
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Cart-Id, X-Request-Id";
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Cart-Id, X-Request-Id";
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-Total-Count, X-Request-Id, Idempotent-Replayed";
 
 /// The origin to name in the answer, if the request comes from one that is allowed.

@@ -5,6 +5,8 @@ pub mod body;
 pub mod client_address;
 mod cors;
 pub mod edge;
+pub mod etags;
+pub mod form;
 pub mod health;
 pub mod idempotency;
 mod json;

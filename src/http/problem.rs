@@ -113,6 +113,12 @@ impl Problem {
         if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
     }
 
+    /// The same, with further faults of the same body.
+    #[must_use]
+    pub fn and(self, more: &[FieldError]) -> Self {
+        if self.errors.is_empty() || more.is_empty() { self } else { Self::invalid([&self.errors, more].concat()) }
+    }
+
     pub fn invalid_field(field: &str, code: &str, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(field, code, message)])
     }

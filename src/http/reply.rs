@@ -13,7 +13,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::paging::Page;
+use super::{etags, paging::Page};
 
 /// JSON bytes with the status and headers they are sent with; `T` is what the document says they are.
 pub struct Reply<T, const STATUS: u16 = 200> {
@@ -130,11 +130,48 @@ impl<T: Type> ApiResponse for MadeOrFound<T> {
     }
 }
 
+/// 200: this is it; 301: it is elsewhere by now.
+pub enum FoundOrMoved<T> {
+    Found(Reply<T>),
+    /// Where it is.
+    Moved(String),
+}
+
+impl<T: Send> IntoResponse for FoundOrMoved<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Found(reply) => reply.into_response(),
+            // It may move on, or back: nobody is to remember this without asking.
+            Self::Moved(to) => Response::builder()
+                .status(StatusCode::MOVED_PERMANENTLY)
+                .header(header::LOCATION, to)
+                .header(header::CACHE_CONTROL, "public, no-cache")
+                .finish(),
+        }
+    }
+}
+
+impl<T: Type> ApiResponse for FoundOrMoved<T> {
+    fn meta() -> MetaResponses {
+        let mut answers = Reply::<T>::meta();
+        answers.responses.push(MetaResponse {
+            description: "It is at `Location` by now.",
+            status: Some(301),
+            status_range: None,
+            content: vec![],
+            headers: vec![],
+        });
+        answers
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
 /// Where the client already has these very bytes: 304, else the bytes with their tag.
 pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Reply<T> {
-    let known =
-        asked.is_some_and(|tags| tags.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == tag));
-    let reply = if known { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
+    let reply = if etags::is_known(asked, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
     reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control)
 }
 

@@ -11,15 +11,19 @@ use serde_json::{Map, Value, json};
 
 use super::problem::{FieldError, Problem};
 
-/// One validator for each schema of the document, by name.
-pub struct Schemas(HashMap<String, Validator>);
+/// The schemas of the document, each with its validator, by name.
+pub struct Schemas {
+    validators: HashMap<String, Validator>,
+    said: Value,
+}
 
 impl Schemas {
     /// # Panics
     /// When the document holds a schema that is no schema: a fault of ours that the first start shows.
     #[must_use]
     pub fn of(document: &Value) -> Self {
-        let mut components = document["components"]["schemas"].clone();
+        let said = document["components"]["schemas"].clone();
+        let mut components = said.clone();
         loosen(&mut components);
         let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
         let validator = |name: &str| {
@@ -30,13 +34,19 @@ impl Schemas {
             });
             jsonschema::validator_for(&root).expect("the document's schemas are schemas")
         };
-        Self(names.map(|name| (name.clone(), validator(&name))).collect())
+        Self { validators: names.map(|name| (name.clone(), validator(&name))).collect(), said }
+    }
+
+    /// What the document says of a field of a schema.
+    #[must_use]
+    pub fn property(&self, schema: &str, field: &str) -> Option<&Value> {
+        self.said[schema]["properties"].get(field)
     }
 
     /// # Errors
     /// 422 with every fault of the body.
     pub fn check(&self, name: &str, body: &Value) -> Result<(), Problem> {
-        let Some(validator) = self.0.get(name) else {
+        let Some(validator) = self.validators.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
         let mut errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();

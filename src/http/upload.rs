@@ -94,7 +94,7 @@ fn no_form() -> Problem {
     )
 }
 
-fn malformed() -> Problem {
+pub(super) fn malformed() -> Problem {
     let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
                   broke off. Send it again, and let the browser write the Content-Type.";
     Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)

@@ -34,8 +34,8 @@ struct InventoryView {
     name: String,
     /// How many can be sold.
     stock: i64,
-    /// How many are sold and not sent yet: those of orders that are `pending` or `confirmed`. They are no part of `stock`,
-    /// so a count of the shelf finds `stock` and `reserved` together.
+    /// How many are sold and not sent yet: those of orders that are `pending` or `confirmed`. They are no part of `stock`:
+    /// on the shelf lie `stock` and `reserved` together.
     reserved: i64,
 }
 
@@ -50,6 +50,17 @@ struct Adjustment {
     reason: String,
 }
 
+/// What was counted.
+#[derive(Object)]
+struct Count {
+    /// How many lie on the shelf, with those that are sold and not sent yet.
+    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
+    counted: i64,
+    /// Why, in your own words. Default `counted`.
+    #[oai(validator(min_length = 1, max_length = 255))]
+    reason: Option<String>,
+}
+
 /// One change of a product's stock. The stock is the sum of them.
 #[derive(Object)]
 #[oai(rename = "StockMovement")]
@@ -60,7 +71,7 @@ struct MovementView {
     /// How many came; how many went, with a `-`.
     delta: i64,
     /// Why: an admin's own words, or `received` (the product was made with it, or imported), `adjusted` (set to another
-    /// number), `ordered`, `returned` (a cancelled order gave it back).
+    /// number), `counted`, `ordered`, `returned` (a cancelled order gave it back).
     reason: String,
     /// The id of the order that took it or gave it back.
     order: Option<OrderId>,
@@ -135,8 +146,8 @@ impl InventoryApi {
     /// Corrects the stock of a product.
     ///
     /// Adds `delta` to it and writes the movement that explains it. Answers how the product stands now. Taking away more
-    /// than there are: 409 `out_of_stock`; more than 2,147,483,647 in all: 409 `stock_out_of_range`. To set the stock to
-    /// what was counted instead, change the product.
+    /// than there are: 409 `out_of_stock`; more than 2,147,483,647 in all: 409 `stock_out_of_range`. Who counted the
+    /// shelf says so at `count` instead.
     ///
     /// Problems: `out_of_stock`, `stock_out_of_range`.
     #[oai(path = "/:product/adjust", method = "post", operation_id = "adjustInventory")]
@@ -157,6 +168,29 @@ impl InventoryApi {
         let shown = inventory(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
         shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&shown))
+    }
+
+    /// Sets the stock of a product by a count of the shelf.
+    ///
+    /// Send how many lie there, also those that are sold and not sent yet: `stock` becomes `counted` less `reserved`, whatever
+    /// was sold while you counted, and the difference is written down as a movement. The same count again changes nothing.
+    /// Fewer than orders hold: 409 `count_below_reserved`, with `reserved`.
+    ///
+    /// Problems: `count_below_reserved`.
+    #[oai(path = "/:product/count", method = "post", operation_id = "countInventory")]
+    async fn count(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        product: Path<ProductId>,
+        body: Body<Count>,
+    ) -> ApiResult<Reply<InventoryView>> {
+        let mut tx = shop.db.write().await?;
+        let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
+        let Count { counted, reason } = body.check()?;
+        let (stock, reserved) = super::count(&mut tx, &found, counted, reason.as_deref(), shop.now()).await?;
+        shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
+        Ok(Reply::json(&InventoryView { product: found.id, name: found.name, stock, reserved }))
     }
 
     /// Lists the changes of stock.

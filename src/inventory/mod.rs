@@ -34,6 +34,8 @@ text_enum! {
         Ordered = "ordered",
         /// A cancelled order gave it back.
         Returned = "returned",
+        /// An admin counted the shelf.
+        Counted = "counted",
     }
 }
 
@@ -75,9 +77,9 @@ pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp
     }
 }
 
-/// Sets the stock to what was counted; the movement is the difference.
+/// Sets the stock; the movement is the difference.
 pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
-    let before = store::lock(tx, product).await?;
+    let before = store::lock(tx, product).await?.ok_or(crate::db::Error::RowNotFound)?;
     if before == stock {
         return Ok(());
     }
@@ -93,6 +95,34 @@ pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now:
     let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| out_of_range(product, delta))?;
     store::insert_movement(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
     Ok(adjusted)
+}
+
+/// Sets the stock to what was counted on the shelf, less what open orders hold of it. What is left, and what they hold.
+///
+/// The product is locked before the orders are looked at: one that takes its units either has, and is seen, or waits and
+/// then takes them from what was counted.
+///
+/// # Errors
+/// 409 when fewer were counted than orders hold.
+pub async fn count(
+    tx: &mut Tx,
+    product: &Product,
+    counted: i64,
+    note: Option<&str>,
+    now: Timestamp,
+) -> ApiResult<(i64, i64)> {
+    let before = store::lock(tx, product.id).await?.ok_or_else(Problem::not_found)?;
+    let reserved = store::reserved(tx, &[product.id]).await?.get(&product.id).copied().unwrap_or(0);
+    let stock = counted - reserved;
+    if stock < 0 {
+        let detail = format!("Open orders hold {reserved} of {:?}, and only {counted} were counted.", product.name);
+        return Err(Problem::conflict("count_below_reserved", detail).with("reserved", reserved));
+    }
+    if stock != before {
+        store::set(tx, product.id, stock).await?;
+        store::insert_movement(tx, product.id, stock - before, Reason::Counted, None, note, now).await?;
+    }
+    Ok((stock, reserved))
 }
 
 fn out_of_range(product: &Product, delta: i64) -> Problem {

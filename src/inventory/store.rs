@@ -34,10 +34,11 @@ pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Optio
     Ok(adjusted.map(|(stock,)| stock))
 }
 
-pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<i64> {
-    let (stock,) =
-        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_one().await?;
-    Ok(stock)
+/// How many there are, until the transaction ends.
+pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
+    let found: Option<(i64,)> =
+        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_optional().await?;
+    Ok(found.map(|(stock,)| stock))
 }
 
 pub async fn set(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {

@@ -3,15 +3,15 @@
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::{Review, store};
+use super::{Filter, Review, store};
 use crate::{
-    accounts::{self, SignedIn},
+    accounts::{self, Admin, SignedIn},
     cache::Part,
     clock::Timestamp,
     http::{
         body::{Body, cleared},
         paging::Page,
-        problem::{ApiResult, Faults},
+        problem::{ApiResult, Faults, Problem},
         query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
         tags::Tag,
@@ -109,7 +109,47 @@ impl ReviewsApi {
         let order = faults.note(query::ordering(&ordering, COLUMNS));
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
-        let (reviews, total) = store::list(&mut tx, id.0, &order, page.size, page.offset()).await?;
+        let (reviews, total) =
+            store::list(&mut tx, Filter { product: Some(id.0), ..Filter::default() }, &order, page.size, page.offset())
+                .await?;
+        let shown = reviews.into_iter().map(ReviewView::from).collect();
+        Ok(List::page(&shown, total, page, request.original_uri()))
+    }
+
+    /// Lists all reviews.
+    ///
+    /// Newest first, those of inactive products too. An admin may delete any of them.
+    #[oai(path = "/admin/reviews", method = "get", operation_id = "listAllReviews")]
+    #[allow(clippy::too_many_arguments)] // one for each parameter of the contract
+    async fn list_all(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        _by: Admin,
+        /// Only those of the product with this id.
+        product: Ask<i64>,
+        /// Only those that the user with this id wrote.
+        user: Ask<i64>,
+        /// Only those with this many stars, 1 to 5.
+        #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
+        rating: Ask<i64>,
+        /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))*$"))]
+        ordering: Ask<String>,
+        page: Ask<i64>,
+        per_page: Ask<i64>,
+    ) -> ApiResult<List<ReviewView>> {
+        let mut faults = Faults::default();
+        let filter = Filter {
+            product: faults.note(product.get("product")).map(ProductId),
+            user: faults.note(user.get("user")).map(UserId),
+            rating: faults.note(stars(&rating)),
+        };
+        let order = faults.note(query::ordering(&ordering, COLUMNS));
+        let page = faults.note(Page::asked(&page, &per_page));
+        faults.end()?;
+        let mut tx = shop.db.read().await?;
+        let (reviews, total) = store::list(&mut tx, filter, &order, page.size, page.offset()).await?;
         let shown = reviews.into_iter().map(ReviewView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
@@ -184,6 +224,15 @@ impl ReviewsApi {
         super::delete(&mut tx, &review).await?;
         shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         Ok(Done::Done)
+    }
+}
+
+fn stars(asked: &Ask<i64>) -> ApiResult<Option<i64>> {
+    match asked.get("rating")? {
+        Some(stars) if !(1..=5).contains(&stars) => {
+            Err(Problem::invalid_field("rating", "range", "must be from 1 to 5"))
+        }
+        stars => Ok(stars),
     }
 }
 

@@ -33,6 +33,14 @@ pub struct Review {
     pub is_public: bool,
 }
 
+/// Which reviews are listed; what is `None` is not asked.
+#[derive(Clone, Copy, Default)]
+pub struct Filter {
+    pub product: Option<ProductId>,
+    pub user: Option<UserId>,
+    pub rating: Option<i64>,
+}
+
 impl Review {
     /// What the public calls its author: the first name and the initial of the last. Never the username, which may be the
     /// local part of an e-mail address.

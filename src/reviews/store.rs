@@ -1,36 +1,50 @@
 //! The SQL of reviews.
 
-use super::Review;
+use super::{Filter, Review};
 use crate::{
     clock::Timestamp,
-    db::{Result, Tx},
+    db::{Query, Result, Tx},
     ids::{ProductId, ReviewId, UserId},
 };
 
-/// One page of a product's reviews, and how many there are. `order` are columns, each with its comma; without any the
-/// newest come first.
+/// One page of reviews, and how many there are. `order` are columns, each with its comma; without any the newest come
+/// first.
 pub async fn list(
     tx: &mut Tx,
-    product: ProductId,
+    of: Filter,
     order: &[&'static str],
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Review>, i64)> {
-    let (total,) = tx.query("SELECT COUNT(*) FROM reviews WHERE product_id = $1").bind(product).fetch_one().await?;
+    let (total,) = filtered(tx.query("SELECT COUNT(*) FROM reviews r WHERE TRUE"), of).fetch_one().await?;
     let rows = tx
         .query(
             "SELECT r.id, r.product_id, r.user_id, u.first_name, u.last_name, r.rating, r.comment, r.created_at, r.updated_at,
                     p.is_active AS is_public
              FROM reviews r JOIN users u ON u.id = r.user_id JOIN products p ON p.id = r.product_id
-             WHERE r.product_id = $1",
-        )
-        .bind(product)
-        .push(" ORDER BY");
+             WHERE TRUE",
+        );
+    let rows = filtered(rows, of).push(" ORDER BY");
     let rows = match order {
         [] => rows.push(" r.created_at DESC, r.id DESC"),
         columns => columns.iter().fold(rows, |rows, column| rows.push(column)).push(" r.id"),
     };
     Ok((rows.push_bind(" LIMIT $?", limit).push_bind(" OFFSET $?", offset).fetch_all().await?, total))
+}
+
+fn filtered(query: Query<'_>, of: Filter) -> Query<'_> {
+    let query = match of.product {
+        Some(product) => query.push_bind(" AND r.product_id = $?", product),
+        None => query,
+    };
+    let query = match of.user {
+        Some(user) => query.push_bind(" AND r.user_id = $?", user),
+        None => query,
+    };
+    match of.rating {
+        Some(rating) => query.push_bind(" AND r.rating = $?", rating),
+        None => query,
+    }
 }
 
 /// Locked, so that two changes of one review follow one another. Its product stays as well: it was ordered.

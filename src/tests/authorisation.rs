@@ -33,7 +33,8 @@ use For::{Admins, All, Authors, AuthorsAndAdmins, OwnersAlone, OwnersAndAdmins, 
 const ROWS: &[(For, &[&str])] = &[
     (All, &[
         "register", "login", "refreshToken", "forgotPassword", "resetPassword", "verifyEmail",
-        "listCategories", "getCategory", "listBrands", "getBrand", "listProducts", "getProduct", "listReviews",
+        "listCategories", "getCategory", "listBrands", "getBrand", "listProducts", "getProduct", "getProductBySlug",
+        "listReviews",
         "createCart", "getAnonymousCart", "deleteAnonymousCart", "addAnonymousCartItem", "changeAnonymousCartItem",
         "removeAnonymousCartItem", "receiveStripeWebhook", "receivePaypalWebhook",
         "receiveRazorpayWebhook", "getLiveness", "getReadiness", "getMetrics",
@@ -55,9 +56,11 @@ const ROWS: &[(For, &[&str])] = &[
     (Admins, &[
         "createCategory", "replaceCategory", "changeCategory", "deleteCategory",
         "createBrand", "replaceBrand", "changeBrand", "deleteBrand", "setBrandLogo", "deleteBrandLogo",
-        "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage", "deleteProductImage",
+        "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "addProductImage",
+        "changeProductImage", "deleteProductImage",
         "setOrderStatus", "getTotalUsers", "getTotalOrders", "getTotalProducts", "getSales", "getTopProducts", "getLowStock",
-        "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "listMovements", "getReconciliation",
+        "listAllReviews", "listUsers", "getUser", "changeUser", "listInventory", "adjustInventory", "countInventory", "listMovements",
+        "getReconciliation",
         "listQueues", "listJobs", "retryJob", "discardJob", "refundPayment", "listWebhooks", "replayWebhook",
         "getPaymentReconciliation", "startPaymentReconciliation",
     ]),

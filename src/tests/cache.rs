@@ -43,6 +43,27 @@ on_both_engines! {
         eventually("the other process heard of it", || async { price(there.clone()).await == "9.00" }).await;
     }
 
+    async fn a_slug_leads_to_the_same_product_in_every_process(shop: TestShop) {
+        let Some((here, there)) = two_processes(&shop, |_| {}).await else { return };
+        let mug = shop.sells("Mug").at(12_00).await;
+        let (path, by_slug) = (format!("/api/products/{}", mug.id), |slug: &str| format!("/api/products/by-slug/{slug}"));
+        let boss = shop.admin().await.of(&here);
+        let sees = |slug: &str| {
+            let ask = there.visitor().get(&by_slug(slug));
+            async move {
+                let answer = ask.await;
+                (answer.status, answer["price"].clone(), answer["id"].clone())
+            }
+        };
+        assert_eq!(sees("mug").await, (200, json!("12.00"), json!(mug.id)));
+        boss.patch(&path).json(&json!({"price": "9.00"})).await.is(200);
+        eventually("the price is heard of", || async { sees("mug").await.1 == "9.00" }).await;
+        boss.patch(&path).json(&json!({"slug": "cup"})).await.is(200);
+        eventually("the slug is heard of", || async { sees("mug").await.0 == 301 && sees("cup").await.0 == 200 }).await;
+        let pot = boss.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "slug": "mug"})).await.is(201);
+        eventually("the new owner is heard of", || async { sees("mug").await.2 == pot["id"] }).await;
+    }
+
     async fn a_redis_that_is_away_costs_speed_and_nothing_else(shop: TestShop) {
         let nowhere = shop.opens_again(|settings| settings.redis_url = Some("redis://127.0.0.1:1".into())).await;
         let mug = shop.sells("Mug").at(12_00).await;

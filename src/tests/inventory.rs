@@ -115,6 +115,79 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
+    async fn a_count_leaves_what_orders_hold_out_of_the_stock(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(10).await;
+        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let order: Order = ada.places_order(&[(&mug, 3)]).await.is(201).json().into();
+        let stands = |stock: i64| json!({"product": mug.id, "name": "Mug", "stock": stock, "reserved": 3});
+        assert_eq!(counts(&boss, &mug, json!({"counted": 9})).await.is(200).json(), stands(6));
+        assert_eq!(shop.visitor().get(&format!("/api/products/{}", mug.id)).await["stock"], 6);
+        assert_eq!(counts(&boss, &mug, json!({"counted": 9, "reason": null})).await.is(200).json(), stands(6));
+        let spring = json!({"counted": 12, "reason": "Stocktaking in spring"});
+        assert_eq!(counts(&boss, &mug, spring).await.is(200).json(), stands(9));
+
+        let told = boss.get(&format!("/api/admin/inventory/movements?product={}", mug.id)).await.is(200).list();
+        let told: Vec<(Value, Value)> =
+            told.iter().map(|movement| (movement["delta"].clone(), movement["reason"].clone())).collect();
+        let wanted = [(3, "Stocktaking in spring"), (-1, "counted"), (-3, "ordered"), (10, "received")];
+        assert_eq!(told, wanted.map(|(delta, reason)| (json!(delta), json!(reason))), "a count that agrees moves nothing");
+
+        boss.moves(&order, "confirmed").await.is(200);
+        boss.moves(&order, "shipped").await.is(200);
+        let after = counts(&boss, &mug, json!({"counted": 9})).await.is(200);
+        assert_eq!((&after["stock"], &after["reserved"]), (&json!(9), &json!(0)), "nine lie there since three were sent");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_count_below_what_orders_hold_is_refused(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(10).await;
+        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        ada.places_order(&[(&mug, 3)]).await.is(201);
+        let refused = counts(&boss, &mug, json!({"counted": 2})).await.is(409).with_code("count_below_reserved");
+        assert_eq!(refused["reserved"], 3);
+        assert_eq!(shop.stock_of(&mug).await, 7);
+        assert_eq!(counts(&boss, &mug, json!({"counted": 3})).await.is(200)["stock"], 0);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_count_is_judged_in_the_order_of_judgement(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(5).await;
+        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        counts(&shop.visitor(), &mug, json!({})).await.is(401);
+        counts(&ada, &mug, json!({})).await.is(403).with_code("forbidden");
+        boss.post("/api/admin/inventory/99999/count").json(&json!({})).await.is(404);
+        counts(&boss, &mug, json!({"reason": ""})).await.is(422).about(&["counted", "reason"]);
+        for counted in [json!(-1), json!(1.5), json!("1"), json!(null), json!(2_147_483_648_i64)] {
+            counts(&boss, &mug, json!({"counted": counted})).await.is(422).about(&["counted"]);
+        }
+        assert_eq!(counts(&boss, &mug, json!({"counted": 2_147_483_647})).await.is(200)["stock"], 2_147_483_647);
+        assert_eq!(counts(&boss, &mug, json!({"counted": 0})).await.is(200)["stock"], 0);
+    }
+
+    async fn counts_orders_and_cancellations_at_once_agree_on_what_lies_there(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(14).await;
+        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let mut orders = Vec::new();
+        for _ in 0..4 {
+            orders.push(ada.buys(&mug).await);
+        }
+        let hands = (0..12).map(|number| {
+            let (ada, boss, mug, order) = (ada.clone(), boss.clone(), mug.clone(), orders[number / 3].clone());
+            async move {
+                match number % 3 {
+                    0 => counts(&boss, &mug, json!({"counted": 12})).await.status,
+                    1 => ada.places_order(&[(&mug, 1)]).await.status,
+                    _ => ada.cancels(&order).await.status,
+                }
+            }
+        });
+        let answers = futures_util::future::join_all(hands).await;
+        assert!(answers.iter().all(|status| [200, 201].contains(status)), "{answers:?}");
+        let stands = boss.get("/api/admin/inventory").await.is(200).list()[0].clone();
+        assert_eq!((&stands["stock"], &stands["reserved"]), (&json!(8), &json!(4)), "twelve lie there");
+        shop.runs_its_jobs().await;
+    }
+
     async fn only_admins_see_the_storeroom(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         for path in ["", "/movements", "/reconciliation"] {
@@ -146,4 +219,8 @@ on_both_engines! {
 async fn adjusts(admin: &Person, product: &Product, delta: Value, reason: &str) -> Answer {
     let adjustment = json!({"delta": delta, "reason": reason});
     admin.post(&format!("/api/admin/inventory/{}/adjust", product.id)).json(&adjustment).await
+}
+
+async fn counts(admin: &Person, product: &Product, count: Value) -> Answer {
+    admin.post(&format!("/api/admin/inventory/{}/count", product.id)).json(&count).await
 }

@@ -169,6 +169,54 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
+    async fn images_stand_in_the_order_an_admin_gives_them_and_say_what_is_on_them(shop: TestShop) {
+        let (boss, mug, pot) = (shop.admin().await, shop.sells("Mug").await, shop.sells("Pot").await);
+        let mut images = Vec::new();
+        for _ in 0..4 {
+            images.push(boss.adds_image(&mug, &solid(9, 9, ImageFormat::Png)).await.is(201).json());
+        }
+        let own = |index: usize| format!("{}/{}", mug.images(), images[index]["id"]);
+        let stands = async || {
+            let shown = shop.visitor().get(&mug.path()).await.is(200);
+            assert_eq!(shop.visitor().get("/api/products?search=mug").await.list()[0]["images"], shown["images"]);
+            assert_eq!(shown["image"], shown["images"][0]["url"]);
+            let place = |image: &Value| images.iter().position(|known| known["id"] == image["id"]).expect("one of ours");
+            shown["images"].as_array().expect("images").iter().map(place).collect::<Vec<_>>()
+        };
+        assert_eq!((stands().await, &images[0]["alt"]), (vec![0, 1, 2, 3], &json!("")));
+        for (index, position, wanted) in
+            [(3, 1, [3, 0, 1, 2]), (3, 3, [0, 1, 3, 2]), (1, 20, [0, 3, 2, 1]), (0, 1, [0, 3, 2, 1]), (2, 2, [0, 2, 3, 1])]
+        {
+            boss.patch(&own(index)).json(&json!({"position": position})).await.is(200);
+            assert_eq!(stands().await, wanted, "{index} to {position}");
+        }
+        boss.delete(&own(2)).await.is(204);
+        images.push(boss.adds_image(&mug, &solid(9, 9, ImageFormat::Png)).await.is(201).json());
+        let stands = async || {
+            let shown = boss.get(&mug.path()).await.is(200)["images"].clone();
+            let place = |image: &Value| images.iter().position(|known| known["id"] == image["id"]).expect("one of ours");
+            shown.as_array().expect("images").iter().map(place).collect::<Vec<_>>()
+        };
+        assert_eq!(stands().await, [0, 3, 1, 4], "a new one comes behind the others");
+
+        let own = format!("{}/{}", mug.images(), images[4]["id"]);
+        let words = json!({"alt": "A blue mug, seen from above", "position": 1, "url": "x"});
+        let told = boss.patch(&own).json(&words).await.is(200);
+        assert_eq!((&told["alt"], &told["url"]), (&words["alt"], &images[4]["url"]));
+        assert_eq!(boss.get(&mug.path()).await.is(200)["images"][0], told.json());
+        assert_eq!(boss.patch(&own).json(&json!({})).await.is(200)["alt"], words["alt"]);
+        assert_eq!(boss.patch(&own).json(&json!({"alt": null})).await.is(200)["alt"], "");
+        assert_eq!(stands().await, [4, 0, 3, 1]);
+
+        shop.visitor().patch(&own).json(&json!({})).await.is(401);
+        shop.customer("ada@example.com").await.patch(&own).json(&json!({})).await.is(403);
+        boss.patch(&format!("{}/{}", pot.images(), images[4]["id"])).json(&json!({"position": 0})).await.is(404);
+        let wrong = json!({"alt": "x".repeat(1_001), "position": 0});
+        boss.patch(&own).json(&wrong).await.is(422).about(&["alt", "position"]);
+        boss.patch(&own).json(&json!({"position": 21})).await.is(422).about(&["position"]);
+        shop.runs_its_jobs().await;
+    }
+
     async fn an_image_that_is_taken_away_is_gone(shop: TestShop) {
         let (boss, mug, pot) = (shop.admin().await, shop.sells("Mug").await, shop.sells("Pot").await);
         let image = boss.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
@@ -312,7 +360,7 @@ on_both_engines! {
 const END: &str = "\r\n--a line that no picture has--\r\n";
 
 /// A form as a browser sends it: each part has a name, what else stands in its header, and its bytes.
-fn form(parts: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
+pub fn form(parts: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, more, bytes) in parts {
         let more = if more.is_empty() { String::new() } else { format!("; {more}") };
@@ -367,7 +415,7 @@ impl Product {
 }
 
 /// The names of what is in the shop's media folder.
-fn files(shop: &TestShop) -> Vec<String> {
+pub fn files(shop: &TestShop) -> Vec<String> {
     let entries = std::fs::read_dir(shop.media_folder()).expect("the media folder");
     let mut names: Vec<String> =
         entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name of ours")).collect();
@@ -376,7 +424,7 @@ fn files(shop: &TestShop) -> Vec<String> {
 }
 
 /// Where an address is on the shop's own server.
-fn path(url: &Value) -> String {
+pub fn path(url: &Value) -> String {
     let url = url.as_str().expect("an address");
     url.strip_prefix("https://shop.test").expect("an address of this shop").to_owned()
 }

@@ -205,6 +205,48 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
+    async fn who_runs_the_shop_sees_every_review_in_one_list(shop: TestShop) {
+        let boss = shop.admin().await;
+        let (mug, pot) = (shop.sells("Mug").in_stock(9).await, shop.sells("Pot").in_stock(9).await);
+        let mut buyers = Vec::new();
+        for (name, of_mug, of_pot) in [("ada", 5, 2), ("bob", 3, 5)] {
+            let buyer = shop.customer(&format!("{name}@example.com")).await;
+            for (product, rating) in [(&mug, of_mug), (&pot, of_pot)] {
+                buyer.buys(product).await;
+                shop.time_passes(std::time::Duration::from_secs(1));
+                buyer.reviews(product, rating).await.is(201);
+            }
+            buyers.push(buyer);
+        }
+        boss.delete(&format!("/api/products/{}", pot.id)).await.is(204); // hidden: it was ordered
+        let (mug, pot, ada, bob) = (mug.id, pot.id, buyers[0].id, buyers[1].id);
+        for (query, wanted) in [
+            (String::new(), vec![(bob, pot, 5), (bob, mug, 3), (ada, pot, 2), (ada, mug, 5)]),
+            ("ordering=created_at".to_owned(), vec![(ada, mug, 5), (ada, pot, 2), (bob, mug, 3), (bob, pot, 5)]),
+            ("ordering=-rating,created_at".to_owned(), vec![(ada, mug, 5), (bob, pot, 5), (bob, mug, 3), (ada, pot, 2)]),
+            (format!("product={pot}"), vec![(bob, pot, 5), (ada, pot, 2)]),
+            (format!("user={ada}&ordering=rating"), vec![(ada, pot, 2), (ada, mug, 5)]),
+            ("rating=5".to_owned(), vec![(bob, pot, 5), (ada, mug, 5)]),
+            (format!("rating=5&user={ada}&product={mug}"), vec![(ada, mug, 5)]),
+            (format!("rating=1&user={ada}"), vec![]),
+            ("product=99999".to_owned(), vec![]),
+        ] {
+            let list = boss.get(&format!("/api/admin/reviews?{query}")).await.is(200);
+            let number = |review: &Value, field: &str| review[field].as_i64().expect("a number");
+            let found: Vec<_> =
+                list.list().iter().map(|review| (number(review, "user"), number(review, "product"), number(review, "rating"))).collect();
+            assert_eq!((found, list.header("x-total-count")), (wanted.clone(), &*wanted.len().to_string()), "{query}");
+        }
+        let page = boss.get("/api/admin/reviews?per_page=3&page=2").await.is(200);
+        assert_eq!((page.list().len(), page.header("x-total-count")), (1, "4"));
+        assert!(page.header("link").contains("rel=\"prev\""));
+        let wrong = "/api/admin/reviews?product=mug&user=ada&rating=6&ordering=comment&page=0";
+        boss.get(wrong).await.is(422).about(&["product", "user", "rating", "ordering", "page"]);
+        shop.visitor().get("/api/admin/reviews?page=0").await.is(401);
+        buyers[0].get("/api/admin/reviews?page=0").await.is(403);
+        shop.runs_its_jobs().await;
+    }
+
     async fn a_review_does_not_give_its_author_away(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada.of.ockham@example.com").await;

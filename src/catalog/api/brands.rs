@@ -1,9 +1,12 @@
 //! The endpoints of brands.
 
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+};
 
-use super::{answer, conditional, paged};
+use super::{answer, conditional, paged, tag_of};
 use crate::{
     accounts::Admin,
     cache::{Cached, Part},
@@ -13,6 +16,7 @@ use crate::{
     },
     http::{
         body::Body,
+        etags::IfMatch,
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -103,9 +107,12 @@ impl BrandsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<BrandId>,
+        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
         body: Body<BrandInput>,
     ) -> ApiResult<Reply<BrandView>> {
-        change_brand(&shop, id.0, || body.check().map(|input| Some(input.name))).await
+        change_brand(&shop, id.0, &seen, || body.check().map(|input| Some(input.name))).await
     }
 
     /// Changes a brand.
@@ -117,9 +124,12 @@ impl BrandsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<BrandId>,
+        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
         body: Body<BrandPatch>,
     ) -> ApiResult<Reply<BrandView>> {
-        change_brand(&shop, id.0, || body.check().map(|input| input.name)).await
+        change_brand(&shop, id.0, &seen, || body.check().map(|input| input.name)).await
     }
 
     /// Deletes a brand that has no products.
@@ -128,9 +138,18 @@ impl BrandsApi {
     ///
     /// Problems: `in_use`.
     #[oai(path = "/brands/:id", method = "delete", operation_id = "deleteBrand")]
-    async fn delete_brand(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
+    async fn delete_brand(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<BrandId>,
+        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
+    ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
         let brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        seen.check(&tag_of(&view::brand(&shop, brand.clone())))?;
         catalog::delete_brand(&mut tx, brand, shop.now()).await?;
         shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
@@ -140,10 +159,12 @@ impl BrandsApi {
 async fn change_brand(
     shop: &Shop,
     id: BrandId,
+    seen: &IfMatch,
     input: impl FnOnce() -> ApiResult<Option<String>>,
 ) -> ApiResult<Reply<BrandView>> {
     let mut tx = shop.db.write().await?;
     let mut brand: Brand = store::lock_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    seen.check(&tag_of(&view::brand(shop, brand.clone())))?;
     brand.name = input()?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
     shop.commit_and_forget(tx, &[Part::Catalog]).await?;

@@ -1,15 +1,20 @@
 //! The endpoints of categories.
 
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+    types::MaybeUndefined,
+};
 
-use super::{answer, conditional, paged};
+use super::{answer, conditional, paged, tag_of};
 use crate::{
     accounts::Admin,
     cache::{Cached, Part},
     catalog::{self, Category, store, view::CategoryView},
     http::{
         body::{Body, cleared},
+        etags::IfMatch,
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -109,9 +114,13 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
+        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
         body: Body<CategoryInput>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, || body.check().map(|input| (Some(input.name), cleared(input.description)))).await
+        change_category(&shop, id.0, &seen, || body.check().map(|input| (Some(input.name), cleared(input.description))))
+            .await
     }
 
     /// Changes a category.
@@ -123,9 +132,12 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
+        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
         body: Body<CategoryPatch>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, || body.check().map(|input| (input.name, cleared(input.description)))).await
+        change_category(&shop, id.0, &seen, || body.check().map(|input| (input.name, cleared(input.description)))).await
     }
 
     /// Deletes a category that has no products.
@@ -134,9 +146,18 @@ impl CategoriesApi {
     ///
     /// Problems: `in_use`.
     #[oai(path = "/categories/:id", method = "delete", operation_id = "deleteCategory")]
-    async fn delete_category(&self, shop: Data<&Shop>, _by: Admin, id: Path<CategoryId>) -> ApiResult<Done> {
+    async fn delete_category(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<CategoryId>,
+        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
+    ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        store::lock_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        let category = store::lock_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        seen.check(&tag_of(&CategoryView::from(category)))?;
         catalog::delete_category(&mut tx, id.0).await?;
         shop.commit_and_forget(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
@@ -146,10 +167,12 @@ impl CategoriesApi {
 async fn change_category(
     shop: &Shop,
     id: CategoryId,
+    seen: &IfMatch,
     input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>,
 ) -> ApiResult<Reply<CategoryView>> {
     let mut tx = shop.db.write().await?;
     let mut category: Category = store::lock_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    seen.check(&tag_of(&CategoryView::from(category.clone())))?;
     let (name, description) = input()?;
     category.name = name.unwrap_or(category.name);
     category.description = description.unwrap_or(category.description);

@@ -3,8 +3,9 @@
 //! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
 
 use poem::web::Data;
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
+use super::showing;
 use crate::{
     accounts::Admin,
     cache::Part,
@@ -13,6 +14,7 @@ use crate::{
         view::{self, BrandView, ImageView},
     },
     http::{
+        body::{Body, cleared},
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply},
         tags::Tag,
@@ -21,6 +23,17 @@ use crate::{
     ids::{BrandId, ImageId, ProductId},
     shop::Shop,
 };
+
+/// What is to be different about an image. Fields left out stay.
+#[derive(Object)]
+struct ImagePatch {
+    /// What is to be seen on it, for who does not see it: the `alt` of an HTML image. `null` clears it.
+    #[oai(validator(max_length = 1000))]
+    alt: MaybeUndefined<String>,
+    /// Where it stands among the product's images, from 1; the others make room. Beyond the last, it is the last.
+    #[oai(validator(minimum(value = "1"), maximum(value = "20")))]
+    position: Option<i64>,
+}
 
 pub struct ImagesApi;
 
@@ -53,9 +66,30 @@ impl ImagesApi {
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::check_room(&mut tx, id.0).await?;
         let image = images::show(&mut tx, id.0, &kept, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &showing(id.0)).await?;
         let image = view::image(&shop, &image);
         Ok(Created::json(&image).header("location", &image.url))
+    }
+
+    /// Moves an image of a product, or says what is on it.
+    ///
+    /// The images of a product are shown in the order they stand in; the first is its `image`.
+    #[oai(path = "/products/:id/images/:image_id", method = "patch", operation_id = "changeProductImage")]
+    async fn change_product_image(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        image_id: Path<ImageId>,
+        body: Body<ImagePatch>,
+    ) -> ApiResult<Reply<ImageView>> {
+        let mut tx = shop.db.write().await?;
+        store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        let image = store::find_image(&mut tx, id.0, image_id.0).await?.ok_or_else(Problem::not_found)?;
+        let ImagePatch { alt, position } = body.check()?;
+        let image = images::change(&mut tx, image, cleared(alt), position, shop.now()).await?;
+        shop.commit_and_forget(tx, &showing(id.0)).await?;
+        Ok(Reply::json(&view::image(&shop, &image)))
     }
 
     /// Takes an image of a product away.
@@ -72,7 +106,7 @@ impl ImagesApi {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::take_down(&mut tx, id.0, image_id.0, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &showing(id.0)).await?;
         Ok(Done::Done)
     }
 

@@ -3,7 +3,9 @@
 mod brands;
 mod categories;
 mod images;
+mod product_input;
 mod products;
+mod sent;
 
 use std::sync::Arc;
 
@@ -11,14 +13,16 @@ use poem::{
     Request,
     http::{StatusCode, header},
 };
+use poem_openapi::types::ToJSON;
 
 use crate::{
     cache::{Cached, Part},
     http::{
         paging::Page,
         problem::ApiResult,
-        reply::{Reply, tagged},
+        reply::{Reply, json_bytes, tagged},
     },
+    ids::ProductId,
     shop::Shop,
 };
 
@@ -27,10 +31,10 @@ pub use categories::CategoriesApi;
 pub use images::ImagesApi;
 pub use products::ProductsApi;
 
-/// Anybody may keep an answer, but asks whether it still holds before using it.
+/// Anybody may keep what customers see, but asks whether it still holds before using it.
 const REVALIDATE: &str = "public, no-cache";
 
-/// What admins see is always fresh and never kept; what customers see comes from the cache.
+/// What admins see is always fresh and kept by nobody; what customers see comes from the cache.
 async fn answer(
     shop: &Shop,
     admin: bool,
@@ -46,10 +50,18 @@ async fn answer(
 
 fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Reply<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
-    if admin {
-        return fresh;
-    }
-    tagged(request.header(header::IF_NONE_MATCH), &found.tag, fresh, REVALIDATE).header("vary", "Authorization")
+    let keeping = if admin { "no-store" } else { REVALIDATE };
+    tagged(request.header(header::IF_NONE_MATCH), &found.tag, fresh, keeping).header("vary", "Authorization")
+}
+
+/// Where a product is shown.
+fn showing(product: ProductId) -> [Part; 2] {
+    [Part::Product(product), Part::ProductLists]
+}
+
+/// The tag that `GET` shows a thing with.
+fn tag_of(thing: &impl ToJSON) -> String {
+    Cached::new(json_bytes(thing), 1).tag
 }
 
 fn paged<T>(request: &Request, admin: bool, found: &Cached, page: Page) -> Reply<T> {

@@ -1,91 +1,45 @@
 //! The endpoints of products.
 
 use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path},
+    types::ParseFromJSON,
+};
 
-use super::{answer, conditional, paged};
+use super::{
+    answer, conditional, paged,
+    product_input::{ProductInput, ProductPatch, ProductReplacement},
+    sent::Sent,
+    showing, tag_of,
+};
 use crate::{
     accounts::{self, Admin},
     cache::{Cached, Part},
     catalog::{
-        self, NewProduct, Product, ProductChange,
+        self, NewProduct, Product, ProductChange, images,
         list::{self, Filter},
+        slugs::{self, Found},
         store,
         view::{self, ProductView},
     },
+    db::Tx,
     http::{
-        body::{Body, cleared},
+        etags::IfMatch,
+        form::Form,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
         query::{self, Ask},
-        reply::{Created, Done, List, Reply, json_bytes},
+        reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
         tags::Tag,
     },
-    ids::{BrandId, CategoryId, ProductId},
+    ids::ProductId,
     money::{Amount, Money},
     shop::Shop,
 };
 
-/// A product to be made.
-#[derive(Object)]
-struct ProductInput {
-    #[oai(validator(min_length = 1, max_length = 255))]
-    name: String,
-    #[oai(validator(max_length = 10000))]
-    description: Option<String>,
-    price: Amount,
-    /// The id of a category.
-    category: Option<CategoryId>,
-    /// The id of a brand.
-    brand: Option<BrandId>,
-    /// How many there are. Default 0.
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
-    stock: Option<i64>,
-    /// Whether customers see it. Default true.
-    is_active: Option<bool>,
-}
-
-/// A product as it is to be. Optional fields left out keep their value; `null` clears `description`, `category` and
-/// `brand`.
-#[derive(Object)]
-struct ProductReplacement {
-    #[oai(validator(min_length = 1, max_length = 255))]
-    name: String,
-    #[oai(validator(max_length = 10000))]
-    description: MaybeUndefined<String>,
-    price: Amount,
-    category: MaybeUndefined<CategoryId>,
-    brand: MaybeUndefined<BrandId>,
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
-    stock: Option<i64>,
-    is_active: Option<bool>,
-}
-
-/// What is to be different about a product. Fields left out stay.
-#[derive(Object)]
-struct ProductPatch {
-    #[oai(validator(min_length = 1, max_length = 255))]
-    name: Option<String>,
-    #[oai(validator(max_length = 10000))]
-    description: MaybeUndefined<String>,
-    price: Option<Amount>,
-    category: MaybeUndefined<CategoryId>,
-    brand: MaybeUndefined<BrandId>,
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
-    stock: Option<i64>,
-    is_active: Option<bool>,
-}
-
 fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError> {
     shop.settings.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
-}
-
-/// The price, or a stand-in for one whose fault is noted.
-fn price(shop: &Shop, amount: &Amount, errors: &mut Vec<FieldError>) -> Money {
-    money(shop, "price", amount).unwrap_or_else(|error| {
-        errors.push(error);
-        Money(0)
-    })
 }
 
 pub struct ProductsApi;
@@ -108,6 +62,8 @@ impl ProductsApi {
         category: Ask<String>,
         /// The id or slug of a brand.
         brand: Ask<String>,
+        /// The SKU of a product, exactly.
+        sku: Ask<String>,
         /// The lowest price, inclusive.
         min_price: Ask<Amount>,
         /// The highest price, inclusive.
@@ -134,6 +90,7 @@ impl ProductsApi {
             terms: list::terms(&faults.note(query::search(&search))),
             category: faults.note(category.get("category")),
             brand: faults.note(brand.get("brand")),
+            sku: faults.note(sku.get("sku")),
             min_price: faults.note(limit("min_price", &min_price)),
             max_price: faults.note(limit("max_price", &max_price)),
             in_stock: faults.note(in_stock.get("in_stock")),
@@ -163,125 +120,200 @@ impl ProductsApi {
         id: Path<ProductId>,
     ) -> ApiResult<Reply<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let load = async {
-            let mut tx = shop.db.read().await?;
-            let product = store::find_product(&mut tx, id.0).await?.filter(|product| product.is_active || admin);
-            let product = product.ok_or_else(Problem::not_found)?;
-            Ok(Cached::new(json_bytes(&view::product(&mut tx, &shop, product).await?), 1))
-        };
-        let product = answer(&shop, admin, Part::Product(id.0), &format!("product:{}", id.0), load).await?;
-        Ok(conditional(request, admin, &product))
+        show(&shop, request, admin, id.0).await
+    }
+
+    /// Shows the product with a slug.
+    ///
+    /// A slug that the product had before answers 301 with the address of today, as long as no other product has it.
+    #[oai(path = "/products/by-slug/:slug", method = "get", operation_id = "getProductBySlug")]
+    async fn get_product_by_slug(
+        &self,
+        shop: Data<&Shop>,
+        request: &Request,
+        slug: Path<String>,
+    ) -> ApiResult<FoundOrMoved<ProductView>> {
+        let admin = accounts::is_admin(request, &shop).await;
+        let Found { product, slug: today } = find_slug(&shop, &slug).await?;
+        let shown = show(&shop, request, admin, product).await?;
+        if today == *slug {
+            return Ok(FoundOrMoved::Found(shown));
+        }
+        Ok(FoundOrMoved::Moved(format!("/api/products/by-slug/{}", escaped(&today))))
     }
 
     /// Makes a product.
     ///
-    /// Customers see it at once, unless `is_active` is false. Images are uploaded afterwards.
+    /// Customers see it at once, unless `is_active` is false. Its image may come with it in a form; further ones are uploaded
+    /// afterwards. When the product is refused, nothing of the image is kept.
+    ///
+    /// Problems: `slug_taken`, `sku_taken`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
     async fn create_product(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
-        body: Body<ProductInput>,
+        form: Form<ProductInput>,
     ) -> ApiResult<Created<ProductView>> {
-        let input = body.check()?;
-        let mut errors = Vec::new();
-        let new = NewProduct {
-            price: price(&shop, &input.price, &mut errors),
-            name: input.name,
-            slug: None,
-            description: input.description.unwrap_or_default(),
-            stock: input.stock.unwrap_or(0),
-            is_active: input.is_active.unwrap_or(true),
-            category: input.category,
-            brand: input.brand,
-            sku: None,
-        };
-        let mut tx = shop.db.write().await?;
-        catalog::check_parents(&mut tx, new.category, new.brand, errors).await?;
-        let product = catalog::create_product(&mut tx, new, shop.now()).await?;
-        let made = view::product(&mut tx, &shop, product).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        let sent = Sent::of(&shop, &form, ProductInput::read).await?;
+        let image = sent.image.clone();
+        let made = images::or_give_up(&shop, image, create(&shop, sent).await).await?;
         Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
     }
 
     /// Replaces a product.
     ///
-    /// Optional fields left out keep their value. `stock` is a count: the difference is written down as a movement.
+    /// Optional fields left out keep their value. `stock` sets how many can be sold, and the difference is written down as a
+    /// movement. A copy that is older than the last sale gives back what was sold: send its `ETag` as `If-Match` and hear 412
+    /// instead, or leave `stock` out. To say what lies on the shelf there is `POST /api/admin/inventory/{product}/count`. An
+    /// image that comes in a form becomes the first.
+    ///
+    /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
     async fn replace_product(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        body: Body<ProductReplacement>,
+        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
+        form: Form<ProductReplacement>,
     ) -> ApiResult<Reply<ProductView>> {
-        change(&shop, id.0, |errors| {
-            let input = body.check()?;
-            Ok(ProductChange {
-                name: Some(input.name),
-                description: cleared(input.description),
-                price: Some(price(&shop, &input.price, errors)),
-                stock: input.stock,
-                is_active: input.is_active,
-                category: input.category,
-                brand: input.brand,
-            })
-        })
-        .await
+        change(&shop, id.0, &seen, &form, ProductReplacement::read).await
     }
 
     /// Changes a product.
     ///
-    /// Fields left out stay. `stock` is a count: the difference is written down as a movement.
+    /// Fields left out stay. `stock` sets how many can be sold, as with `PUT`. An image that comes in a form becomes the first.
+    ///
+    /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
     async fn change_product(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        body: Body<ProductPatch>,
+        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
+        form: Form<ProductPatch>,
     ) -> ApiResult<Reply<ProductView>> {
-        change(&shop, id.0, |errors| {
-            let input = body.check()?;
-            Ok(ProductChange {
-                name: input.name,
-                description: cleared(input.description),
-                price: input.price.map(|amount| price(&shop, &amount, errors)),
-                stock: input.stock,
-                is_active: input.is_active,
-                category: input.category,
-                brand: input.brand,
-            })
-        })
-        .await
+        change(&shop, id.0, &seen, &form, ProductPatch::read).await
     }
 
     /// Deletes a product. One that was ever ordered becomes inactive instead.
     ///
     /// Order lines of the past keep its name and price.
     #[oai(path = "/products/:id", method = "delete", operation_id = "deleteProduct")]
-    async fn delete_product(&self, shop: Data<&Shop>, _by: Admin, id: Path<ProductId>) -> ApiResult<Done> {
+    async fn delete_product(
+        &self,
+        shop: Data<&Shop>,
+        _by: Admin,
+        id: Path<ProductId>,
+        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        #[oai(name = "If-Match")]
+        seen: Header<IfMatch>,
+    ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
+        lock(&mut tx, &shop, id.0, &seen).await?;
         catalog::delete_product(&mut tx, id.0, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_forget(tx, &[Part::Product(id.0), Part::ProductLists, Part::Slugs]).await?;
         Ok(Done::Done)
     }
 }
 
-/// The body is judged only after the product was found.
-async fn change(
+async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Reply<ProductView>> {
+    let load = async {
+        let mut tx = shop.db.read().await?;
+        let product = store::find_product(&mut tx, id).await?.filter(|product| product.is_active || admin);
+        let product = product.ok_or_else(Problem::not_found)?;
+        Ok(Cached::new(json_bytes(&view::product(&mut tx, shop, product).await?), 1))
+    };
+    let product = answer(shop, admin, Part::Product(id), &format!("product:{id}"), load).await?;
+    Ok(conditional(request, admin, &product))
+}
+
+/// Which product a slug leads to. What is kept is the id and the slug of today; the product itself is kept by its id.
+async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
+    if slug.contains('\0') {
+        return Err(Problem::not_found()); // which PostgreSQL takes in no text
+    }
+    let load = async {
+        let found = slugs::find(&mut shop.db.read().await?, slug).await?.ok_or_else(Problem::not_found)?;
+        Ok(Cached::new(format!("{} {}", found.product, found.slug).into_bytes(), 1))
+    };
+    let kept = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
+    let kept = String::from_utf8_lossy(&kept.body);
+    let (product, slug) = kept.split_once(' ').ok_or_else(Problem::not_found)?;
+    Ok(Found { product: ProductId(product.parse().map_err(Problem::internal)?), slug: slug.to_owned() })
+}
+
+/// A slug as it stands in an address: its letters may be any script's.
+fn escaped(slug: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    slug.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+async fn create(shop: &Shop, sent: Sent<NewProduct>) -> ApiResult<ProductView> {
+    let Sent { said: new, errors, image } = sent;
+    let mut tx = shop.db.write().await?;
+    catalog::check_parents(&mut tx, new.category, new.brand, errors).await?;
+    let product = slugs::create(&mut tx, new, shop.now()).await?;
+    if let Some(image) = image {
+        images::show(&mut tx, product.id, &image, shop.now()).await?;
+    }
+    let made = view::product(&mut tx, shop, product).await?;
+    shop.commit_and_forget(tx, &[Part::ProductLists, Part::Slugs]).await?;
+    Ok(made)
+}
+
+/// A product to be changed from a state that the client has seen.
+async fn lock(tx: &mut Tx, shop: &Shop, id: ProductId, seen: &IfMatch) -> ApiResult<Product> {
+    let product = store::lock_product(tx, id).await?.ok_or_else(Problem::not_found)?;
+    if seen.is_given() {
+        seen.check(&tag_of(&view::product(tx, shop, product.clone()).await?))?;
+    }
+    Ok(product)
+}
+
+/// The body is judged only after the product was found, and found to be what the client has seen.
+async fn change<T: ParseFromJSON>(
     shop: &Shop,
     id: ProductId,
-    input: impl FnOnce(&mut Vec<FieldError>) -> ApiResult<ProductChange>,
+    seen: &IfMatch,
+    form: &Form<T>,
+    read: fn(T, &Shop, &mut Vec<FieldError>) -> ProductChange,
 ) -> ApiResult<Reply<ProductView>> {
+    if form.has_image() {
+        store::find_product(&mut shop.db.read().await?, id).await?.ok_or_else(Problem::not_found)?;
+    }
+    let sent = Sent::of(shop, form, read).await;
+    let image = sent.as_ref().ok().and_then(|sent| sent.image.clone());
+    let changed = change_locked(shop, id, seen, sent).await;
+    Ok(Reply::json(&images::or_give_up(shop, image, changed).await?))
+}
+
+async fn change_locked(
+    shop: &Shop,
+    id: ProductId,
+    seen: &IfMatch,
+    sent: ApiResult<Sent<ProductChange>>,
+) -> ApiResult<ProductView> {
     let mut tx = shop.db.write().await?;
-    let product: Product = store::lock_product(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
-    let mut errors = Vec::new();
-    let change = input(&mut errors)?;
+    let product = lock(&mut tx, shop, id, seen).await?;
+    let Sent { said: change, mut errors, image } = sent?;
+    let slug = change.slug.clone().filter(|slug| *slug != product.slug);
+    errors.extend(slug.as_deref().and_then(|slug| slugs::check(slug).err()));
     catalog::check_parents(&mut tx, change.category.value().copied(), change.brand.value().copied(), errors).await?;
     let product = catalog::change_product(&mut tx, product, change, shop.now()).await?;
+    if let Some(image) = image {
+        images::check_room(&mut tx, id).await?;
+        images::show_first(&mut tx, id, &image, shop.now()).await?;
+    }
     let changed = view::product(&mut tx, shop, product).await?;
-    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
-    Ok(Reply::json(&changed))
+    let [own, lists] = showing(id);
+    let parts = if slug.is_some() { vec![own, lists, Part::Slugs] } else { vec![own, lists] };
+    shop.commit_and_forget(tx, &parts).await?;
+    Ok(changed)
 }

@@ -21,6 +21,7 @@ use cartwright::{
 };
 use clap::Parser;
 use futures_util::future::join_all;
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -372,7 +373,7 @@ async fn open(house: Arc<House>, settings: Settings) -> TestShop {
     let address = format!("http://{}", listener.local_addr().expect("the address just bound"));
     let stop = CancellationToken::new();
     tokio::spawn(server::serve(listener, api::app(&shop), stop.clone()));
-    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().expect("an HTTP client");
     TestShop { house, shop, address, http, _open: Arc::new(stop.drop_guard()) }
 }
 

@@ -1,0 +1,51 @@
+//! A product as it was sent: its fields judged and its picture kept, as far as the database need not be asked.
+
+use poem_openapi::types::ParseFromJSON;
+
+use crate::{
+    catalog::images::{self, Kept},
+    http::{
+        form::Form,
+        problem::{ApiResult, FieldError},
+    },
+    media::picture::Picture,
+    shop::Shop,
+};
+
+pub struct Sent<C> {
+    pub said: C,
+    /// What is wrong with it, to be told with what else may be. The picture is kept when there is nothing.
+    pub errors: Vec<FieldError>,
+    pub image: Option<Kept>,
+}
+
+impl<C> Sent<C> {
+    /// Judges a body. `read` makes of the fields what they say, and notes what is wrong with them.
+    ///
+    /// # Errors
+    /// 422 when the fields are not what the document says, with what is wrong with the picture. 503 when it cannot be kept.
+    pub async fn of<T: ParseFromJSON>(
+        shop: &Shop,
+        form: &Form<T>,
+        read: fn(T, &Shop, &mut Vec<FieldError>) -> C,
+    ) -> ApiResult<Self> {
+        let (picture, mut errors) = picture_of(shop, form).await?;
+        let fields = form.check().map_err(|problem| problem.and(&errors))?;
+        let said = read(fields, shop, &mut errors);
+        let image = match picture {
+            Some(picture) if errors.is_empty() => Some(images::keep(shop, picture).await?),
+            _ => None,
+        };
+        Ok(Self { said, errors, image })
+    }
+}
+
+/// The picture that came with the fields, or what is wrong with it.
+async fn picture_of<T: ParseFromJSON>(shop: &Shop, form: &Form<T>) -> ApiResult<(Option<Picture>, Vec<FieldError>)> {
+    let Some(file) = form.image()? else { return Ok((None, vec![])) };
+    match shop.media.take_in(file).await {
+        Ok(picture) => Ok((Some(picture), vec![])),
+        Err(problem) if problem.errors.is_empty() => Err(problem),
+        Err(problem) => Ok((None, problem.errors)),
+    }
+}
