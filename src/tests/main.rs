@@ -31,6 +31,8 @@ mod payments;
 mod programs;
 mod providers;
 mod races;
+mod received;
+mod refunds;
 mod retention;
 mod reviews;
 mod schema;
