@@ -15,7 +15,7 @@ use crate::{
     orders::jobs::{self as orders, CancelRefunded, ExpireUnpaid, SendConfirmation, TellStatus},
     payments::{
         self,
-        jobs::{self as payment_jobs, Cancel, CheckHanging, HandleWebhook, Pay, Reconcile, SendRefund},
+        jobs::{self as payment_jobs, Cancel, CheckHanging, HandleWebhook, LookUp, Pay, Reconcile, SendRefund},
     },
     retention::jobs::{SWEEP_EVERY, Sweep},
     shop::Shop,
@@ -41,6 +41,7 @@ pub fn payment() -> Worker {
         .takes::<Pay>()
         .takes::<Cancel>()
         .takes::<SendRefund>()
+        .takes::<LookUp>()
         .takes::<HandleWebhook>()
         .takes_every::<CheckHanging>(payment_jobs::CHECK_EVERY)
         .takes_every::<Reconcile>(payment_jobs::RECONCILE_EVERY)

@@ -321,7 +321,8 @@ pub const PROBLEMS: &[ProblemType] = &[
         "refund_exceeds_payment",
         422,
         "More is to go back than is left of what was captured.",
-        "Ask for less: the payment shows its `amount` and what of it is `refunded`.",
+        "Ask for less: the payment shows what was `captured` and what of that is `refunded`; a refund that is on its way counts \
+         as gone.",
     ),
     problem(
         "validation_failed",

@@ -145,7 +145,8 @@ impl PaymentsApi {
 
     /// Lists the refunds of a payment, oldest first.
     ///
-    /// One that `failed` moved no money: the payment's `refunded` does not count it, and an admin may ask for another.
+    /// Those that somebody made on the provider's own page are among them. One that `failed` moved no money: the payment's
+    /// `refunded` does not count it, and an admin may ask for another.
     #[oai(path = "/payments/:id/refunds", method = "get", operation_id = "listRefunds")]
     async fn refunds(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<Vec<RefundView>>> {
         let mut tx = shop.db.read().await?;

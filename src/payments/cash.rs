@@ -36,15 +36,12 @@ impl Gateway for Cash {
     /// Somebody hands it over; that it is asked for is all that can be known.
     async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
         Ok(RefundReport {
+            refund: Some(refund.id),
             transaction_id: None,
             outcome: RefundOutcome::Succeeded,
             amount: refund.amount,
             currency: payment.currency.to_string(),
         })
-    }
-
-    async fn look_up_refund(&self, _: &Payment, _: &Refund) -> Answer<Option<RefundReport>> {
-        Ok(None)
     }
 
     async fn believe(&self, _: &HeaderMap, _: &[u8], _: Timestamp) -> Result<Event, Disbelief> {

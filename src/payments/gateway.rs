@@ -12,7 +12,12 @@ use std::time::Duration;
 use super::{
     Outcome, Payment, Provider, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, stripe::Stripe,
 };
-use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::Settings};
+use crate::{
+    clock::Timestamp,
+    ids::{PaymentId, RefundId},
+    money::Money,
+    settings::Settings,
+};
 
 /// What a provider says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +30,11 @@ pub struct Report {
     /// What the provider refunds.
     pub capture_id: Option<String>,
     pub outcome: Outcome,
-    /// What it is about: amount and ISO 4217 code, to be compared with ours.
+    /// What it is about, amount and ISO 4217 code, to be compared with ours. What was received is in the outcome.
     pub amount: Money,
     pub currency: String,
-    /// How much has gone back to the buyer.
-    pub refunded: Money,
+    /// Each of its refunds, whoever made them. An answer that does not speak of refunds has none.
+    pub refunds: Vec<RefundReport>,
 }
 
 impl Report {
@@ -44,14 +49,23 @@ impl Report {
             outcome: Outcome::Processing,
             amount: payment.amount,
             currency: payment.currency.to_string(),
-            refunded: Money(0),
+            refunds: Vec::new(),
         }
+    }
+
+    /// How much has gone back to the buyer, of all refunds together.
+    #[must_use]
+    pub fn refunded(&self) -> Money {
+        let arrived = self.refunds.iter().filter(|refund| refund.outcome == RefundOutcome::Succeeded);
+        Money(arrived.map(|refund| refund.amount.0).sum())
     }
 }
 
 /// What a provider says of a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundReport {
+    /// Ours, if we made it.
+    pub refund: Option<RefundId>,
     /// The provider's id of it.
     pub transaction_id: Option<String>,
     pub outcome: RefundOutcome,
@@ -62,8 +76,10 @@ pub struct RefundReport {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundOutcome {
+    /// It is on its way, and may still fail.
     Processing,
     Succeeded,
+    /// Why, in words.
     Failed(String),
 }
 
@@ -123,7 +139,7 @@ pub trait Gateway: Send + Sync {
     /// Takes the money of a payment that the buyer has agreed to. For providers that leave this to the shop.
     async fn capture(&self, payment: &Payment) -> Answer<Report>;
 
-    /// How a payment stands; `None` when the provider has never heard of it, or cannot find it without its id.
+    /// How a payment stands, with each of its refunds; `None` when the provider has never heard of it, or cannot find it without its id.
     async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>>;
 
     /// Tells that the money is not wanted any more, where that can be told. How the payment stands then.
@@ -133,9 +149,6 @@ pub trait Gateway: Send + Sync {
 
     /// Gives money back, or finds what the same key gave back before.
     async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport>;
-
-    /// How a refund stands; `None` when the provider has never heard of it.
-    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>>;
 
     /// Whether the provider itself must be asked if an event is its own: then forged ones make calls.
     fn must_be_asked(&self) -> bool {

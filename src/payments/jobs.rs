@@ -10,7 +10,7 @@ use super::{
     Outcome, Payment, Provider, Status,
     gateway::{Gateway, RefundReport, Report, Subject, Trouble},
     processing, reconciliation,
-    refunds::{self, Refund},
+    refunds::{self, Refund, RefundStatus},
     store, unsent,
 };
 use crate::{
@@ -161,7 +161,7 @@ async fn withdraw(shop: &Shop, payment: PaymentId) -> Result<(), JobError> {
 /// # Errors
 /// When the provider speaks of other money than we do: then nothing is believed.
 pub(super) async fn write_down(shop: &Shop, payment: &Payment, report: Report) -> Result<Option<Payment>, JobError> {
-    if let Some(difference) = reconciliation::other_money(payment, &report) {
+    if let Some(difference) = reconciliation::disbelief(shop, payment, &report).await? {
         return Err(JobError::Retry(difference));
     }
     let mut tx = shop.db.write().await?;
@@ -258,29 +258,28 @@ async fn adopt(shop: &Shop, payment: &Payment, transaction: &str) -> Result<Paym
     Ok(adopted)
 }
 
-/// Asks how a payment stands, and its refunds that are under way.
+/// Asks how a payment stands, with each of its refunds.
 async fn look_up(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     let gateway = gateway(shop, payment)?;
-    if let Some(report) = gateway.look_up(payment).await? {
-        heard(shop, gateway, payment, report).await?;
+    match gateway.look_up(payment).await? {
+        Some(report) => heard(shop, gateway, payment, report).await,
+        None => Ok(()),
     }
-    let payment = find(shop, payment.id).await?;
-    let refunds = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
-    for refund in refunds.iter().filter(|refund| refund.is_open() && refund.first_call_at.is_some()) {
-        look_up_refund(shop, gateway, &payment, refund).await?;
-    }
-    Ok(())
 }
 
-async fn look_up_refund(
-    shop: &Shop,
-    gateway: &dyn Gateway,
-    payment: &Payment,
-    refund: &Refund,
-) -> Result<bool, JobError> {
-    let Some(report) = gateway.look_up_refund(payment, refund).await? else { return Ok(false) };
-    write_down_refund(shop, payment, refund, report).await?;
-    Ok(true)
+/// Asks how a payment stands after one of its refunds was answered: others may have been made at the provider.
+#[derive(Serialize, Deserialize)]
+pub struct LookUp {
+    pub payment: PaymentId,
+}
+
+impl Job for LookUp {
+    const NAME: &'static str = "payments.look_up";
+    const QUEUE: Queue = Queue::Payment;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        look_up(shop, &find(shop, self.payment).await?).await
+    }
 }
 
 /// Asks about payments and refunds that nobody has heard the end of.
@@ -360,12 +359,9 @@ async fn ask_about_refund(shop: &Shop, refund: &Refund) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_refund_asked(&mut tx, refund.id, shop.now()).await?;
     tx.commit().await?;
-    let asked = async {
-        let payment = find(shop, refund.payment_id).await?;
-        look_up_refund(shop, gateway(shop, &payment)?, &payment, refund).await
-    };
+    let asked = async { look_up(shop, &find(shop, refund.payment_id).await?).await };
     match timeout(ONE_QUESTION, asked).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands"),
         Err(_) => tracing::warn!(refund = %refund.id, "cannot learn in time how a refund stands"),
     }
@@ -396,27 +392,22 @@ impl Job for SendRefund {
         }
         let tried_for = refund.first_call_at.map(|first| now.since(first));
         if tried_for.is_some_and(|tried| tried >= gateway.key_life()) {
-            return look_before_refunding_again(shop, gateway, &payment, &refund).await;
+            return look_before_refunding_again(shop, &payment, &refund).await;
         }
         match gateway.refund(&payment, &refund).await {
             Ok(report) => write_down_refund(shop, &payment, &refund, report).await,
             Err(Trouble::Failed(_)) if tried_for.is_some_and(|tried| tried >= SETTLED) => {
-                look_before_refunding_again(shop, gateway, &payment, &refund).await
+                look_before_refunding_again(shop, &payment, &refund).await
             }
-            Err(Trouble::Refused(why)) => refund_refused(shop, gateway, &payment, &refund, why).await,
+            Err(Trouble::Refused(why)) => refund_refused(shop, &payment, &refund, &why).await,
             Err(trouble) => Err(trouble.into()),
         }
     }
 }
 
 /// As [`look_before_sending_again`].
-async fn look_before_refunding_again(
-    shop: &Shop,
-    gateway: &dyn Gateway,
-    payment: &Payment,
-    refund: &Refund,
-) -> Result<(), JobError> {
-    if look_up_refund(shop, gateway, payment, refund).await? {
+async fn look_before_refunding_again(shop: &Shop, payment: &Payment, refund: &Refund) -> Result<(), JobError> {
+    if was_made(shop, payment, refund).await? {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
@@ -425,22 +416,22 @@ async fn look_before_refunding_again(
     Err(JobError::Retry("the provider does not know the refund; it is sent again under a new key".to_owned()))
 }
 
-/// Ends a refund that the provider does not take, unless an earlier try of it has come through. Perhaps the money went
-/// back without us: then that is how the payment stands.
-async fn refund_refused(
-    shop: &Shop,
-    gateway: &dyn Gateway,
-    payment: &Payment,
-    refund: &Refund,
-    why: String,
-) -> Result<(), JobError> {
-    if look_up_refund(shop, gateway, payment, refund).await? {
+/// Ends a refund that the provider does not take, unless an earlier try of it has come through. What went back without us
+/// is known by then.
+async fn refund_refused(shop: &Shop, payment: &Payment, refund: &Refund, why: &str) -> Result<(), JobError> {
+    if was_made(shop, payment, refund).await? {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
-    refunds::fail(&mut tx, refund.id, &format!("The provider refused it ({why})."), shop.now()).await?;
-    tx.commit().await?;
-    look_up(shop, payment).await
+    refunds::refuse(&mut tx, refund.id, &format!("The provider refused it ({why})."), shop.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whether the provider has a refund that was sent without a clear answer. What it says of it is written down.
+async fn was_made(shop: &Shop, payment: &Payment, refund: &Refund) -> Result<bool, JobError> {
+    look_up(shop, payment).await?;
+    let stands = store::find_refund(&mut shop.db.read().await?, refund.id).await?;
+    Ok(stands.is_none_or(|stands| stands.status != RefundStatus::Queued))
 }
 
 /// # Errors
@@ -455,7 +446,7 @@ async fn write_down_refund(
         return Err(JobError::Retry(difference));
     }
     let mut tx = shop.db.write().await?;
-    refunds::record(&mut tx, refund.id, report, shop.now()).await?;
+    refunds::record(&mut tx, payment.id, report, shop.now()).await?;
     Ok(tx.commit().await?)
 }
 

@@ -5,8 +5,9 @@
 //! a scheduled job asks, comes to [`record`], which locks the order and the payment: in any order, twice or never, the
 //! same row moves forward once.
 //!
-//! Money that arrives for an order that cannot take it, because it was cancelled or is paid already, is recorded and sent
-//! back by a job; it is never kept in silence.
+//! What was received is recorded, whatever was asked for; only all of it pays. Money that an order cannot take, because it was
+//! cancelled or is paid already, or because it is less or more than its total, is sent back by a job; it is never kept in
+//! silence.
 
 pub mod admin_api;
 pub mod api;
@@ -101,7 +102,9 @@ pub struct Payment {
     pub provider: Provider,
     pub status: Status,
     pub amount: Money,
-    /// How much of it has gone back.
+    /// How much the provider received, which may not be what was asked for.
+    pub captured: Money,
+    /// How much of that has gone back.
     pub refunded: Money,
     pub currency: Currency,
     pub payment_method: Option<String>,
@@ -126,7 +129,7 @@ pub struct Payment {
 impl Payment {
     #[must_use]
     pub fn standing(&self) -> Standing {
-        Standing { status: self.status, refunded: self.refunded }
+        Standing { status: self.status, captured: self.captured, refunded: self.refunded }
     }
 
     /// Whether the provider may know of it.
@@ -153,7 +156,8 @@ pub enum Outcome {
     Approved,
     /// The provider has the money ready and is processing the payment; what it does not capture itself, the shop does.
     Authorized,
-    Captured,
+    /// So much was received. It may be less than was asked for, or more.
+    Captured(Money),
     Failed {
         code: String,
         message: String,
@@ -166,6 +170,29 @@ impl Outcome {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Processing | Self::RequiresAction | Self::Approved | Self::Authorized)
+    }
+
+    /// What was received, if anything was.
+    #[must_use]
+    pub fn received(&self) -> Option<Money> {
+        match self {
+            Self::Captured(received) => Some(*received),
+            _ => None,
+        }
+    }
+
+    /// Why a payment does not pay, as a code and in words.
+    fn failure(&self, payment: &Payment) -> Option<(String, String)> {
+        match self {
+            Self::Failed { code, message } => Some((code.clone(), message.clone())),
+            Self::Captured(received) if *received < payment.amount => {
+                let amount = |money| payment.currency.format(money);
+                let (came, asked, currency) = (amount(*received), amount(payment.amount), payment.currency);
+                let message = format!("{came} of {asked} {currency} were received. The money goes back.");
+                Some(("underpaid".to_owned(), message))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -246,11 +273,9 @@ pub async fn record(
         store::learn(tx, id, &report, now).await?;
     }
     processing::note(tx, shop, &order, &payment, &report.outcome, now).await?;
-    let standing = payment.standing().after(payment.amount, &report.outcome, report.refunded);
-    let failure = match report.outcome {
-        Outcome::Failed { code, message } => Some((code, message)),
-        _ => None,
-    };
+    let gone = refunds::take_note(tx, &payment, &report.refunds, now).await?;
+    let standing = payment.standing().after(payment.amount, &report.outcome).given_back(gone);
+    let failure = report.outcome.failure(&payment);
     move_on(tx, order, payment, standing, failure, now).await?;
     store::find(tx, id).await
 }
@@ -260,7 +285,7 @@ pub async fn refuse(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: 
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
     let failure = Some((code.to_owned(), message.to_owned()));
     let outcome = Outcome::Failed { code: code.to_owned(), message: message.to_owned() };
-    let standing = payment.standing().after(payment.amount, &outcome, Money(0));
+    let standing = payment.standing().after(payment.amount, &outcome);
     move_on(tx, order, payment, standing, failure, now).await
 }
 
@@ -289,11 +314,11 @@ async fn move_on(
 }
 
 async fn what_follows(tx: &mut Tx, order: &Order, payment: &Payment, to: Standing, now: Timestamp) -> db::Result<()> {
-    if to.status.is_captured() && !payment.status.is_captured() {
-        let payment = Payment { refunded: to.refunded, ..payment.clone() };
-        captured(tx, order, &payment, now).await?;
+    if to.captured > payment.captured || (to.status.is_captured() && !payment.status.is_captured()) {
+        received(tx, order, payment, to, now).await?;
     }
     match to.status {
+        known if known == payment.status => Ok(()),
         Status::Processing if !payment.provider.is_online() => promised(tx, order, now).await,
         Status::Failed | Status::Cancelled => unpaid_after_all(tx, order, payment, now).await,
         Status::Refunded => gone_back(tx, order, payment, now).await,
@@ -309,12 +334,30 @@ async fn promised(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> 
     }
 }
 
-async fn captured(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
-    let takes_it = order.status != OrderStatus::Cancelled && !order.payment_status.is_settled();
-    if !takes_it {
-        tracing::warn!(payment = %payment.id, order = %order.id, "money arrived for an order that cannot take it; it goes back");
-        return refunds::give_back_rest(tx, payment, Reason::LateMoney, now).await;
+/// What becomes of money that came: an order that waits for its total takes that, and whatever it does not take goes back.
+async fn received(tx: &mut Tx, order: &Order, before: &Payment, to: Standing, now: Timestamp) -> db::Result<()> {
+    let payment = Payment { captured: to.captured, refunded: to.refunded, status: to.status, ..before.clone() };
+    let waits = order.status != OrderStatus::Cancelled && !order.payment_status.is_settled();
+    let (keeps, why) = match () {
+        () if before.captured > Money(0) => (before.captured, Reason::Overpaid), // still more, of which nobody waits
+        () if !to.status.is_captured() => (Money(0), Reason::Underpaid),
+        () if waits => (payment.amount, Reason::Overpaid),
+        () => (Money(0), Reason::LateMoney),
+    };
+    if keeps != to.captured {
+        tracing::warn!(
+            payment = %payment.id, order = %order.id, asked = payment.amount.0, received = to.captured.0, %why,
+            "money arrived that the order cannot take; it goes back"
+        );
     }
+    if waits && keeps == payment.amount {
+        pay(tx, order, now).await?;
+    }
+    refunds::give_back_all_but(tx, &payment, keeps, why, now).await
+}
+
+/// The order has its money.
+async fn pay(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await?;
     for other in store::lock_of_order(tx, order.id).await? {
@@ -328,7 +371,7 @@ async fn end(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::Result<bool> 
     if !payment.status.is_open() {
         return Ok(false);
     }
-    let standing = payment.standing().after(payment.amount, &Outcome::Cancelled, Money(0));
+    let standing = payment.standing().after(payment.amount, &Outcome::Cancelled);
     store::set_standing(tx, payment.id, standing, None, now).await?;
     if payment.provider.is_online() && payment.was_called() {
         jobs::Cancel { payment: payment.id }.enqueue(tx, now).await?;
@@ -399,9 +442,9 @@ async fn tell_payment_if_changed(tx: &mut Tx, before: Payment, now: Timestamp) -
 pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.provider == Provider::CashOnDelivery && payment.status.is_open() {
-            let standing = payment.standing().after(payment.amount, &Outcome::Captured, Money(0));
+            let standing = payment.standing().after(payment.amount, &Outcome::Captured(payment.amount));
             store::set_standing(tx, payment.id, standing, None, now).await?;
-            captured(tx, order, &payment, now).await?;
+            received(tx, order, &payment, standing, now).await?;
             tell_payment_if_changed(tx, payment, now).await?;
         }
     }
@@ -412,8 +455,8 @@ pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::
 /// ones go back. The order's events are the caller's.
 pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::lock_of_order(tx, order.id).await? {
-        if payment.status.is_captured() {
-            refunds::give_back_rest(tx, &payment, Reason::OrderCancelled, now).await?;
+        if payment.captured > Money(0) {
+            refunds::give_back_all_but(tx, &payment, Money(0), Reason::OrderCancelled, now).await?;
         } else if end(tx, payment, now).await? && !order.payment_status.is_settled() {
             orders::set_payment_status(tx, order.id, PaymentStatus::Unpaid, now).await?;
         }
@@ -432,6 +475,7 @@ impl Payment {
             provider,
             status: Status::Queued,
             amount: Money(12_00),
+            captured: Money(0),
             refunded: Money(0),
             currency: "USD".parse().expect("a currency"),
             payment_method: None,

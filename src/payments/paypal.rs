@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    ids::PaymentId,
+    ids::{PaymentId, RefundId},
     money::{Amount, Currency, Money},
     settings::PaypalSettings,
 };
@@ -231,13 +231,6 @@ impl Gateway for Paypal {
         refund_report(&answered.json()?)
     }
 
-    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
-        let Some(order) = self.order(payment).await? else { return Ok(None) };
-        let id = refund.id.to_string();
-        let made = refunds(&order).find(|made| made["invoice_id"] == id.as_str());
-        made.map(refund_report).transpose()
-    }
-
     fn must_be_asked(&self) -> bool {
         true
     }
@@ -270,7 +263,7 @@ impl Gateway for Paypal {
         let resource = &event["resource"];
         let (payment, transaction) = if kind.starts_with("CHECKOUT.ORDER.") {
             (&resource["purchase_units"][0]["custom_id"], &resource["id"])
-        } else if kind.starts_with("PAYMENT.CAPTURE.") {
+        } else if kind.starts_with("PAYMENT.CAPTURE.") || kind.starts_with("PAYMENT.REFUND.") {
             (&resource["custom_id"], &resource["supplementary_data"]["related_ids"]["order_id"])
         } else {
             return None;
@@ -335,19 +328,20 @@ fn read(amount: &Value) -> Answer<(Money, String)> {
 fn report(payment: &Payment, order: &Value) -> Answer<Report> {
     let unit = &order["purchase_units"][0];
     let capture = unit["payments"]["captures"].as_array().and_then(|captures| captures.last());
-    let (amount, currency) = read(capture.map_or(&unit["amount"], |capture| &capture["amount"]))?;
+    let (amount, currency) = match capture {
+        // The answer to a capture may leave out what was asked for.
+        Some(capture) if unit["amount"].is_null() => (payment.amount, read(&capture["amount"])?.1),
+        _ => read(&unit["amount"])?,
+    };
     let outcome = match capture {
-        Some(capture) => outcome_of_capture(capture),
+        Some(capture) => outcome_of_capture(capture, &currency)?,
         None => match order["status"].as_str() {
             Some("APPROVED") => Outcome::Approved,
             Some("VOIDED") => Outcome::Cancelled,
             _ => Outcome::RequiresAction,
         },
     };
-    let mut refunded = 0;
-    for refund in refunds(order).filter(|refund| refund["status"] == "COMPLETED") {
-        refunded += read(&refund["amount"])?.0.0;
-    }
+    let refunds = unit["payments"]["refunds"].as_array().into_iter().flatten();
     Ok(Report {
         transaction_id: order["id"].as_str().map(ToOwned::to_owned),
         approval_url: approval_url(order),
@@ -355,35 +349,44 @@ fn report(payment: &Payment, order: &Value) -> Answer<Report> {
         outcome,
         amount,
         currency,
-        refunded: Money(refunded),
+        refunds: refunds.map(refund_report).collect::<Answer<_>>()?,
         ..Report::of(payment)
     })
 }
 
-fn outcome_of_capture(capture: &Value) -> Outcome {
-    match capture["status"].as_str().unwrap_or_default() {
-        "COMPLETED" | "PARTIALLY_REFUNDED" | "REFUNDED" => Outcome::Captured,
+/// A capture has an amount of its own, which may not be that of its order.
+fn outcome_of_capture(capture: &Value, ordered_in: &str) -> Answer<Outcome> {
+    Ok(match capture["status"].as_str().unwrap_or_default() {
+        "COMPLETED" | "PARTIALLY_REFUNDED" | "REFUNDED" => match read(&capture["amount"])? {
+            (received, currency) if currency == ordered_in => Outcome::Captured(received),
+            _ => return Err(Trouble::Unknown("a capture in another currency than its order".to_owned())),
+        },
         "DECLINED" | "FAILED" => failed(capture["status_details"]["reason"].as_str().unwrap_or("DECLINED")),
         _ => Outcome::Processing,
-    }
+    })
 }
 
 fn failed(issue: &str) -> Outcome {
     Outcome::Failed { code: issue.to_lowercase(), message: "PayPal could not take the money.".to_owned() }
 }
 
-fn refunds(order: &Value) -> impl Iterator<Item = &Value> {
-    order["purchase_units"][0]["payments"]["refunds"].as_array().into_iter().flatten()
-}
-
 fn refund_report(refund: &Value) -> Answer<RefundReport> {
     let outcome = match refund["status"].as_str().unwrap_or_default() {
         "COMPLETED" => RefundOutcome::Succeeded,
-        "FAILED" | "CANCELLED" => RefundOutcome::Failed("PayPal could not give the money back".to_owned()),
+        "FAILED" | "CANCELLED" => {
+            let why = refund["status_details"]["reason"].as_str().unwrap_or("no reason given").to_lowercase();
+            RefundOutcome::Failed(format!("PayPal could not give the money back ({why})."))
+        }
         _ => RefundOutcome::Processing,
     };
     let (amount, currency) = read(&refund["amount"])?;
-    Ok(RefundReport { transaction_id: refund["id"].as_str().map(ToOwned::to_owned), outcome, amount, currency })
+    Ok(RefundReport {
+        refund: refund["invoice_id"].as_str().and_then(|id| id.parse().ok()).map(RefundId),
+        transaction_id: refund["id"].as_str().map(ToOwned::to_owned),
+        outcome,
+        amount,
+        currency,
+    })
 }
 
 fn approval_url(order: &Value) -> Option<String> {
@@ -448,7 +451,7 @@ mod tests {
     fn a_capture_at_paypal_outweighs_its_order_and_only_money_that_went_back_counts() {
         let order = |capture: &str| {
             json!({"id": "5O1", "status": "COMPLETED", "purchase_units": [{
-                "amount": {"currency_code": "EUR", "value": "9.00"},
+                "amount": dollars("12.00"),
                 "payments": {
                     "captures": [{"id": "2GG", "status": capture, "amount": dollars("11.99")}],
                     "refunds": [
@@ -460,16 +463,18 @@ mod tests {
         };
         let declined = Outcome::Failed { code: "declined".into(), message: "PayPal could not take the money.".into() };
         for (status, outcome) in [
-            ("COMPLETED", Outcome::Captured),
-            ("PARTIALLY_REFUNDED", Outcome::Captured),
-            ("REFUNDED", Outcome::Captured),
+            ("COMPLETED", Outcome::Captured(Money(11_99))),
+            ("PARTIALLY_REFUNDED", Outcome::Captured(Money(11_99))),
+            ("REFUNDED", Outcome::Captured(Money(11_99))),
             ("DECLINED", declined.clone()),
             ("FAILED", declined),
             ("PENDING", Outcome::Processing),
         ] {
             let stands = stands(&order(status));
-            assert_eq!((stands.outcome, stands.refunded), (outcome, Money(3_00)), "{status}");
-            assert_eq!((stands.amount, stands.currency.as_str()), (Money(11_99), "USD"), "what was captured");
+            assert_eq!(stands.refunded(), Money(3_00), "{status}");
+            assert_eq!(stands.outcome, outcome, "what was captured");
+            assert_eq!((stands.amount, stands.currency.as_str()), (Money(12_00), "USD"), "what was asked for");
+            assert_eq!(stands.refunds.len(), 4);
             assert_eq!(stands.capture_id.as_deref(), Some("2GG"));
         }
     }

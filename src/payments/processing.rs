@@ -13,6 +13,7 @@ use super::{Outcome, Payment, Status, store, unpaid_after_all};
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
+    money::Money,
     orders::{self, Order, OrderStatus, PaymentStatus},
     shop::Shop,
 };
@@ -50,9 +51,9 @@ pub(super) async fn note(
     now: Timestamp,
 ) -> db::Result<()> {
     let is_processing = match outcome {
-        Outcome::Processing | Outcome::Authorized => payment.provider.is_online() && !payment.status.is_captured(),
+        Outcome::Processing | Outcome::Authorized => payment.provider.is_online() && payment.captured == Money(0),
         Outcome::RequiresAction | Outcome::Approved => return Ok(()), // late: it was so before
-        Outcome::Captured | Outcome::Failed { .. } | Outcome::Cancelled => false,
+        Outcome::Captured(_) | Outcome::Failed { .. } | Outcome::Cancelled => false,
     };
     match (payment.processing_since, is_processing) {
         (None, true) => begins(tx, shop, order, payment, now).await,
@@ -81,7 +82,8 @@ async fn ends(
     now: Timestamp,
 ) -> db::Result<()> {
     store::set_processing(tx, payment.id, None, now).await?;
-    if *outcome == Outcome::Captured || !payment.holds_its_order() {
+    let paid = outcome.received().is_some_and(|received| received >= payment.amount);
+    if paid || !payment.holds_its_order() {
         return Ok(());
     }
     orders::hold_until(tx, order.id, now + shop.settings.reservation_ttl).await?;

@@ -21,7 +21,12 @@ use super::{
     gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject, Trouble},
     refunds::Refund,
 };
-use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::RazorpaySettings};
+use crate::{
+    clock::Timestamp,
+    ids::{PaymentId, RefundId},
+    money::Money,
+    settings::RazorpaySettings,
+};
 
 const API_BASE: &str = "https://api.razorpay.com";
 /// For how many minutes Razorpay captures by itself; as short as it may be: later the order may be gone, and then the money
@@ -86,6 +91,21 @@ impl Razorpay {
         let tries = self.get(&format!("/orders/{id}/payments"), &[]).await?;
         Ok(tries.and_then(|tries| tries["items"].as_array().cloned()).unwrap_or_default())
     }
+
+    /// The refunds of a payment, page by page.
+    async fn refunds(&self, captured: &Value) -> Answer<Vec<RefundReport>> {
+        let Some(id) = captured["id"].as_str() else { return Ok(vec![]) };
+        let mut found = Vec::new();
+        loop {
+            let skip = found.len().to_string();
+            let page = self.get(&format!("/payments/{id}/refunds"), &[("count", "100"), ("skip", &skip)]).await?;
+            let page = page.and_then(|page| page["items"].as_array().cloned()).unwrap_or_default();
+            found.extend(page.iter().map(refund_report).collect::<Answer<Vec<_>>>()?);
+            if page.len() < 100 {
+                return Ok(found);
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -131,7 +151,14 @@ impl Gateway for Razorpay {
 
     async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>> {
         let Some(order) = self.order(payment).await? else { return Ok(None) };
-        report(&order, &self.tries(&order).await?).map(Some)
+        let tries = self.tries(&order).await?;
+        let stands = report(&order, &tries)?;
+        let Some(captured) = captured(&tries) else { return Ok(Some(stands)) };
+        let refunds = self.refunds(captured).await?;
+        if !adds_up(captured, &refunds) {
+            return Err(Trouble::Unknown("refunds that are not those of their payment".to_owned()));
+        }
+        Ok(Some(Report { refunds, ..stands }))
     }
 
     async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
@@ -147,14 +174,6 @@ impl Gateway for Razorpay {
         // The same for ever, whatever the row's key: this refund is made once.
         let made = self.send(request.header("x-refund-idempotency", refund.id.to_string())).await?;
         refund_report(&made)
-    }
-
-    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
-        let Some(capture) = &payment.capture_id else { return Ok(None) };
-        let made = self.get(&format!("/payments/{capture}/refunds"), &[("count", "100")]).await?.unwrap_or_default();
-        let id = refund.id.to_string();
-        let ours = made["items"].as_array().and_then(|made| made.iter().find(|made| made["receipt"] == id.as_str()));
-        ours.map(refund_report).transpose()
     }
 
     async fn believe(&self, headers: &HeaderMap, body: &[u8], _: Timestamp) -> Result<Event, Disbelief> {
@@ -196,18 +215,45 @@ fn is_signed(secret: &SecretString, body: &[u8], signature: &[u8]) -> bool {
 /// How an order at Razorpay stands, with what the buyer tried to pay it with.
 fn report(order: &Value, tries: &[Value]) -> Answer<Report> {
     let unreadable = || Trouble::Unknown("an answer without an amount".to_owned());
-    let captured = tries.iter().find(|tried| matches!(tried["status"].as_str(), Some("captured" | "refunded")));
-    let refunded = captured.and_then(|captured| captured["amount_refunded"].as_i64()).unwrap_or(0);
+    let amount = |of: &Value| of["amount"].as_i64().ok_or_else(unreadable);
+    let captured = captured(tries);
+    let outcome = match captured {
+        Some(captured) if is_paid_by(order, amount(captured)?) => Outcome::Captured(Money(amount(captured)?)),
+        Some(_) => return Err(Trouble::Unknown("a payment that is not what its order has".to_owned())),
+        None => outcome_of(order, tries),
+    };
     Ok(Report {
         transaction_id: order["id"].as_str().map(ToOwned::to_owned),
         client_secret: None,
         approval_url: None,
         capture_id: captured.and_then(|captured| captured["id"].as_str()).map(ToOwned::to_owned),
-        outcome: if captured.is_some() { Outcome::Captured } else { outcome_of(order, tries) },
-        amount: Money(captured.unwrap_or(order)["amount"].as_i64().ok_or_else(unreadable)?),
+        outcome,
+        amount: Money(amount(order)?),
         currency: order["currency"].as_str().ok_or_else(unreadable)?.to_owned(),
-        refunded: Money(refunded),
+        refunds: Vec::new(),
     })
+}
+
+/// What took the money, of all that the buyer tried.
+fn captured(tries: &[Value]) -> Option<&Value> {
+    tries.iter().find(|tried| matches!(tried["status"].as_str(), Some("captured" | "refunded")))
+}
+
+/// Order and payment come in two answers. An amount that is not the order's is believed when the order has it, too.
+fn is_paid_by(order: &Value, received: i64) -> bool {
+    [&order["amount"], &order["amount_paid"]].iter().any(|amount| amount.as_i64() == Some(received))
+}
+
+/// The refunds come in an answer of their own, and are believed when they are those that the payment speaks of: what has
+/// arrived, with or without what is on its way.
+fn adds_up(captured: &Value, refunds: &[RefundReport]) -> bool {
+    let sum = |counts: fn(&RefundOutcome) -> bool| -> i64 {
+        refunds.iter().filter(|refund| counts(&refund.outcome)).map(|refund| refund.amount.0).sum()
+    };
+    let arrived = sum(|outcome| *outcome == RefundOutcome::Succeeded);
+    let on_its_way = sum(|outcome| *outcome == RefundOutcome::Processing);
+    let told = captured["amount_refunded"].as_i64().unwrap_or(0);
+    (arrived..=arrived + on_its_way).contains(&told)
 }
 
 /// Of an order that is not captured.
@@ -235,13 +281,14 @@ fn outcome_of(order: &Value, tries: &[Value]) -> Outcome {
 fn refund_report(refund: &Value) -> Answer<RefundReport> {
     let outcome = match refund["status"].as_str().unwrap_or_default() {
         "processed" => RefundOutcome::Succeeded,
-        "failed" => RefundOutcome::Failed("Razorpay could not give the money back".to_owned()),
+        "failed" => RefundOutcome::Failed("Razorpay could not give the money back.".to_owned()),
         _ => RefundOutcome::Processing,
     };
     let (Some(amount), Some(currency)) = (refund["amount"].as_i64(), refund["currency"].as_str()) else {
         return Err(Trouble::Unknown("an answer without an amount".to_owned()));
     };
     Ok(RefundReport {
+        refund: refund["receipt"].as_str().and_then(|id| id.parse().ok()).map(RefundId),
         transaction_id: refund["id"].as_str().map(ToOwned::to_owned),
         outcome,
         amount: Money(amount),
@@ -264,7 +311,7 @@ mod tests {
     }
 
     fn tried(status: &str) -> Value {
-        json!({"id": "pay_1", "status": status, "amount": 11_99, "amount_refunded": 2_00,
+        json!({"id": "pay_1", "status": status, "amount": 11_99,
                "error_reason": "PAYMENT_CANCELLED", "error_description": "You went away."})
     }
 
@@ -282,22 +329,36 @@ mod tests {
             let tries: Vec<Value> = tries.into_iter().map(tried).collect();
             let stands = report(&order(status), &tries).unwrap();
             assert_eq!(stands.outcome, outcome, "{status} {tries:?}");
-            assert_eq!((stands.amount, stands.refunded, stands.capture_id), (Money(12_00), Money(0), None));
+            assert_eq!((stands.amount, stands.refunds, stands.capture_id), (Money(12_00), vec![], None));
             assert_eq!((stands.currency.as_str(), stands.transaction_id.as_deref()), ("INR", Some("order_1")));
         }
     }
 
     #[test]
-    fn the_try_that_was_captured_says_how_much() {
+    fn the_try_that_was_captured_says_how_much_if_the_order_says_so_too() {
+        let less =
+            json!({"id": "order_1", "status": "attempted", "amount": 12_00, "amount_paid": 11_99, "currency": "INR"});
         for status in ["captured", "refunded"] {
-            let stands = report(&order("paid"), &[tried("failed"), tried(status)]).unwrap();
-            assert_eq!(
-                (stands.outcome, stands.amount, stands.refunded),
-                (Outcome::Captured, Money(11_99), Money(2_00))
-            );
+            let tries = [tried("failed"), tried(status)];
+            let stands = report(&less, &tries).unwrap();
+            assert_eq!((stands.outcome, stands.amount), (Outcome::Captured(Money(11_99)), Money(12_00)));
             assert_eq!(stands.capture_id.as_deref(), Some("pay_1"));
+            assert!(matches!(report(&order("paid"), &tries), Err(Trouble::Unknown(_))));
         }
         assert!(matches!(report(&json!({"id": "order_1"}), &[]), Err(Trouble::Unknown(_))));
+    }
+
+    #[test]
+    fn refunds_are_those_that_their_payment_speaks_of() {
+        let refund = |status: &str, amount| {
+            let refund = json!({"id": "rfnd_1", "status": status, "amount": amount, "currency": "INR"});
+            refund_report(&refund).unwrap()
+        };
+        let refunds = [refund("processed", 2_00), refund("pending", 3_00), refund("failed", 4_00)];
+        for (told, believed) in [(1_99, false), (2_00, true), (5_00, true), (5_01, false), (9_00, false)] {
+            assert_eq!(adds_up(&json!({"amount_refunded": told}), &refunds), believed, "{told}");
+        }
+        assert!(adds_up(&json!({}), &[]));
     }
 
     #[test]

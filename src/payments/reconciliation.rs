@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Outcome, Payment, Provider,
+    Payment, Provider,
     gateway::{RefundReport, Report},
     jobs::{self, Reconcile},
     refunds::Refund,
@@ -39,7 +39,8 @@ text_enum! {
         Money = "money",
         /// The provider does not know the payment at all.
         Unknown = "unknown",
-        /// The order was cancelled, and its money is still here.
+        /// Money is still here that the shop may not keep: the order was cancelled or could not take it, or it was less or more
+        /// than was asked for.
         NotGivenBack = "not_given_back",
     }
 }
@@ -67,6 +68,26 @@ pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
         let (ours, theirs) = (payment.amount.0, report.amount.0);
         format!("the provider speaks of {theirs} {}, we of {ours} {} (minor units)", report.currency, payment.currency)
     })
+}
+
+/// Why nothing of a report is believed: it speaks of other money than ours, of the payment or of one of its refunds.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn disbelief(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<Option<String>> {
+    if let Some(difference) = other_money(payment, report) {
+        return Ok(Some(difference));
+    }
+    let known = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
+    Ok(report.refunds.iter().find_map(|told| match known.iter().find(|refund| told.is_about(refund)) {
+        Some(refund) => other_refund(payment, refund, told),
+        None => other_currency(payment, told),
+    }))
+}
+
+fn other_currency(payment: &Payment, told: &RefundReport) -> Option<String> {
+    let same = payment.currency.to_string() == told.currency;
+    (!same).then(|| format!("the provider gives back {}, and the payment was in {}", told.currency, payment.currency))
 }
 
 /// The same of a refund.
@@ -131,9 +152,11 @@ async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
             return Ok(());
         }
     };
-    if let Some(late) = report.as_ref().filter(|report| is_late_money(payment, report)) {
-        tracing::warn!(payment = %payment.id, "money came for a payment that had ended, and nobody told of it");
-        return jobs::write_down(shop, payment, late.clone()).await.map(drop);
+    if let Some(news) = &report
+        && is_news(shop, payment, news).await?
+    {
+        tracing::warn!(payment = %payment.id, "money moved, and nobody told of it");
+        return jobs::write_down(shop, payment, news.clone()).await.map(drop);
     }
     let found = difference(shop, payment, report.as_ref()).await?;
     if let Some(found) = &found {
@@ -147,10 +170,15 @@ async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     Ok(tx.commit().await?)
 }
 
-/// Money that came for a payment which had ended without it. That is no difference but news, told by a look-up: it goes
-/// back, or to its order, as if a webhook had told it.
-fn is_late_money(payment: &Payment, report: &Report) -> bool {
-    !payment.status.is_captured() && report.outcome == Outcome::Captured && other_money(payment, report).is_none()
+/// Money that came for a payment which had ended without it, or went back at the provider. That is no difference but news,
+/// told by a look-up: it is written down as if a webhook had told it.
+async fn is_news(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<bool> {
+    if disbelief(shop, payment, report).await?.is_some() {
+        return Ok(false);
+    }
+    let came_late = payment.captured == Money(0) && report.outcome.received().is_some_and(|came| came > Money(0));
+    let known = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
+    Ok(came_late || report.refunds.iter().any(|told| told.is_news(&known)))
 }
 
 async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> db::Result<Option<Difference>> {
@@ -163,12 +191,12 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
         ours: amount(ours),
         theirs: theirs.map(amount),
     };
-    let ours = if payment.status.is_captured() { payment.amount } else { Money(0) };
+    let ours = payment.captured;
     let Some(report) = report else {
         // What was never sent, or took no money, need not be known.
         return Ok((ours > Money(0)).then(|| found(Matter::Unknown, ours, None)));
     };
-    let theirs = if report.outcome == Outcome::Captured { report.amount } else { Money(0) };
+    let theirs = report.outcome.received().unwrap_or(Money(0));
     if payment.currency.to_string() != report.currency {
         return Ok(Some(found(Matter::Money, payment.amount, None)));
     }
@@ -178,12 +206,11 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
     if ours != theirs {
         return Ok(Some(found(Matter::Captured, ours, Some(theirs))));
     }
-    if payment.refunded != report.refunded {
-        return Ok(Some(found(Matter::Refunded, payment.refunded, Some(report.refunded))));
+    if payment.refunded != report.refunded() {
+        return Ok(Some(found(Matter::Refunded, payment.refunded, Some(report.refunded()))));
     }
-    let kept = store::is_kept_in_vain(&mut shop.db.read().await?, payment.id).await?;
-    let rest = Money(payment.amount.0 - payment.refunded.0);
-    Ok(kept.then(|| found(Matter::NotGivenBack, Money(0), Some(rest))))
+    let kept = store::kept_in_vain(&mut shop.db.read().await?, payment.id).await?;
+    Ok((kept > Money(0)).then(|| found(Matter::NotGivenBack, Money(0), Some(kept))))
 }
 
 /// Every difference that stands, oldest first, and when the last comparison was, of how many payments.
@@ -243,6 +270,7 @@ mod tests {
             updated_at: Timestamp::from_micros(0),
         };
         let said = |amount, currency: &str| RefundReport {
+            refund: Some(refund.id),
             transaction_id: None,
             outcome: RefundOutcome::Succeeded,
             amount: Money(amount),

@@ -3,24 +3,30 @@
 //! Everything that is heard (an answer, a webhook, a look-up) is a picture of the payment at the provider, and pictures
 //! come late, twice, in any order or never. A standing only moves forward, to the latest picture, so the order does not
 //! matter: money that was taken outweighs everything, money that went back outweighs that.
+//!
+//! What was received need not be what was asked for. Less does not pay: such a payment has failed, and its money goes back.
+//!
+//! Refunds are heard of one by one, and each only moves forward, too ([`RefundStatus::after`]). What has gone back is the sum
+//! of those that have arrived. A bank may send one back later: then the sum falls, while the status of the payment stays.
 
-use super::{Outcome, Status};
+use super::{Outcome, Status, gateway::RefundOutcome, refunds::RefundStatus};
 use crate::money::Money;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub status: Status,
-    /// How much of the amount has gone back.
+    /// How much the provider received.
+    pub captured: Money,
+    /// How much of that has gone back.
     pub refunded: Money,
 }
 
 impl Standing {
     /// How a payment of `amount` stands after this was heard of it.
     #[must_use]
-    pub fn after(self, amount: Money, outcome: &Outcome, refunded: Money) -> Self {
-        if self.status.is_captured() || *outcome == Outcome::Captured {
-            let refunded = self.refunded.max(refunded).min(amount);
-            return Self { status: captured(amount, refunded), refunded };
+    pub fn after(self, amount: Money, outcome: &Outcome) -> Self {
+        if let Outcome::Captured(received) = outcome {
+            return Self { captured: self.captured.max(*received), ..self }.with_money(amount);
         }
         let status = match (self.status, outcome) {
             (Status::Queued, Outcome::Processing | Outcome::Authorized) => Status::Processing,
@@ -33,13 +39,55 @@ impl Standing {
         };
         Self { status, ..self }
     }
+
+    /// After money came for it. Only all of it pays.
+    fn with_money(self, amount: Money) -> Self {
+        let status = match self.status {
+            known if known.is_captured() => known,
+            _ if self.captured >= amount => Status::Captured,
+            open if open.is_open() => Status::Failed,
+            ended => ended,
+        };
+        Self { status, ..self }.given_back(self.refunded)
+    }
+
+    /// When so much of it has gone back in all.
+    #[must_use]
+    pub fn given_back(self, refunded: Money) -> Self {
+        let refunded = refunded.min(self.captured);
+        let status = match self.status {
+            known if !known.is_captured() || refunded == Money(0) => known,
+            _ if refunded == self.captured => Status::Refunded,
+            Status::Captured => Status::PartiallyRefunded,
+            known => known,
+        };
+        Self { status, refunded, ..self }
+    }
 }
 
-fn captured(amount: Money, refunded: Money) -> Status {
-    match refunded {
-        Money(0) => Status::Captured,
-        part if part < amount => Status::PartiallyRefunded,
-        _ => Status::Refunded,
+impl RefundStatus {
+    /// How a refund stands after this was heard of it. What had succeeded may still fail: a bank sends it back.
+    ///
+    /// `known`: whether the provider ever had it. One that failed without was refused, or was said to be; if the provider
+    /// has it after all, it is as the provider says.
+    #[must_use]
+    pub fn after(self, known: bool, heard: &RefundOutcome) -> Self {
+        let heard = match heard {
+            RefundOutcome::Processing => Self::Processing,
+            RefundOutcome::Succeeded => Self::Succeeded,
+            RefundOutcome::Failed(_) => Self::Failed,
+        };
+        let refused = self == Self::Failed && !known;
+        if refused || heard.rank() > self.rank() { heard } else { self }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Queued => 0,
+            Self::Processing => 1,
+            Self::Succeeded => 2,
+            Self::Failed => 3,
+        }
     }
 }
 
@@ -50,35 +98,116 @@ mod tests {
     use super::*;
 
     const AMOUNT: Money = Money(12_00);
-    const NEW: Standing = Standing { status: Status::Queued, refunded: Money(0) };
+    const NEW: Standing = Standing { status: Status::Queued, captured: Money(0), refunded: Money(0) };
+    /// What each refund of a picture is about, by its place there.
+    const REFUNDS: [i64; 3] = [5_00, 7_00, 1_00];
+    const ALL: Outcome = Outcome::Captured(AMOUNT);
 
-    /// A picture of the payment at the provider: what it says, and how much went back.
-    type Picture = (Outcome, i64);
+    /// A picture of the payment at the provider: what it says, and how each refund stands, if there is one.
+    type Picture = (Outcome, [Option<RefundOutcome>; 3]);
+
+    /// A payment and its refunds, as we know them.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Known {
+        standing: Standing,
+        refunds: [Option<RefundStatus>; 3],
+    }
+
+    impl Known {
+        fn nothing() -> Self {
+            Self { standing: NEW, refunds: [None; 3] }
+        }
+
+        fn hears(mut self, (outcome, refunds): &Picture) -> Self {
+            for (known, heard) in self.refunds.iter_mut().zip(refunds) {
+                if let Some(heard) = heard {
+                    *known = Some(known.unwrap_or(RefundStatus::Queued).after(true, heard));
+                }
+            }
+            let standing = self.standing.after(AMOUNT, outcome).given_back(self.gone());
+            Self { standing, ..self }
+        }
+
+        fn gone(&self) -> Money {
+            let all = self.refunds.iter().zip(REFUNDS);
+            Money(all.filter(|(known, _)| **known == Some(RefundStatus::Succeeded)).map(|(_, amount)| amount).sum())
+        }
+    }
 
     fn declined() -> Outcome {
         Outcome::Failed { code: "declined".to_owned(), message: String::new() }
     }
 
-    /// What can happen to a payment at a provider, picture by picture, and how it stands in the end.
-    fn histories() -> Vec<(Vec<Picture>, Status)> {
-        use Outcome::{Approved, Cancelled, Captured, Processing, RequiresAction};
-        vec![
-            (vec![(Captured, 0)], Status::Captured),
-            (vec![(Processing, 0), (Captured, 0)], Status::Captured),
-            (vec![(RequiresAction, 0), (Approved, 0), (Captured, 0)], Status::Captured),
-            (vec![(RequiresAction, 0), (declined(), 0), (Captured, 0)], Status::Captured),
-            (vec![(RequiresAction, 0), (Cancelled, 0), (Captured, 0)], Status::Captured),
-            (vec![(RequiresAction, 0), (Captured, 0), (Captured, 5_00)], Status::PartiallyRefunded),
-            (vec![(Captured, 0), (Captured, 5_00), (Captured, 12_00)], Status::Refunded),
-            (vec![(Processing, 0), (Captured, 0), (Captured, 12_00)], Status::Refunded),
-            (vec![(Processing, 0), (RequiresAction, 0)], Status::RequiresAction),
-            (vec![(RequiresAction, 0), (declined(), 0)], Status::Failed),
-            (vec![(Processing, 0), (RequiresAction, 0), (Cancelled, 0)], Status::Cancelled),
-        ]
+    fn received(cents: i64) -> Outcome {
+        Outcome::Captured(Money(cents))
     }
 
-    fn hears(standing: Standing, picture: &Picture) -> Standing {
-        standing.after(AMOUNT, &picture.0, Money(picture.1))
+    fn without_refunds(outcome: Outcome) -> Picture {
+        (outcome, [None, None, None])
+    }
+
+    fn failed() -> RefundOutcome {
+        RefundOutcome::Failed(String::new())
+    }
+
+    /// What can happen to a payment at a provider, picture by picture, and how it stands in the end: its status, what was
+    /// captured and what went back.
+    fn histories() -> Vec<(Vec<Picture>, Status, i64, i64)> {
+        use Outcome::{Approved, Cancelled, Processing, RequiresAction};
+        use RefundOutcome::{Processing as Pending, Succeeded};
+        let plain = |outcomes: Vec<Outcome>, status, captured, refunded| {
+            (outcomes.into_iter().map(without_refunds).collect::<Vec<_>>(), status, captured, refunded)
+        };
+        let short = || received(11_00);
+        vec![
+            plain(vec![ALL], Status::Captured, 12_00, 0),
+            plain(vec![Processing, ALL], Status::Captured, 12_00, 0),
+            plain(vec![RequiresAction, Approved, ALL], Status::Captured, 12_00, 0),
+            plain(vec![RequiresAction, declined(), ALL], Status::Captured, 12_00, 0),
+            plain(vec![RequiresAction, Cancelled, ALL], Status::Captured, 12_00, 0),
+            plain(vec![Processing, RequiresAction], Status::RequiresAction, 0, 0),
+            plain(vec![RequiresAction, declined()], Status::Failed, 0, 0),
+            plain(vec![Processing, RequiresAction, Cancelled], Status::Cancelled, 0, 0),
+            plain(vec![Processing, short()], Status::Failed, 11_00, 0),
+            plain(vec![RequiresAction, Approved, short()], Status::Failed, 11_00, 0),
+            plain(vec![RequiresAction, received(13_00)], Status::Captured, 13_00, 0),
+            plain(vec![short(), ALL], Status::Captured, 12_00, 0),
+            (
+                vec![
+                    without_refunds(short()),
+                    (short(), [Some(Pending), None, None]),
+                    (short(), [Some(Succeeded), None, None]),
+                ],
+                Status::Failed,
+                11_00,
+                5_00,
+            ),
+            (
+                vec![without_refunds(ALL), (ALL, [Some(Pending), None, None]), (ALL, [Some(Succeeded), None, None])],
+                Status::PartiallyRefunded,
+                12_00,
+                5_00,
+            ),
+            (
+                vec![(ALL, [Some(Succeeded), None, None]), (ALL, [Some(Succeeded), Some(Succeeded), None])],
+                Status::Refunded,
+                12_00,
+                12_00,
+            ),
+            (
+                vec![(ALL, [Some(Pending), Some(Pending), None]), (ALL, [Some(failed()), Some(Succeeded), None])],
+                Status::PartiallyRefunded,
+                12_00,
+                7_00,
+            ),
+            (vec![(ALL, [Some(Pending), None, None]), (ALL, [Some(failed()), None, None])], Status::Captured, 12_00, 0),
+            (
+                vec![without_refunds(received(13_00)), (received(13_00), [None, None, Some(Succeeded)])],
+                Status::PartiallyRefunded,
+                13_00,
+                1_00,
+            ),
+        ]
     }
 
     /// Every way in which three messengers (the answer, the webhook, the look-up) each bring a picture of the history
@@ -114,22 +243,46 @@ mod tests {
         }
     }
 
+    fn hears_all(history: &[Picture], heard: &[usize]) -> Known {
+        heard.iter().fold(Known::nothing(), |known, seen| known.hears(&history[*seen]))
+    }
+
     #[test]
     fn whatever_is_heard_in_whatever_order_the_last_picture_stays() {
-        for (history, end) in histories() {
+        for (history, status, captured, refunded) in histories() {
             let last = history.len() - 1;
+            let end = Standing { status, captured: Money(captured), refunded: Money(refunded) };
             for heard in deliveries(history.len()).iter().filter(|heard| heard.contains(&last)) {
-                let stands = heard.iter().fold(NEW, |standing, seen| hears(standing, &history[*seen]));
-                assert_eq!(stands.status, end, "{history:?} heard as {heard:?}");
-                assert_eq!(stands.refunded, Money(history[last].1), "{history:?} heard as {heard:?}");
+                assert_eq!(hears_all(&history, heard).standing, end, "{history:?} heard as {heard:?}");
             }
+        }
+    }
+
+    /// A bank sends back what had arrived. How far the payment had come stays; the amounts say where the money is.
+    #[test]
+    fn in_whatever_order_a_refund_that_is_sent_back_is_heard_of_it_does_not_count() {
+        let picture = |refund| (ALL, [Some(refund), None, None]);
+        let history = [RefundOutcome::Processing, RefundOutcome::Succeeded, failed()].map(picture);
+        for heard in deliveries(3).iter().filter(|heard| heard.contains(&2)) {
+            let standing = hears_all(&history, heard).standing;
+            assert_eq!((standing.captured, standing.refunded), (AMOUNT, Money(0)), "heard as {heard:?}");
+            assert!(standing.status.is_captured(), "heard as {heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_refund_that_was_refused_is_as_the_provider_says_if_it_has_it_after_all() {
+        for (heard, status) in
+            [(RefundOutcome::Processing, RefundStatus::Processing), (RefundOutcome::Succeeded, RefundStatus::Succeeded)]
+        {
+            assert_eq!(RefundStatus::Failed.after(false, &heard), status);
+            assert_eq!(RefundStatus::Failed.after(true, &heard), RefundStatus::Failed);
         }
     }
 
     #[test]
     fn what_was_heard_of_nobody_changes_nothing() {
-        let heard: [Picture; 0] = [];
-        assert_eq!(heard.iter().fold(NEW, hears), NEW);
+        assert_eq!(hears_all(&[], &[]), Known::nothing());
     }
 
     fn rank(status: Status) -> u8 {
@@ -150,32 +303,57 @@ mod tests {
             Just(Outcome::RequiresAction),
             Just(Outcome::Approved),
             Just(Outcome::Authorized),
-            Just(Outcome::Captured),
+            (0_i64..14_00).prop_map(received),
+            Just(ALL),
             Just(Outcome::Cancelled),
             Just(declined()),
         ];
-        (outcomes, 0_i64..20_00)
+        let refund = || {
+            prop_oneof![
+                Just(None),
+                Just(Some(RefundOutcome::Processing)),
+                Just(Some(RefundOutcome::Succeeded)),
+                Just(Some(failed())),
+            ]
+        };
+        (outcomes, [refund(), refund(), refund()])
     }
 
     proptest! {
         #[test]
         fn a_payment_never_moves_back(pictures in prop::collection::vec(any_picture(), 0..12)) {
-            let mut standing = NEW;
+            let mut known = Known::nothing();
             for picture in &pictures {
-                let next = hears(standing, picture);
-                prop_assert!(next.status == standing.status || rank(next.status) > rank(standing.status));
-                prop_assert!(next.refunded >= standing.refunded && next.refunded <= AMOUNT);
-                prop_assert_eq!(next.refunded > Money(0), rank(next.status) >= 5);
-                prop_assert_eq!(hears(next, picture), next, "the same again changes nothing");
-                standing = next;
+                let next = known.clone().hears(picture);
+                let (before, after) = (known.standing, next.standing);
+                prop_assert!(after.status == before.status || rank(after.status) > rank(before.status));
+                prop_assert!(after.captured >= before.captured);
+                prop_assert!(after.refunded <= after.captured);
+                prop_assert!(after.refunded == Money(0) || after.status.is_captured() == (rank(after.status) >= 5));
+                prop_assert_eq!(next.clone().hears(picture), next.clone(), "the same again changes nothing");
+                known = next;
             }
         }
 
         #[test]
-        fn money_that_was_taken_is_never_forgotten(pictures in prop::collection::vec(any_picture(), 0..12)) {
-            let stands = pictures.iter().fold(NEW, hears);
-            let taken = pictures.iter().any(|(outcome, _)| *outcome == Outcome::Captured);
-            prop_assert_eq!(stands.status.is_captured(), taken);
+        fn money_that_was_taken_is_never_forgotten_and_only_all_of_it_pays(
+            pictures in prop::collection::vec(any_picture(), 0..12)
+        ) {
+            let stands = pictures.iter().fold(Known::nothing(), Known::hears).standing;
+            let most = pictures.iter().filter_map(|(outcome, _)| outcome.received()).max();
+            prop_assert_eq!(stands.captured, most.unwrap_or(Money(0)));
+            prop_assert_eq!(stands.status.is_captured(), most.is_some_and(|most| most >= AMOUNT));
+        }
+
+        #[test]
+        fn the_order_decides_no_amount(pictures in prop::collection::vec(any_picture(), 0..8), turn in 0_usize..8) {
+            let amounts = |pictures: &[Picture]| {
+                let stands = pictures.iter().fold(Known::nothing(), Known::hears).standing;
+                (stands.captured, stands.refunded)
+            };
+            let mut turned = pictures.clone();
+            turned.rotate_left(turn.min(pictures.len()));
+            prop_assert_eq!(amounts(&pictures), amounts(&turned));
         }
     }
 }

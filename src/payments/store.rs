@@ -26,7 +26,7 @@ pub async fn insert(
     tx.query(
         "INSERT INTO payments (id, order_id, provider, status, amount, currency, payment_method, provider_key, created_at, updated_at)
          VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $8)
-         RETURNING id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+         RETURNING id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                    client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at",
     )
     .bind(id).bind(order.id).bind(provider).bind(order.total_price).bind(order.currency.to_string()).bind(method)
@@ -36,7 +36,7 @@ pub async fn insert(
 
 pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE id = $1",
     )
@@ -46,7 +46,7 @@ pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 
 pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE id = $1 /* FOR UPDATE */",
     )
@@ -56,7 +56,7 @@ pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 
 pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE order_id = $1 ORDER BY created_at, id",
     )
@@ -67,7 +67,7 @@ pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
 /// The same, locked.
 pub async fn lock_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE order_id = $1 ORDER BY created_at, id /* FOR UPDATE */",
     )
@@ -97,7 +97,7 @@ pub async fn list(
     let count = tx.query("SELECT COUNT(*) FROM payments WHERE TRUE");
     let (total,) = narrowed(count, user, order).fetch_one().await?;
     let rows = tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE TRUE",
     );
@@ -154,7 +154,7 @@ pub struct Ask {
 /// Online payments that the provider is asked about, those asked longest ago first.
 pub async fn to_ask(tx: &mut Tx, ask: Ask) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments
          WHERE status IN ('queued', 'processing', 'requires_action', 'failed', 'cancelled')
@@ -184,7 +184,7 @@ pub async fn mark_asked(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<u6
     tx.query("UPDATE payments SET asked_at = $2 WHERE id = $1").bind(id).bind(now).execute().await
 }
 
-/// What lets a buyer pay is forgotten with the end of the payment.
+/// What lets a buyer pay is forgotten with the end of the payment. A failure stays while the payment is failed.
 pub async fn set_standing(
     tx: &mut Tx,
     id: PaymentId,
@@ -194,7 +194,9 @@ pub async fn set_standing(
 ) -> Result<u64> {
     let (code, message) = failure.unzip();
     tx.query(
-        "UPDATE payments SET status = $2, refunded = $3, failure_code = $4, failure_message = $5, updated_at = $6,
+        "UPDATE payments SET status = $2, captured = $8, refunded = $3, updated_at = $6,
+                failure_code = COALESCE($4, CASE WHEN status = $2 THEN failure_code END),
+                failure_message = COALESCE($5, CASE WHEN status = $2 THEN failure_message END),
                 client_secret = CASE WHEN $7 THEN client_secret END, approval_url = CASE WHEN $7 THEN approval_url END
          WHERE id = $1",
     )
@@ -205,6 +207,7 @@ pub async fn set_standing(
     .bind(message)
     .bind(now)
     .bind(to.status.is_open())
+    .bind(to.captured)
     .execute()
     .await
 }
@@ -318,6 +321,34 @@ pub async fn insert_refund(
     .fetch_one().await
 }
 
+/// Keeps a refund that somebody made at the provider.
+pub async fn insert_refund_at_provider(
+    tx: &mut Tx,
+    payment: PaymentId,
+    status: RefundStatus,
+    amount: Money,
+    transaction: &str,
+    failure: Option<&str>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, transaction_id, failure, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, 'at_provider', $5, $6, $7, $8, $8)",
+    )
+    .bind(RefundId::random()).bind(payment).bind(status).bind(amount)
+    .bind(format!("at-provider-{payment}-{transaction}")).bind(transaction.to_owned())
+    .bind(failure.map(ToOwned::to_owned)).bind(now)
+    .execute().await
+}
+
+/// Forgets the mere sum that an earlier version knew of what went back at the provider; its refunds take its place.
+pub async fn delete_nameless_refunds(tx: &mut Tx, payment: PaymentId) -> Result<u64> {
+    tx.query("DELETE FROM refunds WHERE payment_id = $1 AND reason = 'at_provider' AND transaction_id IS NULL")
+        .bind(payment)
+        .execute()
+        .await
+}
+
 pub async fn find_refund(tx: &mut Tx, id: RefundId) -> Result<Option<Refund>> {
     tx.query(
         "SELECT id, payment_id, status, amount, reason, provider_key, first_call_at, transaction_id, failure, created_at, updated_at
@@ -412,7 +443,7 @@ pub async fn to_compare(
     on_its_way_since: Timestamp,
 ) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments
          WHERE id > $1 AND status NOT IN ('queued', 'processing', 'requires_action') AND transaction_id IS NOT NULL
@@ -437,20 +468,23 @@ pub async fn mark_compared(tx: &mut Tx, payment: &Payment, difference: Option<St
         .await
 }
 
-/// Whether a payment's money is still here though its order was cancelled or could not take it, and is not on its way back.
-pub async fn is_kept_in_vain(tx: &mut Tx, id: PaymentId) -> Result<bool> {
+/// How much of a payment is still here though it should not be, and is not on its way back: all of it when its order was
+/// cancelled or could not take it, and what is more than the order's total in any case.
+pub async fn kept_in_vain(tx: &mut Tx, id: PaymentId) -> Result<Money> {
     let kept: Option<(i64,)> = tx
         .query(
-            "SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
-             WHERE p.id = $1 AND p.status IN ('captured', 'partially_refunded')
-               AND (o.status = 'cancelled' OR EXISTS (
-                   SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.status = 'failed' AND r.reason = 'late_money'))
+            "SELECT p.captured - p.refunded - CASE
+                 WHEN o.status = 'cancelled' OR p.status NOT IN ('captured', 'partially_refunded') OR EXISTS (
+                     SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.reason = 'late_money') THEN 0
+                 ELSE p.amount END
+             FROM payments p JOIN orders o ON o.id = p.order_id
+             WHERE p.id = $1
                AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.payment_id = p.id AND r.status IN ('queued', 'processing'))",
         )
         .bind(id)
         .fetch_optional()
         .await?;
-    Ok(kept.is_some())
+    Ok(Money(kept.map_or(0, |(kept,)| kept.max(0))))
 }
 
 /// Has a payment compared by the next run.

@@ -31,7 +31,12 @@ use super::{
     gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject, Trouble},
     refunds::Refund,
 };
-use crate::{clock::Timestamp, ids::PaymentId, money::Money, settings::StripeSettings};
+use crate::{
+    clock::Timestamp,
+    ids::{PaymentId, RefundId},
+    money::Money,
+    settings::StripeSettings,
+};
 
 const API_BASE: &str = "https://api.stripe.com";
 /// Stripe forgets a key after 24 hours.
@@ -82,34 +87,26 @@ impl Stripe {
     }
 
     async fn retrieve(&self, id: &str) -> Answer<Option<PaymentIntent>> {
-        match RetrievePaymentIntent::new(id).expand(vec!["latest_charge".into()]).send(&self.calls).await {
+        match RetrievePaymentIntent::new(id).expand(vec!["latest_charge.refunds".into()]).send(&self.calls).await {
             Ok(intent) => Ok(Some(intent)),
             Err(StripeError::Stripe(_, 404)) => Ok(None), // of the other mode, live or test: not ours
             Err(error) => Err(trouble(error)),
         }
     }
 
-    /// How an intent stands, with what went back of it.
-    async fn report(&self, intent: PaymentIntent) -> Answer<Report> {
-        let refunded = match intent.status {
-            PaymentIntentStatus::Succeeded => self.refunded(&intent).await?,
-            _ => Money(0),
-        };
-        Ok(Report { refunded, ..report(&intent) })
-    }
-
-    /// The list is an answer of its own, and is believed no further than the charge, which came with the intent.
-    async fn refunded(&self, intent: &PaymentIntent) -> Answer<Money> {
+    /// The refunds of an intent: they come with its charge, all but the eleventh and those after.
+    async fn refunds(&self, intent: &PaymentIntent) -> Answer<Vec<RefundReport>> {
         let charge = intent.latest_charge.as_ref().and_then(|charge| charge.as_object());
-        let at_most = charge.map_or(i64::MAX, |charge| charge.amount_refunded);
-        if at_most == 0 {
-            return Ok(Money(0));
+        let Some(first) = charge.and_then(|charge| charge.refunds.as_ref()) else { return Ok(vec![]) };
+        let mut found: Vec<RefundReport> = first.data.iter().map(refund_report).collect();
+        let mut more = first.has_more;
+        while let Some(last) = found.last().and_then(|last| last.transaction_id.clone()).filter(|_| more) {
+            let next = ListRefund::new().payment_intent(intent.id.as_str()).limit(100).starting_after(last);
+            let page = next.send(&self.calls).await.map_err(trouble)?;
+            found.extend(page.data.iter().map(refund_report));
+            more = page.has_more;
         }
-        let refunds =
-            ListRefund::new().payment_intent(intent.id.as_str()).limit(100).send(&self.calls).await.map_err(trouble)?;
-        let succeeded = refunds.data.iter().filter(|refund| refund.status.as_deref() == Some("succeeded"));
-        let sum: i64 = succeeded.map(|refund| refund.amount).sum();
-        Ok(ours(&intent.currency.to_string().to_uppercase(), sum.min(at_most)))
+        Ok(found)
     }
 }
 
@@ -154,14 +151,14 @@ impl Gateway for Stripe {
             Some(id) => self.retrieve(id).await?,
         };
         match intent.filter(|intent| is_of(payment, intent)) {
-            Some(intent) => self.report(intent).await.map(Some),
+            Some(intent) => Ok(Some(Report { refunds: self.refunds(&intent).await?, ..report(&intent) })),
             None => Ok(None),
         }
     }
 
     async fn cancel(&self, payment: &Payment) -> Answer<Option<Report>> {
         let Some(stands) = self.look_up(payment).await? else { return Ok(None) };
-        let is_over = matches!(stands.outcome, Outcome::Captured | Outcome::Cancelled); // a declined one can still be paid
+        let is_over = matches!(stands.outcome, Outcome::Captured(_) | Outcome::Cancelled); // a declined one can still be paid
         let Some(id) = stands.transaction_id.as_deref().filter(|_| !is_over) else {
             return Ok(Some(stands));
         };
@@ -181,17 +178,6 @@ impl Gateway for Stripe {
         }
         let sent = request.customize().request_strategy(strategy(&refund.provider_key)?).send(&self.calls).await;
         sent.map(|made| refund_report(&made)).map_err(trouble)
-    }
-
-    async fn look_up_refund(&self, payment: &Payment, refund: &Refund) -> Answer<Option<RefundReport>> {
-        let Some(transaction) = &payment.transaction_id else { return Ok(None) };
-        let list = ListRefund::new().payment_intent(transaction.as_str()).limit(100);
-        let made = list.send(&self.calls).await.map_err(trouble)?;
-        let id = refund.id.to_string();
-        let ours = |made: &&stripe_shared::Refund| {
-            made.metadata.as_ref().and_then(|metadata| metadata.get("refund_id")) == Some(&id)
-        };
-        Ok(made.data.iter().find(ours).map(refund_report))
     }
 
     /// Constant time, 300 seconds of tolerance both ways.
@@ -282,8 +268,9 @@ fn strategy(key: &str) -> Answer<RequestStrategy> {
 }
 
 fn report(intent: &PaymentIntent) -> Report {
+    let currency = intent.currency.to_string().to_uppercase();
     let outcome = match &intent.status {
-        PaymentIntentStatus::Succeeded => Outcome::Captured,
+        PaymentIntentStatus::Succeeded => Outcome::Captured(ours(&currency, intent.amount_received)),
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => Outcome::Processing,
         PaymentIntentStatus::Canceled => Outcome::Cancelled,
         PaymentIntentStatus::RequiresPaymentMethod if intent.last_payment_error.is_some() => {
@@ -291,7 +278,6 @@ fn report(intent: &PaymentIntent) -> Report {
         }
         _ => Outcome::RequiresAction,
     };
-    let currency = intent.currency.to_string().to_uppercase();
     Report {
         transaction_id: Some(intent.id.to_string()),
         client_secret: intent.client_secret.clone(),
@@ -300,7 +286,7 @@ fn report(intent: &PaymentIntent) -> Report {
         outcome,
         amount: ours(&currency, intent.amount),
         currency,
-        refunded: Money(0),
+        refunds: Vec::new(),
     }
 }
 
@@ -328,12 +314,23 @@ fn failure(error: Option<&ApiErrors>) -> Outcome {
 fn refund_report(refund: &stripe_shared::Refund) -> RefundReport {
     let outcome = match refund.status.as_deref() {
         Some("succeeded") => RefundOutcome::Succeeded,
-        Some("failed" | "canceled") => RefundOutcome::Failed("Stripe could not give the money back".to_owned()),
-        _ => RefundOutcome::Processing,
+        Some("failed" | "canceled") => {
+            let why = refund.failure_reason.as_deref().unwrap_or("no reason given");
+            RefundOutcome::Failed(format!("Stripe could not give the money back ({why})."))
+        }
+        _ => RefundOutcome::Processing, // pending, or the buyer has to do something for it
     };
+    let metadata = refund.metadata.as_ref();
+    let made_for = metadata.and_then(|metadata| metadata.get("refund_id")).and_then(|id| id.parse().ok());
     let currency = refund.currency.to_string().to_uppercase();
     let amount = ours(&currency, refund.amount);
-    RefundReport { transaction_id: Some(refund.id.to_string()), outcome, amount, currency }
+    RefundReport {
+        refund: made_for.map(RefundId),
+        transaction_id: Some(refund.id.to_string()),
+        outcome,
+        amount,
+        currency,
+    }
 }
 
 fn trouble(error: StripeError) -> Trouble {

@@ -19,7 +19,10 @@ pub struct PaymentView {
     order: OrderId,
     /// The order's total.
     amount: Amount,
-    /// How much of it has gone back to the buyer.
+    /// How much the provider received. Less than `amount` does not pay the order: the payment is `failed`, its code is
+    /// `underpaid`, and the money goes back. What is more than `amount` goes back, too.
+    captured: Amount,
+    /// How much of that has gone back to the buyer. A refund counts when its money has arrived.
     refunded: Amount,
     /// The ISO 4217 code of the amount's currency.
     currency: String,
@@ -73,6 +76,7 @@ impl From<Payment> for PaymentView {
             id: payment.id,
             order: payment.order_id,
             amount: payment.currency.format(payment.amount),
+            captured: payment.currency.format(payment.captured),
             refunded: payment.currency.format(payment.refunded),
             currency: payment.currency.to_string(),
             provider: payment.provider,

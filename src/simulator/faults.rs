@@ -28,6 +28,14 @@ pub enum Fault {
     Declined,
     /// The work is done, but every amount in this one answer is off.
     WrongAmount,
+    /// The next card or wallet pays a tenth less than it was asked for.
+    CapturesLess,
+    /// The next card or wallet pays a tenth more than it was asked for.
+    CapturesMore,
+    /// The next refund is pending at first, and has succeeded when asked after 30 seconds.
+    RefundPending,
+    /// The next refund is pending at first, and has failed when asked after 30 seconds.
+    RefundFails,
     /// A webhook is sent twice.
     WebhookDuplicated,
     /// A webhook is overtaken by the one after it.
@@ -42,7 +50,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::TimeoutBefore,
         Self::TimeoutAfter,
         Self::CutBefore,
@@ -52,6 +60,10 @@ impl Fault {
         Self::RateLimited,
         Self::Declined,
         Self::WrongAmount,
+        Self::CapturesLess,
+        Self::CapturesMore,
+        Self::RefundPending,
+        Self::RefundFails,
         Self::WebhookDuplicated,
         Self::WebhookShuffled,
         Self::WebhookLate,
@@ -69,6 +81,21 @@ impl Fault {
     fn is_about_webhooks(self) -> bool {
         self >= Self::WebhookDuplicated
     }
+
+    fn is_about_the_money_taken(self) -> bool {
+        matches!(self, Self::Declined | Self::CapturesLess | Self::CapturesMore)
+    }
+
+    pub(super) fn is_about_refunds(self) -> bool {
+        matches!(self, Self::RefundPending | Self::RefundFails)
+    }
+}
+
+/// Which way a call moves money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moves {
+    In,
+    Back,
 }
 
 /// What a fault may meet.
@@ -76,7 +103,7 @@ impl Fault {
 pub(super) enum Occasion<'a> {
     Call {
         call: &'a Call,
-        takes_money: bool,
+        moves: Option<Moves>,
     },
     /// The buyer pays on the simulator's page.
     Buyer,
@@ -87,8 +114,10 @@ impl Occasion<'_> {
     fn suits(self, fault: Fault) -> bool {
         match self {
             Self::Webhook => fault.is_about_webhooks(),
-            Self::Buyer => fault == Fault::Declined,
-            Self::Call { takes_money, .. } => !fault.is_about_webhooks() && (takes_money || fault != Fault::Declined),
+            Self::Buyer => fault.is_about_the_money_taken(),
+            Self::Call { moves, .. } if fault.is_about_the_money_taken() => moves == Some(Moves::In),
+            Self::Call { moves, .. } if fault.is_about_refunds() => moves == Some(Moves::Back),
+            Self::Call { .. } => !fault.is_about_webhooks(),
         }
     }
 

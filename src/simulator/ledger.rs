@@ -32,7 +32,7 @@ pub struct Refund {
     pub refund: String,
     pub order_id: String,
     pub payment_id: String,
-    /// Minor units.
+    /// Minor units; below zero where the bank sent it back.
     pub amount: i64,
     pub currency: String,
     pub refunded_at: String,

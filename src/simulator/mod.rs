@@ -81,8 +81,8 @@ impl Provider {
     /// Whose transaction this is; their names look so different that nobody needs to say.
     fn of(transaction: &str) -> Self {
         match transaction.split_once('_') {
-            Some(("pi", _)) => Self::Stripe,
-            Some(("order", _)) => Self::Razorpay,
+            Some(("pi" | "re", _)) => Self::Stripe,
+            Some(("order" | "rfnd", _)) => Self::Razorpay,
             _ => Self::Paypal,
         }
     }
@@ -277,6 +277,22 @@ impl Simulator {
     /// When there is nothing to go away from.
     pub fn buyer_cancels(&self, transaction: &str) -> anyhow::Result<()> {
         self.buyer(transaction, &Deed::Cancel)
+    }
+
+    /// A pending refund has arrived: the one of this name, or the oldest of the transaction of this name.
+    ///
+    /// # Errors
+    /// When none is pending.
+    pub fn refund_succeeds(&self, name: &str) -> anyhow::Result<()> {
+        self.buyer(name, &Deed::RefundSucceeds)
+    }
+
+    /// A pending refund fails. At Stripe, where none is pending, the bank sends back the last one that had arrived.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn refund_fails(&self, name: &str) -> anyhow::Result<()> {
+        self.buyer(name, &Deed::RefundFails)
     }
 
     fn buyer(&self, transaction: &str, deed: &Deed) -> anyhow::Result<()> {

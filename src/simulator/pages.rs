@@ -28,6 +28,8 @@ pub(super) async fn answer(inside: &Inside, call: &Call) -> Answer {
                 "bounce" => Deed::Bounce,
                 "decline" => Deed::BeDeclined,
                 "cancel" => Deed::Cancel,
+                "refund_succeeds" => Deed::RefundSucceeds,
+                "refund_fails" => Deed::RefundFails,
                 _ => return missing(),
             };
             match Provider::named(provider) {

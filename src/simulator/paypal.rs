@@ -13,6 +13,7 @@ use super::{
     Capture, Provider,
     call::{Answer, Call},
     credentials,
+    faults::Moves,
     idempotency::Keys,
     shelf::Shelf,
     webhooks::{Event, hmac_hex, paypal_verifies},
@@ -53,6 +54,8 @@ struct Order {
     created: Timestamp,
     updated: Timestamp,
     bank: Bank,
+    /// What the wallet pays, if that is not what was asked for.
+    pays: Option<i64>,
     capture: Option<Taken>,
 }
 
@@ -75,6 +78,8 @@ enum Stands {
 #[derive(Clone)]
 struct Taken {
     id: String,
+    /// Minor units, which may not be those of the order.
+    amount: i64,
     stands: Stands,
     at: Timestamp,
     refunds: Vec<GivenBack>,
@@ -83,6 +88,8 @@ struct Taken {
 #[derive(Clone)]
 struct GivenBack {
     id: String,
+    /// As PayPal says it: `PENDING`, `COMPLETED` or `FAILED`.
+    status: &'static str,
     amount: i64,
     custom_id: Option<String>,
     invoice_id: Option<String>,
@@ -146,8 +153,12 @@ impl Api for Account {
         Answer::json(429, &body)
     }
 
-    fn takes_money(&self, call: &Call) -> bool {
-        matches!(call.steps()[..], ["POST", "v2", "checkout", "orders", _, "capture"])
+    fn moves(&self, call: &Call) -> Option<Moves> {
+        match call.steps()[..] {
+            ["POST", "v2", "checkout", "orders", _, "capture"] => Some(Moves::In),
+            ["POST", "v2", "payments", "captures", _, "refund"] => Some(Moves::Back),
+            _ => None,
+        }
     }
 
     fn answers(&mut self, call: &Call, world: &mut World) -> Answer {
@@ -199,16 +210,31 @@ impl Api for Account {
         }
         order.status = "APPROVED";
         order.bank = match deed {
-            _ if world.declines => Bank::Declines,
+            _ if world.declines() => Bank::Declines,
             Deed::BeDeclined => Bank::Declines,
             Deed::PayLater => Bank::TakesItsTime,
             _ => Bank::Pays,
         };
+        order.pays = Some(world.takes(order.amount.minor)).filter(|pays| *pays != order.amount.minor);
         order.updated = world.now();
         let approved = event("CHECKOUT.ORDER.APPROVED", "checkout-order", &order.to_json(&world.url), world.now());
         world.tell(approved);
         let told = vec![("token", id.to_owned()), ("PayerID", "SIMULATEDBUYER".to_owned())];
         Ok(Back { url: order.return_url.clone(), told })
+    }
+
+    fn refund_ends(&mut self, id: &str, succeeds: bool, world: &mut World) -> Result<(), String> {
+        let order = self.orders.find_mut(id).ok_or_else(|| format!("there is no PayPal order or refund {id}"))?;
+        let none = || format!("{id} has no pending refund");
+        let mut taken = order.capture.take().ok_or_else(none)?;
+        let is_meant = |refund: &GivenBack| refund.status == "PENDING" && (order.id == id || refund.id == id);
+        let place = taken.refunds.iter().position(is_meant);
+        if let Some(place) = place {
+            taken.refunds[place].status = if succeeds { "COMPLETED" } else { "FAILED" };
+            order.tells_of_refund(&taken, place, world);
+        }
+        order.capture = Some(taken);
+        place.map(drop).ok_or_else(none)
     }
 
     fn bill(&self, id: &str) -> Option<Bill> {
@@ -222,7 +248,8 @@ impl Api for Account {
 
     fn event(&self, kind: &str, id: &str, world: &World) -> Event {
         let order = self.orders.find(id).cloned().unwrap_or_else(|| Order::made_up(id, world.now()));
-        let taken = order.capture.clone().unwrap_or_else(|| Taken::new(Stands::Completed, world.now()));
+        let taken =
+            order.capture.clone().unwrap_or_else(|| Taken::new(Stands::Completed, order.amount.minor, world.now()));
         let (resource_type, resource) = match kind {
             "PAYMENT.CAPTURE.REFUNDED" => {
                 let last = taken.refunds.last().map(|refund| refund.to_json(&order, &taken, &world.url));
@@ -268,6 +295,7 @@ impl Account {
             created: now,
             updated: now,
             bank: Bank::Pays,
+            pays: None,
             capture: None,
         };
         let answer = if in_full { order.to_json(&world.url) } else { order.in_brief(&world.url) };
@@ -281,7 +309,7 @@ impl Account {
         let Some(order) = self.orders.find_mut(id).filter(|order| order.id == id) else { return missing() };
         match order.status {
             "COMPLETED" => return unprocessable("ORDER_ALREADY_CAPTURED", "Order already captured."),
-            "APPROVED" if order.bank == Bank::Declines || world.declines => {
+            "APPROVED" if order.bank == Bank::Declines || world.declines() => {
                 let what = "The instrument presented was either declined by the processor or bank.";
                 return unprocessable("INSTRUMENT_DECLINED", what);
             }
@@ -289,7 +317,8 @@ impl Account {
             _ => return unprocessable("ORDER_NOT_APPROVED", "Payer has not yet approved the Order for payment."),
         }
         let stands = if order.bank == Bank::TakesItsTime { Stands::Pending } else { Stands::Completed };
-        let taken = Taken::new(stands, world.now());
+        let amount = order.pays.unwrap_or_else(|| world.takes(order.amount.minor));
+        let taken = Taken::new(stands, amount, world.now());
         let name = taken.id.clone();
         order.status = "COMPLETED";
         order.takes(taken, world);
@@ -306,7 +335,7 @@ impl Account {
             Stands::Denied => return unprocessable("CAPTURE_DECLINED", "The capture was declined."),
             Stands::Completed => {}
         }
-        let rest = order.amount.minor - taken.given_back();
+        let rest = taken.amount - taken.given_back();
         if rest == 0 {
             return unprocessable("CAPTURE_FULLY_REFUNDED", "The capture has already been fully refunded.");
         }
@@ -327,23 +356,23 @@ impl Account {
                 "The refund amount must be less than or equal to the rest.",
             );
         }
-        let refund = GivenBack {
-            id: new_id("", 17).to_uppercase(),
+        let name = new_id("", 17).to_uppercase();
+        let pending = world.leaves_pending(Provider::Paypal, &name);
+        let mut taken = taken.clone();
+        taken.refunds.push(GivenBack {
+            id: name.clone(),
+            status: if pending { "PENDING" } else { "COMPLETED" },
             amount,
             custom_id: text(&body["custom_id"]),
             invoice_id: text(&body["invoice_id"]),
             note: text(&body["note_to_payer"]),
             at: world.now(),
-        };
-        world.ledger.gave_back(&order.as_capture(taken), &refund.id, amount, refund.at.to_string());
-        let shown = refund.to_json(order, taken, &world.url);
-        let told = event("PAYMENT.CAPTURE.REFUNDED", "refund", &shown, refund.at);
-        world.tell(told);
-        order.updated = refund.at;
-        let (name, of) = (refund.id.clone(), order.id.clone());
-        if let Some(taken) = &mut order.capture {
-            taken.refunds.push(refund);
-        }
+        });
+        let (of, place) = (order.id.clone(), taken.refunds.len() - 1);
+        let shown = taken.refunds[place].to_json(order, &taken, &world.url);
+        order.tells_of_refund(&taken, place, world);
+        order.updated = world.now();
+        order.capture = Some(taken);
         self.orders.also_called(&of, &name);
         let brief = json!({"id": shown["id"], "status": shown["status"], "links": shown["links"]});
         Answer::json(201, if in_full { &shown } else { &brief })
@@ -376,6 +405,7 @@ impl Order {
             created: now,
             updated: now,
             bank: Bank::Pays,
+            pays: None,
             capture: None,
         }
     }
@@ -393,6 +423,20 @@ impl Order {
         }
         world.tell(event(kind, "capture", &taken.to_json(self, &world.url), world.now()));
         self.capture = Some(taken);
+    }
+
+    /// Tells how a refund of what was taken stands; money that has gone back is written down.
+    fn tells_of_refund(&self, taken: &Taken, place: usize, world: &mut World) {
+        let (refund, now) = (&taken.refunds[place], world.now());
+        let kind = match refund.status {
+            "PENDING" => "PAYMENT.REFUND.PENDING",
+            "FAILED" => "PAYMENT.REFUND.FAILED",
+            _ => {
+                world.ledger.gave_back(&self.as_capture(taken), &refund.id, refund.amount, now.to_string());
+                "PAYMENT.CAPTURE.REFUNDED"
+            }
+        };
+        world.tell(event(kind, "refund", &refund.to_json(self, taken, &world.url), now));
     }
 
     fn bank_says(&mut self, yes: bool, world: &mut World) -> Result<(), String> {
@@ -417,7 +461,7 @@ impl Order {
             capture: taken.id.clone(),
             order_id: self.invoice_id.clone().unwrap_or_default(),
             payment_id: self.custom_id.clone().unwrap_or_default(),
-            amount: self.amount.minor,
+            amount: taken.amount,
             currency: self.amount.currency.clone(),
             captured_at: taken.at.to_string(),
         }
@@ -431,6 +475,7 @@ impl Order {
             status: self.status.to_owned(),
             is_open: self.status != "COMPLETED",
             is_pending: self.is_pending(),
+            refund_is_pending: self.capture.iter().flat_map(|taken| &taken.refunds).any(GivenBack::is_pending),
             by_card: false,
         }
     }
@@ -472,12 +517,13 @@ impl Order {
 }
 
 impl Taken {
-    fn new(stands: Stands, now: Timestamp) -> Self {
-        Self { id: new_id("", 17).to_uppercase(), stands, at: now, refunds: Vec::new() }
+    fn new(stands: Stands, amount: i64, now: Timestamp) -> Self {
+        Self { id: new_id("", 17).to_uppercase(), amount, stands, at: now, refunds: Vec::new() }
     }
 
+    /// What has gone back or is on its way.
     fn given_back(&self) -> i64 {
-        self.refunds.iter().map(|refund| refund.amount).sum()
+        self.refunds.iter().filter(|refund| refund.status != "FAILED").map(|refund| refund.amount).sum()
     }
 
     fn to_json(&self, of: &Order, url: &str) -> Value {
@@ -485,12 +531,12 @@ impl Taken {
             (Stands::Pending, _) => "PENDING",
             (Stands::Denied, _) => "DECLINED",
             (Stands::Completed, 0) => "COMPLETED",
-            (Stands::Completed, all) if all == of.amount.minor => "REFUNDED",
+            (Stands::Completed, all) if all == self.amount => "REFUNDED",
             (Stands::Completed, _) => "PARTIALLY_REFUNDED",
         };
         let own = format!("{url}/paypal/v2/payments/captures/{}", self.id);
         let mut shown = json!({
-            "id": self.id, "status": status, "amount": of.amount.to_json(), "final_capture": true,
+            "id": self.id, "status": status, "amount": of.amount.with(self.amount).to_json(), "final_capture": true,
             "supplementary_data": {"related_ids": {"order_id": of.id}},
             "create_time": seconds(self.at), "update_time": seconds(of.updated),
             "links": [
@@ -509,10 +555,14 @@ impl Taken {
 }
 
 impl GivenBack {
+    fn is_pending(&self) -> bool {
+        self.status == "PENDING"
+    }
+
     fn to_json(&self, of: &Order, taken: &Taken, url: &str) -> Value {
-        let amount = Sum { minor: self.amount, currency: of.amount.currency.clone() };
+        let amount = of.amount.with(self.amount);
         let mut shown = json!({
-            "id": self.id, "status": "COMPLETED", "amount": amount.to_json(),
+            "id": self.id, "status": self.status, "amount": amount.to_json(),
             "create_time": seconds(self.at), "update_time": seconds(self.at),
             "links": [
                 {"href": format!("{url}/paypal/v2/payments/refunds/{}", self.id), "rel": "self", "method": "GET"},
@@ -553,6 +603,11 @@ impl Sum {
             Ok(_) => Err(unprocessable("CANNOT_BE_ZERO_OR_NEGATIVE", "Must be greater than zero.")),
             Err(_) => Err(unprocessable("INVALID_CURRENCY_VALUE", "The value of a field is not a valid amount.")),
         }
+    }
+
+    /// So many of the same currency.
+    fn with(&self, minor: i64) -> Self {
+        Self { minor, currency: self.currency.clone() }
     }
 
     fn to_json(&self) -> Value {

@@ -13,6 +13,7 @@ use super::{
     Capture, Provider,
     call::{Answer, Call},
     credentials,
+    faults::Moves,
     idempotency::Keys,
     shelf::Shelf,
     webhooks::{Event, hmac_hex},
@@ -53,6 +54,8 @@ enum Stands {
 #[derive(Clone)]
 struct Payment {
     id: String,
+    /// Minor units, which may not be those of the order.
+    amount: i64,
     stands: Stands,
     created: i64,
     refunds: Vec<Value>,
@@ -95,9 +98,9 @@ impl Api for Account {
         error(429, "BAD_REQUEST_ERROR", "Request throttled; try again later.")
     }
 
-    /// Only the buyer does, in the browser.
-    fn takes_money(&self, _: &Call) -> bool {
-        false
+    /// Only the buyer, in the browser, moves it in.
+    fn moves(&self, call: &Call) -> Option<Moves> {
+        matches!(call.steps()[..], ["POST", "v1", "payments", _, "refund"]).then_some(Moves::Back)
     }
 
     fn answers(&mut self, call: &Call, world: &mut World) -> Answer {
@@ -119,7 +122,7 @@ impl Api for Account {
             ["POST", "v1", "payments", id, "capture"] => self.capture(id, &body, world),
             ["POST", "v1", "payments", id, "refund"] => self.refund(id, call, &body, world),
             ["GET", "v1", "payments", id, "refunds"] => {
-                self.payment(id).map_or_else(missing, |(_, payment)| ok(&collection(&payment.refunds)))
+                self.payment(id).map_or_else(missing, |(_, payment)| ok(&payment.list_refunds(call)))
             }
             ["GET", "v1", "refunds", id] => self.refund_named(id).map_or_else(missing, ok),
             _ => error(404, "BAD_REQUEST_ERROR", "The requested URL was not found on the server."),
@@ -137,20 +140,21 @@ impl Api for Account {
         let now = world.now();
         let mut payment = order.payment_for(deed, now)?;
         let (stands, kinds): (_, &[&str]) = match deed {
-            _ if world.declines => (Stands::Failed, &["payment.failed"]),
+            _ if world.declines() => (Stands::Failed, &["payment.failed"]),
             Deed::Pay { .. } => (Stands::Captured, &["payment.authorized", "payment.captured", "order.paid"]),
             Deed::PayLater => (Stands::Authorized, &["payment.authorized"]),
             Deed::Clear => (Stands::Captured, &["payment.captured", "order.paid"]),
             _ => (Stands::Failed, &["payment.failed"]),
         };
         payment.stands = stands;
+        payment.amount = world.takes(order.amount);
         let name = payment.id.clone();
         if stands == Stands::Captured {
             world.ledger.took(order.as_capture(&payment, now));
         }
         order.payments.push(payment);
-        for kind in kinds {
-            world.tell(event(kind, order, now));
+        for kind in kinds.iter().filter(|kind| **kind != "order.paid" || order.paid() >= order.amount) {
+            world.tell(event(kind, order, None, now));
         }
         let told = match stands {
             Stands::Failed => vec![("error", "payment_failed".to_owned())],
@@ -158,6 +162,24 @@ impl Api for Account {
         };
         self.orders.also_called(id, &name);
         Ok(Back { url: None, told })
+    }
+
+    fn refund_ends(&mut self, id: &str, succeeds: bool, world: &mut World) -> Result<(), String> {
+        let order = self.orders.find_mut(id).ok_or_else(|| format!("there is no Razorpay order or refund {id}"))?;
+        let is_meant = |refund: &Value| refund["status"] == "pending" && (order.id == id || refund["id"] == id);
+        let found = order
+            .payments
+            .iter()
+            .enumerate()
+            .find_map(|(place, payment)| payment.refunds.iter().position(is_meant).map(|refund| (place, refund)));
+        let (place, refund) = found.ok_or_else(|| format!("{id} has no pending refund"))?;
+        order.payments[place].refunds[refund]["status"] = if succeeds { "processed" } else { "failed" }.into();
+        let (now, made) = (world.now(), order.payments[place].refunds[refund].clone());
+        if succeeds {
+            order.gave_back(place, &made, world);
+        }
+        world.tell(event(if succeeds { "refund.processed" } else { "refund.failed" }, order, Some(&made), now));
+        Ok(())
     }
 
     fn bill(&self, id: &str) -> Option<Bill> {
@@ -173,9 +195,10 @@ impl Api for Account {
         let mut order = self.orders.find(id).cloned().unwrap_or_else(|| Order::made_up(id, world.now()));
         if order.payments.is_empty() {
             let stands = if kind == "payment.failed" { Stands::Failed } else { Stands::Captured };
-            order.payments.push(Payment::new(stands, world.now()));
+            order.payments.push(Payment::new(stands, order.amount, world.now()));
         }
-        event(kind, &order, world.now())
+        let last = order.payments.last().and_then(|payment| payment.refunds.last());
+        event(kind, &order, last, world.now())
     }
 }
 
@@ -261,7 +284,7 @@ impl Account {
         if payment.stands != Stands::Captured {
             return bad("The payment status should be captured for action to be taken");
         }
-        let rest = order.amount - payment.refunded();
+        let rest = payment.amount - payment.refunded();
         if rest == 0 {
             return bad("The payment has been fully refunded already");
         }
@@ -276,16 +299,21 @@ impl Account {
             return bad("The refund amount provided is greater than amount captured");
         }
         let now = world.now();
+        let name = new_id("rfnd_", 14);
+        let pending = world.leaves_pending(Provider::Razorpay, &name);
         let refund = json!({
-            "id": new_id("rfnd_", 14), "entity": "refund", "amount": amount, "currency": order.currency,
+            "id": name, "entity": "refund", "amount": amount, "currency": order.currency,
             "payment_id": id, "notes": notes(&body["notes"]), "receipt": body["receipt"],
-            "acquirer_data": {"arn": null}, "created_at": now.unix_seconds(), "batch_id": null, "status": "processed",
+            "acquirer_data": {"arn": null}, "created_at": now.unix_seconds(), "batch_id": null,
+            "status": if pending { "pending" } else { "processed" },
             "speed_processed": "normal", "speed_requested": "normal",
         });
-        let name = refund["id"].as_str().unwrap_or_default().to_owned();
-        world.ledger.gave_back(&order.as_capture(payment, now), &name, amount, now.to_string());
         order.payments[place].refunds.push(refund.clone());
-        world.tell(event("refund.processed", order, now));
+        world.tell(event("refund.created", order, Some(&refund), now));
+        if !pending {
+            order.gave_back(place, &refund, world);
+            world.tell(event("refund.processed", order, Some(&refund), now));
+        }
         self.orders.also_called(id, &name);
         ok(&refund)
     }
@@ -322,6 +350,19 @@ impl Order {
         self.payments.iter().any(|payment| payment.stands == Stands::Captured)
     }
 
+    /// How much was captured.
+    fn paid(&self) -> i64 {
+        let captured = self.payments.iter().filter(|payment| payment.stands == Stands::Captured);
+        captured.map(|payment| payment.amount).sum()
+    }
+
+    /// Writes down a refund of one of the payments that has arrived.
+    fn gave_back(&self, place: usize, refund: &Value, world: &mut World) {
+        let (now, of) = (world.now(), self.as_capture(&self.payments[place], world.now()));
+        let (name, amount) = (refund["id"].as_str().unwrap_or_default(), refund["amount"].as_i64().unwrap_or_default());
+        world.ledger.gave_back(&of, name, amount, now.to_string());
+    }
+
     fn is_pending(&self) -> bool {
         self.payments.last().is_some_and(|payment| payment.stands == Stands::Authorized)
     }
@@ -332,7 +373,7 @@ impl Order {
         match (deed, pending) {
             (Deed::Clear | Deed::Bounce, Some(payment)) => Ok(payment),
             (Deed::Clear | Deed::Bounce, None) => Err(format!("{} waits for no bank", self.id)),
-            (_, None) => Ok(Payment::new(Stands::Failed, now)),
+            (_, None) => Ok(Payment::new(Stands::Failed, self.amount, now)),
             (_, Some(payment)) => {
                 self.payments.push(payment);
                 Err(format!("{} waits for the bank", self.id))
@@ -350,14 +391,14 @@ impl Order {
                 str::to_owned,
             ),
             payment_id: self.receipt.clone().unwrap_or_default(),
-            amount: self.amount,
+            amount: payment.amount,
             currency: self.currency.clone(),
             captured_at: now.to_string(),
         }
     }
 
     fn status(&self) -> &'static str {
-        match (self.is_paid(), self.payments.is_empty()) {
+        match (self.is_paid() && self.paid() >= self.amount, self.payments.is_empty()) {
             (true, _) => "paid",
             (false, false) => "attempted",
             (false, true) => "created",
@@ -372,27 +413,42 @@ impl Order {
             status: self.status().to_owned(),
             is_open: !self.is_paid() && !self.is_pending(),
             is_pending: self.is_pending(),
+            refund_is_pending: self.payments.iter().any(Payment::is_going_back),
             by_card: false,
         }
     }
 
     fn to_json(&self) -> Value {
-        let paid = if self.is_paid() { self.amount } else { 0 };
+        let paid = self.paid();
         json!({
             "id": self.id, "entity": "order", "amount": self.amount, "amount_paid": paid,
-            "amount_due": self.amount - paid, "currency": self.currency, "receipt": self.receipt, "offer_id": null,
+            "amount_due": (self.amount - paid).max(0), "currency": self.currency, "receipt": self.receipt, "offer_id": null,
             "status": self.status(), "attempts": self.payments.len(), "notes": self.notes, "created_at": self.created,
         })
     }
 }
 
 impl Payment {
-    fn new(stands: Stands, now: Timestamp) -> Self {
-        Self { id: new_id("pay_", 14), stands, created: now.unix_seconds(), refunds: Vec::new() }
+    fn new(stands: Stands, amount: i64, now: Timestamp) -> Self {
+        Self { id: new_id("pay_", 14), amount, stands, created: now.unix_seconds(), refunds: Vec::new() }
     }
 
+    /// What has gone back or is on its way.
     fn refunded(&self) -> i64 {
-        self.refunds.iter().filter_map(|refund| refund["amount"].as_i64()).sum()
+        let counts = self.refunds.iter().filter(|refund| refund["status"] != "failed");
+        counts.filter_map(|refund| refund["amount"].as_i64()).sum()
+    }
+
+    fn is_going_back(&self) -> bool {
+        self.refunds.iter().any(|refund| refund["status"] == "pending")
+    }
+
+    /// The newest first, `count` from `skip` on.
+    fn list_refunds(&self, call: &Call) -> Value {
+        let number = |name: &str| call.param(name).and_then(|number| number.parse::<usize>().ok());
+        let (count, skip) = (number("count").unwrap_or(10).min(100), number("skip").unwrap_or(0));
+        let page: Vec<Value> = self.refunds.iter().rev().skip(skip).take(count).cloned().collect();
+        collection(&page)
     }
 
     fn to_json(&self, of: &Order) -> Value {
@@ -401,12 +457,12 @@ impl Payment {
             (Stands::Failed, _) => ("failed", Value::Null),
             (Stands::Authorized, _) => ("authorized", Value::Null),
             (Stands::Captured, 0) => ("captured", Value::Null),
-            (Stands::Captured, all) if all == of.amount => ("refunded", "full".into()),
+            (Stands::Captured, all) if all == self.amount => ("refunded", "full".into()),
             (Stands::Captured, _) => ("captured", "partial".into()),
         };
         let failure = |text: &str| if self.stands == Stands::Failed { text.into() } else { Value::Null };
         json!({
-            "id": self.id, "entity": "payment", "amount": of.amount, "currency": of.currency, "status": status,
+            "id": self.id, "entity": "payment", "amount": self.amount, "currency": of.currency, "status": status,
             "order_id": of.id, "invoice_id": null, "international": false, "method": "card",
             "amount_refunded": refunded, "refund_status": refund_status, "captured": self.stands == Stands::Captured,
             "description": null, "card_id": null, "bank": null, "wallet": null, "vpa": null,
@@ -429,11 +485,13 @@ fn handover(order: &str, payment: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// About the last payment of an order, and its last refund.
-fn event(kind: &str, order: &Order, now: Timestamp) -> Event {
+/// About a refund and its payment, or about the last payment of an order.
+fn event(kind: &str, order: &Order, refund: Option<&Value>, now: Timestamp) -> Event {
     let mut contains = vec!["payment"];
     let mut payload = json!({});
-    if let Some(payment) = order.payments.last() {
+    let of =
+        refund.and_then(|refund| order.payments.iter().find(|payment| refund["payment_id"] == payment.id.as_str()));
+    if let Some(payment) = of.or(order.payments.last()) {
         let mut entity = payment.to_json(order);
         if kind == "payment.authorized" {
             (entity["status"], entity["captured"]) = ("authorized".into(), false.into());
@@ -441,7 +499,7 @@ fn event(kind: &str, order: &Order, now: Timestamp) -> Event {
         payload["payment"] = json!({"entity": entity});
         if kind.starts_with("refund.") {
             contains.insert(0, "refund");
-            payload["refund"] = json!({"entity": payment.refunds.last()});
+            payload["refund"] = json!({"entity": refund});
         }
     }
     if kind.starts_with("order.") {

@@ -14,6 +14,7 @@ use super::{
     call::{Answer, Call, Params},
     cards::{self, Fate},
     credentials,
+    faults::Moves,
     idempotency::Keys,
     shelf::Shelf,
     webhooks::Event,
@@ -97,9 +98,13 @@ impl Api for Account {
         invalid(429, "rate_limit", "Too many requests hit the API too quickly.")
     }
 
-    fn takes_money(&self, call: &Call) -> bool {
-        matches!(call.steps()[..], ["POST", "v1", "payment_intents", _, "confirm"])
-            || (matches!(call.steps()[..], ["POST", "v1", "payment_intents"]) && call.param("confirm") == Some("true"))
+    fn moves(&self, call: &Call) -> Option<Moves> {
+        match call.steps()[..] {
+            ["POST", "v1", "payment_intents", _, "confirm"] => Some(Moves::In),
+            ["POST", "v1", "payment_intents"] if call.param("confirm") == Some("true") => Some(Moves::In),
+            ["POST", "v1", "refunds"] => Some(Moves::Back),
+            _ => None,
+        }
     }
 
     fn answers(&mut self, call: &Call, world: &mut World) -> Answer {
@@ -108,9 +113,7 @@ impl Api for Account {
         match call.steps()[..] {
             ["POST", "v1", "payment_intents"] => self.create(params, world),
             ["GET", "v1", "payment_intents"] => self.list(params),
-            ["GET", "v1", "payment_intents", id] => {
-                self.with_intent(id, |intent| ok(&intent.to_json(expands_charge(params))))
-            }
+            ["GET", "v1", "payment_intents", id] => self.with_intent(id, |intent| ok(&intent.expanded(params))),
             ["POST", "v1", "payment_intents", id, "confirm"] => {
                 let answer = self.with_intent(id, |intent| intent.confirm(params, world));
                 self.note_settling(id, world);
@@ -123,7 +126,7 @@ impl Api for Account {
             ["POST", "v1", "refunds"] => self.refund(params, world),
             ["GET", "v1", "refunds"] => {
                 let id = params.get("payment_intent").map_or("", String::as_str);
-                self.with_intent(id, |intent| ok(&list("/v1/refunds", &intent.refunds, false)))
+                self.with_intent(id, |intent| ok(&intent.list_refunds(params)))
             }
             ["GET", "v1", "refunds", id] => {
                 let refund = self.intents.find(id).and_then(|intent| intent.refund_named(id));
@@ -171,6 +174,22 @@ impl Api for Account {
             self.note_settling(id, world); // else the bank says when
         }
         Ok(back)
+    }
+
+    fn refund_ends(&mut self, id: &str, succeeds: bool, world: &mut World) -> Result<(), String> {
+        let intent = self.intents.find_mut(id).ok_or_else(|| format!("there is no payment intent or refund {id}"))?;
+        let is_meant = |refund: &Value| refund["status"] == "pending" && (intent.id == id || refund["id"] == id);
+        let place = intent.refunds.iter().position(is_meant).ok_or_else(|| format!("{id} has no pending refund"))?;
+        intent.refund_becomes(place, if succeeds { "succeeded" } else { "failed" }, world);
+        Ok(())
+    }
+
+    fn refund_bounces(&mut self, id: &str, world: &mut World) -> Result<(), String> {
+        let intent = self.intents.find_mut(id).ok_or_else(|| format!("there is no payment intent or refund {id}"))?;
+        let is_meant = |refund: &Value| refund["status"] == "succeeded" && (intent.id == id || refund["id"] == id);
+        let place = intent.refunds.iter().rposition(is_meant).ok_or_else(|| format!("{id} has no refund to fail"))?;
+        intent.refund_becomes(place, "failed", world);
+        Ok(())
     }
 
     fn bill(&self, id: &str) -> Option<Bill> {
@@ -267,12 +286,14 @@ impl Account {
     }
 
     fn settle_what_is_due(&mut self, world: &mut World) {
+        let fault = world.fault.take(); // it is meant for the call, not for these
         while self.settling.front().is_some_and(|(due, _)| *due <= world.now()) {
-            let Some((_, id)) = self.settling.pop_front() else { return };
+            let Some((_, id)) = self.settling.pop_front() else { break };
             if let Some(intent) = self.intents.find_mut(&id).filter(|intent| intent.status == "processing") {
                 intent.take_the_money(world);
             }
         }
+        world.fault = fault;
     }
 }
 
@@ -315,7 +336,7 @@ impl Intent {
     fn meet(&mut self, card: &str, fate: &Fate, alone: bool, world: &mut World) -> Answer {
         self.payment_method = Some(card.to_owned());
         match fate {
-            _ if world.declines => self.decline("card_declined", "generic_decline", world),
+            _ if world.declines() => self.decline("card_declined", "generic_decline", world),
             Fate::Declined { code, decline_code } => self.decline(code, decline_code, world),
             Fate::NeedsTheBuyer if alone => self.decline("authentication_required", "authentication_required", world),
             Fate::NeedsTheBuyer => self.wait("requires_action", world),
@@ -330,7 +351,7 @@ impl Intent {
 
     fn take_the_money(&mut self, world: &mut World) -> Answer {
         self.status = "succeeded";
-        self.received = self.amount;
+        self.received = world.takes(self.amount);
         self.last_error = Value::Null;
         world.ledger.took(self.capture(world.now()));
         self.tell("payment_intent.succeeded", world);
@@ -380,13 +401,16 @@ impl Intent {
             return invalid(400, "amount_too_large", "The refund is greater than what is left.");
         }
         let now = world.now();
+        let name = new_id("re_", 20);
+        let pending = world.leaves_pending(Provider::Stripe, &name);
         let refund = json!({
-            "id": new_id("re_", 20), "object": "refund", "amount": amount, "currency": self.currency,
+            "id": name, "object": "refund", "amount": amount, "currency": self.currency,
             "created": now.unix_seconds(), "charge": self.charge_id(), "payment_intent": self.id,
-            "metadata": metadata(params), "status": "succeeded",
+            "metadata": metadata(params), "status": if pending { "pending" } else { "succeeded" },
         });
-        let name = refund["id"].as_str().unwrap_or_default();
-        world.ledger.gave_back(&self.capture(now), name, amount, now.to_string());
+        if !pending {
+            world.ledger.gave_back(&self.capture(now), &name, amount, now.to_string());
+        }
         self.refunds.push(refund.clone());
         let (charge, told) = (event("charge.refunded", &self.charge(), world), event("refund.created", &refund, world));
         world.tell(charge);
@@ -394,12 +418,49 @@ impl Intent {
         ok(&refund)
     }
 
+    /// A refund that was pending has arrived or failed, or one that had arrived is sent back.
+    fn refund_becomes(&mut self, place: usize, status: &str, world: &mut World) {
+        let (now, of) = (world.now(), self.capture(world.now()));
+        let refund = &mut self.refunds[place];
+        let (name, amount) = (refund["id"].as_str().unwrap_or_default(), refund["amount"].as_i64().unwrap_or_default());
+        match (refund["status"].as_str(), status) {
+            (_, "succeeded") => world.ledger.gave_back(&of, name, amount, now.to_string()),
+            (Some("succeeded"), _) => world.ledger.gave_back(&of, name, -amount, now.to_string()),
+            _ => {}
+        }
+        refund["status"] = status.into();
+        let mut kinds = vec!["refund.updated", "charge.refund.updated"];
+        if status == "failed" {
+            refund["failure_reason"] = "expired_or_canceled_card".into();
+            kinds.push("refund.failed");
+        }
+        for kind in kinds {
+            let event = event(kind, &self.refunds[place], world);
+            world.tell(event);
+        }
+    }
+
+    /// The newest first, as many as `limit`, after the refund `starting_after`.
+    fn list_refunds(&self, params: &Params) -> Value {
+        let limit = params.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10).clamp(1, 100);
+        let mut found: Vec<Value> = self.refunds.iter().rev().cloned().collect();
+        if let Some(after) = params.get("starting_after") {
+            let place = found.iter().position(|refund| refund["id"] == after.as_str());
+            found.drain(..place.map_or(found.len(), |place| place + 1));
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        list("/v1/refunds", &found, more)
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.status, "succeeded" | "canceled")
     }
 
+    /// What has gone back or is on its way.
     fn refunded(&self) -> i64 {
-        self.refunds.iter().filter_map(|refund| refund["amount"].as_i64()).sum()
+        let counts = self.refunds.iter().filter(|refund| refund["status"] != "failed");
+        counts.filter_map(|refund| refund["amount"].as_i64()).sum()
     }
 
     fn refund_named(&self, id: &str) -> Option<&Value> {
@@ -455,6 +516,7 @@ impl Intent {
             status: self.status.to_owned(),
             is_open: !self.is_over() && self.status != "processing",
             is_pending: self.status == "processing",
+            refund_is_pending: self.refunds.iter().any(|refund| refund["status"] == "pending"),
             by_card: true,
         }
     }
@@ -469,6 +531,15 @@ impl Intent {
             "metadata": self.metadata, "payment_method": self.payment_method, "payment_method_types": ["card"],
             "status": self.status,
         })
+    }
+
+    /// With its charge, and the refunds of that, where they are asked for.
+    fn expanded(&self, params: &Params) -> Value {
+        let mut shown = self.to_json(expands_charge(params));
+        if expands(params, "latest_charge.refunds") && self.received > 0 {
+            shown["latest_charge"]["refunds"] = self.list_refunds(&Params::new());
+        }
+        shown
     }
 
     fn charge(&self) -> Value {
@@ -494,9 +565,11 @@ fn event(kind: &str, object: &Value, world: &World) -> Event {
 }
 
 fn expands_charge(params: &Params) -> bool {
-    params.iter().any(|(name, value)| {
-        name.starts_with("expand") && matches!(value.as_str(), "latest_charge" | "data.latest_charge")
-    })
+    ["latest_charge", "data.latest_charge", "latest_charge.refunds"].iter().any(|what| expands(params, what))
+}
+
+fn expands(params: &Params, what: &str) -> bool {
+    params.iter().any(|(name, value)| name.starts_with("expand") && value == what)
 }
 
 fn metadata(params: &Params) -> Params {

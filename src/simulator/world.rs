@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Options, Provider,
     call::{Answer, Call},
-    faults::{Fault, Faults, Occasion},
+    faults::{Fault, Faults, Moves, Occasion},
     idempotency::{Claim, Keys},
     ledger::Ledger,
     paypal, razorpay, stripe,
@@ -31,11 +31,20 @@ pub(super) trait Api {
     fn turns_away(&self, call: &Call, now: Timestamp) -> Option<Answer>;
     fn fails(&self) -> Answer;
     fn is_busy(&self) -> Answer;
-    fn takes_money(&self, call: &Call) -> bool;
+    /// Which way a call moves money, if it does.
+    fn moves(&self, call: &Call) -> Option<Moves>;
     fn answers(&mut self, call: &Call, world: &mut World) -> Answer;
 
     /// What the buyer does on the provider's page.
     fn buyer(&mut self, id: &str, deed: &Deed, world: &mut World) -> Result<Back, String>;
+    /// A pending refund succeeds or fails: the one of this name, or the oldest of the transaction of this name.
+    fn refund_ends(&mut self, id: &str, succeeds: bool, world: &mut World) -> Result<(), String>;
+
+    /// The bank sends back what had been refunded, the last of the transaction, where a provider tells of that.
+    fn refund_bounces(&mut self, id: &str, _: &mut World) -> Result<(), String> {
+        Err(format!("{id} has no refund that is pending"))
+    }
+
     /// What the buyer's page shows.
     fn bill(&self, id: &str) -> Option<Bill>;
     /// The newest that wait for a buyer.
@@ -54,6 +63,10 @@ pub(super) enum Deed {
     Bounce,
     BeDeclined,
     Cancel,
+    /// What a bank says of a refund that is pending.
+    RefundSucceeds,
+    /// The same; where none is pending, it sends the last one back.
+    RefundFails,
 }
 
 /// The buyer's way back to the shop.
@@ -75,6 +88,8 @@ pub(super) struct Bill {
     pub is_open: bool,
     /// Whether a bank still has to say yes or no.
     pub is_pending: bool,
+    /// Whether money is on its way back.
+    pub refund_is_pending: bool,
     /// Whether one of the test cards can be chosen.
     pub by_card: bool,
 }
@@ -87,15 +102,55 @@ pub(super) struct World {
     pub ledger: Ledger,
     /// Told by what is being done, not yet sent.
     outbox: Vec<Event>,
-    /// The card or wallet in this call is declined, whatever it is.
-    pub declines: bool,
+    /// What goes wrong with the money in this call.
+    pub fault: Option<Fault>,
+    /// Refunds that end by themselves, with the moment and the outcome.
+    refunds_due: Vec<RefundDue>,
     /// The answer to this call comes too late.
     pub stalls: bool,
+}
+
+struct RefundDue {
+    at: Timestamp,
+    provider: Provider,
+    refund: String,
+    succeeds: bool,
 }
 
 impl World {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Whether the card or wallet in this call is declined, whatever it is.
+    pub fn declines(&self) -> bool {
+        self.fault == Some(Fault::Declined)
+    }
+
+    /// What is taken of what was asked for.
+    pub fn takes(&self, asked: i64) -> i64 {
+        let tenth = (asked / 10).max(1);
+        match self.fault {
+            Some(Fault::CapturesLess) => asked - tenth,
+            Some(Fault::CapturesMore) => asked + tenth,
+            _ => asked,
+        }
+    }
+
+    /// Whether the refund that this call makes is pending; then it ends by itself later.
+    pub fn leaves_pending(&mut self, provider: Provider, refund: &str) -> bool {
+        let pending = self.fault.is_some_and(Fault::is_about_refunds);
+        if pending {
+            let (at, succeeds) = (self.now() + self.settles_after, self.fault == Some(Fault::RefundPending));
+            self.refunds_due.push(RefundDue { at, provider, refund: refund.to_owned(), succeeds });
+        }
+        pending
+    }
+
+    fn next_refund_due(&mut self, provider: Provider) -> Option<RefundDue> {
+        let now = self.now();
+        let place = self.refunds_due.iter().position(|due| due.provider == provider && due.at <= now)?;
+        Some(self.refunds_due.remove(place))
     }
 
     pub fn tell(&mut self, event: Event) {
@@ -142,7 +197,8 @@ impl State {
                 settles_after: options.settles_after,
                 ledger: Ledger::default(),
                 outbox: Vec::new(),
-                declines: false,
+                fault: None,
+                refunds_due: Vec::new(),
                 stalls: false,
             },
             faults,
@@ -176,13 +232,14 @@ impl State {
         if let Some(refusal) = api.turns_away(call, now) {
             return Err(refusal);
         }
-        let takes_money = api.takes_money(call);
-        Ok(self.faults.deal(provider, Occasion::Call { call, takes_money }))
+        let moves = api.moves(call);
+        Ok(self.faults.deal(provider, Occasion::Call { call, moves }))
     }
 
     /// Does what a call asks for, or finds what it got before.
     pub fn work(&mut self, provider: Provider, call: &Call, fault: Option<Fault>) -> Work {
         let now = self.world.now();
+        self.end_refunds(provider);
         let (api, world) = self.acting(provider);
         let key = api.key_of(call);
         if let Some(key) = &key {
@@ -195,7 +252,7 @@ impl State {
                 return Work { answer, claimed: None, told: Vec::new(), stalls: false };
             }
         }
-        world.declines = fault == Some(Fault::Declined);
+        world.fault = fault;
         let answer = match fault {
             Some(Fault::ErrorBefore) => api.fails(),
             Some(Fault::ErrorAfter) => {
@@ -205,8 +262,16 @@ impl State {
             _ => api.answers(call, world),
         };
         let stalls = std::mem::take(&mut world.stalls);
-        world.declines = false;
+        world.fault = None;
         Work { answer, claimed: key, told: self.told(), stalls }
+    }
+
+    /// Those whose time has come.
+    fn end_refunds(&mut self, provider: Provider) {
+        while let Some(due) = self.world.next_refund_due(provider) {
+            let (api, world) = self.acting(provider);
+            let _ = api.refund_ends(&due.refund, due.succeeds, world); // a script may have ended it before
+        }
     }
 
     /// Keeps the first answer of a key, or lets the key go.
@@ -222,10 +287,16 @@ impl State {
 
     pub fn buyer(&mut self, provider: Provider, id: &str, deed: &Deed) -> Result<Back, String> {
         let pays = matches!(deed, Deed::Pay { .. });
-        self.world.declines = pays && self.faults.deal(provider, Occasion::Buyer).is_some();
+        self.world.fault = if pays { self.faults.deal(provider, Occasion::Buyer) } else { None };
         let (api, world) = self.acting(provider);
-        let done = api.buyer(id, deed, world);
-        self.world.declines = false;
+        let done = match deed {
+            Deed::RefundSucceeds => api.refund_ends(id, true, world).map(|()| Back::default()),
+            Deed::RefundFails => {
+                api.refund_ends(id, false, world).or_else(|_| api.refund_bounces(id, world)).map(|()| Back::default())
+            }
+            _ => api.buyer(id, deed, world),
+        };
+        self.world.fault = None;
         done
     }
 

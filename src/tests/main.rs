@@ -38,6 +38,8 @@ mod product_forms;
 mod programs;
 mod providers;
 mod races;
+mod received;
+mod refunds;
 mod retention;
 mod reviews;
 mod schema;

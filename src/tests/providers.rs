@@ -537,7 +537,7 @@ pub async fn somebody_waits_to_pay(shop: &TestShop, provider: Provider) -> (Pers
     (ada, order, payment)
 }
 
-async fn waits_to_pay(shop: &TestShop, buyer: &Person, order: &Order) -> Payment {
+pub async fn waits_to_pay(shop: &TestShop, buyer: &Person, order: &Order) -> Payment {
     let payment: Payment = buyer.wants_to_pay(order).await.is(202).json().into();
     shop.runs_its_jobs().await;
     let waiting: Payment = buyer.looks_at(&payment).await.into();

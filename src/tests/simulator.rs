@@ -265,10 +265,12 @@ fn stripes_own_types_read_what_the_simulator_says() {
         let desk = Desk::opens().await;
         let intent = done(desk.charges("k").await)["id"].as_str().unwrap().to_owned();
         done(desk.stripe("refunds", &[("payment_intent", &intent), ("amount", "200")], "r").await);
-        let shown = desk.stripe_asks(&format!("payment_intents/{intent}?expand[]=latest_charge")).await;
+        let shown = desk.stripe_asks(&format!("payment_intents/{intent}?expand[]=latest_charge.refunds")).await;
         let shown: stripe_shared::PaymentIntent = read(&shown);
         let charge = shown.latest_charge.as_ref().and_then(|charge| charge.as_object()).expect("the charge itself");
         assert_eq!((charge.amount, charge.amount_refunded), (1200, 200));
+        let refunds = charge.refunds.as_ref().expect("the refunds of the charge");
+        assert_eq!((refunds.data[0].amount, refunds.has_more), (200, false));
         let listed = desk.stripe_asks(&format!("refunds?payment_intent={intent}")).await;
         let listed: stripe_types::List<stripe_shared::Refund> = read(&listed);
         assert_eq!(listed.data[0].amount, 200);

@@ -31,7 +31,7 @@ const ALWAYS: &[Promise] = &[
     (
         "a paid order has a captured payment of its amount",
         "SELECT o.order_number FROM orders o WHERE o.payment_status = 'paid' AND o.total_price > 0 AND NOT EXISTS (
-             SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.amount = o.total_price
+             SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.amount = o.total_price AND p.captured >= p.amount
                                         AND p.status IN ('captured', 'partially_refunded'))",
     ),
     (
@@ -51,8 +51,14 @@ const ALWAYS: &[Promise] = &[
     ),
     (
         "nothing is refunded beyond what was captured",
+        "SELECT CAST(order_id AS TEXT) FROM payments WHERE refunded > captured",
+    ),
+    (
+        "a payment is captured when all of its amount was received, and what has gone back of it shows",
         "SELECT CAST(order_id AS TEXT) FROM payments
-         WHERE refunded > amount OR (refunded > 0 AND status NOT IN ('partially_refunded', 'refunded'))",
+         WHERE CASE WHEN status IN ('captured', 'partially_refunded', 'refunded') THEN captured < amount
+                    ELSE captured >= amount END
+            OR (refunded > 0 AND status = 'captured')",
     ),
     (
         "what lets a buyer pay is forgotten once the payment has ended",
@@ -63,8 +69,8 @@ const ALWAYS: &[Promise] = &[
     (
         "a payment has gone back by as much as its refunds say",
         "SELECT CAST(p.order_id AS TEXT) FROM payments p
-         WHERE p.refunded < COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status = 'succeeded'), 0)
-            OR p.amount < COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'failed'), 0)",
+         WHERE p.refunded <> COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status = 'succeeded'), 0)
+            OR p.captured < COALESCE((SELECT SUM(r.amount) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'failed'), 0)",
     ),
     (
         "an idempotency key stands once and with its answer",
@@ -288,12 +294,20 @@ fn broken_promises_are_noticed() {
         ("a paid order has a captured payment", "UPDATE payments SET status = 'failed'"),
         ("what was captured is not being processed", "UPDATE payments SET processing_since = updated_at"),
         ("captured money belongs to a paid order", "UPDATE orders SET payment_status = 'unpaid'"),
-        ("nothing is refunded beyond", "UPDATE payments SET refunded = 1"),
+        ("a paid order has a captured payment", "UPDATE payments SET captured = amount - 1"),
+        ("nothing is refunded beyond", "UPDATE payments SET refunded = captured + 1"),
+        ("a payment is captured when all of its amount", "UPDATE payments SET captured = amount - 1"),
+        ("what has gone back of it shows", "UPDATE payments SET refunded = 1"),
         ("what lets a buyer pay is forgotten", "UPDATE payments SET client_secret = 'pi_1_secret'"),
         (
             "gone back by as much as its refunds say",
             "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, created_at, updated_at)
              SELECT id, id, 'succeeded', 1, 'requested', 'k', updated_at, updated_at FROM payments LIMIT 1",
+        ),
+        (
+            "gone back by as much as its refunds say",
+            "INSERT INTO refunds (id, payment_id, status, amount, reason, provider_key, created_at, updated_at)
+             SELECT id, id, 'queued', captured + 1, 'at_provider', 'k', updated_at, updated_at FROM payments LIMIT 1",
         ),
         (
             "nothing is on its way back",
