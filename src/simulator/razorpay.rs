@@ -269,7 +269,7 @@ impl Account {
         let now = world.now();
         world.ledger.took(order.as_capture(&order.payments[place], now));
         for kind in ["payment.captured", "order.paid"] {
-            world.tell(event(kind, order, now));
+            world.tell(event(kind, order, None, now));
         }
         ok(&order.payments[place].to_json(order))
     }
