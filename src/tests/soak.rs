@@ -271,8 +271,8 @@ impl World {
         until("a bank has the payment", Duration::from_mins(5), || async {
             let payment = self.site.get(&format!("/api/payments/{payment}"), &self.customer).await;
             sleep(self.glance).await;
-            payment.is_some_and(|(_, payment)| {
-                payment["processing_since"].is_string() || payment["status"] != "requires_action"
+            payment.is_some_and(|(code, payment)| {
+                code == 200 && (payment["processing_since"].is_string() || payment["status"] != "requires_action")
             })
         })
         .await;
