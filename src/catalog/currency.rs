@@ -11,6 +11,7 @@ use crate::{
     cache::Part,
     clock::Timestamp,
     db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
     ids::ProductId,
     money::{Currency, MAX_MONEY, Money},
     shop::Shop,
@@ -38,6 +39,19 @@ pub async fn require(shop: &Shop) -> anyhow::Result<()> {
     }
     keep(&mut tx, asked).await?;
     Ok(tx.commit().await?)
+}
+
+/// Refuses to sell at prices that were converted since this program was started. Asked after the prices were read, so that
+/// none is sold under the name of the currency before.
+///
+/// # Errors
+/// 503 until it is started again, with the new setting.
+pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> ApiResult<()> {
+    if kept(tx).await?.is_none_or(|kept| kept == shop.settings.currency) {
+        return Ok(());
+    }
+    let detail = "The prices are in another currency now. Try again when the shop was started again.";
+    Err(Problem::unavailable("currency_changed", detail))
 }
 
 /// The currency of the prices. A database of before it was kept has that of its newest order; `None`: nobody knows.

@@ -14,7 +14,8 @@ use super::{open, say};
 /// Say which currency the prices are in, or convert them to another
 ///
 /// Converts the prices of all products at one rate, all or none, each rounded to what can be paid in the new currency. What
-/// was sold keeps its currency. Stop the programs first: they would go on selling in the currency they were started with.
+/// was sold keeps its currency. Stop the programs first: they would go on showing the currency they were started with, and
+/// take no orders.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,

@@ -392,6 +392,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The payment provider, which must be asked whether an event is its own, does not answer; nothing was kept.",
         "Send the event again, as providers do by themselves.",
     ),
+    problem(
+        "currency_changed",
+        503,
+        "The prices were converted to another currency while the shop was running; nothing was ordered.",
+        "Try again when the shop was started again, and show the new prices.",
+    ),
 ];
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl OrdersApi {
     /// `confirmed` and `paid` at once, whatever its payment method.
     ///
     /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
-    /// `provider_not_configured`, `rate_limited`.
+    /// `provider_not_configured`, `rate_limited`, `currency_changed`.
     #[oai(path = "/orders", method = "post", operation_id = "placeOrder")]
     async fn place(
         &self,

@@ -114,6 +114,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
     let lines = priced(tx, &wanted).await?;
+    catalog::currency::require_unchanged(tx, shop).await?;
     let total = total(&lines)?;
     let is_free = total == Money(0);
     if !is_free {

@@ -316,7 +316,8 @@ fn to_ask(shop: &Shop, now: Timestamp) -> store::Ask {
         before: now - patience,
         lately: now - LATE,
         asked_before: now - patience.min(CHECK_EVERY / 2),
-        processing_asked_before: now - processing::ASKED_EVERY,
+        stale_asked_before: now - processing::ASKED_EVERY,
+        fresh: now - processing::FRESH,
         processing_since: now - 2 * shop.settings.payment_processing_limit,
     }
 }

@@ -18,7 +18,9 @@ use crate::{
     shop::Shop,
 };
 
-/// How often the provider is asked about a payment that it is processing. A bank does not hurry, and a webhook tells sooner.
+/// How long the provider is asked about a payment that it is processing as often as about any other.
+pub const FRESH: Duration = Duration::from_hours(1);
+/// How often after that. A bank that takes days does not hurry, and a webhook tells sooner.
 pub const ASKED_EVERY: Duration = Duration::from_mins(10);
 /// How long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
 pub const CAPTURED_BY_ITSELF: Duration = Duration::from_mins(15);

@@ -145,8 +145,9 @@ pub struct Ask {
     pub lately: Timestamp,
     /// Those that were not asked about since then.
     pub asked_before: Timestamp,
-    /// The same of those that the provider is processing.
-    pub processing_asked_before: Timestamp,
+    /// The same of those that the provider is processing since before `fresh`.
+    pub stale_asked_before: Timestamp,
+    pub fresh: Timestamp,
     /// Those that ended here and that the provider is processing since then.
     pub processing_since: Timestamp,
 }
@@ -161,10 +162,12 @@ pub async fn to_ask(tx: &mut Tx, ask: Ask) -> Result<Vec<Payment>> {
            AND provider <> 'cash_on_delivery' AND created_at < $1
            AND (first_call_at IS NOT NULL OR provider_key NOT LIKE '%-1')
            AND (status IN ('queued', 'processing', 'requires_action') OR updated_at > $2 OR processing_since > $5)
-           AND (asked_at IS NULL OR asked_at < $4 OR (asked_at < $3 AND processing_since IS NULL))
+           AND (asked_at IS NULL OR asked_at < $4
+                OR (asked_at < $3 AND (processing_since IS NULL OR processing_since > $6)))
          ORDER BY asked_at NULLS FIRST LIMIT 40",
     )
-    .bind(ask.before).bind(ask.lately).bind(ask.asked_before).bind(ask.processing_asked_before).bind(ask.processing_since)
+    .bind(ask.before).bind(ask.lately).bind(ask.asked_before).bind(ask.stale_asked_before).bind(ask.processing_since)
+    .bind(ask.fresh)
     .fetch_all().await
 }
 

@@ -218,7 +218,7 @@ impl World {
             Temper::FromTheBank(_, says_yes) => {
                 if let Some((payment, transaction)) = self.waits_to_pay(order, number).await {
                     let _ = self.simulator.buyer_pays_later(&transaction);
-                    self.until_not(&payment, &["requires_action"]).await; // PayPal's bank is asked by the capture
+                    self.until_a_bank_has_it(&payment).await;
                     if !says_yes {
                         let _ = self.simulator.bank_bounces(&transaction);
                     } else if self.simulator.bank_clears(&transaction).is_ok() {
@@ -267,6 +267,18 @@ impl World {
             sleep(self.glance).await;
         }
         None
+    }
+
+    /// Its order waits for the bank, unless it ended before: PayPal's bank is asked by the capture.
+    async fn until_a_bank_has_it(&self, payment: &str) {
+        until("a bank has the payment", Duration::from_mins(5), || async {
+            let payment = self.site.get(&format!("/api/payments/{payment}"), &self.customer).await;
+            sleep(self.glance).await;
+            payment.is_some_and(|(code, payment)| {
+                code == 200 && (payment["processing_since"].is_string() || payment["status"] != "requires_action")
+            })
+        })
+        .await;
     }
 
     async fn until_cancelled(&self, order: i64) {

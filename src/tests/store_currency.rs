@@ -135,6 +135,17 @@ on_both_engines! {
         assert_eq!(boss.get("/api/dashboard/total-orders").await.is(200)["total"], 2);
         shop.runs_its_jobs().await;
     }
+
+    async fn nothing_is_sold_in_a_currency_that_the_prices_have_left(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
+        let ada = shop.customer("ada@example.com").await;
+        shop.tampers("INSERT INTO price_currency (id, currency) VALUES (1, 'EUR')").await; // while this program was running
+        ada.places_order(&[(&mug, 1)]).await.is(503).with_code("currency_changed");
+        assert_eq!(shop.stock_of(&mug).await, 9);
+        shop.tampers("UPDATE price_currency SET currency = 'USD'").await;
+        ada.places_order(&[(&mug, 1)]).await.is(201);
+        shop.runs_its_jobs().await;
+    }
 }
 
 /// A shop in US dollars sells a mug for 12.50, and one of them. The admin's token.
