@@ -161,14 +161,15 @@ impl Site {
             .stdout(said.try_clone().unwrap())
             .stderr(said)
             .spawn();
-        let (mut program, started) = (Program(child.unwrap()), Instant::now());
+        let mut program = Program { process: child.unwrap(), log: path.clone() };
+        let started = Instant::now();
         while program.is_alive() {
             if started.elapsed() > Duration::from_secs(20) {
                 return (true, "it went on".to_owned());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let succeeded = program.0.wait().unwrap().success();
+        let succeeded = program.process.wait().unwrap().success();
         (succeeded, std::fs::read_to_string(path).unwrap().trim_end().to_owned())
     }
 
