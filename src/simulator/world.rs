@@ -79,6 +79,7 @@ pub(super) struct Back {
 }
 
 /// What a buyer is asked to pay.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the page that is shown or not")]
 #[derive(serde::Serialize)]
 pub(super) struct Bill {
     pub id: String,
