@@ -9,7 +9,7 @@ mod examples;
 mod operations;
 pub mod pages;
 pub mod problems;
-mod schemas;
+pub(crate) mod schemas;
 
 use serde_json::{Value, json};
 
