@@ -49,6 +49,13 @@ impl Program {
         self.0.wait().unwrap();
     }
 
+    /// The most memory that it ever held, in MB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024 / 1_000_000
+    }
+
     pub fn is_alive(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }
@@ -171,7 +178,8 @@ impl Site {
         tx.commit().await.unwrap();
     }
 
-    async fn signs_in(&self, email: &str) -> String {
+    /// Signs in once more. The token.
+    pub async fn signs_in(&self, email: &str) -> String {
         let (status, tokens) = self
             .post("/api/auth/login", "", None, &json!({"email": email, "password": "a long password"}))
             .await
