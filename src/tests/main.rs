@@ -39,5 +39,6 @@ mod schema;
 mod seeds;
 mod simulator;
 mod soak;
+mod upgrade;
 mod users;
 mod wishlists;
