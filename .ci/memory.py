@@ -56,7 +56,8 @@ def photo(width, height, detail):
     dice = random.Random(7)
     # Codes as simple as the format allows: of 5 bits for how large a block's first value is, of 8 bits for the others.
     sizes = {size: f"{size:05b}" for size in range(12)}
-    runs = {run: f"{number:08b}" for number, run in enumerate([0] + [zeros << 4 | size for zeros in range(6) for size in range(1, 9)])}
+    runs = [0] + [zeros << 4 | size for zeros in range(6) for size in range(1, 9)]
+    runs = {run: f"{number:08b}" for number, run in enumerate(runs)}
 
     def value(size):
         return "".join(dice.choice("01") for _ in range(size))
@@ -98,8 +99,10 @@ def photo(width, height, detail):
 
 def write_export(file, rows):
     """A Shopify export: products of three variants each."""
-    columns = ["Handle", "Title", "Body (HTML)", "Vendor", "Type", "Published", "Option1 Name", "Option1 Value", "Variant SKU",
-               "Variant Inventory Qty", "Variant Price", "Image Src", "Status"]
+    columns = [
+        "Handle", "Title", "Body (HTML)", "Vendor", "Type", "Published", "Option1 Name", "Option1 Value", "Variant SKU",
+        "Variant Inventory Qty", "Variant Price", "Image Src", "Status",
+    ]
     out = csv.DictWriter(file, columns)
     out.writeheader()
     for row in range(rows):
