@@ -46,6 +46,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const POSTGRES_CONNECTIONS: u32 = 20;
 const SQLITE_READERS: u32 = 8;
+/// KiB of the database that SQLite's writer keeps in memory, and that each of its readers does: what they hold together
+/// must not grow with the catalog. Behind them is the system's own cache of files.
+const WRITER_CACHE: &str = "-8000";
+const READER_CACHE: &str = "-2000";
 /// The PostgreSQL channel that carries notices between processes.
 const CHANNEL: &str = "cartwright";
 /// Stands for notices of other processes that may have been lost while the database was away.
@@ -186,18 +190,17 @@ fn sqlite(url: &str) -> Result<Engine> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("temp_store", "memory")
-        .pragma("cache_size", "-16000");
+        .pragma("temp_store", "memory");
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options.clone());
+        .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options.pragma("query_only", "on"));
+        .connect_lazy_with(options.pragma("cache_size", READER_CACHE).pragma("query_only", "on"));
     Ok(Engine::Sqlite { writer, readers })
 }
 

@@ -32,10 +32,8 @@ struct Registration {
     #[oai(validator(max_length = 254))]
     email: String,
     /// 8 to 128 characters, not a common one.
-    #[oai(validator(max_length = 1000))]
     password: String,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
-    #[oai(validator(max_length = 255))]
     username: Option<String>,
     #[oai(validator(max_length = 255))]
     first_name: Option<String>,

@@ -27,7 +27,6 @@ struct PasswordChange {
     #[oai(validator(max_length = 1000))]
     current_password: String,
     /// 8 to 128 characters, not a common one.
-    #[oai(validator(max_length = 1000))]
     new_password: String,
 }
 
@@ -46,7 +45,6 @@ struct PasswordReset {
     #[oai(validator(max_length = 1000))]
     token: String,
     /// 8 to 128 characters, not a common one.
-    #[oai(validator(max_length = 1000))]
     password: String,
 }
 

@@ -10,7 +10,7 @@ mod forms;
 mod operations;
 pub mod pages;
 pub mod problems;
-mod schemas;
+pub(crate) mod schemas;
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{operations, operations_mut};
 use crate::money::Currency;
 
-const PREFIX: &str = "#/components/schemas/";
+pub const PREFIX: &str = "#/components/schemas/";
 
 pub fn complete(document: &mut Value, currency: Currency) {
     say_amounts_of_queries(document, currency);
@@ -49,7 +49,8 @@ fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
     found
 }
 
-fn references(schema: &Value) -> Vec<String> {
+/// The names of the schemas that one refers to.
+pub fn references(schema: &Value) -> Vec<String> {
     match schema {
         Value::Object(members) => {
             let own = members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(PREFIX));

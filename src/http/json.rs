@@ -31,6 +31,13 @@ impl Strict {
     }
 }
 
+/// JSON has one kind of number, and some programs write each with a point: 2.0 is a whole number as 2 is.
+#[expect(clippy::cast_possible_truncation, reason = "what is cut off is nothing")]
+fn whole(value: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0; // 2^63
+    (value.fract() == 0.0 && value.abs() < LIMIT).then_some(value as i64)
+}
+
 fn text<E: Error>(text: String) -> Result<String, E> {
     if text.contains('\0') { Err(E::custom("text must not contain NUL")) } else { Ok(text) }
 }
@@ -66,7 +73,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+        Ok(whole(value).map_or_else(|| value.into(), Value::from))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {

@@ -8,8 +8,10 @@ use jsonschema::{
     error::{TypeKind, ValidationErrorKind},
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::problem::{FieldError, Problem};
+use crate::document::schemas::{PREFIX, references};
 
 /// The schemas of the document, each with its validator, by name.
 pub struct Schemas {
@@ -27,12 +29,17 @@ impl Schemas {
         loosen(&mut components);
         let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
         let validator = |name: &str| {
+            // A validator keeps a copy of all it was made from: of the whole document, they would hold 50 MB.
+            let mut needed = Map::new();
+            gather(name, &components, &mut needed);
             let root = json!({
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
-                "components": {"schemas": components},
-                "$ref": format!("#/components/schemas/{name}"),
+                "components": {"schemas": needed},
+                "$ref": format!("{PREFIX}{name}"),
             });
-            jsonschema::validator_for(&root).expect("the document's schemas are schemas")
+            let options = jsonschema::options().with_format("uuid", |text: &str| text.parse::<Uuid>().is_ok());
+            let validator = options.should_validate_formats(true).build(&root);
+            validator.expect("the document's schemas are schemas")
         };
         Self { validators: names.map(|name| (name.clone(), validator(&name))).collect(), said }
     }
@@ -57,8 +64,20 @@ impl Schemas {
     }
 }
 
-/// What OpenAPI 3.0 says in its own way: what may be null; and what has a reader of its own that tells its faults better:
-/// amounts, names, passwords and words in any case.
+/// A schema, and whatever it refers to.
+fn gather(name: &str, components: &Value, gathered: &mut Map<String, Value>) {
+    if gathered.contains_key(name) {
+        return;
+    }
+    gathered.insert(name.to_owned(), components[name].clone());
+    for reference in references(&components[name]) {
+        gather(&reference, components, gathered);
+    }
+}
+
+/// What OpenAPI 3.0 says in its own way: what may be null, and that a whole number has 64 bits; and what has a reader of
+/// its own that tells its faults better: amounts, names, passwords and words in any case. Whatever the schema lets
+/// through and a reader then refuses is told of the body as a whole, so the two must agree.
 fn loosen(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(loosen),
@@ -72,7 +91,13 @@ fn loosen(schema: &mut Value) {
             match members.get("format").and_then(Value::as_str) {
                 Some("password" | "username") => members.retain(|name, _| name != "minLength" && name != "maxLength"),
                 Some("any-case") => members.retain(|name, _| name != "enum"),
+                Some("email") => members.retain(|name, _| name != "format"),
                 _ => {}
+            }
+            if members.get("type").is_some_and(|kind| kind == "integer") {
+                // One more would be what a number just beyond is rounded to.
+                members.entry("minimum").or_insert_with(|| (i64::MIN + 1).into());
+                members.entry("maximum").or_insert_with(|| i64::MAX.into());
             }
             if may_be_null {
                 *schema = json!({"anyOf": [{"type": "null"}, schema.take()]});
@@ -127,6 +152,9 @@ fn message(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Enum { options } => format!("must be one of {options}"),
         ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } => format!("must be {}", kind(*wanted)),
         ValidationErrorKind::Type { .. } => "must be a string or a number".to_owned(),
+        ValidationErrorKind::Format { format } if format == "uuid" => {
+            "must be an id like 6b0f2c9d-1e8a-4f7c-b3d5-a1906e2f4c88".to_owned()
+        }
         ValidationErrorKind::Pattern { .. } => "is not written as it must be; see the document".to_owned(),
         _ => "is not valid; see the document".to_owned(),
     }

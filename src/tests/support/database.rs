@@ -7,7 +7,8 @@ use std::{path::Path, str::FromStr};
 
 use sha2::{Digest, Sha256};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, migrate::Migrator, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection, migrate::Migrator,
+    postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -36,6 +37,36 @@ impl Database {
         match engine {
             Engine::Sqlite => Some(Self { url: format!("sqlite://{}", folder.join("shop.db").display()), name: None }),
             Engine::Postgres => Some(copy_of_template(&postgres_url()?).await),
+        }
+    }
+
+    /// One as an earlier version left it, whose newest migration was `version`, with these rows; `None` when its engine is
+    /// not here. Both engines take the same text: in it `moment(1736922698809214)` is a time in microseconds since 1970,
+    /// and `uuid('…')` and `bytes('…')` are written in hexadecimal digits.
+    pub async fn of_version(engine: Engine, folder: &Path, version: i64, rows: &str) -> Option<Self> {
+        match engine {
+            Engine::Sqlite => {
+                let database = Self::create(engine, folder).await?;
+                let options = SqliteConnectOptions::from_str(&database.url).expect("its own address");
+                let file = SqliteConnection::connect_with(&options.create_if_missing(true)).await;
+                let mut file = file.expect("a file in the story's folder");
+                migrations("sqlite").await.run_to(version, &mut file).await.expect("the earlier migrations run");
+                let rows = rows.replace("moment(", "(").replace("uuid('", "(x'").replace("bytes('", "(x'");
+                sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut file).await.expect("the rows are of that version");
+                file.close().await.expect("the file is written");
+                Some(database)
+            }
+            Engine::Postgres => {
+                let options = server(&postgres_url()?);
+                let name = format!("story_{}", Uuid::new_v4().simple());
+                command(&mut connect(&options).await, format!("CREATE DATABASE {name}")).await;
+                let options = options.database(&name);
+                let mut inside = connect(&options).await;
+                migrations("postgres").await.run_to(version, &mut inside).await.expect("the earlier migrations run");
+                let rows = [POSTGRES_WORDS, rows, POSTGRES_IDS].concat();
+                sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut inside).await.expect("the rows are of that version");
+                Some(Self { url: options.to_url_lossy().to_string(), name: Some(name) })
+            }
         }
     }
 
@@ -70,6 +101,27 @@ impl Database {
     }
 }
 
+/// What the rows of an earlier version are written with.
+const POSTGRES_WORDS: &str = "
+    CREATE FUNCTION moment(micros BIGINT) RETURNS TIMESTAMPTZ LANGUAGE sql RETURN
+        TIMESTAMPTZ 'epoch' + micros / 1000000 * INTERVAL '1 second' + micros % 1000000 * INTERVAL '1 microsecond';
+    CREATE FUNCTION bytes(hex TEXT) RETURNS BYTEA LANGUAGE sql RETURN decode(hex, 'hex');";
+
+/// Ids go on behind those of the rows.
+const POSTGRES_IDS: &str = "
+    DROP FUNCTION moment;
+    DROP FUNCTION bytes;
+    DO $$ DECLARE counted TEXT; BEGIN
+        FOR counted IN SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND is_identity = 'YES' LOOP
+            EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, ''id''), COALESCE(MAX(id), 0) + 1, FALSE) FROM %I', counted, counted);
+        END LOOP;
+    END $$;";
+
+async fn migrations(engine: &str) -> Migrator {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+    Migrator::new(folder).await.expect("the migrations can be read")
+}
+
 async fn copy_of_template(url: &str) -> Database {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     let options = server(url);
@@ -81,8 +133,7 @@ async fn copy_of_template(url: &str) -> Database {
 
 /// The migrated template, made by whoever comes first.
 async fn template(options: &PgConnectOptions) -> String {
-    let migrations = Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres")).await;
-    let migrations = migrations.expect("the migrations can be read");
+    let migrations = migrations("postgres").await;
     let name = format!("stories_{}", fingerprint(&migrations));
     let mut postgres = connect(options).await;
     command(&mut postgres, "SELECT pg_advisory_lock(4242)".to_owned()).await; // another run may be making it

@@ -56,8 +56,16 @@ macro_rules! on_both_engines {
 
 /// Opens a shop, tells the story in it, and asks whether all promises were kept. The shop is taken down in any case.
 pub fn tell<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(TestShop) -> F) {
+    tell_in(TestShop::opens(engine), story);
+}
+
+/// The same in a shop that opens in its own way.
+pub fn tell_in<F: Future<Output = ()>>(
+    opens: impl Future<Output = Option<TestShop>>,
+    story: impl FnOnce(TestShop) -> F,
+) {
     run(async {
-        let Some(shop) = TestShop::opens(engine).await else { return };
+        let Some(shop) = opens.await else { return };
         let told = async {
             story(shop.clone()).await;
             invariants::hold(&shop).await;

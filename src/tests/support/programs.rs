@@ -46,6 +46,13 @@ impl Program {
         self.process.wait().unwrap();
     }
 
+    /// The most memory that it ever held, in MB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024 / 1_000_000
+    }
+
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }
@@ -151,7 +158,7 @@ impl Site {
 
     /// Runs a command to its end. Whether it succeeded, and what it said; one that goes on is killed.
     pub async fn runs(&self, program: &str, args: &[&str]) -> (bool, String) {
-        let path = self.folder.path().join("said.txt");
+        let path = self.folder.path().join(format!("said-{}.txt", uuid::Uuid::new_v4().simple()));
         let said = std::fs::File::create(&path).unwrap();
         let child = Command::new(path_of(program))
             .args(args)
@@ -212,7 +219,8 @@ impl Site {
         tx.commit().await.unwrap();
     }
 
-    async fn signs_in(&self, email: &str) -> String {
+    /// Signs in once more. The token.
+    pub async fn signs_in(&self, email: &str) -> String {
         let (status, tokens) = self
             .post("/api/auth/login", "", None, &json!({"email": email, "password": "a long password"}))
             .await

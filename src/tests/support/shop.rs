@@ -80,9 +80,25 @@ struct Flags {
 impl TestShop {
     /// A new shop; `None` when its engine is not here.
     pub async fn opens(engine: Engine) -> Option<Self> {
-        let folder = std::env::temp_dir().join(format!("cartwright-story-{}", Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).expect("a folder for the story");
-        let Some(database) = Database::create(engine, &folder).await else {
+        let folder = folder();
+        let database = Database::create(engine, &folder).await;
+        let shop = Self::moves_in(folder, database).await?;
+        if engine == Engine::Sqlite {
+            shop.db().migrate().await.expect("the migrations run");
+        }
+        Some(shop)
+    }
+
+    /// The shop of an earlier version whose newest migration was `version`, with what it left behind, opened by this one;
+    /// `None` when its engine is not here. Its providers have forgotten everything.
+    pub async fn takes_over(engine: Engine, version: i64, rows: &str) -> Option<Self> {
+        let folder = folder();
+        let database = Database::of_version(engine, &folder, version, rows).await;
+        Self::moves_in(folder, database).await
+    }
+
+    async fn moves_in(folder: PathBuf, database: Option<Database>) -> Option<Self> {
+        let Some(database) = database else {
             std::fs::remove_dir_all(&folder).expect("the folder just made");
             return None;
         };
@@ -99,11 +115,7 @@ impl TestShop {
             databases: Mutex::default(),
         };
         let settings = settings(&house);
-        let shop = open(Arc::new(house), settings).await;
-        if engine == Engine::Sqlite {
-            shop.db().migrate().await.expect("the migrations run");
-        }
-        Some(shop)
+        Some(open(Arc::new(house), settings).await)
     }
 
     /// The same shop, opened again beside itself with other settings: what another process would be.
@@ -339,6 +351,12 @@ const SECRETS: [&str; 9] = [
     simulator::RAZORPAY_KEY_SECRET,
     "4242424242424242",
 ];
+
+fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("cartwright-story-{}", Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&folder).expect("a folder for the story");
+    folder
+}
 
 fn settings(house: &House) -> Settings {
     let folder = house.folder.to_str().expect("a folder in UTF-8");
