@@ -48,7 +48,7 @@ impl Program {
 
     /// The most memory that it ever held, in MB.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024 / 1_000_000
     }
