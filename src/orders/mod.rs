@@ -57,7 +57,7 @@ impl PaymentStatus {
     }
 }
 
-pub use store::{find, hold, lock, set_payment_status};
+pub use store::{find, hold, lock, set_payment_status, unfinished};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -101,6 +101,7 @@ pub struct Checkout {
 /// 409 for an empty cart, a total other than expected, and products that are gone; 422 for a missing address.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
     payments::require_configured(shop, checkout.payment_method)?;
+    accounts::hold_open(tx, buyer).await?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
