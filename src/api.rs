@@ -12,7 +12,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::{api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
+    accounts::{account_api::AccountApi, api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
     carts::api::CartsApi,
     catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
     dashboard::api::DashboardApi,
@@ -40,7 +40,7 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
         their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
     let endpoints = (
-        AccountsApi,
+        (AccountsApi, AccountApi), // as one: there may be sixteen
         ProductsApi,
         ImagesApi,
         CategoriesApi,

@@ -1,7 +1,10 @@
 //! Which worker takes which jobs. The programs in `workers/` and `serve` run these same lists.
 
 use crate::{
-    accounts::jobs::{SendPasswordReset, SendVerification, TellPasswordChanged, TellSessionEnded},
+    accounts::jobs::{
+        SendEmailChange, SendPasswordReset, SendVerification, TellAccountClosed, TellEmailChangeAsked,
+        TellEmailChanged, TellPasswordChanged, TellSessionEnded,
+    },
     catalog::jobs::DeletePictures,
     db,
     inventory::{
@@ -32,6 +35,10 @@ pub fn email() -> Worker {
         .takes::<TellStatus>()
         .takes::<TellLowStock>()
         .takes::<TellSessionEnded>()
+        .takes::<SendEmailChange>()
+        .takes::<TellEmailChangeAsked>()
+        .takes::<TellEmailChanged>()
+        .takes::<TellAccountClosed>()
 }
 
 /// Everything that talks to payment providers.

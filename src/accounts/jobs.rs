@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    User,
+    User, email_store,
+    letters::letter_to,
     links::{self, Purpose},
     store,
 };
@@ -123,6 +124,102 @@ impl Job for TellSessionEnded {
     }
 }
 
+/// Sends a link to the address that a user wants to have, while the change is pending.
+#[derive(Serialize, Deserialize)]
+pub struct SendEmailChange {
+    pub change: Uuid,
+}
+
+impl Job for SendEmailChange {
+    const NAME: &'static str = "accounts.send_email_change";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let mut tx = shop.db.write().await?;
+        let Some(change) = email_store::lock_change(&mut tx, self.change).await? else { return Ok(()) };
+        let (base, now) = (&shop.settings.storefront_url, shop.now());
+        let link = links::make(&mut tx, base, Purpose::ChangeEmail, change.user_id, now).await?;
+        email_store::extend_change(&mut tx, change.id, now + Purpose::ChangeEmail.lifetime()).await?;
+        tx.commit().await?;
+        let context = json!({"link": link, "works_for": Purpose::ChangeEmail.lifetime_in_words()});
+        let about = format!("change-email-{}", change.id);
+        // Nobody knows yet who reads it.
+        let letter = letter_to(shop, (&change.email, ""), Template::ChangeEmail, &about, context)?;
+        mail::send_once(shop, &letter).await
+    }
+}
+
+/// Tells the reader of the old address that another was asked for, so that one who did not do it can call it off.
+#[derive(Serialize, Deserialize)]
+pub struct TellEmailChangeAsked {
+    change: Uuid,
+    /// Microseconds since 1970.
+    happened_at: i64,
+}
+
+impl TellEmailChangeAsked {
+    #[must_use]
+    pub fn at(change: Uuid, moment: Timestamp) -> Self {
+        Self { change, happened_at: moment.micros() }
+    }
+}
+
+impl Job for TellEmailChangeAsked {
+    const NAME: &'static str = "accounts.tell_email_change_asked";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        let found = email_store::find_change(&mut shop.db.read().await?, self.change).await?;
+        let Some(change) = found else { return Ok(()) };
+        let Some(user) = find(shop, change.user_id).await? else { return Ok(()) };
+        let happened_at = Timestamp::from_micros(self.happened_at).in_words();
+        let about = format!("change-email-{}.asked", change.id);
+        send(shop, &user, Template::EmailChangeAsked, &about, json!({"happened_at": happened_at})).await
+    }
+}
+
+/// Tells the reader of the old address that it is the account's no more.
+#[derive(Serialize, Deserialize)]
+pub struct TellEmailChanged {
+    pub former: Uuid,
+}
+
+impl Job for TellEmailChanged {
+    const NAME: &'static str = "accounts.tell_email_changed";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        send_to_former(shop, self.former, Template::EmailChanged, "email-changed").await
+    }
+}
+
+/// Tells who closed their account that it is closed.
+#[derive(Serialize, Deserialize)]
+pub struct TellAccountClosed {
+    pub former: Uuid,
+}
+
+impl Job for TellAccountClosed {
+    const NAME: &'static str = "accounts.tell_account_closed";
+    const QUEUE: Queue = Queue::Email;
+
+    async fn run(self, shop: &Shop) -> Result<(), JobError> {
+        send_to_former(shop, self.former, Template::AccountClosed, "account-closed").await
+    }
+}
+
+/// The address is forgotten once the letter has left.
+async fn send_to_former(shop: &Shop, former: Uuid, template: Template, about: &str) -> Result<(), JobError> {
+    let found = email_store::former(&mut shop.db.read().await?, former).await?;
+    let Some((email, happened_at)) = found else { return Ok(()) };
+    let context = json!({"happened_at": happened_at.in_words()});
+    let letter = letter_to(shop, (&email, ""), template, &format!("{about}-{former}"), context)?;
+    mail::send_once(shop, &letter).await?;
+    let mut tx = shop.db.write().await?;
+    email_store::delete_former(&mut tx, former).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Who is inactive gets no letters.
 async fn find(shop: &Shop, user: UserId) -> Result<Option<User>, JobError> {
     let found = store::find(&mut shop.db.read().await?, user).await?;
@@ -137,6 +234,7 @@ async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> 
     let (template, about) = match purpose {
         Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{letter}")),
         Purpose::ResetPassword => (Template::ResetPassword, format!("reset-password-{letter}")),
+        Purpose::ChangeEmail => (Template::ChangeEmail, format!("change-email-{letter}")),
     };
     send(shop, user, template, &about, json!({"link": link, "works_for": purpose.lifetime_in_words()})).await
 }

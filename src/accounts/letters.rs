@@ -31,10 +31,20 @@ pub fn letter(
     to: &User,
     template: Template,
     about: &str,
+    context: Value,
+) -> Result<Letter, minijinja::Error> {
+    letter_to(shop, (&to.email, &to.greeting()), template, about, context)
+}
+
+/// The same for an address, of which is only known what its reader is called, if that is.
+pub fn letter_to(
+    shop: &Shop,
+    (email, name): (&str, &str),
+    template: Template,
+    about: &str,
     mut context: Value,
 ) -> Result<Letter, minijinja::Error> {
-    let name = to.greeting();
     context["store_name"] = shop.settings.store_name.as_str().into();
-    context["customer_name"] = name.as_str().into();
-    Letter::write(&shop.templates, template, &context, (&to.email, &name), shop.message_id(about))
+    context["customer_name"] = name.into();
+    Letter::write(&shop.templates, template, &context, (email, name), shop.message_id(about))
 }

@@ -36,6 +36,10 @@ pub const RESET_REQUESTS: Limit =
 pub const VERIFICATION_LETTERS: Limit =
     Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
 
+/// Per user. Those that fail because the address is taken count among the [`REGISTRATIONS`] of where they come from, too.
+pub const EMAIL_CHANGES: Limit =
+    Limit::new("email_changes", 5, Duration::from_hours(24), "Too many changes of the e-mail were asked for.");
+
 /// Whether a password is the one of `known`; a wrong one is counted. With nobody known it is wrong, after the same time.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use poem::http::StatusCode;
 
-use super::{User, store, tokens::Secret};
+use super::{User, email_store, store, tokens::Secret};
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
@@ -16,29 +16,31 @@ use crate::{
 
 text_enum! {
     /// What a link is for.
-    pub enum Purpose { VerifyEmail = "verify_email", ResetPassword = "reset_password" }
+    pub enum Purpose {
+        VerifyEmail = "verify_email", ResetPassword = "reset_password", ChangeEmail = "change_email",
+    }
 }
 
 impl Purpose {
     /// How long a link works.
     pub fn lifetime(self) -> Duration {
         match self {
-            Self::VerifyEmail => Duration::from_hours(24),
+            Self::VerifyEmail | Self::ChangeEmail => Duration::from_hours(24),
             Self::ResetPassword => Duration::from_mins(30),
         }
     }
 
     pub fn lifetime_in_words(self) -> &'static str {
         match self {
-            Self::VerifyEmail => "24 hours",
+            Self::VerifyEmail | Self::ChangeEmail => "24 hours",
             Self::ResetPassword => "30 minutes",
         }
     }
 
-    /// The page of the storefront that a link leads to.
+    /// The page of the storefront that a link leads to. Two that show that an address is somebody's need only one.
     fn page(self) -> &'static str {
         match self {
-            Self::VerifyEmail => "verify-email",
+            Self::VerifyEmail | Self::ChangeEmail => "verify-email",
             Self::ResetPassword => "reset-password",
         }
     }
@@ -49,6 +51,11 @@ pub async fn make(tx: &mut Tx, base: &str, purpose: Purpose, user: UserId, now: 
     let secret = Secret::random();
     store::insert_link(tx, &secret.hash, user, purpose, now + purpose.lifetime()).await?;
     Ok(format!("{base}/{}?token={}", purpose.page(), secret.text))
+}
+
+/// Whether a link is of this purpose. Whether it still works is for [`spend`] to say.
+pub async fn is_for(tx: &mut Tx, purpose: Purpose, token: &str) -> db::Result<bool> {
+    Ok(email_store::purpose_of_link(tx, &Secret::hash_of(token)).await? == Some(purpose))
 }
 
 /// Whose link it is, which works until it is spent.
@@ -69,7 +76,7 @@ pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -
     if store::delete_link(tx, &Secret::hash_of(token)).await? { Ok(user) } else { Err(invalid_token()) }
 }
 
-fn invalid_token() -> Problem {
+pub fn invalid_token() -> Problem {
     let detail = "This link was used before, is too old, or was not copied whole. Ask for another letter.";
     Problem::new(StatusCode::BAD_REQUEST, "invalid_token", detail)
 }

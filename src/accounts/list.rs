@@ -26,7 +26,7 @@ pub async fn users(tx: &mut Tx, wanted: &Wanted, page: Page) -> Result<(Vec<User
     let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM users u WHERE TRUE"), wanted).fetch_one().await?;
     let columns = tx.query(
         "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
-                u.country, u.email_verified, u.is_active, u.created_at
+                u.country, u.email_verified, u.is_active, u.created_at, u.closed_at
          FROM users u WHERE TRUE",
     );
     let ordered = filtered(columns, wanted).push(" ORDER BY u.created_at DESC, u.id DESC");

@@ -8,7 +8,11 @@
 //! tries are counted for the name that was typed, whether or not it is somebody's. Nor does asking for a new password:
 //! whatever was typed, a job is enqueued, and the job finds out what to do.
 
+pub mod account_api;
 pub mod api;
+mod closing;
+mod email_changes;
+mod email_store;
 pub mod jobs;
 mod letters;
 mod limits;
@@ -65,6 +69,8 @@ pub struct User {
     /// An inactive user cannot sign in.
     pub is_active: bool,
     pub created_at: Timestamp,
+    /// When its user closed the account. Nothing of a person is in it any more.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// Who wants an account, checked, with the password hashed.
@@ -99,6 +105,14 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<Us
         None if new.username.is_some() => Err(username_taken()),
         None => store::insert(tx, &new, &random_name(&username), now).await.map_err(taken)?.ok_or_else(username_taken),
     }
+}
+
+/// Holds the account of a buyer open until the transaction ends: it cannot be closed over what is begun for it.
+///
+/// # Errors
+/// 401 when it was closed, or made inactive, after its user was asked who they are.
+pub async fn hold_open(tx: &mut Tx, user: UserId) -> ApiResult<()> {
+    if store::hold_active(tx, user).await? { Ok(()) } else { Err(session_revoked()) }
 }
 
 /// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
@@ -191,14 +205,18 @@ async fn replace_password(
     store::set_password(tx, user, hash).await?;
     store::end_sessions(tx, user, except, now).await?;
     store::delete_links(tx, user, Purpose::ResetPassword).await?;
+    email_changes::call_off(tx, user).await?; // whoever asked for it knew the old password
     Ok(jobs::TellPasswordChanged::at(user, now).enqueue(tx, now).await?)
 }
 
-/// The owner of a link has got the letter it came in.
+/// The owner of a link has got the letter it came in: the address is theirs, or becomes it.
 ///
 /// # Errors
-/// 400 when the link does not work any more.
+/// 400 when the link does not work any more; 409 when the address is another account's by now.
 async fn verify_email(tx: &mut Tx, token: &str, now: Timestamp) -> ApiResult<()> {
+    if links::is_for(tx, Purpose::ChangeEmail, token).await? {
+        return email_changes::take_effect(tx, token, now).await;
+    }
     let user = links::spend(tx, Purpose::VerifyEmail, token, now).await?;
     email_is_theirs(tx, user.id).await
 }
@@ -218,8 +236,8 @@ struct StandingChange {
 /// Changes what a user may do. The sessions of one who is made inactive end, and so do the links in their letters.
 ///
 /// # Errors
-/// 404 for somebody unknown, 409 for oneself, 403 when `by` is no admin any more: so of two admins who demote each other
-/// at once, one stays.
+/// 404 for somebody unknown, 409 for oneself and for a closed account, 403 when `by` is no admin any more: so of two
+/// admins who demote each other at once, one stays.
 async fn change_standing(
     tx: &mut Tx,
     by: UserId,
@@ -237,6 +255,12 @@ async fn change_standing(
         return Err(Problem::conflict("own_account", detail));
     }
     admin.filter(|admin| admin.is_active && admin.role == Role::Admin).ok_or_else(Problem::forbidden)?;
+    if user.closed_at.is_some() {
+        return Err(Problem::conflict(
+            "account_closed",
+            "This account was closed by its user; nothing of it can be changed.",
+        ));
+    }
     user.role = wanted.role.unwrap_or(user.role);
     user.is_active = wanted.is_active.unwrap_or(user.is_active);
     store::set_standing(tx, id, user.role, user.is_active).await?;
@@ -244,6 +268,7 @@ async fn change_standing(
         store::end_sessions(tx, id, None, now).await?;
         store::delete_links(tx, id, Purpose::ResetPassword).await?;
         store::delete_links(tx, id, Purpose::VerifyEmail).await?;
+        email_changes::call_off(tx, id).await?;
     }
     tracing::info!(%by, user = %id, role = %user.role, is_active = user.is_active, "an admin changed a user");
     Ok(user)

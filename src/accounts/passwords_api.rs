@@ -48,7 +48,7 @@ struct PasswordReset {
     password: String,
 }
 
-/// The token of the letter that was sent on registration.
+/// The token of the letter that was sent on registration, or for a change of the e-mail.
 #[derive(Object)]
 struct EmailVerification {
     /// What stands behind `?token=` in the letter's link.
@@ -140,10 +140,11 @@ impl PasswordsApi {
 
     /// Shows that a user's e-mail is theirs.
     ///
-    /// The token is that of the letter sent on registration, whose link leads to `STOREFRONT_URL/verify-email?token=…`.
-    /// Nobody has to be signed in. The token works once, for 24 hours.
+    /// The token is that of the letter sent on registration, or to the new address of a change of the e-mail, which takes
+    /// effect by it. The links of both lead to `STOREFRONT_URL/verify-email?token=…`. Nobody has to be signed in. The token
+    /// works once, for 24 hours.
     ///
-    /// Problems: `invalid_token`.
+    /// Problems: `invalid_token`, `email_taken`.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, shop: Data<&Shop>, body: Body<EmailVerification>) -> ApiResult<Done> {
         let given = body.check()?;

@@ -11,7 +11,7 @@ use crate::{
 
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at
+        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at
          FROM users WHERE id = $1",
     )
     .bind(id)
@@ -21,7 +21,7 @@ pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
 /// The same, locked until the transaction ends; who only refers to the user, with an order or a cart, need not wait.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at
+        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at
          FROM users WHERE id = $1 /* FOR NO KEY UPDATE */",
     )
     .bind(id)
@@ -47,7 +47,7 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) 
                             first_name, last_name, phone_number, address, created_at, search_name)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (username_key) DO NOTHING
-         RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at",
+         RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at",
     )
     .bind(username.to_owned()).bind(key(username)).bind(new.email.clone()).bind(key(&new.email))
     .bind(new.password_hash.clone()).bind(new.role)
@@ -93,6 +93,46 @@ pub async fn set_standing(tx: &mut Tx, id: UserId, role: Role, is_active: bool) 
         .bind(is_active)
         .execute()
         .await
+}
+
+/// Whether a user is active, who stays so until the transaction ends; who only refers to them need not wait.
+pub async fn hold_active(tx: &mut Tx, id: UserId) -> Result<bool> {
+    let found: Option<(UserId,)> = tx
+        .query("SELECT id FROM users WHERE id = $1 AND is_active /* FOR KEY SHARE */")
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// The active admins, locked in the order of their ids together with a user; nobody can begin anything for the user.
+pub async fn lock_with_admins(tx: &mut Tx, user: UserId) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId, bool)> = tx
+        .query(
+            "SELECT id, role = 'admin' AND is_active FROM users
+             WHERE (role = 'admin' AND is_active) OR id = $1 ORDER BY id /* FOR UPDATE */",
+        )
+        .bind(user)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().filter(|(_, is_admin)| *is_admin).map(|(id, _)| id).collect())
+}
+
+/// Takes everything out of a user's row that is of a person. The keys hold spaces, which no name of anybody has.
+pub async fn erase(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<u64> {
+    let nobody = format!("closed account {id}");
+    tx.query(
+        "UPDATE users SET username = $2, username_key = $3, email = '', email_key = $3, password_hash = '', role = 'customer',
+                          first_name = '', last_name = '', phone_number = '', address = '', city = '', country = '',
+                          search_name = '', email_verified = FALSE, is_active = FALSE, closed_at = $4
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(format!("closed-{id}"))
+    .bind(nobody)
+    .bind(now)
+    .execute()
+    .await
 }
 
 /// Everybody who runs the shop.
@@ -289,7 +329,7 @@ pub async fn insert_link(
 pub async fn link_owner(tx: &mut Tx, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<User>> {
     tx.query(
         "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
-                u.country, u.email_verified, u.is_active, u.created_at
+                u.country, u.email_verified, u.is_active, u.created_at, u.closed_at
          FROM email_tokens t JOIN users u ON u.id = t.user_id
          WHERE t.token_hash = $1 AND t.purpose = $2 AND t.expires_at > $3 AND u.is_active",
     )

@@ -10,6 +10,7 @@ use super::{
     store,
 };
 use crate::{
+    clock::Timestamp,
     http::{
         body::Body,
         paging::Page,
@@ -30,11 +31,13 @@ struct AdminUserView {
     user: UserView,
     /// Who is inactive cannot sign in, and has no session.
     is_active: bool,
+    /// When the user closed the account; else `null`. What was theirs alone is erased.
+    closed_at: Option<Timestamp>,
 }
 
 impl From<User> for AdminUserView {
     fn from(user: User) -> Self {
-        Self { is_active: user.is_active, user: user.into() }
+        Self { is_active: user.is_active, closed_at: user.closed_at, user: user.into() }
     }
 }
 
@@ -95,9 +98,9 @@ impl UsersApi {
     /// Changes a user's role, or whether they may sign in.
     ///
     /// Making a user inactive ends their sessions: their tokens get 401 `session_revoked`. Nobody changes themselves
-    /// here, so a shop always keeps an admin.
+    /// here, so a shop always keeps an admin. An account that its user closed stays as it is.
     ///
-    /// Problems: `own_account`.
+    /// Problems: `own_account`, `account_closed`.
     #[oai(path = "/:id", method = "patch", operation_id = "changeUser")]
     async fn change(
         &self,

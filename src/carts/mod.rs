@@ -134,6 +134,11 @@ pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp)
     store::touch(tx, cart, now).await
 }
 
+/// Deletes the cart of a user, if there is one.
+pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
+    store::delete_of(tx, user).await
+}
+
 /// Takes an anonymous cart away, with what is in it.
 pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
     store::delete(tx, cart).await

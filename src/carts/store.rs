@@ -94,3 +94,7 @@ pub async fn clear(tx: &mut Tx, cart: CartId) -> Result<()> {
 pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
     tx.query("DELETE FROM carts WHERE id = $1").bind(cart).execute().await.map(drop)
 }
+
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<()> {
+    tx.query("DELETE FROM carts WHERE user_id = $1").bind(user).execute().await.map(drop)
+}

@@ -87,7 +87,7 @@ pub struct DashboardApi;
 
 #[OpenApi(prefix_path = "/api/dashboard", tag = "Tag::Dashboard")]
 impl DashboardApi {
-    /// Counts the users.
+    /// Counts the users, without those who closed their account.
     ///
     /// Everybody who has an account, admins and the inactive included.
     #[oai(path = "/total-users", method = "get", operation_id = "getTotalUsers")]

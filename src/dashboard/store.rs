@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub async fn total_users(db: &Db) -> Result<i64> {
-    let (total,) = db.query("SELECT COUNT(*) FROM users").fetch_one().await?;
+    let (total,) = db.query("SELECT COUNT(*) FROM users WHERE closed_at IS NULL").fetch_one().await?;
     Ok(total)
 }
 

@@ -154,6 +154,12 @@ pub const PROBLEMS: &[ProblemType] = &[
     ),
     problem("request_timeout", 408, "The body stopped arriving.", "Send the request again."),
     problem(
+        "account_closed",
+        409,
+        "The user has closed this account, so nothing of it can be changed.",
+        "Leave it as it is; the person may register again.",
+    ),
+    problem(
         "already_refunded",
         409,
         "All of the payment has gone back, or is on its way.",
@@ -206,10 +212,22 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Load the order again. `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` from the first two.",
     ),
     problem(
+        "last_admin",
+        409,
+        "The only admin of the shop cannot close their account.",
+        "Make somebody else an admin first.",
+    ),
+    problem(
         "order_already_shipped",
         409,
         "The order has left, so its address cannot change any more.",
         "Load the order again, and offer this only while it is `pending` or `confirmed`.",
+    ),
+    problem(
+        "order_open",
+        409,
+        "An order of this account is neither delivered nor cancelled, or its money is under way.",
+        "Cancel the order that `detail` names, or wait until it was delivered.",
     ),
     problem("order_cancelled", 409, "The order was cancelled.", "Place a new order."),
     problem(

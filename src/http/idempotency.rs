@@ -15,7 +15,11 @@ use super::{
     problem::{ApiResult, Problem},
     reply::Reply,
 };
-use crate::{clock::Timestamp, db::Tx, ids::UserId};
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    ids::UserId,
+};
 
 /// What a client wants done at most once: its key, if it sent one, and who it is.
 pub struct Once {
@@ -155,6 +159,11 @@ impl Key {
             .await?;
         Ok(())
     }
+}
+
+/// Forgets what a user asked for, and what was answered: it shows their address.
+pub async fn forget(tx: &mut Tx, user: UserId) -> db::Result<()> {
+    tx.query("DELETE FROM idempotency_keys WHERE user_id = $1").bind(user).execute().await.map(drop)
 }
 
 fn in_progress() -> Problem {

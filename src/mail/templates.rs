@@ -68,6 +68,10 @@ emails! {
     VerifyEmail = "verify_email" when "somebody registered, or asked for the link again",
     ResetPassword = "reset_password" when "somebody forgot their password",
     PasswordChanged = "password_changed" when "a password was changed",
+    ChangeEmail = "change_email" when "another e-mail was asked for; to the new address",
+    EmailChangeAsked = "email_change_asked" when "another e-mail was asked for; to the old address",
+    EmailChanged = "email_changed" when "another e-mail is the account's; to the old address",
+    AccountClosed = "account_closed" when "a user closed their account",
     SessionEnded = "session_ended" when "a session was ended because its refresh token may be stolen";
     shared "layout.txt", "layout.html", "order_news.txt", "order_news.html", "with_link.html", "address.html"
 }
@@ -93,9 +97,13 @@ impl Template {
             Self::LowStock => {
                 json!({"product_name": "Hand Coffee Grinder", "product": 1, "stock": 4, "threshold": 5})
             }
-            Self::VerifyEmail => linked("verify-email", "24 hours"),
+            Self::VerifyEmail | Self::ChangeEmail => linked("verify-email", "24 hours"),
             Self::ResetPassword => linked("reset-password", "30 minutes"),
-            Self::PasswordChanged | Self::SessionEnded => json!({"happened_at": "15 January 2025, 06:31 UTC"}),
+            Self::PasswordChanged
+            | Self::SessionEnded
+            | Self::EmailChangeAsked
+            | Self::EmailChanged
+            | Self::AccountClosed => json!({"happened_at": "15 January 2025, 06:31 UTC"}),
         };
         example["store_name"] = "Cartwright".into();
         example["customer_name"] = "Ada Lovelace".into();

@@ -36,6 +36,9 @@ impl Job for SendConfirmation {
         let lines = store::lines(&mut tx, order.id).await?;
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
+        if buyer.closed_at.is_some() {
+            return Ok(()); // late: there is no address any more
+        }
         shop.mailer.send(&letters::confirmation(shop, &order, &lines, &buyer)?).await?;
 
         let mut tx = shop.db.write().await?;
@@ -63,6 +66,9 @@ impl Job for TellStatus {
         let order = store::find(&mut tx, self.order).await?.ok_or_else(missing)?;
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
+        if buyer.closed_at.is_some() {
+            return Ok(()); // late: there is no address any more
+        }
         if order.status == OrderStatus::Cancelled && status != OrderStatus::Cancelled {
             return Ok(()); // late: the buyer has heard the last word
         }

@@ -67,7 +67,7 @@ impl PaymentStatus {
     }
 }
 
-pub use store::{find, hold, hold_until, lock, set_payment_status};
+pub use store::{find, hold, hold_until, lock, set_payment_status, unfinished};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -110,6 +110,7 @@ pub struct Checkout {
 /// # Errors
 /// 409 for an empty cart, a total other than expected, and products that are gone.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
+    accounts::hold_open(tx, buyer).await?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;

@@ -184,3 +184,21 @@ pub async fn mark_confirmation_sent(tx: &mut Tx, id: OrderId, now: Timestamp) ->
         .execute()
         .await
 }
+
+/// The number of an order of this user that is not finished: it is on its way, or money is.
+pub async fn unfinished(tx: &mut Tx, user: UserId) -> Result<Option<String>> {
+    let found: Option<(String,)> = tx
+        .query(
+            "SELECT o.order_number FROM orders o
+             WHERE o.user_id = $1 AND (o.status NOT IN ('delivered', 'cancelled')
+                OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id
+                             AND p.status IN ('queued', 'processing', 'requires_action'))
+                OR EXISTS (SELECT 1 FROM payments p JOIN refunds r ON r.payment_id = p.id
+                           WHERE p.order_id = o.id AND r.status IN ('queued', 'processing')))
+             ORDER BY o.id LIMIT 1",
+        )
+        .bind(user)
+        .fetch_optional()
+        .await?;
+    Ok(found.map(|(number,)| number))
+}

@@ -25,6 +25,10 @@ enum Kind {
     RefreshTokens,
     /// Links of e-mails that have expired.
     EmailTokens,
+    /// Changes of an e-mail that nobody confirmed.
+    EmailChanges,
+    /// Addresses that are an account's no more, whose reader could not be told.
+    FormerEmails,
     IdempotencyKeys,
     /// Jobs that are done.
     Jobs,
@@ -37,10 +41,12 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Carts,
         Self::RefreshTokens,
         Self::EmailTokens,
+        Self::EmailChanges,
+        Self::FormerEmails,
         Self::IdempotencyKeys,
         Self::Jobs,
         Self::Webhooks,
@@ -53,6 +59,8 @@ impl Kind {
             Self::Carts => "carts",
             Self::RefreshTokens => "refresh_tokens",
             Self::EmailTokens => "email_tokens",
+            Self::EmailChanges => "email_changes",
+            Self::FormerEmails => "former_emails",
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Jobs => "jobs",
             Self::Webhooks => "webhooks",
@@ -68,7 +76,7 @@ impl Kind {
             Self::Carts => kept.carts,
             // An access token may outlive the refresh token that came with it, and needs the session.
             Self::RefreshTokens => kept.sessions.max(settings.access_token_ttl),
-            Self::EmailTokens => kept.sessions,
+            Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => kept.sessions,
             Self::IdempotencyKeys => kept.idempotency_keys,
             Self::Jobs => kept.jobs,
             Self::Webhooks => kept.webhooks,

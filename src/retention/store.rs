@@ -24,6 +24,16 @@ pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Re
                  SELECT token_hash FROM email_tokens WHERE expires_at < $1
                  ORDER BY expires_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
         ),
+        Kind::EmailChanges => tx.query(
+            "DELETE FROM email_changes WHERE id IN (
+                 SELECT id FROM email_changes WHERE expires_at < $1
+                 ORDER BY expires_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
+        Kind::FormerEmails => tx.query(
+            "DELETE FROM former_emails WHERE id IN (
+                 SELECT id FROM former_emails WHERE created_at < $1
+                 ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
+        ),
         Kind::IdempotencyKeys => tx.query(
             "DELETE FROM idempotency_keys WHERE (user_id, path, key) IN (
                  SELECT user_id, path, key FROM idempotency_keys WHERE created_at < $1

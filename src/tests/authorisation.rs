@@ -41,6 +41,7 @@ const ROWS: &[(For, &[&str])] = &[
     ]),
     (Users, &[
         "logout", "changePassword", "resendVerification", "getProfile", "replaceProfile", "changeProfile",
+        "getEmail", "changeEmail", "cancelEmailChange", "closeAccount",
         "getCart", "addToCart", "addCartItem", "clearCart", "getCartSummary", "placeOrder", "listOrders",
         "createPayment", "listPayments", "getWishlist", "addToWishlist",
     ]),

@@ -107,6 +107,21 @@ fn every_email_is_rendered_with_example_data() {
     assert_eq!(made, ["all"], "nothing else is made");
 }
 
+/// docs/emails.md names every e-mail, when it is sent, and what its templates may use.
+#[test]
+fn the_page_about_emails_is_true() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/emails.md")).expect("the page");
+    for template in Template::ALL {
+        let example = template.example();
+        let values = example.as_object().expect("the values").keys();
+        let own = values.filter(|value| !["store_name", "customer_name"].contains(&value.as_str()));
+        let own: Vec<String> = own.map(|value| format!("`{value}`")).collect();
+        let row = format!("| `{}` | {} | {} |", template.name(), template.when(), own.join(", "));
+        assert!(page.contains(&row), "this row is missing:\n{row}");
+    }
+    assert_eq!(page.matches("\n| `").count(), Template::ALL.len(), "no row is about anything else");
+}
+
 #[test]
 fn every_fault_is_told_with_its_file_and_line() {
     let words =

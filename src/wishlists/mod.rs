@@ -9,7 +9,7 @@ mod store;
 use crate::{
     catalog::{self, Product},
     clock::Timestamp,
-    db::Tx,
+    db::{self, Tx},
     http::problem::{ApiResult, Problem},
     ids::{ProductId, UserId},
 };
@@ -45,4 +45,9 @@ pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> ApiResult<
         0 => Err(Problem::not_found()),
         _ => Ok(()),
     }
+}
+
+/// Deletes the wishlist of a user.
+pub async fn forget(tx: &mut Tx, user: UserId) -> db::Result<()> {
+    store::delete_of(tx, user).await.map(drop)
 }

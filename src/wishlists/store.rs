@@ -58,3 +58,7 @@ pub async fn delete(tx: &mut Tx, user: UserId, product: ProductId) -> Result<u64
         .execute()
         .await
 }
+
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.query("DELETE FROM wishlist_entries WHERE user_id = $1").bind(user).execute().await
+}

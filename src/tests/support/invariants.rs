@@ -83,6 +83,21 @@ const ALWAYS: &[Promise] = &[
             OR p.review_count <> (SELECT COUNT(*) FROM reviews r WHERE r.product_id = p.id)",
     ),
     (
+        "a closed account has nothing of a person, and nothing goes on in it",
+        "SELECT u.username FROM users u WHERE u.closed_at IS NOT NULL AND (u.is_active
+             OR u.email || u.password_hash || u.first_name || u.last_name || u.phone_number || u.address || u.city || u.country || u.search_name <> ''
+             OR EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL)
+             OR EXISTS (SELECT 1 FROM carts c WHERE c.user_id = u.id)
+             OR EXISTS (SELECT 1 FROM email_tokens t WHERE t.user_id = u.id)
+             OR EXISTS (SELECT 1 FROM email_changes e WHERE e.user_id = u.id)
+             OR EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.id AND o.status NOT IN ('delivered', 'cancelled')))",
+    ),
+    (
+        "a link that changes an e-mail is of a change that is pending",
+        "SELECT 'a link' FROM email_tokens t WHERE t.purpose = 'change_email'
+            AND NOT EXISTS (SELECT 1 FROM email_changes e WHERE e.user_id = t.user_id)",
+    ),
+    (
         "of the successors of a refresh token one continues its session",
         "SELECT 'a session' FROM refresh_tokens GROUP BY session_id, generation HAVING COUNT(spent_at) > 1",
     ),
@@ -330,6 +345,13 @@ fn broken_promises_are_noticed() {
         ("a product's rating is the sum of its reviews", "UPDATE products SET rating_sum = rating_sum + 1"),
         ("a product's rating is the sum of its reviews", "UPDATE products SET review_count = 0"),
         ("an idempotency key stands once", "UPDATE idempotency_keys SET response = ''"),
+        ("a closed account has nothing", "UPDATE users SET first_name = 'Eve' WHERE closed_at IS NOT NULL"),
+        ("a closed account has nothing", "UPDATE orders SET user_id = (SELECT id FROM users WHERE closed_at IS NOT NULL), status = 'shipped'"),
+        ("a closed account has nothing", "UPDATE sessions SET ended_at = NULL"),
+        (
+            "a link that changes an e-mail",
+            "INSERT INTO email_tokens (token_hash, user_id, purpose, expires_at) SELECT 'x', id, 'change_email', created_at FROM users LIMIT 1",
+        ),
         ("of the successors of a refresh token", "UPDATE refresh_tokens SET generation = 1, spent_at = expires_at"),
         ("a refresh token is the successor", "UPDATE sessions SET generation = generation - 1"),
         ("a refresh token is the successor", "UPDATE refresh_tokens SET generation = generation + 1"),
@@ -358,6 +380,8 @@ async fn a_good_day(shop: &TestShop) {
     let mug = shop.sells("Mug").in_stock(5).await;
     let mut ada = shop.customer("ada@example.com").await;
     ada.refreshes().await.is(200);
+    let eve = shop.customer("eve@example.com").await;
+    eve.post("/api/profile/close").json(&serde_json::json!({"password": super::people::PASSWORD})).await.is(204);
     let order = serde_json::json!({"items": [{"product": mug.id, "quantity": 2}], "payment_method": "stripe"});
     let order: super::Order = ada.post("/api/orders").json(&order).once("today").await.is(201).json().into();
     ada.pays_with("pm_card_visa", &order).await;

@@ -1,0 +1,170 @@
+//! The endpoints of changing one's e-mail and of closing one's account.
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi};
+
+use super::{
+    SignedIn, User, closing, email_changes, email_store, is_address, key, limits, session_revoked, store,
+    store::Credentials,
+};
+use crate::{
+    clock::Timestamp,
+    http::{
+        body::Body,
+        client_address::ClientAddress,
+        problem::{ApiResult, FieldError, Problem},
+        reply::{Done, Reply, UnderWay},
+        tags::Tag,
+    },
+    shop::Shop,
+};
+
+/// Another e-mail, and the password that allows it.
+#[derive(Object)]
+struct EmailChange {
+    /// Where the shop is to write to. Unique, without regard to case.
+    #[oai(validator(max_length = 254))]
+    email: String,
+    /// The password of the account.
+    #[oai(validator(max_length = 1000))]
+    password: String,
+}
+
+/// The e-mail of an account, and the one it is to be changed to.
+#[derive(Object)]
+struct EmailStatus {
+    email: String,
+    email_verified: bool,
+    /// The address that the link of a change was mailed to; `null` when no change is pending.
+    pending_email: Option<String>,
+    /// Until when that link works; `null` when no change is pending.
+    pending_until: Option<Timestamp>,
+}
+
+/// The password, as a last question.
+#[derive(Object)]
+struct AccountClosing {
+    /// The password of the account.
+    #[oai(validator(max_length = 1000))]
+    password: String,
+}
+
+pub struct AccountApi;
+
+#[OpenApi(prefix_path = "/api/profile", tag = "Tag::Accounts")]
+impl AccountApi {
+    /// Shows one's e-mail, and a change of it that is pending.
+    ///
+    /// While one is pending, show where the link was mailed to, and offer to ask again or to call it off.
+    #[oai(path = "/email", method = "get", operation_id = "getEmail")]
+    async fn email(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<EmailStatus>> {
+        let mut tx = shop.db.read().await?;
+        let user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
+        let pending = email_store::change_of(&mut tx, by.id).await?.filter(|change| change.expires_at > shop.now());
+        let (pending_email, pending_until) = pending.map(|change| (change.email, change.expires_at)).unzip();
+        let (email, email_verified) = (user.email, user.email_verified);
+        Ok(Reply::json(&EmailStatus { email, email_verified, pending_email, pending_until }))
+    }
+
+    /// Asks for another e-mail.
+    ///
+    /// A letter with a link goes to the new address; it leads to `STOREFRONT_URL/verify-email?token=…` and works once, for
+    /// 24 hours. Post its token to `/api/auth/email/verify`, as the one of a registration: from then on the new address is
+    /// the account's, and verified. Until then nothing changes. The old address is told now, and again when the change has
+    /// taken effect. Sessions go on.
+    ///
+    /// Asking again replaces a change that is pending, and its link stops working. A wrong `password` is 422 on that
+    /// field, and counts as a failed sign-in. Five changes a day may be asked for; an address that is taken counts as a
+    /// registration from this address of the network.
+    ///
+    /// Problems: `email_taken`, `rate_limited`.
+    #[oai(path = "/email", method = "post", operation_id = "changeEmail")]
+    async fn change_email(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        from: ClientAddress,
+        body: Body<EmailChange>,
+    ) -> ApiResult<UnderWay> {
+        let given = body.check()?;
+        let (user, known, wrong) = judge(&shop, by, from, given.password).await?;
+        let bad = unusable(&given.email, &user);
+        Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
+        shop.limits.take(&limits::EMAIL_CHANGES, &by.id.to_string()).await?;
+        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let asked = ask(&shop, &known, &given.email).await;
+        // Only an address that is taken tells something of others.
+        if !asked.as_ref().is_err_and(|problem| problem.code == "email_taken") {
+            shop.limits.give_back(place).await;
+        }
+        asked.map(|()| UnderWay::UnderWay)
+    }
+
+    /// Calls a change of the e-mail off.
+    ///
+    /// The link that was mailed stops working. When none is pending, nothing happens.
+    #[oai(path = "/email", method = "delete", operation_id = "cancelEmailChange")]
+    async fn call_off(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
+        let mut tx = shop.db.write().await?;
+        email_changes::call_off(&mut tx, by.id).await?;
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+
+    /// Closes one's account, for good.
+    ///
+    /// Name, addresses, phone number, e-mail, username and password are erased; cart and wishlist are gone, and all
+    /// sessions end, this one too. Orders and payments stay in the shop's books, reviews stay under "A customer". The
+    /// e-mail may register again, as somebody new. A letter says that the account was closed.
+    ///
+    /// While an order is neither delivered nor cancelled, or money is under way, the answer is 409 `order_open`. The only
+    /// admin of the shop gets 409 `last_admin`. A wrong `password` is 422 on that field, and counts as a failed sign-in.
+    ///
+    /// Problems: `order_open`, `last_admin`, `rate_limited`.
+    #[oai(path = "/close", method = "post", operation_id = "closeAccount")]
+    async fn close(
+        &self,
+        shop: Data<&Shop>,
+        by: SignedIn,
+        from: ClientAddress,
+        body: Body<AccountClosing>,
+    ) -> ApiResult<Done> {
+        let given = body.check()?;
+        let (_, known, wrong) = judge(&shop, by, from, given.password).await?;
+        Problem::unless_empty(wrong.into_iter().collect())?;
+        let mut tx = shop.db.write().await?;
+        closing::close(&mut tx, &known, shop.now()).await?;
+        tx.commit().await?;
+        Ok(Done::Done)
+    }
+}
+
+/// Who is asking, and what is wrong with the password they gave.
+async fn judge(
+    shop: &Shop,
+    by: SignedIn,
+    from: ClientAddress,
+    password: String,
+) -> ApiResult<(User, Credentials, Option<FieldError>)> {
+    let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
+    let known = store::credentials_of(&shop.db, by.id).await?.ok_or_else(session_revoked)?;
+    let matches = limits::password_matches(shop, (&user.email, from), password, Some(&known)).await?;
+    let wrong = (!matches).then(|| FieldError::new("password", "incorrect", "is not the password of this account"));
+    Ok((user, known, wrong))
+}
+
+fn unusable(email: &str, user: &User) -> Option<FieldError> {
+    if !is_address(email) {
+        Some(FieldError::new("email", "email", "is not an e-mail address"))
+    } else if key(email) == key(&user.email) {
+        Some(FieldError::new("email", "unchanged", "is the e-mail of this account already"))
+    } else {
+        None
+    }
+}
+
+async fn ask(shop: &Shop, known: &Credentials, email: &str) -> ApiResult<()> {
+    let mut tx = shop.db.write().await?;
+    email_changes::ask(&mut tx, known, email, shop.now()).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,70 @@
+//! Closing one's account.
+//!
+//! What the shop must keep for its books stays, and what was the user's alone goes. Orders stay as they are, with the
+//! address they went to, and so do payments: invoices and taxes ask for them for years. The row of the user stays too,
+//! because orders name it, but nothing of a person stands in it any more: no name, address, phone number, e-mail or
+//! password. E-mail and username are free for others, and for the same person, who then begins anew. Reviews stay, under
+//! "A customer": they help others to choose and count in a product's rating. The cart, the wishlist, the sessions and the
+//! links in letters are gone.
+//!
+//! Nobody leaves in the middle of something. While an order is not delivered, or money is under way, its buyer must be
+//! reached, and must reach it; so the account cannot be closed until the order is cancelled or delivered. And the last
+//! admin stays, or nobody could run the shop.
+
+use uuid::Uuid;
+
+use super::{Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
+use crate::{
+    carts,
+    clock::Timestamp,
+    db::Tx,
+    http::{
+        idempotency,
+        problem::{ApiResult, Problem},
+    },
+    jobs::Job,
+    orders, wishlists,
+};
+
+/// Closes the account of who gave the right password.
+///
+/// # Errors
+/// 409 while an order is not finished, and for the last admin; 401 when the password is not `known` any more.
+pub async fn close(tx: &mut Tx, known: &Credentials, now: Timestamp) -> ApiResult<()> {
+    // From here on nobody can place an order for them, and no other admin can go.
+    let admins = store::lock_with_admins(tx, known.id).await?;
+    if !store::still_hold(tx, known).await? {
+        return Err(super::session_revoked());
+    }
+    let user = store::find(tx, known.id).await?.ok_or_else(Problem::not_found)?;
+    if user.role == Role::Admin && !admins.iter().any(|admin| *admin != user.id) {
+        return Err(last_admin());
+    }
+    if let Some(number) = orders::unfinished(tx, user.id).await? {
+        return Err(order_open(&number));
+    }
+    store::end_sessions(tx, user.id, None, now).await?;
+    for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
+        store::delete_links(tx, user.id, purpose).await?;
+    }
+    email_changes::call_off(tx, user.id).await?;
+    carts::forget(tx, user.id).await?;
+    wishlists::forget(tx, user.id).await?;
+    idempotency::forget(tx, user.id).await?;
+    store::erase(tx, user.id, now).await?;
+    let former = Uuid::new_v4();
+    email_store::insert_former(tx, former, &user.email, now).await?;
+    tracing::info!(user = %user.id, "a user closed their account");
+    Ok(jobs::TellAccountClosed { former }.enqueue(tx, now).await?)
+}
+
+fn last_admin() -> Problem {
+    let detail = "You are the only admin, and the shop needs one. Make somebody else an admin first.";
+    Problem::conflict("last_admin", detail)
+}
+
+fn order_open(number: &str) -> Problem {
+    let detail =
+        format!("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.");
+    Problem::conflict("order_open", detail)
+}

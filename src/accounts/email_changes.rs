@@ -1,0 +1,74 @@
+//! Another e-mail address: it is the account's from when the link that was mailed there is followed.
+//!
+//! Until then nothing changes but that the change is pending; sign-in, letters and resets of the password go on with the
+//! old address. Its reader is told twice: when the change is asked for, because who did not ask can still call it off by
+//! changing the password, and when it has taken effect. Sessions stay: nobody else knows the password.
+//!
+//! One change is pending at a time, and its links are the user's only ones of that purpose: whatever ends the change ends
+//! them with it, so that a link mailed to one address never confirms another.
+
+use uuid::Uuid;
+
+use super::{
+    email_store,
+    email_store::EmailChange,
+    email_taken, jobs, key,
+    links::{self, Purpose, invalid_token},
+    store,
+    store::Credentials,
+};
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::ApiResult,
+    ids::UserId,
+    jobs::Job,
+};
+
+/// Begins a change, in the place of the one that may be pending.
+///
+/// # Errors
+/// 409 when the address is an account's; 401 when the password is not `known` any more.
+pub async fn ask(tx: &mut Tx, known: &Credentials, email: &str, now: Timestamp) -> ApiResult<()> {
+    if !store::still_hold(tx, known).await? {
+        return Err(super::session_revoked());
+    }
+    if store::email_exists(tx, &key(email)).await? {
+        return Err(email_taken());
+    }
+    call_off(tx, known.id).await?;
+    let change = Uuid::new_v4();
+    let expires_at = now + Purpose::ChangeEmail.lifetime();
+    email_store::insert_change(tx, &EmailChange { id: change, user_id: known.id, email: email.to_owned(), expires_at })
+        .await?;
+    jobs::SendEmailChange { change }.enqueue(tx, now).await?;
+    Ok(jobs::TellEmailChangeAsked::at(change, now).enqueue(tx, now).await?)
+}
+
+/// Ends what is pending, with its links. The row goes first: the job that writes the letter holds it while it makes one.
+pub async fn call_off(tx: &mut Tx, user: UserId) -> db::Result<()> {
+    email_store::delete_change(tx, user).await?;
+    store::delete_links(tx, user, Purpose::ChangeEmail).await?;
+    Ok(())
+}
+
+/// Makes the address the account's, verified. Links that were mailed to the old one stop working.
+///
+/// # Errors
+/// 400 when the link does not work any more; 409 when the address became another account's meanwhile.
+pub async fn take_effect(tx: &mut Tx, token: &str, now: Timestamp) -> ApiResult<()> {
+    let user = links::spend(tx, Purpose::ChangeEmail, token, now).await?;
+    let change = email_store::change_of(tx, user.id).await?.ok_or_else(invalid_token)?;
+    if store::email_exists(tx, &key(&change.email)).await? {
+        return Err(email_taken());
+    }
+    let taken = |error| if db::is_taken(&error) { email_taken() } else { error.into() };
+    email_store::set_email(tx, user.id, &change.email).await.map_err(taken)?;
+    call_off(tx, user.id).await?;
+    store::delete_links(tx, user.id, Purpose::VerifyEmail).await?;
+    store::delete_links(tx, user.id, Purpose::ResetPassword).await?;
+    let former = Uuid::new_v4();
+    email_store::insert_former(tx, former, &user.email, now).await?;
+    tracing::info!(user = %user.id, "a user changed their e-mail");
+    Ok(jobs::TellEmailChanged { former }.enqueue(tx, now).await?)
+}
