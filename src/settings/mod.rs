@@ -164,6 +164,11 @@ pub struct Settings {
     pub stripe: Option<StripeSettings>,
     pub paypal: Option<PaypalSettings>,
     pub razorpay: Option<RazorpaySettings>,
+    /// Where the payment simulator is, when it is paid with. No variable says so.
+    pub simulator: Option<String>,
+    /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
+    /// `serve --demo`.
+    pub demo: bool,
     /// How long a payment may be open before the provider is asked about it.
     pub payment_check_after: Duration,
     pub reservation_ttl: Duration,
@@ -247,6 +252,8 @@ impl SettingArgs {
             stripe: self.payments.stripe()?,
             paypal: self.payments.paypal()?,
             razorpay: self.payments.razorpay()?,
+            simulator: None,
+            demo: false,
             payment_check_after: self.payments.check_after()?,
             media: self.media()?,
             low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,

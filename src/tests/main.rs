@@ -18,6 +18,7 @@ mod dashboard;
 mod document;
 mod errors;
 mod events;
+mod front;
 mod http;
 mod inventory;
 mod jobs;

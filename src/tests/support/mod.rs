@@ -13,6 +13,7 @@ pub mod programs;
 pub mod s3;
 pub mod shop;
 pub mod smtp;
+pub mod webdriver;
 
 use std::{
     io::Write,
