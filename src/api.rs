@@ -9,7 +9,7 @@ use poem::{
     web::Data,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     accounts::{account_api::AccountApi, api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
@@ -17,6 +17,7 @@ use crate::{
     catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
     dashboard::api::DashboardApi,
     document::{self, pages},
+    front,
     http::{
         aliases,
         edge::{Documented, Edge},
@@ -88,7 +89,8 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     // Nested at "/" they would hide the welcome.
     let endpoints = Arc::new(service.into_endpoint());
     let api = Route::new()
-        .at("/", get(welcome))
+        .at("/", get(front::front))
+        .nest("/outbox", front::outbox())
         .at("/openapi.json", get(openapi))
         .nest("/docs", pages::swagger(&swagger, &bare, &document))
         .nest("/reference", pages::scalar(&scalar, &bare, &document))
@@ -106,13 +108,6 @@ pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
     // Pictures are compressed already.
     let app = Route::new().nest("/media", files::endpoint(shop.media.clone())).nest("/", api).map_to_response();
     Edge::new(app, shop.clone(), documented)
-}
-
-#[handler]
-#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
-fn welcome(shop: Data<&Shop>) -> Response {
-    let found = json!({"name": shop.settings.store_name, "docs": "/docs", "openapi": "/openapi.json"});
-    Response::builder().content_type("application/json").body(found.to_string())
 }
 
 #[handler]

@@ -10,6 +10,7 @@ pub mod dashboard;
 pub mod db;
 pub mod demo;
 pub mod document;
+pub mod front;
 pub mod http;
 pub mod ids;
 pub mod inventory;

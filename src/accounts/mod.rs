@@ -36,6 +36,7 @@ use crate::{
     http::problem::{ApiResult, FieldError, Problem},
     ids::{SessionId, UserId},
     jobs::Job,
+    shop::Shop,
     text_enum,
 };
 use links::Purpose;
@@ -171,6 +172,16 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
     Problem::unless_empty(errors)
+}
+
+/// Whether there is an active account with this e-mail and password. It is asked as often as one likes: for our own
+/// questions, not for strangers'.
+///
+/// # Errors
+/// 503 when too many passwords are being hashed.
+pub async fn has_password(shop: &Shop, email: &str, password: &str) -> ApiResult<bool> {
+    let known = store::credentials_by_email(&shop.db, email).await?;
+    shop.passwords.verify(password.to_owned(), known.map(|known| known.password_hash)).await
 }
 
 /// Gives the user of a session another password. Their other sessions end, and so do links to reset the old one.

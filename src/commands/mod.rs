@@ -32,8 +32,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A headless commerce backend: a documented REST API, with everything slow done by background jobs.
 ///
-/// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, a customer and an admin
-/// that you can try at once; nothing needs to be installed or set for it.
+/// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, orders and people that you
+/// can try at once; nothing needs to be installed or set for it.
 #[derive(Parser)]
 #[command(name = "cartwright", version, after_help = SECRETS_HELP, verbatim_doc_comment)]
 struct Cli {

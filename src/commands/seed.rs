@@ -8,8 +8,8 @@ use super::{open_to_sell, progress_bar, serve::introduce};
 
 /// Fill an empty database with the demo shop
 ///
-/// A small shop of household things: 60 products with pictures, 8 categories, 9 brands, a customer and an admin, whose
-/// sign-ins are printed. A database that has products is left as it is.
+/// A small shop of household things: 60 products with pictures, 8 categories, 9 brands, four weeks of orders and reviews,
+/// two customers and an admin, whose sign-ins are printed. A database that has products is left as it is.
 #[derive(Args, Clone, Copy)]
 #[command(verbatim_doc_comment)]
 pub struct SeedArgs {

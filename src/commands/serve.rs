@@ -27,7 +27,7 @@ use super::say;
     after_help = "\
 Examples:
   cartwright serve --demo
-      A shop to try, at http://127.0.0.1:8000/docs
+      A shop to try: http://127.0.0.1:8000/ shows what is there
   cartwright serve --demo --simulate-payments
       The same, with Stripe, PayPal and Razorpay to try without keys, network or money
   cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
@@ -49,6 +49,7 @@ pub struct ServeArgs {
 
 pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
     let mut settings = programs::begin(settings)?;
+    settings.demo = args.demo;
     let stop = programs::stop_signal()?;
     let listeners = Listeners::open(&settings).await?; // first, so that a taken port is told at once
     let address = listeners.api.local_addr()?;
@@ -72,12 +73,7 @@ async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow:
              every program the settings that it prints"
         );
     }
-    let host = match shop.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        named => named,
-    };
-    let shop = SocketAddr::new(host, shop.port());
+    let shop = local_address(shop);
     let options = simulator::Options {
         bind: simulator::ADDRESS.parse()?,
         webhooks_to: Some(format!("http://{shop}")),
@@ -89,6 +85,16 @@ async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow:
     Ok(simulator)
 }
 
+/// By which this machine reaches who listens there.
+fn local_address(listening: SocketAddr) -> SocketAddr {
+    let host = match listening.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        named => named,
+    };
+    SocketAddr::new(host, listening.port())
+}
+
 async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
     if args.migrate {
         shop.wait_for_database().await?;
@@ -98,17 +104,29 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
     if args.demo {
         let loaded = demo::load(shop, None, |_| {}).await?;
         introduce(loaded)?;
-        say(format!("Swagger UI: {}/docs", shop.settings.public_url))?;
+        say_where(shop)?;
     }
     Ok(())
 }
 
+/// Says where to look next.
+fn say_where(shop: &Shop) -> anyhow::Result<()> {
+    let front = local_address(shop.settings.bind);
+    say(format!("Open http://{front}/ to see what is here"))?;
+    match shop.mailer.outbox() {
+        Some(outbox) => say(format!("E-mails are kept in {}, and shown there", outbox.display())),
+        None => say("E-mails go to the mail server of SMTP_URL"),
+    }
+}
+
 /// Says who can sign in to the demo shop.
 pub fn introduce(loaded: Option<SignIns>) -> anyhow::Result<()> {
-    let Some(SignIns { customer, admin }) = loaded else {
+    let Some(SignIns { customer, other_customer, admin }) = loaded else {
         return say("The database has products already, so the demo shop was not loaded; nothing was changed.");
     };
     say("The demo shop is loaded. You can sign in as")?;
-    say(format!("  customer: {} / {}", customer.email, customer.password))?;
+    for customer in [customer, other_customer] {
+        say(format!("  customer: {} / {}", customer.email, customer.password))?;
+    }
     say(format!("  admin:    {} / {}", admin.email, admin.password))
 }

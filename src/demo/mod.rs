@@ -1,7 +1,8 @@
-//! The demo shop: a small shop of household things with a customer and an admin, for trying the API, and as many further
-//! products as a test of speed needs.
+//! The demo shop: a small shop of household things with two customers, an admin and some weeks of history, for trying the
+//! API, and as many further products as a test of speed needs.
 
 mod generated;
+mod history;
 mod pictures;
 
 use std::{collections::HashMap, time::Duration};
@@ -20,11 +21,13 @@ use crate::{
     clock::Timestamp,
     db::Tx,
     http::problem::ApiResult,
-    ids::{BrandId, CategoryId},
+    ids::{BrandId, CategoryId, ProductId},
     money::{Amount, Currency, Money},
     shop::Shop,
     thread_pool::ThreadPool,
 };
+
+use history::{Cast, Past};
 
 /// How many generated products one transaction writes, so that a running shop gets its turn in between.
 const BATCH: usize = 500;
@@ -33,6 +36,7 @@ const BATCH: usize = 500;
 #[derive(Clone, Copy, Debug)]
 pub struct SignIns {
     pub customer: SignIn,
+    pub other_customer: SignIn,
     pub admin: SignIn,
 }
 
@@ -42,8 +46,9 @@ pub struct SignIn {
     pub password: &'static str,
 }
 
-const SIGN_INS: SignIns = SignIns {
+pub const SIGN_INS: SignIns = SignIns {
     customer: SignIn { email: "customer@example.com", password: "demo-customer-1" },
+    other_customer: SignIn { email: "jonas@example.com", password: "demo-customer-2" },
     admin: SignIn { email: "admin@example.com", password: "demo-admin-1" },
 };
 
@@ -114,19 +119,26 @@ pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)
     }
     let catalog = catalog()?;
     let pictures = hang_pictures(shop, &catalog).await?;
-    let hashes = (hash(shop, SIGN_INS.customer).await?, hash(shop, SIGN_INS.admin).await?);
+    let SignIns { customer, other_customer, admin } = SIGN_INS;
+    let hashes = (hash(shop, customer).await?, hash(shop, other_customer).await?, hash(shop, admin).await?);
+    let past = Past::of(shop)?;
 
     let mut tx = shop.db.write().await?;
     if catalog::any_products(&mut tx).await? {
         return Ok(None); // somebody else was faster
     }
     let now = shop.now();
-    let nora = register(&mut tx, customer(hashes.0), now).await?;
-    accounts::update_profile(&mut tx, &User { city: "Falmouth".to_owned(), country: "GB".to_owned(), ..nora }).await?;
-    register(&mut tx, admin(hashes.1), now).await?;
+    let nora = moves_in(&mut tx, nora(hashes.0), "Falmouth", "GB", now).await?;
+    let jonas = moves_in(&mut tx, jonas(hashes.1), "Berlin", "DE", now).await?;
+    register(&mut tx, edmund(hashes.2), now).await?;
     let shelves = put_up_shelves(&mut tx, &catalog).await?;
-    fill_shelves(&mut tx, shop.settings.currency, &catalog, &shelves, &pictures, now).await?;
+    let stocked = fill_shelves(&mut tx, shop.settings.currency, &catalog, &shelves, &pictures, now).await?;
+    let cast = Cast { nora, jonas, products: stocked };
+    history::write(&mut tx, &past, &cast, now).await?;
     tx.commit().await?;
+    past.catches_up(shop.now()).await?;
+    history::begin_today(shop, &past, &cast).await?;
+    past.ends().await;
     progress(catalog.products.len());
 
     generate(shop, &catalog, &shelves, products.unwrap_or(0), &progress).await?;
@@ -136,6 +148,22 @@ pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)
 
 fn catalog() -> anyhow::Result<Catalog> {
     serde_json::from_str(include_str!("catalog.json")).context("the demo catalog cannot be read")
+}
+
+/// Whether the admin is still the demo's. Then whoever knows the demo can see and do everything in this shop anyway.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_its_own(shop: &Shop) -> ApiResult<bool> {
+    works(shop, SIGN_INS.admin).await
+}
+
+/// Whether somebody can sign in with this: a password may have been changed, to try that.
+///
+/// # Errors
+/// When the database is away.
+pub async fn works(shop: &Shop, sign_in: SignIn) -> ApiResult<bool> {
+    accounts::has_password(shop, sign_in.email, sign_in.password).await
 }
 
 async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
@@ -152,7 +180,15 @@ async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<U
     }
 }
 
-fn customer(password_hash: String) -> NewUser {
+/// A customer with an address.
+async fn moves_in(tx: &mut Tx, new: NewUser, city: &str, country: &str, now: Timestamp) -> anyhow::Result<User> {
+    let user = register(tx, new, now).await?;
+    let user = User { city: city.to_owned(), country: country.to_owned(), ..user };
+    accounts::update_profile(tx, &user).await?;
+    Ok(user)
+}
+
+fn nora(password_hash: String) -> NewUser {
     NewUser {
         email: SIGN_INS.customer.email.to_owned(),
         username: Some("customer".to_owned()),
@@ -165,7 +201,20 @@ fn customer(password_hash: String) -> NewUser {
     }
 }
 
-fn admin(password_hash: String) -> NewUser {
+fn jonas(password_hash: String) -> NewUser {
+    NewUser {
+        email: SIGN_INS.other_customer.email.to_owned(),
+        username: Some("jonas".to_owned()),
+        password_hash,
+        role: Role::Customer,
+        first_name: "Jonas".to_owned(),
+        last_name: "Brandt".to_owned(),
+        phone_number: "+49 30 23125 123".to_owned(),
+        address: "Ahornallee 7, 14050".to_owned(),
+    }
+}
+
+fn edmund(password_hash: String) -> NewUser {
     NewUser {
         email: SIGN_INS.admin.email.to_owned(),
         username: Some("admin".to_owned()),
@@ -191,7 +240,8 @@ async fn put_up_shelves(tx: &mut Tx, catalog: &Catalog) -> anyhow::Result<Shelve
     Ok(shelves)
 }
 
-/// Products are listed newest first, so a few hours lie between any two and the file's first product is the newest.
+/// Products are listed newest first, so some hours lie between any two and the file's first product is the newest. Together
+/// they are five weeks, in which all that was ordered since was there to be ordered.
 async fn fill_shelves(
     tx: &mut Tx,
     currency: Currency,
@@ -199,8 +249,9 @@ async fn fill_shelves(
     shelves: &Shelves,
     pictures: &HashMap<String, Kept>,
     now: Timestamp,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<HashMap<String, ProductId>> {
     let mut arrived = now;
+    let mut products = HashMap::new();
     for product in &catalog.products {
         let new = NewProduct {
             name: product.name.clone(),
@@ -217,9 +268,10 @@ async fn fill_shelves(
         if let Some(picture) = pictures.get(&product.slug) {
             images::show(tx, made.id, picture, arrived).await?;
         }
-        arrived = arrived - Duration::from_hours(7);
+        products.insert(product.slug.clone(), made.id);
+        arrived = arrived - Duration::from_hours(14);
     }
-    Ok(())
+    Ok(products)
 }
 
 /// The catalog's prices have two decimals. In a currency without decimals their digits are kept, because 84.00 there

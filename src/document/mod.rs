@@ -27,9 +27,9 @@ pub fn complete(document: &mut Value, currency: Currency) {
     examples::add(document);
 }
 
-/// Leaves out the shared answers and examples that no operation has. After everything else was said.
+/// Leaves out the shared answers, examples and schemas that nothing refers to. After everything else was said.
 pub fn prune(document: &mut Value) {
-    for kind in ["responses", "examples"] {
+    for kind in ["responses", "examples", "schemas"] {
         let said = document.to_string();
         let used = |name: &String| said.contains(&format!("\"#/components/{kind}/{name}\""));
         if let Some(parts) = document["components"][kind].as_object_mut() {

@@ -1,5 +1,5 @@
 //! What the schemas leave out: that a field may be null, that an answer always has all its fields, and how many decimals
-//! the store's currency has.
+//! the store's currency has. And that it is said as the generators of clients understand it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use crate::money::Currency;
 pub const PREFIX: &str = "#/components/schemas/";
 
 pub fn complete(document: &mut Value, currency: Currency) {
+    describe_references(&mut document["components"]["schemas"]);
     say_amounts_of_queries(document, currency);
     let asked = reachable(document, "requestBody");
     let required: Vec<(String, Value)> =
@@ -29,6 +30,27 @@ pub fn complete(document: &mut Value, currency: Currency) {
             false if name != "Problem" => always_whole(schema, &kinds),
             false => {}
         }
+    }
+    let named: BTreeMap<String, Value> = schemas(document).map(|(name, schema)| (name, schema.clone())).collect();
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        if !asked.contains(name) {
+            put_in_place(schema, &named);
+        }
+    }
+}
+
+/// poem-openapi writes a described reference as `allOf` of the reference and its description. Some generators take the
+/// second for another type, which no enum can be combined with: the description stands beside instead.
+fn describe_references(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(describe_references),
+        Value::Object(members) => {
+            members.values_mut().for_each(describe_references);
+            if let Some(Value::Array(parts)) = members.get_mut("allOf") {
+                parts.retain(|part| part.as_object().is_none_or(|part| part.keys().ne(["description"])));
+            }
+        }
+        _ => {}
     }
 }
 
@@ -114,6 +136,26 @@ fn nullable(property: &mut Value, kinds: &BTreeMap<String, Value>) {
         property["type"] = kinds.get(&name).cloned().unwrap_or_default();
     }
     property["nullable"] = true.into();
+}
+
+/// A reference that may be null gives way, in an answer, to what it refers to: many generators read of a reference no more
+/// than its name, and their clients break at the first null.
+fn put_in_place(schema: &mut Value, named: &BTreeMap<String, Value>) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let may_be_null = property.get("nullable").is_some_and(|nullable| nullable == true);
+        if !may_be_null || property.get("allOf").is_none() {
+            continue;
+        }
+        let Some(mut whole) = references(property).pop().and_then(|name| named.get(&name)).cloned() else { continue };
+        whole["nullable"] = true.into();
+        if let Some(description) = property.get("description") {
+            whole["description"] = description.clone();
+        }
+        if let Some(words) = whole.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+        *property = whole;
+    }
 }
 
 /// An amount has at most the currency's decimals. In a request it may be a number.

@@ -7,6 +7,7 @@
 //! Neither errors nor logs repeat an address or the SMTP password: a server's reply is shown without its addresses,
 //! and of a bad `SMTP_URL` nothing is shown at all.
 
+pub mod kept;
 mod once;
 mod templates;
 
@@ -130,6 +131,15 @@ impl Mailer {
             Way::Outbox(outbox) => write_whole(&outbox.join(file_name(&letter.message_id)), &message.formatted())
                 .await
                 .map_err(|why| MailError::Unavailable(cannot_write(outbox, &why))),
+        }
+    }
+
+    /// The folder in which e-mails are kept, where no mail server takes them.
+    #[must_use]
+    pub fn outbox(&self) -> Option<&Path> {
+        match &self.way {
+            Way::Smtp(_) => None,
+            Way::Outbox(outbox) => Some(outbox),
         }
     }
 

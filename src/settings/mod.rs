@@ -174,6 +174,11 @@ pub struct Settings {
     pub stripe: Option<StripeSettings>,
     pub paypal: Option<PaypalSettings>,
     pub razorpay: Option<RazorpaySettings>,
+    /// Where the payment simulator is, when it is paid with. No variable says so.
+    pub simulator: Option<String>,
+    /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
+    /// `serve --demo`.
+    pub demo: bool,
     /// How long a payment may be open before the provider is asked about it.
     pub payment_check_after: Duration,
     /// How long an order waits for a payment that a bank is processing.
@@ -261,6 +266,8 @@ impl SettingArgs {
             stripe: self.payments.stripe()?,
             paypal: self.payments.paypal()?,
             razorpay: self.payments.razorpay()?,
+            simulator: None,
+            demo: false,
             payment_check_after: self.payments.check_after()?,
             payment_processing_limit: self.payments.processing_limit()?,
             media: self.media()?,

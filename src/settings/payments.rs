@@ -114,6 +114,7 @@ impl PaymentArgs {
 impl Settings {
     /// Pays with the simulator at this address, and with nobody else.
     pub fn pay_with_simulator(&mut self, url: &str) {
+        self.simulator = Some(url.to_owned());
         self.stripe = Some(StripeSettings {
             secret_key: simulator::STRIPE_SECRET_KEY.into(),
             webhook_secrets: vec![simulator::STRIPE_WEBHOOK_SECRET.into()],

@@ -130,6 +130,46 @@ fn every_operation_says_what_can_go_wrong() {
     }));
 }
 
+/// Every schema within a part of the document, with where it stands.
+fn schemas_within<'a>(part: &'a Value, place: &str) -> Vec<(String, &'a Value)> {
+    let inner: Vec<(String, &Value)> = match part {
+        Value::Object(members) => members.iter().map(|(name, inner)| (format!("{place}/{name}"), inner)).collect(),
+        Value::Array(values) => {
+            values.iter().enumerate().map(|(index, inner)| (format!("{place}/{index}"), inner)).collect()
+        }
+        _ => return vec![],
+    };
+    let found = inner.iter().flat_map(|(place, inner)| schemas_within(inner, place)).collect::<Vec<_>>();
+    [vec![(place.to_owned(), part)], found].concat()
+}
+
+/// Generators of clients drop a type that is `allOf` an enum and something else, and everything that uses it.
+#[test]
+fn a_described_reference_is_all_of_one() {
+    let document = document();
+    let all = schemas_within(&document["components"]["schemas"], "");
+    let of_several = all.iter().filter(|(_, schema)| schema["allOf"].as_array().is_some_and(|parts| parts.len() != 1));
+    none(&of_several.map(|(place, schema)| format!("{place}: {schema}")).collect::<Vec<_>>());
+    let status = &document["components"]["schemas"]["Order"]["properties"]["status"];
+    assert_eq!(status["allOf"][0]["$ref"], "#/components/schemas/OrderStatus");
+    assert_eq!(status["description"], "Where the parcel is.");
+}
+
+/// Generated clients read no more of a reference than its name, and break at a null in its place.
+#[test]
+fn what_an_answer_may_lack_is_no_reference() {
+    let document = document();
+    let failure = &document["components"]["schemas"]["Payment"]["properties"]["failure"];
+    assert_eq!(failure["nullable"], true);
+    assert!(failure["properties"]["code"].is_object(), "{failure}");
+    let asked = |name: &str| ["Checkout", "PaymentInput"].iter().any(|input| name.starts_with(&format!("/{input}/")));
+    let all = schemas_within(&document["components"]["schemas"], "");
+    let referring = all.iter().filter(|(place, schema)| {
+        !asked(place) && schema["nullable"] == true && (schema.get("allOf").is_some() || schema.get("$ref").is_some())
+    });
+    none(&referring.map(|(place, schema)| format!("{place}: {schema}")).collect::<Vec<_>>());
+}
+
 #[test]
 fn every_problem_of_the_code_has_its_page_and_every_page_its_problem() {
     let mut known = BTreeSet::new();

@@ -22,6 +22,7 @@ mod errors;
 mod events;
 mod fields;
 mod free_orders;
+mod front;
 mod http;
 mod inventory;
 mod jobs;

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod s3;
 pub mod shop;
 pub mod smtp;
+pub mod webdriver;
 
 use std::{
     io::Write,
