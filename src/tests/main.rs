@@ -19,6 +19,7 @@ mod document;
 mod errors;
 mod events;
 mod http;
+mod imports;
 mod inventory;
 mod jobs;
 mod letters;
