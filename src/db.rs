@@ -44,6 +44,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one process waits for another that is writing to the same SQLite file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than the intervals, 100 ms at most, at which a process looks whether SQLite's writer is free.
+const WAY: Duration = Duration::from_millis(120);
 const POSTGRES_CONNECTIONS: u32 = 20;
 const SQLITE_READERS: u32 = 8;
 /// KiB of the database that SQLite's writer keeps in memory, and that each of its readers does: what they hold together
@@ -164,6 +166,14 @@ impl Db {
             Engine::Postgres(pool) => (&POSTGRES_MIGRATIONS, applied(&mut *pool.acquire().await?).await?),
         };
         Ok(known.iter().filter(|migration| !applied.contains(&migration.version)).count())
+    }
+
+    /// Gives way to other processes, between two of many transactions in a row. SQLite's one writer is theirs, too, and
+    /// nothing keeps the order in which they wait for it. PostgreSQL's writers stand in nobody's way.
+    pub async fn give_way(&self) {
+        if matches!(self.engine, Engine::Sqlite { .. }) {
+            tokio::time::sleep(WAY).await;
+        }
     }
 
     /// Asks the database whether it is there.
@@ -441,12 +451,12 @@ impl<'a> Query<'a> {
 
     /// Adds `($1, $2, …)` for an `IN`: neither engine takes a list as one value in the same words. Filled up with the last
     /// value to a multiple of twenty, so that few different statements arise.
-    pub fn push_list<V: Value + Copy>(mut self, values: &[V]) -> Self {
+    pub fn push_list<V: Value + Clone>(mut self, values: &[V]) -> Self {
         let Some(last) = values.last() else { return self.push(" (NULL)") };
         let length = values.len().next_multiple_of(20);
         let places: Vec<String> = (1..=length).map(|place| format!("${}", self.bound + place)).collect();
         self.sql.to_mut().push_str(&[" (", &places.join(", "), ")"].concat());
-        values.iter().chain(std::iter::repeat(last)).take(length).fold(self, |query, value| query.bind(*value))
+        values.iter().chain(std::iter::repeat(last)).take(length).fold(self, |query, value| query.bind(value.clone()))
     }
 
     /// Adds a piece of the statement that carries no value.

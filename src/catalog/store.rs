@@ -41,12 +41,6 @@ pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<Pr
     Ok(found.into_iter().map(|product| (product.id, product)).collect())
 }
 
-pub async fn find_by_sku(tx: &mut Tx, sku: &str) -> Result<Option<ProductId>> {
-    let found: Option<(ProductId,)> =
-        tx.query("SELECT id FROM products WHERE sku = $1").bind(sku.to_owned()).fetch_optional().await?;
-    Ok(found.map(|(id,)| id))
-}
-
 pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<Product>> {
     tx.query(
         "INSERT INTO products (name, slug, description, price, stock, is_active, category_id, brand_id, sku,

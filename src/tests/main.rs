@@ -24,6 +24,7 @@ mod fields;
 mod free_orders;
 mod front;
 mod http;
+mod imports;
 mod inventory;
 mod jobs;
 mod letters;

@@ -9,12 +9,30 @@ const DESCRIPTION_CHARS: usize = 10_000;
 const URL_CHARS: usize = 2_048;
 const MOST_STOCK: i64 = i32::MAX as i64;
 
+/// What is wrong with a cell: in words that are the same for every cell of this kind, and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    pub what: String,
+    /// As a message quotes it; empty where there is nothing to quote.
+    pub found: String,
+}
+
+impl Wrong {
+    pub fn of(what: impl Into<String>) -> Self {
+        Self { what: what.into(), found: String::new() }
+    }
+
+    pub fn cell(cell: &str, what: impl Into<String>) -> Self {
+        Self { what: what.into(), found: shown(cell) }
+    }
+}
+
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A cell as a message quotes it: short, and with nothing in it that a terminal would obey.
-pub fn shown(cell: &str) -> String {
+fn shown(cell: &str) -> String {
     const MOST: usize = 40;
     if cell.chars().count() <= MOST {
         return format!("{cell:?}");
@@ -22,72 +40,92 @@ pub fn shown(cell: &str) -> String {
     format!("{:?}", cell.chars().take(MOST).chain(['…']).collect::<String>())
 }
 
-/// The text, if a product may be called by it: as its name or its SKU.
-pub fn name(text: String) -> Result<String, String> {
-    storable(text, NAME_CHARS)
+fn without_nul(text: String) -> Result<String, Wrong> {
+    if text.contains('\0') { Err(Wrong::of("contains a NUL character; remove it")) } else { Ok(text) }
 }
 
-fn storable(text: String, most: usize) -> Result<String, String> {
-    if text.contains('\0') {
-        return Err("contains a NUL character; remove it".to_owned());
+/// The text, if a product may be called by it: by its name or its SKU.
+pub fn name(text: String) -> Result<String, Wrong> {
+    let text = without_nul(text)?;
+    if text.chars().count() > NAME_CHARS {
+        return Err(Wrong::cell(&text, format!("is too long; at most {NAME_CHARS} characters fit")));
     }
-    let length = text.chars().count();
-    if length > most { Err(format!("is {length} characters long; at most {most} fit")) } else { Ok(text) }
+    Ok(text)
 }
 
-pub fn required(cell: &str) -> Result<String, String> {
-    optional(cell)?.ok_or_else(|| "is empty; every product needs one".to_owned())
+/// The name of a variant as far as it fits, and whether that is all of it. Shopify gives title and options 255 characters
+/// each.
+pub fn variant_name(text: String) -> (String, bool) {
+    cut_short(text, NAME_CHARS)
 }
 
-pub fn optional(cell: &str) -> Result<Option<String>, String> {
+pub fn required(cell: &str) -> Result<String, Wrong> {
+    optional(cell)?.ok_or_else(|| Wrong::of("is empty; every product needs one"))
+}
+
+pub fn optional(cell: &str) -> Result<Option<String>, Wrong> {
     let text = name(one_line(cell))?;
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// The end of a path like `Apparel > Clothing > Shirts`, as it says what the product is.
-pub fn end_of_path(cell: &str) -> Result<Option<String>, String> {
+pub fn end_of_path(cell: &str) -> Result<Option<String>, Wrong> {
     let end = optional(cell.rsplit('>').next().unwrap_or_default())?;
     Ok(end.filter(|end| end != "Uncategorized"))
 }
 
-pub fn description(cell: &str) -> Result<String, String> {
-    storable(plain_text(cell), DESCRIPTION_CHARS)
+/// The description as far as it fits, and whether that is all of it.
+pub fn description(cell: &str) -> Result<(String, bool), Wrong> {
+    Ok(cut_short(without_nul(plain_text(cell))?, DESCRIPTION_CHARS))
 }
 
-pub fn is_on_sale(cell: &str) -> Result<bool, String> {
+/// The text, cut behind a word where it is too long; and whether it is whole.
+fn cut_short(text: String, most: usize) -> (String, bool) {
+    let Some((end, _)) = text.char_indices().nth(most - 2) else { return (text, true) };
+    if text.chars().count() <= most {
+        return (text, true);
+    }
+    let kept = &text[..end];
+    let word_end = kept.rfind(char::is_whitespace).unwrap_or(end);
+    (format!("{} …", kept[..word_end].trim_end()), false)
+}
+
+pub fn is_on_sale(cell: &str) -> Result<bool, Wrong> {
     match cell.to_ascii_lowercase().as_str() {
         "" | "active" => Ok(true),
         // An unlisted product is sold only to those who know its address; there is no such thing here.
         "draft" | "archived" | "unlisted" => Ok(false),
-        _ => Err(format!("{} is not a status; write active, draft or archived", shown(cell))),
+        _ => Err(Wrong::cell(cell, "is not a status; write active, draft or archived")),
     }
 }
 
-pub fn is_published(cell: &str) -> Result<bool, String> {
+/// Whether the cell says true; what an empty one means is the column's to say.
+pub fn truth(cell: &str, when_empty: bool) -> Result<bool, Wrong> {
     match cell.to_ascii_lowercase().as_str() {
-        "" | "true" => Ok(true),
+        "" => Ok(when_empty),
+        "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(format!("{} is neither true nor false; write one of them", shown(cell))),
+        _ => Err(Wrong::cell(cell, "is neither true nor false; write one of them")),
     }
 }
 
-pub fn price(cell: &str, decimals: u8) -> Result<String, String> {
+pub fn price(cell: &str, decimals: u8) -> Result<String, Wrong> {
     let example = if decimals == 0 { "19".to_owned() } else { format!("19.{:0<1$}", 9, usize::from(decimals)) };
     if cell.is_empty() {
-        return Err(format!("is empty; every variant needs a price, like {example}"));
+        return Err(Wrong::of(format!("is empty; every variant needs a price, like {example}")));
     }
     let (whole, fraction) = cell.split_once('.').unwrap_or((cell, "0"));
     if !is_digits(whole) || !is_digits(fraction) {
-        return Err(format!("{} is not a price; write it like {example}", shown(cell)));
+        return Err(Wrong::cell(cell, format!("is not a price; write it like {example}")));
     }
     let places = usize::from(decimals);
     let (kept, surplus) = fraction.split_at(fraction.len().min(places));
-    if surplus.bytes().any(|digit| digit != b'0') {
-        return Err(format!("{} has more than {decimals} decimals; write it like {example}", shown(cell)));
+    if !is_zeros(surplus) {
+        return Err(Wrong::cell(cell, format!("has more than {decimals} decimals; write it like {example}")));
     }
     let minor = format!("{whole}{kept:0<places$}").parse().unwrap_or(i64::MAX);
     if minor > MAX_MONEY.0 {
-        return Err(format!("{} is too much; at most {} fits", shown(cell), most_money(places)));
+        return Err(Wrong::cell(cell, format!("is too much; at most {} fits", most_money(places))));
     }
     Ok(if cell.contains('.') && places > 0 { format!("{whole}.{kept}") } else { whole.to_owned() })
 }
@@ -98,32 +136,52 @@ fn most_money(places: usize) -> String {
     if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
-pub fn stock(cell: &str) -> Result<Option<i64>, String> {
+/// A number of pieces, which may be below zero where more was sold than there was; nothing where the cell is empty.
+/// Spreadsheets write `50.0`.
+pub fn pieces(cell: &str) -> Result<Option<i64>, Wrong> {
     if cell.is_empty() {
         return Ok(None);
     }
-    if cell.strip_prefix('-').is_some_and(is_digits) {
-        return Err(format!("{} is below zero; write 0 when it is sold out", shown(cell)));
+    let (whole, fraction) = cell.split_once('.').unwrap_or((cell, "0"));
+    if !is_digits(whole.strip_prefix('-').unwrap_or(whole)) || !is_digits(fraction) || !is_zeros(fraction) {
+        return Err(Wrong::cell(cell, "is not a number of pieces; write it like 12"));
     }
-    if !is_digits(cell) {
-        return Err(format!("{} is not a number of pieces; write it like 12", shown(cell)));
+    let number = whole.parse().unwrap_or(if whole.starts_with('-') { i64::MIN } else { i64::MAX });
+    if number > MOST_STOCK {
+        return Err(Wrong::cell(cell, format!("is too many; at most {MOST_STOCK} fit")));
     }
-    let too_many = || format!("{} is too many; at most {MOST_STOCK} fit", shown(cell));
-    cell.parse().ok().filter(|stock| *stock <= MOST_STOCK).map(Some).ok_or_else(too_many)
+    Ok(Some(number.max(-MOST_STOCK)))
 }
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-pub fn image(cell: &str) -> Result<Option<String>, String> {
+fn is_zeros(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'0')
+}
+
+/// Where an image stands among those of its product; behind the others where the cell does not say.
+pub fn position(cell: &str) -> u64 {
+    cell.split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// The address of an image. One without a scheme, as themes write them, is asked for by https.
+pub fn image(cell: &str) -> Result<Option<String>, Wrong> {
     if cell.is_empty() {
         return Ok(None);
     }
-    if !is_web_address(cell) {
-        return Err(format!("{} is not the address of an image; it must start with https:// or http://", shown(cell)));
+    let address = if cell.starts_with("//") { format!("https:{cell}") } else { cell.to_owned() };
+    if !is_web_address(&address) {
+        return Err(Wrong::cell(
+            cell,
+            "is not the address of an image, which is left out; it must start with https:// or http://",
+        ));
     }
-    storable(cell.to_owned(), URL_CHARS).map(Some)
+    if address.chars().count() > URL_CHARS {
+        return Err(Wrong::cell(cell, format!("is longer than {URL_CHARS} characters; the image is left out")));
+    }
+    Ok(Some(address))
 }
 
 fn is_web_address(text: &str) -> bool {
@@ -140,6 +198,10 @@ mod tests {
         *,
     };
 
+    fn wrong<T>(cell: &str, what: &str) -> Result<T, Wrong> {
+        Err(Wrong::cell(cell, what))
+    }
+
     #[test]
     fn prices_have_the_decimals_of_the_currency() {
         for sound in ["0", "0.00", "19.9", "19.90", "9999999999.99"] {
@@ -150,34 +212,34 @@ mod tests {
         assert_eq!(price("1500", 0), Ok("1500".to_owned()));
         assert_eq!(price("1.250", 3), Ok("1.250".to_owned()));
         for unsound in ["12,x", "1,50", "-1", "+1", "1e3", ".5", "5.", ".", "1.2.3", "$5", "NaN", "٣"] {
-            assert_eq!(price(unsound, 2), Err(format!("{unsound:?} is not a price; write it like 19.90")));
+            assert_eq!(price(unsound, 2), wrong(unsound, "is not a price; write it like 19.90"));
         }
-        assert_eq!(price("1.005", 2), Err("\"1.005\" has more than 2 decimals; write it like 19.90".to_owned()));
-        assert_eq!(price("1.5", 0), Err("\"1.5\" has more than 0 decimals; write it like 19".to_owned()));
-        assert_eq!(price("", 3), Err("is empty; every variant needs a price, like 19.900".to_owned()));
+        assert_eq!(price("1.005", 2), wrong("1.005", "has more than 2 decimals; write it like 19.90"));
+        assert_eq!(price("1.5", 0), wrong("1.5", "has more than 0 decimals; write it like 19"));
+        assert_eq!(price("", 3), Err(Wrong::of("is empty; every variant needs a price, like 19.900")));
     }
 
     #[test]
     fn prices_end_where_money_ends() {
         for huge in ["10000000000", "99999999999999999999999"] {
-            assert_eq!(price(huge, 2), Err(format!("{huge:?} is too much; at most 9999999999.99 fits")));
+            assert_eq!(price(huge, 2), wrong(huge, "is too much; at most 9999999999.99 fits"));
         }
         assert_eq!(price("999999999999", 0), Ok("999999999999".to_owned()));
-        assert_eq!(
-            price("1000000000000", 0),
-            Err("\"1000000000000\" is too much; at most 999999999999 fits".to_owned())
-        );
+        assert_eq!(price("1000000000000", 0), wrong("1000000000000", "is too much; at most 999999999999 fits"));
         assert!(price("999999999.999", 3).is_ok() && price("1000000000", 3).is_err());
     }
 
     #[test]
     fn stock_is_a_whole_number_of_pieces() {
-        assert_eq!((stock(""), stock("0"), stock("2147483647")), (Ok(None), Ok(Some(0)), Ok(Some(2_147_483_647))));
-        assert_eq!(stock("-3"), Err("\"-3\" is below zero; write 0 when it is sold out".to_owned()));
-        assert_eq!(stock("1.5"), Err("\"1.5\" is not a number of pieces; write it like 12".to_owned()));
-        for many in ["2147483648", "99999999999999999999999"] {
-            assert_eq!(stock(many), Err(format!("{many:?} is too many; at most 2147483647 fit")));
+        assert_eq!((pieces(""), pieces("0"), pieces("2147483647")), (Ok(None), Ok(Some(0)), Ok(Some(2_147_483_647))));
+        assert_eq!((pieces("-3"), pieces("50.0"), pieces("-2.00")), (Ok(Some(-3)), Ok(Some(50)), Ok(Some(-2))));
+        for odd in ["1.5", "1,000", "-", "many", "1.", "--1"] {
+            assert_eq!(pieces(odd), wrong(odd, "is not a number of pieces; write it like 12"));
         }
+        for many in ["2147483648", "99999999999999999999999"] {
+            assert_eq!(pieces(many), wrong(many, "is too many; at most 2147483647 fit"));
+        }
+        assert_eq!(pieces("-99999999999999999999999"), Ok(Some(-MOST_STOCK)));
     }
 
     #[test]
@@ -185,10 +247,11 @@ mod tests {
         for sound in ["https://e.com/a.png", "HTTP://E.com", "https://[::1]/ä.png?v=1"] {
             assert_eq!(image(sound), Ok(Some(sound.to_owned())));
         }
+        assert_eq!(image("//cdn.e.com/a.png"), Ok(Some("https://cdn.e.com/a.png".to_owned())));
         for unsound in ["a.png", "ftp://e.com/a", "javascript:alert(1)", "https://", "https:///a", "https://e.com/a b"]
         {
-            let message = format!("{unsound:?} is not the address of an image; it must start with https:// or http://");
-            assert_eq!(image(unsound), Err(message));
+            let what = "is not the address of an image, which is left out; it must start with https:// or http://";
+            assert_eq!(image(unsound), wrong(unsound, what));
         }
         assert!(image(&format!("https://e.com/{}", "a".repeat(URL_CHARS))).is_err());
     }
@@ -212,22 +275,20 @@ mod tests {
     #[test]
     fn every_fault_names_its_line_and_column() {
         let fault = |column, cell: &str| {
-            let message = the_fault(&[(column, cell), ("Handle", "mug"), ("Title", "Mug"), ("Variant Price", "1")]);
-            message.strip_prefix(&format!("line 2, column {column:?}: ")).expect("its column").to_owned()
+            let told = the_fault(&[(column, cell), ("Handle", "mug"), ("Title", "Mug"), ("Variant Price", "1")]);
+            told.strip_prefix(&format!("column {column:?} ")).expect("its column").to_owned()
         };
-        assert_eq!(fault("Status", "live"), "\"live\" is not a status; write active, draft or archived");
-        assert_eq!(fault("Published", "maybe"), "\"maybe\" is neither true nor false; write one of them");
-        assert!(fault("Variant Inventory Qty", "-1").contains("is below zero"));
-        assert!(fault("Image Src", "mug.png").contains("is not the address of an image"));
-        assert!(fault("Variant Image", "mug.png").contains("is not the address of an image"));
+        let status = "is not a status; write active, draft or archived: line 2 (\"live\")";
+        assert_eq!(fault("Status", "live"), status);
+        assert_eq!(fault("Published", "maybe"), "is neither true nor false; write one of them: line 2 (\"maybe\")");
+        assert!(fault("Variant Inventory Qty", "few").contains("is not a number of pieces"));
         for column in ["Handle", "Title", "Vendor", "Type", "Product Category", "Variant SKU"] {
-            assert_eq!(fault(column, &"é".repeat(256)), "is 256 characters long; at most 255 fit");
-            assert_eq!(fault(column, "a\0b"), "contains a NUL character; remove it");
+            assert!(
+                fault(column, &"é".repeat(256)).starts_with("is too long; at most 255 characters fit: line 2 (\"é")
+            );
+            assert_eq!(fault(column, "a\0b"), "contains a NUL character; remove it: line 2");
         }
-        assert_eq!(fault("Body (HTML)", "a\0b"), "contains a NUL character; remove it");
-        assert_eq!(fault("Body (HTML)", &"a".repeat(10_001)), "is 10001 characters long; at most 10000 fit");
-        let long = fault("Option1 Value", &"é".repeat(250));
-        assert_eq!(long, "with the title, the name is 256 characters long; at most 255 fit");
+        assert_eq!(fault("Body (HTML)", "a\0b"), "contains a NUL character; remove it: line 2");
     }
 
     #[test]
@@ -235,6 +296,15 @@ mod tests {
         assert_eq!(the_product(&[("Vendor", &"é".repeat(255))]).brand.unwrap().chars().count(), 255);
         let body = format!("<p>{}</p>", "é".repeat(10_000));
         assert_eq!(the_product(&[("Body (HTML)", &body)]).description.chars().count(), 10_000);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_behind_a_word() {
+        assert_eq!(cut_short("a mug of tea".to_owned(), 12), ("a mug of tea".to_owned(), true));
+        assert_eq!(cut_short("a mug of tea".to_owned(), 11), ("a mug of …".to_owned(), false));
+        assert_eq!(cut_short("é".repeat(9), 5), ("ééé …".to_owned(), false));
+        let name = the_product(&[("Option1 Value", &"long ".repeat(60))]).name;
+        assert!(name.ends_with("long …") && name.chars().count() <= 255, "{name}");
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! Which column is which. Shopify has renamed several over the years, and exports of both kinds are about; columns may
-//! come in any order, and those we have no use for are passed over.
+//! Which column is which. Shopify has renamed several over the years, and exports of all kinds are about; columns may
+//! come in any order, and those we have no use for are named once and passed over.
 
 use csv::StringRecord;
 
-use super::{ReadError, cells};
+use super::{
+    ReadError,
+    cells::{self, Wrong},
+};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     Handle,
     Title,
@@ -18,54 +21,85 @@ pub enum Column {
     Option2,
     Option3,
     Sku,
+    Tracker,
     Stock,
+    Policy,
     Price,
     Image,
+    ImagePosition,
     VariantImage,
+    GiftCard,
     Status,
+    // Of the inventory file.
+    Location,
+    Available,
+    OnHand,
+    OnHandNew,
 }
 
-impl Column {
-    const ALL: [Self; 16] = [
-        Self::Handle,
-        Self::Title,
-        Self::Body,
-        Self::Vendor,
-        Self::Category,
-        Self::Type,
-        Self::Published,
-        Self::Option1,
-        Self::Option2,
-        Self::Option3,
-        Self::Sku,
-        Self::Stock,
-        Self::Price,
-        Self::Image,
-        Self::VariantImage,
-        Self::Status,
-    ];
-    const REQUIRED: [Self; 3] = [Self::Handle, Self::Title, Self::Price];
-    const OPTIONS: [Self; 3] = [Self::Option1, Self::Option2, Self::Option3];
+use Column as C;
 
+const NAMED: [Column; 24] = [
+    C::Handle,
+    C::Title,
+    C::Body,
+    C::Vendor,
+    C::Category,
+    C::Type,
+    C::Published,
+    C::Option1,
+    C::Option2,
+    C::Option3,
+    C::Sku,
+    C::Tracker,
+    C::Stock,
+    C::Policy,
+    C::Price,
+    C::Image,
+    C::ImagePosition,
+    C::VariantImage,
+    C::GiftCard,
+    C::Status,
+    C::Location,
+    C::Available,
+    C::OnHand,
+    C::OnHandNew,
+];
+const NEEDED: [Column; 3] = [C::Handle, C::Title, C::Price];
+const OPTIONS: [Column; 3] = [C::Option1, C::Option2, C::Option3];
+/// Columns that a product file and an inventory file may share by name, but that only the latter has a use for.
+const OF_INVENTORY: [Column; 4] = [C::Location, C::Available, C::OnHand, C::OnHandNew];
+/// What is read past on purpose: an option's name is not part of what a variant is called.
+const UNDERSTOOD: [&str; 3] = ["Option1 Name", "Option2 Name", "Option3 Name"];
+
+impl Column {
     /// What Shopify calls the column, in older exports and in newer ones.
     fn spellings(self) -> &'static [&'static str] {
         match self {
-            Self::Handle => &["Handle", "URL handle"],
-            Self::Title => &["Title"],
-            Self::Body => &["Body (HTML)", "Description"],
-            Self::Vendor => &["Vendor"],
-            Self::Category => &["Product Category"],
-            Self::Type => &["Type"],
-            Self::Published => &["Published", "Published on online store"],
-            Self::Option1 => &["Option1 Value"],
-            Self::Option2 => &["Option2 Value"],
-            Self::Option3 => &["Option3 Value"],
-            Self::Sku => &["Variant SKU", "SKU"],
-            Self::Stock => &["Variant Inventory Qty", "Inventory quantity"],
-            Self::Price => &["Variant Price", "Price"],
-            Self::Image => &["Image Src", "Product image URL"],
-            Self::VariantImage => &["Variant Image", "Variant image URL"],
-            Self::Status => &["Status"],
+            C::Handle => &["Handle", "URL handle"],
+            C::Title => &["Title"],
+            C::Body => &["Body (HTML)", "Description", "Body"],
+            C::Vendor => &["Vendor"],
+            C::Category => &["Product Category", "Standard Product Type", "Standardized Product Type"],
+            C::Type => &["Type", "Custom Product Type"],
+            C::Published => &["Published", "Published on online store"],
+            C::Option1 => &["Option1 Value"],
+            C::Option2 => &["Option2 Value"],
+            C::Option3 => &["Option3 Value"],
+            C::Sku => &["Variant SKU", "SKU"],
+            C::Tracker => &["Variant Inventory Tracker", "Inventory tracker"],
+            C::Stock => &["Variant Inventory Qty", "Inventory quantity"],
+            C::Policy => &["Variant Inventory Policy", "Continue selling when out of stock"],
+            C::Price => &["Variant Price", "Price"],
+            C::Image => &["Image Src", "Product image URL"],
+            C::ImagePosition => &["Image Position", "Image position"],
+            C::VariantImage => &["Variant Image", "Variant image URL"],
+            C::GiftCard => &["Gift Card", "Gift card"],
+            C::Status => &["Status"],
+            C::Location => &["Location"],
+            C::Available => &["Available", "Available (not editable)"],
+            C::OnHand => &["On hand", "On hand (current)"],
+            C::OnHandNew => &["On hand (new)"],
         }
     }
 
@@ -79,8 +113,9 @@ impl Column {
 }
 
 /// Where the columns are in this file.
+#[derive(Clone)]
 pub struct Columns {
-    places: [Option<usize>; Column::ALL.len()],
+    places: [Option<usize>; NAMED.len()],
     header: StringRecord,
 }
 
@@ -92,14 +127,44 @@ impl Columns {
         if header.len() == 1 && header[0].contains([';', '\t']) {
             return Err(ReadError::NotCommaSeparated);
         }
-        let columns = Self { places: Column::ALL.map(|column| place(header, column)), header: header.clone() };
-        let missing = Column::REQUIRED.into_iter().filter(|column| columns.places[*column as usize].is_none());
-        let missing: Vec<_> = missing.map(Column::in_words).collect();
+        let columns = Self { places: NAMED.map(|column| place(header, column)), header: header.clone() };
+        let needed = if columns.are_of_inventory() { &NEEDED[..1] } else { &NEEDED[..] };
+        let missing: Vec<_> =
+            needed.iter().filter(|column| !columns.has(**column)).map(|column| column.in_words()).collect();
         if missing.is_empty() { Ok(columns) } else { Err(ReadError::MissingColumns(missing.join(", "))) }
+    }
+
+    /// Shopify's inventory file says where how many are, and no prices.
+    pub fn are_of_inventory(&self) -> bool {
+        self.has(C::Location) && (self.has(C::Available) || self.has(C::OnHand)) && !self.has(C::Price)
+    }
+
+    pub fn has(&self, column: Column) -> bool {
+        self.places[column as usize].is_some()
     }
 
     pub fn name(&self, column: Column) -> &str {
         self.places[column as usize].map_or(column.spellings()[0], |place| self.header[place].trim())
+    }
+
+    /// The columns that nothing is taken from, as the file spells them.
+    pub fn not_read(&self) -> Vec<&str> {
+        let read = |place: usize| {
+            NAMED.iter().any(|column| self.places[*column as usize] == Some(place) && self.reads(*column))
+        };
+        let unread = |(place, name): &(usize, &str)| {
+            !read(*place) && !name.is_empty() && !UNDERSTOOD.iter().any(|known| known.eq_ignore_ascii_case(name))
+        };
+        self.header.iter().map(str::trim).enumerate().filter(unread).map(|(_, name)| name).collect()
+    }
+
+    fn reads(&self, column: Column) -> bool {
+        let counts = OF_INVENTORY.contains(&column);
+        if self.are_of_inventory() {
+            counts || column == C::Handle || column == C::Title || column == C::Sku || OPTIONS.contains(&column)
+        } else {
+            !counts
+        }
     }
 }
 
@@ -121,59 +186,79 @@ impl Row<'_> {
         self.columns.places[column as usize].and_then(|place| self.cells.get(place)).unwrap_or_default().trim()
     }
 
-    pub fn is_blank(&self) -> bool {
-        self.cells.iter().all(|cell| cell.trim().is_empty())
-    }
-
-    pub fn cells_fault(&self) -> Option<String> {
+    /// What is wrong with the row as a whole.
+    pub fn check(&self) -> Result<(), Wrong> {
         let (found, named) = (self.cells.len(), self.columns.header.len());
-        (found != named).then(|| {
-            format!("has {found} cells where the first line names {named} columns; check its commas and quotes")
-        })
+        if found == named {
+            return Ok(());
+        }
+        let what = format!("the row has not the {named} cells that the first line names; check its commas and quotes");
+        Err(Wrong { what, found: format!("{found} cells") })
     }
 
     /// Rows after a product's first that say nothing a variant needs only carry one more image.
     pub fn is_only_an_image(&self) -> bool {
-        [Column::Price, Column::Sku].into_iter().chain(Column::OPTIONS).all(|column| self.cell(column).is_empty())
+        [C::Price, C::Sku].into_iter().chain(OPTIONS).all(|column| self.cell(column).is_empty())
     }
 
     /// What sets the variant apart, such as `Red` and `L`; nothing for a product without variants, whose one variant
     /// Shopify calls "Default Title".
     pub fn options(&self) -> Vec<String> {
-        let values = Column::OPTIONS.map(|column| cells::one_line(self.cell(column)));
+        let values = OPTIONS.map(|column| cells::one_line(self.cell(column)));
         values.into_iter().filter(|value| !value.is_empty() && value != "Default Title").collect()
+    }
+
+    /// The SKU, if it has one. Shopify puts an apostrophe before a SKU of digits, so that spreadsheets keep its zeros.
+    pub fn sku(&self) -> Result<Option<String>, Wrong> {
+        let written = self.cell(C::Sku);
+        cells::optional(written.strip_prefix('\'').unwrap_or(written))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{read, tests::skus};
+    use super::{
+        super::tests::{read, skus},
+        *,
+    };
 
     #[test]
     fn the_newer_column_names_are_understood() {
         let file = "Title,URL handle,Description,Vendor,Product category,Type,Published on online store,Status,SKU,\
-            Option1 name,Option1 value,Price,Inventory quantity,Product image URL,Variant image URL,SEO description\n\
-            Mug,mug,Fine,Acme,Home > Mugs,,FALSE,Active,M-1,Color,Red,4.00,3,https://e.com/1.png,https://e.com/2.png,x\n";
-        let reading = read(file.as_bytes(), 2).unwrap();
-        assert_eq!(reading.faults, []);
+            Option1 name,Option1 value,Price,Inventory tracker,Inventory quantity,Continue selling when out of stock,\
+            Product image URL,Image position,Variant image URL,Gift card\n\
+            Mug,mug,Fine,Acme,Home > Mugs,,FALSE,Active,M-1,Color,Red,4.00,shopify,3,DENY,https://e.com/1.png,1,\
+            https://e.com/2.png,FALSE\n";
+        let reading = read(file);
+        assert_eq!((reading.faults.as_str(), reading.notices.as_str()), ("", ""));
         let mug = &reading.products[0];
         assert_eq!((mug.name.as_str(), mug.sku.as_str(), mug.description.as_str()), ("Mug – Red", "M-1", "Fine"));
-        assert_eq!((mug.price.as_str(), mug.stock, mug.is_active), ("4.00", Some(3), false));
-        assert_eq!((mug.category.as_deref(), mug.image.as_deref()), (Some("Mugs"), Some("https://e.com/2.png")));
+        assert_eq!((mug.price.as_str(), mug.stock, mug.is_active), ("4.00", super::super::Stock::Counted(3), false));
+        assert_eq!((mug.category.as_deref(), mug.images.len()), (Some("Mugs"), 2));
     }
 
     #[test]
     fn a_byte_order_mark_and_space_around_the_names_do_not_matter() {
-        let reading = read("\u{feff}Handle, title ,VARIANT PRICE\nmug,Mug,1\n".as_bytes(), 2).unwrap();
+        let reading = read("\u{feff}Handle, title ,VARIANT PRICE\nmug,Mug,1\n");
         assert_eq!(skus(&reading), ["mug"]);
     }
 
     #[test]
     fn a_row_with_too_few_or_too_many_cells_is_a_fault() {
-        let reading = read("Handle,Title,Price\nmug,Mug\ncup,Cup,1,2\njar,Jar,3\n".as_bytes(), 2).unwrap();
+        let reading = read("Handle,Title,Price\nmug,Mug\ncup,Cup,1,2\njar,Jar,3\n");
         assert_eq!(skus(&reading), ["jar"]);
-        let message = "line 2: has 2 cells where the first line names 3 columns; check its commas and quotes";
-        assert_eq!(reading.faults[0].to_string(), message);
-        assert_eq!(reading.faults[1].line, 3);
+        let told = "the row has not the 3 cells that the first line names; check its commas and quotes: \
+            line 2 (2 cells), line 3 (4 cells)\n";
+        assert_eq!((reading.faults.as_str(), reading.skipped), (told, 2));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_named() {
+        let not_read = |header: &str| {
+            let columns = Columns::find(&header.split(',').collect()).unwrap_or_else(|error| panic!("{error}"));
+            columns.not_read().join(", ")
+        };
+        assert_eq!(not_read("Handle,Title,Option1 Name,Tags,Price,Location"), "Tags, Location");
+        assert_eq!(not_read("Handle,Title,Option1 Name,SKU,COO,Location,Available"), "COO");
     }
 }

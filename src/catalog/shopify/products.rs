@@ -1,209 +1,270 @@
-//! Gathers rows into products. What the variants of a product share stands on its first row only, except that its first
-//! image may come later; so nothing is final before the last row.
+//! Gathers the rows of each product into its variants.
+//!
+//! Shopify keeps the rows of one handle together, so a file is read a product at a time and needs no more memory than its
+//! largest one. What all variants share stands on the first row, but for the images, which any row may bring.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{io::Read, iter::Peekable};
+
+use csv::StringRecord;
 
 use super::{
-    Fault, ImportedProduct, Reading, cells,
-    columns::{Column, Row},
+    ImportedProduct, ReadError, Rules, Stock, Told,
+    cells::{self, Wrong},
+    columns::{Column, Columns, Row},
+    rows::Rows,
 };
 
+/// A file of products, read one handle after another.
+pub struct Products<R: Read> {
+    rows: Peekable<Rows<R>>,
+    columns: Columns,
+    rules: Rules,
+}
+
+type Line = (u64, StringRecord);
+
+impl<R: Read> Products<R> {
+    pub fn new(rows: Rows<R>, columns: Columns, rules: Rules) -> Self {
+        Self { rows: rows.peekable(), columns, rules }
+    }
+
+    /// The sound variants of the next product; nothing at the end of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read on.
+    pub fn next(&mut self, told: &mut Told) -> Result<Option<Vec<ImportedProduct>>, ReadError> {
+        let Self { rows, columns, rules } = self;
+        let mut handle = None;
+        let mut lines: Vec<Line> = Vec::new();
+        while let Some(line) =
+            rows.next_if(|line| line.as_ref().is_ok_and(|line| goes_on(handle.as_ref(), line, columns)))
+        {
+            let line = line?;
+            if let Some(found) = told.handle(&row(&line, columns)) {
+                handle = Some(found);
+                lines.push(line);
+            }
+        }
+        let Some(handle) = handle else {
+            return rows.next().transpose().map(|_| None); // an error, or the end
+        };
+        let lines: Vec<Row> = lines.iter().map(|line| row(line, columns)).collect();
+        Ok(Some(gather(&handle, &lines, *rules, told)))
+    }
+}
+
+fn row<'a>((line, cells): &'a Line, columns: &'a Columns) -> Row<'a> {
+    Row { line: *line, cells, columns }
+}
+
+/// Whether a row goes on with the product. One that cannot be understood belongs to none and interrupts none.
+fn goes_on(handle: Option<&String>, line: &Line, columns: &Columns) -> bool {
+    handle.is_none_or(|handle| handle_of(&row(line, columns)).map_or(true, |found| found == *handle))
+}
+
+fn handle_of(row: &Row) -> Result<String, (Option<Column>, Wrong)> {
+    row.check().map_err(|wrong| (None, wrong))?;
+    cells::required(row.cell(Column::Handle)).map_err(|wrong| (Some(Column::Handle), wrong))
+}
+
+impl Told {
+    /// What the cell says, or its fault noted.
+    fn sound<T>(&mut self, row: &Row, column: Column, value: Result<T, Wrong>) -> Option<T> {
+        value.map_err(|wrong| self.faults.note(row.line, row.columns.name(column), wrong)).ok()
+    }
+
+    fn handle(&mut self, row: &Row) -> Option<String> {
+        let found = handle_of(row).map_err(|(column, wrong)| {
+            self.faults.note(row.line, column.map_or("", |column| row.columns.name(column)), wrong);
+            self.skipped += 1;
+        });
+        found.ok()
+    }
+
+    /// Says what was done with a row.
+    fn mention(&mut self, row: &Row, what: impl Into<String>) {
+        self.notices.note(row.line, "", Wrong::of(what));
+    }
+}
+
 /// What the variants of one handle share; the first row tells it.
-struct Parent {
-    handle: String,
+struct Shared {
     title: String,
     description: String,
     brand: Option<String>,
     category: Option<String>,
     is_active: bool,
-    image: Option<String>,
-    has_fault: bool,
+    is_gift_card: bool,
 }
 
-struct Variant {
-    parent: usize,
-    product: ImportedProduct,
+/// The rows of one handle.
+struct Group<'a> {
+    handle: &'a str,
+    shared: Option<Shared>,
+    images: Vec<String>,
+    rules: Rules,
 }
 
-/// The file as far as it has been read.
-pub struct Products {
-    decimals: u8,
-    parents: Vec<Parent>,
-    by_handle: HashMap<String, usize>,
-    lines_by_sku: HashMap<String, u64>,
-    variants: Vec<Variant>,
-    faults: Vec<Fault>,
-}
-
-impl Products {
-    pub fn new(decimals: u8) -> Self {
-        Self {
-            decimals,
-            parents: Vec::new(),
-            by_handle: HashMap::new(),
-            lines_by_sku: HashMap::new(),
-            variants: Vec::new(),
-            faults: Vec::new(),
-        }
-    }
-
-    pub fn take(&mut self, row: &Row) {
-        if row.is_blank() {
-            return;
-        }
-        if let Some(message) = row.cells_fault() {
-            self.faults.push(Fault { line: row.line, column: String::new(), message });
-            return;
-        }
-        let Some(handle) = self.cell(row, Column::Handle, cells::required) else { return };
-        let known = self.by_handle.get(&handle).copied();
-        let parent = known.unwrap_or_else(|| self.take_parent(row, handle));
-        self.take_image(row, parent);
-        if known.is_none() || !row.is_only_an_image() {
-            self.take_variant(row, parent);
-        }
-    }
-
-    /// What `read` finds in the cell, or its fault noted.
-    fn cell<T>(&mut self, row: &Row, column: Column, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        self.sound(row, column, read(row.cell(column)))
-    }
-
-    /// The value, or its fault noted.
-    fn sound<T>(&mut self, row: &Row, column: Column, value: Result<T, String>) -> Option<T> {
-        let note = |message| {
-            self.faults.push(Fault { line: row.line, column: row.columns.name(column).to_owned(), message });
-        };
-        value.map_err(note).ok()
-    }
-
-    fn take_parent(&mut self, row: &Row, handle: String) -> usize {
-        let faults = self.faults.len();
-        let mut parent = Parent {
-            title: self.cell(row, Column::Title, cells::required).unwrap_or_default(),
-            description: self.cell(row, Column::Body, cells::description).unwrap_or_default(),
-            brand: self.cell(row, Column::Vendor, cells::optional).flatten(),
-            category: self.category(row),
-            is_active: self.is_active(row),
-            image: None,
-            has_fault: false,
-            handle: handle.clone(),
-        };
-        parent.has_fault = self.faults.len() > faults;
-        self.parents.push(parent);
-        self.by_handle.insert(handle, self.parents.len() - 1);
-        self.parents.len() - 1
-    }
-
-    /// The shop's own type comes before Shopify's taxonomy.
-    fn category(&mut self, row: &Row) -> Option<String> {
-        let own = self.cell(row, Column::Type, cells::optional)?;
-        own.or_else(|| self.cell(row, Column::Category, cells::end_of_path).flatten())
-    }
-
-    fn is_active(&mut self, row: &Row) -> bool {
-        let status = self.cell(row, Column::Status, cells::is_on_sale);
-        let published = self.cell(row, Column::Published, cells::is_published);
-        status == Some(true) && published == Some(true)
-    }
-
-    /// A product is shown by its first image; the others are left out.
-    fn take_image(&mut self, row: &Row, parent: usize) {
-        if self.parents[parent].image.is_some() {
-            return;
-        }
-        match self.cell(row, Column::Image, cells::image) {
-            Some(image) => self.parents[parent].image = image,
-            None => self.parents[parent].has_fault = true,
-        }
-    }
-
-    fn take_variant(&mut self, row: &Row, parent: usize) {
-        let decimals = self.decimals;
+fn gather(handle: &str, rows: &[Row], rules: Rules, told: &mut Told) -> Vec<ImportedProduct> {
+    let group = Group { handle, shared: shared(&rows[0], told), images: images(rows, told), rules };
+    let mut sound = Vec::new();
+    for (number, row) in variants(rows).into_iter().enumerate() {
         let options = row.options();
-        let name = self.name(row, parent, &options);
-        let sku = self.sku(row, parent, &options);
-        let price = self.cell(row, Column::Price, |cell| cells::price(cell, decimals));
-        let stock = self.cell(row, Column::Stock, cells::stock);
-        let image = self.cell(row, Column::VariantImage, cells::image);
-        let (Some(name), Some(sku), Some(price), Some(stock), Some(image)) = (name, sku, price, stock, image) else {
-            return;
-        };
-        let shared = &self.parents[parent];
-        let product = ImportedProduct {
+        let slug = if number == 0 { handle.to_owned() } else { format!("{handle}-{}", options.join("-")) };
+        match group.variant(row, &options, slug, told) {
+            Some(variant) => sound.push(variant),
+            None => told.skipped += 1,
+        }
+    }
+    sound
+}
+
+impl Group<'_> {
+    fn variant(&self, row: &Row, options: &[String], slug: String, told: &mut Told) -> Option<ImportedProduct> {
+        let sku = told.sound(row, Column::Sku, row.sku());
+        let price = told.sound(row, Column::Price, cells::price(row.cell(Column::Price), self.rules.decimals));
+        let stock = stock(row, self.rules, told);
+        let own_image = image(row, Column::VariantImage, told);
+        let shared = self.shared.as_ref()?;
+        let key = key(self.handle, options);
+        let variant = ImportedProduct {
             line: row.line,
-            sku,
-            name,
+            sku: sku?.unwrap_or_else(|| key.clone()),
+            key,
+            slug,
+            name: name(row, &shared.title, options, told),
             description: shared.description.clone(),
-            price,
-            stock,
+            price: price?,
+            stock: stock?,
             brand: shared.brand.clone(),
             category: shared.category.clone(),
-            image,
-            is_active: shared.is_active,
+            images: with_own_first(own_image.as_ref(), &self.images),
+            is_active: shared.is_active && !shared.is_gift_card,
         };
-        self.variants.push(Variant { parent, product });
-    }
-
-    /// `Shirt`, or `Shirt – Red / L`.
-    fn name(&mut self, row: &Row, parent: usize, options: &[String]) -> Option<String> {
-        let title = &self.parents[parent].title;
-        if options.is_empty() {
-            return Some(title.clone());
+        if shared.is_gift_card {
+            told.mention(row, "a gift card cannot be issued by this shop and comes in inactive");
         }
-        let name = format!("{title} – {}", options.join(" / "));
-        let checked = cells::name(name).map_err(|fault| format!("with the title, the name {fault}"));
-        self.sound(row, Column::Option1, checked)
-    }
-
-    fn sku(&mut self, row: &Row, parent: usize, options: &[String]) -> Option<String> {
-        // Shopify puts an apostrophe before a SKU of digits, so that spreadsheets keep its zeros.
-        let written = row.cell(Column::Sku);
-        let written = cells::one_line(written.strip_prefix('\'').unwrap_or(written));
-        let sku = if written.is_empty() { key(&self.parents[parent].handle, options) } else { written };
-        let sku = self.sound(row, Column::Sku, cells::name(sku))?;
-        let claimed = self.claim(row.line, sku);
-        self.sound(row, Column::Sku, claimed)
-    }
-
-    fn claim(&mut self, line: u64, sku: String) -> Result<String, String> {
-        match self.lines_by_sku.entry(sku.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(line);
-                Ok(sku)
-            }
-            Entry::Occupied(taken) => {
-                let first = taken.get();
-                Err(format!(
-                    "{} already stands for line {first}; give every variant a SKU of its own",
-                    cells::shown(&sku)
-                ))
-            }
-        }
-    }
-
-    pub fn finish(self) -> Reading {
-        let Self { parents, variants, faults, .. } = self;
-        let sound = variants.into_iter().filter(|variant| !parents[variant.parent].has_fault);
-        let products = sound.map(|Variant { parent, product }| {
-            // Only now: the product's first image may stand on a later row than the variant.
-            let image = product.image.or_else(|| parents[parent].image.clone());
-            ImportedProduct { image, ..product }
-        });
-        Reading { products: products.collect(), faults }
+        Some(variant)
     }
 }
 
-/// `mug` or `mug/red/extra-large`. Signs stay, as `S` and `S+` are two sizes.
-fn key(handle: &str, options: &[String]) -> String {
+/// Rows that only bring an image are no variants; nor is a first row that only describes the product.
+fn variants<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<&'r Row<'a>> {
+    let variants: Vec<_> = rows.iter().filter(|row| !row.is_only_an_image()).collect();
+    if variants.is_empty() { vec![&rows[0]] } else { variants }
+}
+
+fn shared(row: &Row, told: &mut Told) -> Option<Shared> {
+    let title = told.sound(row, Column::Title, cells::required(row.cell(Column::Title)));
+    let description = told.sound(row, Column::Body, cells::description(row.cell(Column::Body)));
+    let brand = told.sound(row, Column::Vendor, cells::optional(row.cell(Column::Vendor)));
+    let own_type = told.sound(row, Column::Type, cells::optional(row.cell(Column::Type)));
+    let category = told.sound(row, Column::Category, cells::end_of_path(row.cell(Column::Category)));
+    let status = told.sound(row, Column::Status, cells::is_on_sale(row.cell(Column::Status)));
+    let published = told.sound(row, Column::Published, cells::truth(row.cell(Column::Published), true));
+    let gift_card = told.sound(row, Column::GiftCard, cells::truth(row.cell(Column::GiftCard), false));
+    let (description, is_whole) = description?;
+    if !is_whole {
+        told.mention(row, "the description is too long and was cut short");
+    }
+    Some(Shared {
+        title: title?,
+        description,
+        brand: brand?,
+        category: own_type?.or(category?), // the shop's own type comes before Shopify's taxonomy
+        is_active: status? & published?,
+        is_gift_card: gift_card?,
+    })
+}
+
+/// The addresses of all images, in the order of their positions.
+fn images(rows: &[Row], told: &mut Told) -> Vec<String> {
+    let mut images = Vec::new();
+    for row in rows {
+        if let Some(image) = image(row, Column::Image, told) {
+            images.push((cells::position(row.cell(Column::ImagePosition)), image));
+        }
+    }
+    images.sort_by_key(|(position, _)| *position); // stable: the file's order where positions are equal
+    let mut shown = Vec::new();
+    for (_, image) in images {
+        if !shown.contains(&image) {
+            shown.push(image);
+        }
+    }
+    shown
+}
+
+/// An image that has no good address is left out, and its product is not.
+fn image(row: &Row, column: Column, told: &mut Told) -> Option<String> {
+    let read = cells::image(row.cell(column));
+    read.unwrap_or_else(|wrong| {
+        told.notices.note(row.line, row.columns.name(column), wrong);
+        None
+    })
+}
+
+fn with_own_first(own: Option<&String>, images: &[String]) -> Vec<String> {
+    let others = images.iter().filter(|image| Some(*image) != own);
+    own.into_iter().chain(others).cloned().collect()
+}
+
+/// `Shirt`, or `Shirt – Red / L`.
+fn name(row: &Row, title: &str, options: &[String], told: &mut Told) -> String {
+    if options.is_empty() {
+        return title.to_owned();
+    }
+    let (name, is_whole) = cells::variant_name(format!("{title} – {}", options.join(" / ")));
+    if !is_whole {
+        told.mention(row, "the name, with the options, is too long and was cut short");
+    }
+    name
+}
+
+fn stock(row: &Row, rules: Rules, told: &mut Told) -> Option<Stock> {
+    let pieces = told.sound(row, Column::Stock, cells::pieces(row.cell(Column::Stock)))?;
+    let default = rules.stock;
+    if sells_without_counting(row) {
+        told.mention(row, format!("stock is not counted at Shopify, and is {default} here (--stock changes that)"));
+        return Some(Stock::Uncounted);
+    }
+    let Some(pieces) = pieces else {
+        let what = format!(
+            "the file does not say how many there are, and a new product gets {default} (--stock changes that)"
+        );
+        told.mention(row, what);
+        return Some(Stock::Untold);
+    };
+    if pieces < 0 {
+        let wrong = Wrong::cell(row.cell(Column::Stock), "is below zero and was taken as 0");
+        told.notices.note(row.line, row.columns.name(Column::Stock), wrong);
+    }
+    Some(Stock::Counted(pieces.max(0)))
+}
+
+/// Shopify sells on without end what it does not track, and what may be oversold.
+fn sells_without_counting(row: &Row) -> bool {
+    let policy = row.cell(Column::Policy);
+    let oversells = policy.eq_ignore_ascii_case("continue") || policy.eq_ignore_ascii_case("true");
+    oversells || (row.columns.has(Column::Tracker) && row.cell(Column::Tracker).is_empty())
+}
+
+/// `mug` or `mug/red/extra-large`. Signs stay, as `S` and `S+` are two sizes. Cut where it would be too long for a SKU.
+pub fn key(handle: &str, options: &[String]) -> String {
+    const MOST: usize = 255;
     let slug = |option: &String| option.to_lowercase().replace([' ', '/'], "-");
-    std::iter::once(handle.to_owned()).chain(options.iter().map(slug)).collect::<Vec<_>>().join("/")
+    let key = std::iter::once(handle.to_owned()).chain(options.iter().map(slug)).collect::<Vec<_>>().join("/");
+    if key.chars().count() <= MOST {
+        return key;
+    }
+    let hash = format!("…{:016x}", super::hash(&key));
+    key.chars().take(MOST - hash.chars().count()).chain(hash.chars()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Fault,
+        Stock,
         tests::{mug_with, of, row, skus, the_fault, the_product},
     };
 
@@ -219,11 +280,12 @@ mod tests {
         ];
         let blue = [("Handle", "mug"), ("Option1 Value", "Blue"), ("Option2 Value", "1/2"), ("Variant Price", "8.00")];
         let reading = of(&[mug_with(&red), row(&blue)]);
-        assert_eq!(reading.faults, []);
+        assert_eq!(reading.faults, "");
         assert_eq!(skus(&reading), ["mug/red/extra-large", "mug/blue/1-2"]);
         let [red, blue] = &reading.products[..] else { panic!("two variants") };
         assert_eq!((red.name.as_str(), blue.name.as_str()), ("Mug – Red / Extra large", "Mug – Blue / 1/2"));
         assert_eq!((red.price.as_str(), blue.price.as_str()), ("9.50", "8.00"));
+        assert_eq!((red.slug.as_str(), blue.slug.as_str()), ("mug", "mug-Blue-1/2"));
         for product in [red, blue] {
             assert_eq!((product.description.as_str(), product.is_active), ("Soft", false));
             assert_eq!((product.brand.as_deref(), product.category.as_deref()), (Some("Acme"), Some("Shirts")));
@@ -231,42 +293,53 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_product_need_not_be_neighbours() {
+    fn a_first_row_may_only_describe_the_product() {
+        let small = row(&[("Handle", "shirt"), ("Option1 Value", "S"), ("Variant Price", "8")]);
+        let reading = of(&[row(&[("Handle", "shirt"), ("Title", "Shirt"), ("Vendor", "Acme")]), small]);
+        assert_eq!((reading.faults.as_str(), skus(&reading)), ("", vec!["shirt/s"]));
+        assert_eq!(reading.products[0].name, "Shirt – S");
+    }
+
+    #[test]
+    fn rows_of_one_product_stand_together() {
         let cup = row(&[("Handle", "cup"), ("Title", "Cup"), ("Variant Price", "3")]);
         let blue = row(&[("Handle", "mug"), ("Option1 Value", "Blue"), ("Variant Price", "8")]);
         let reading = of(&[mug_with(&[("Option1 Value", "Red")]), cup, blue]);
-        assert_eq!(skus(&reading), ["mug/red", "cup", "mug/blue"]);
+        assert_eq!(skus(&reading), ["mug/red", "cup"]);
+        assert_eq!(reading.faults, "column \"Title\" is empty; every product needs one: line 4\n");
     }
 
     #[test]
-    fn image_rows_are_no_products_but_lend_their_image() {
-        let image = |url| row(&[("Handle", "mug"), ("Image Src", url)]);
-        let reading = of(&[mug_with(&[]), image("https://e.com/1.png"), image("https://e.com/2.png")]);
-        assert_eq!(reading.faults, []);
-        assert_eq!(reading.products.len(), 1);
-        assert_eq!(reading.products[0].image.as_deref(), Some("https://e.com/1.png"));
+    fn image_rows_are_no_products_and_all_images_are_kept_in_their_order() {
+        let image = |url, position| row(&[("Handle", "mug"), ("Image Src", url), ("Image Position", position)]);
+        let rows = [image("https://e.com/3", ""), image("https://e.com/2", "2.0"), image("https://e.com/1", "1")];
+        let reading = of(&[&[mug_with(&[])][..], &rows].concat());
+        assert_eq!((reading.faults.as_str(), reading.products.len()), ("", 1));
+        assert_eq!(reading.products[0].images, ["https://e.com/1", "https://e.com/2", "https://e.com/3"]);
     }
 
     #[test]
-    fn a_bad_image_row_is_a_fault_of_its_product() {
-        let reading = of(&[mug_with(&[]), row(&[("Handle", "mug"), ("Image Src", "mug.png")])]);
-        assert_eq!((reading.products.len(), reading.faults[0].line), (0, 3));
+    fn a_bad_image_is_left_out_and_its_product_is_not() {
+        let reading = of(&[mug_with(&[("Variant Image", "x")]), row(&[("Handle", "mug"), ("Image Src", "mug.png")])]);
+        assert_eq!((reading.products.len(), reading.faults.as_str()), (1, ""));
+        assert!(reading.notices.contains("line 3 (\"mug.png\")") && reading.notices.contains("line 2 (\"x\")"));
     }
 
     #[test]
     fn a_variant_shows_its_own_image_before_the_products() {
-        let (first, own) = (("Image Src", "https://e.com/a.png"), ("Variant Image", "http://e.com/b.png"));
+        let (first, own) = (("Image Src", "https://e.com/a.png"), ("Variant Image", "https://e.com/c"));
         let blue =
             [("Handle", "mug"), ("Option1 Value", "Blue"), ("Variant Price", "1"), ("Image Src", "https://e.com/c")];
         let reading = of(&[mug_with(&[("Option1 Value", "Red"), first, own]), row(&blue)]);
-        let images: Vec<_> = reading.products.iter().map(|product| product.image.as_deref().unwrap()).collect();
-        assert_eq!(images, ["http://e.com/b.png", "https://e.com/a.png"]);
+        let images: Vec<_> = reading.products.iter().map(|product| product.images.join(" ")).collect();
+        assert_eq!(images, ["https://e.com/c https://e.com/a.png", "https://e.com/a.png https://e.com/c"]);
     }
 
     #[test]
     fn a_row_with_a_sku_is_a_variant_even_without_a_price() {
         let reading = of(&[mug_with(&[]), row(&[("Handle", "mug"), ("Variant SKU", "M-2")])]);
-        assert_eq!((reading.faults[0].line, reading.faults[0].column.as_str()), (3, "Variant Price"));
+        let told = "column \"Variant Price\" is empty; every variant needs a price, like 19.90: line 3\n";
+        assert_eq!((reading.faults.as_str(), reading.skipped), (told, 1));
     }
 
     #[test]
@@ -276,26 +349,38 @@ mod tests {
     }
 
     #[test]
-    fn one_sku_stands_for_one_product() {
+    fn a_sku_that_repeats_gives_way_to_handle_and_options() {
         let cup = row(&[("Handle", "cup"), ("Title", "Cup"), ("Variant Price", "1"), ("Variant SKU", "'7")]);
-        let reading = of(&[mug_with(&[("Variant SKU", "7")]), cup, mug_with(&[("Option1 Value", "Default Title")])]);
-        assert_eq!(skus(&reading), ["7", "mug"]);
-        let message = "\"7\" already stands for line 2; give every variant a SKU of its own";
-        let fault = Fault { line: 3, column: "Variant SKU".into(), message: message.into() };
-        assert_eq!(reading.faults, [fault]);
-        let repeated = of(&[mug_with(&[]), mug_with(&[])]);
-        assert_eq!((repeated.products.len(), repeated.faults.len()), (1, 1));
+        let hat = row(&[("Handle", "hat"), ("Title", "Hat"), ("Variant Price", "1"), ("Variant SKU", "8")]);
+        let reading = of(&[mug_with(&[("Variant SKU", "7")]), cup, hat]);
+        assert_eq!((skus(&reading), reading.faults.as_str()), (vec!["mug", "cup", "8"], ""));
+        assert!(reading.notices.contains("line 3 (\"7\")"), "{}", reading.notices);
+    }
+
+    #[test]
+    fn a_sku_that_is_another_products_handle_gives_way_to_it() {
+        let named =
+            |handle, sku| row(&[("Handle", handle), ("Title", "T"), ("Variant Price", "1"), ("Variant SKU", sku)]);
+        assert_eq!(skus(&of(&[named("mug", "cup"), named("cup", "")])), ["mug", "cup"]);
+        assert_eq!(skus(&of(&[named("cup", ""), named("mug", "cup")])), ["cup", "mug"]);
+        assert_eq!(skus(&of(&[named("mug", "mug")])), ["mug"]);
+    }
+
+    #[test]
+    fn handle_and_options_stand_for_one_variant() {
+        let reading = of(&[mug_with(&[("Variant SKU", "1")]), mug_with(&[("Variant SKU", "2")])]);
+        assert_eq!((skus(&reading), reading.skipped), (vec!["1"], 1));
+        let told = "handle and options stand in the file before; every variant needs its own: line 3 (\"mug\")\n";
+        assert_eq!(reading.faults, told);
     }
 
     #[test]
     fn a_row_says_what_it_lacks() {
         let (handle, title, price) = (("Handle", "mug"), ("Title", "Mug"), ("Variant Price", "1"));
-        let unpriced = the_fault(&[handle, title, ("Variant Price", "12,x")]);
-        assert_eq!(unpriced, "line 2, column \"Variant Price\": \"12,x\" is not a price; write it like 19.90");
         let untitled = the_fault(&[handle, price]);
-        assert_eq!(untitled, "line 2, column \"Title\": is empty; every product needs one");
+        assert_eq!(untitled, "column \"Title\" is empty; every product needs one: line 2");
         let nameless = the_fault(&[title, price]);
-        assert_eq!(nameless, "line 2, column \"Handle\": is empty; every product needs one");
+        assert_eq!(nameless, "column \"Handle\" is empty; every product needs one: line 2");
     }
 
     #[test]
@@ -306,9 +391,27 @@ mod tests {
             row(&[("Handle", "c"), ("Option1 Value", "Red"), ("Variant Price", "1")]),
             row(&[("Handle", "c"), ("Option1 Value", "Blue")]),
         ]);
-        assert_eq!(skus(&reading), ["b"]);
-        let mut places: Vec<_> = reading.faults.iter().map(|fault| (fault.line, fault.column.as_str())).collect();
-        places.sort_unstable();
-        assert_eq!(places, [(2, "Variant Inventory Qty"), (2, "Variant Price"), (4, "Title"), (5, "Variant Price")]);
+        assert_eq!((skus(&reading), reading.skipped), (vec!["b"], 3));
+        for told in ["Qty\" is not a number", "Price\" is not a price", "Title\" is empty", "Price\" is empty"] {
+            assert!(reading.faults.contains(told), "{told}: {}", reading.faults);
+        }
+    }
+
+    #[test]
+    fn what_is_not_counted_is_told_from_what_is() {
+        let stock = |tracker, stock, policy| {
+            let cells = [("Variant Inventory Tracker", tracker), ("Variant Inventory Qty", stock)];
+            the_product(&[&cells[..], &[("Variant Inventory Policy", policy)]].concat()).stock
+        };
+        assert_eq!(stock("shopify", "-3", "deny"), Stock::Counted(0));
+        assert_eq!(stock("shopify", "", "deny"), Stock::Untold);
+        assert_eq!(stock("shopify", "12", "continue"), Stock::Uncounted);
+        assert_eq!(stock("", "1", "deny"), Stock::Uncounted);
+    }
+
+    #[test]
+    fn keys_are_cut_where_no_sku_would_hold_them() {
+        let long = |end: &str| super::key("mug", &["x".repeat(255), end.to_owned()]);
+        assert_eq!((long("a").chars().count(), long("a") == long("b")), (255, false));
     }
 }

@@ -6,6 +6,7 @@ pub mod answer;
 mod contract;
 pub mod database;
 pub mod events;
+pub mod imports;
 pub mod invariants;
 pub mod log;
 pub mod people;

@@ -1,0 +1,257 @@
+//! Puts the products of a file on the shelf, a batch at a time: each batch is a short transaction, and on SQLite other
+//! writers get their turn behind it. What a file brought is recognised when it comes again, so an import that was
+//! interrupted goes on when it is started again, and what has not changed since costs a look and no write.
+//!
+//! Stock is not only the file's to say, because the shop goes on selling. It is set where the file says something else than
+//! it said the last time (`known::LastTold`); so nothing is given back that was sold in between.
+//!
+//! Within a batch the known products are locked in id order, as orders take their stock: an import and a checkout that meet
+//! wait for each other and never in a circle.
+
+mod known;
+mod parents;
+mod store;
+
+use super::{
+    NewProduct, Product, ProductChange, change_product, create_product,
+    shopify::{Count, Findings, ImportedProduct, Wrong},
+};
+use crate::{
+    cache::Part,
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    ids::ProductId,
+    inventory::{self, Reason},
+    money::{Amount, Currency, Money},
+    shop::Shop,
+};
+
+use known::{Changes, Known, LastTold};
+use parents::Parents;
+
+/// How many products are looked up at a time, and written in one transaction.
+pub const BATCH: usize = 50;
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub created: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    /// Products whose stock stayed as it is, because nobody knows what their file said the last time.
+    pub stock_left: usize,
+    /// Counts of variants that the shop does not have.
+    pub unknown: Findings,
+}
+
+/// What the one who imports wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub currency: Currency,
+    /// How many pieces there are of what the file has no number for.
+    pub stock: i64,
+    /// The stock of known products is left alone.
+    pub keep_stock: bool,
+}
+
+/// An import under way.
+pub struct Import {
+    shop: Shop,
+    rules: Rules,
+    pub done: Imported,
+}
+
+impl Import {
+    #[must_use]
+    pub fn new(shop: &Shop, rules: Rules) -> Self {
+        Self { shop: shop.clone(), rules, done: Imported::default() }
+    }
+
+    /// Creates or changes a batch of products. What a file leaves empty (brand, category, images, stock) stays as it is;
+    /// its name, description, price and status are taken over.
+    pub async fn products(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<()> {
+        let (changed, ids) = self.what_differs(batch).await?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.shop.db.write().await?;
+        let now = self.shop.now();
+        for id in &ids {
+            super::store::lock_product(&mut tx, *id).await?;
+        }
+        let mut parents = Parents::default();
+        let mut done = Imported::default();
+        for product in changed {
+            self.put_on_the_shelf(&mut tx, product, &mut parents, &mut done, now).await?;
+        }
+        let touched: Vec<Part> = ids.into_iter().map(Part::Product).chain([Part::ProductLists]).collect();
+        self.shop.commit_and_forget(tx, &touched).await?;
+        self.done.created += done.created;
+        self.done.updated += done.updated;
+        self.done.unchanged += done.unchanged;
+        self.done.stock_left += done.stock_left;
+        self.shop.db.give_way().await;
+        Ok(())
+    }
+
+    /// The products that have to be written, and the ids of those that the shop knows, in order. The others are counted.
+    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<(Vec<ImportedProduct>, Vec<ProductId>)> {
+        let mut tx = self.shop.db.read().await?;
+        let known = known::find(&mut tx, &batch).await?;
+        let (mut changed, mut ids) = (Vec::new(), Vec::new());
+        for (product, known) in batch.into_iter().zip(known) {
+            match known {
+                Some(known) if self.changes(&known, &product)?.is_empty() => self.done.unchanged += 1,
+                known => {
+                    ids.extend(known.map(|known| known.id));
+                    changed.push(product);
+                }
+            }
+        }
+        ids.sort_unstable();
+        Ok((changed, ids))
+    }
+
+    fn changes(&self, known: &Known, product: &ImportedProduct) -> ApiResult<Changes> {
+        Ok(known.changes(product, price(self.rules.currency, product)?, self.rules))
+    }
+
+    async fn put_on_the_shelf(
+        &self,
+        tx: &mut Tx,
+        product: ImportedProduct,
+        parents: &mut Parents,
+        done: &mut Imported,
+        now: Timestamp,
+    ) -> ApiResult<()> {
+        let known = known::find(tx, std::slice::from_ref(&product)).await?.into_iter().flatten().next();
+        let Some(known) = known else {
+            done.created += 1;
+            return self.create(tx, product, parents, now).await;
+        };
+        let changes = self.changes(&known, &product)?;
+        done.stock_left += usize::from(changes.stock_is_left);
+        if changes.is_seen() {
+            done.updated += 1;
+        } else {
+            done.unchanged += 1;
+        }
+        update(tx, &known, product, &changes, parents, now).await
+    }
+
+    async fn create(
+        &self,
+        tx: &mut Tx,
+        product: ImportedProduct,
+        parents: &mut Parents,
+        now: Timestamp,
+    ) -> ApiResult<()> {
+        let told = LastTold::of(product.stock, self.rules.stock);
+        let new = NewProduct {
+            price: price(self.rules.currency, &product)?,
+            category: parents.category(tx, product.category.as_deref()).await?,
+            brand: parents.brand(tx, product.brand.as_deref()).await?,
+            name: product.name,
+            slug: Some(product.slug),
+            description: product.description,
+            stock: told.stock,
+            is_active: product.is_active,
+            sku: Some(product.sku),
+        };
+        let Product { id, .. } = create_product(tx, new, now).await?;
+        show(tx, id, &product.images, now).await?;
+        Ok(store::remember(tx, id, &product.key, Some(told)).await?)
+    }
+
+    /// Sets the stock of a batch of variants to what was counted.
+    pub async fn counts(&mut self, batch: Vec<Count>) -> ApiResult<()> {
+        let mut found = Vec::new();
+        let mut reader = self.shop.db.read().await?;
+        for count in batch {
+            match known::find_counted(&mut reader, &count).await? {
+                Some(known) if self.is_news(&known, &count) => found.push((known.id, count)),
+                Some(_) => self.done.unchanged += 1,
+                None => {
+                    let name = count.sku.as_ref().unwrap_or(&count.key);
+                    self.done.unknown.note(count.line, "", Wrong::cell(name, "the shop has no such product"));
+                }
+            }
+        }
+        drop(reader);
+        found.sort_unstable_by_key(|(id, _)| *id);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.shop.db.write().await?;
+        let now = self.shop.now();
+        let touched: Vec<Part> = found.iter().map(|(id, _)| Part::Product(*id)).chain([Part::ProductLists]).collect();
+        let counted = found.len();
+        for (id, count) in found {
+            if super::store::lock_product(&mut tx, id).await?.is_some() {
+                inventory::set(&mut tx, id, count.stock, Reason::Adjusted, now).await?;
+                store::remember(&mut tx, id, &count.key, Some(LastTold { stock: count.stock, by_file: true })).await?;
+            }
+        }
+        self.shop.commit_and_forget(tx, &touched).await?;
+        self.done.updated += counted;
+        self.shop.db.give_way().await;
+        Ok(())
+    }
+
+    /// Whether a count says something else than the last one did. The first one always does.
+    fn is_news(&self, known: &Known, count: &Count) -> bool {
+        !self.rules.keep_stock && known.last_told() != Some(LastTold { stock: count.stock, by_file: true })
+    }
+}
+
+async fn update(
+    tx: &mut Tx,
+    known: &Known,
+    product: ImportedProduct,
+    changes: &Changes,
+    parents: &mut Parents,
+    now: Timestamp,
+) -> ApiResult<()> {
+    let Some(before) = super::store::lock_product(tx, known.id).await? else {
+        return Err(Problem::unavailable("overloaded", "A product was deleted while it was imported."));
+    };
+    if changes.is_seen() {
+        let change = ProductChange {
+            price: changes.price,
+            category: parents::given(parents.category(tx, product.category.as_deref()).await?),
+            brand: parents::given(parents.brand(tx, product.brand.as_deref()).await?),
+            name: Some(product.name),
+            description: Some(product.description),
+            stock: changes.stock,
+            is_active: Some(product.is_active),
+        };
+        change_product(tx, before, change, now).await?;
+    }
+    if changes.images {
+        show(tx, known.id, &product.images, now).await?;
+    }
+    if changes.sku {
+        store::set_sku(tx, known.id, &product.sku).await?;
+    }
+    Ok(store::remember(tx, known.id, &product.key, changes.told).await?)
+}
+
+fn price(currency: Currency, product: &ImportedProduct) -> ApiResult<Money> {
+    currency
+        .parse(&Amount::new(product.price.as_str()))
+        .map_err(|why| Problem::invalid_field("price", "amount", format!("on line {} {why}", product.line)))
+}
+
+/// Shows the product by the file's images: they take the place of an earlier import's and leave our own files alone.
+async fn show(tx: &mut Tx, product: ProductId, images: &[String], now: Timestamp) -> db::Result<()> {
+    for earlier in super::store::images_of(tx, product).await? {
+        if known::is_imported(&earlier.file) {
+            super::store::delete_image(tx, product, earlier.id).await?;
+        }
+    }
+    for image in images {
+        super::store::insert_image(tx, product, image, None, now).await?;
+    }
+    Ok(())
+}

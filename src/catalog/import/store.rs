@@ -1,0 +1,69 @@
+//! The SQL of imports.
+
+use super::known::{Known, LastTold};
+use crate::{
+    db::{Result, Tx},
+    ids::ProductId,
+};
+
+/// The products with these SKUs.
+pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
+    tx.query(
+        "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
+                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file
+         FROM products p LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
+                         LEFT JOIN imported_products i ON i.product_id = p.id
+         WHERE p.sku IN",
+    )
+    .push_list(skus)
+    .fetch_all()
+    .await
+}
+
+/// The products that came with these handles and options.
+pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<Known>> {
+    tx.query(
+        "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
+                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file
+         FROM imported_products i JOIN products p ON p.id = i.product_id
+                                  LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
+         WHERE i.source_key IN",
+    )
+    .push_list(keys)
+    .fetch_all()
+    .await
+}
+
+/// Gives a product another SKU, unless another product has that.
+pub async fn set_sku(tx: &mut Tx, product: ProductId, sku: &str) -> Result<u64> {
+    tx.query(
+        "UPDATE products SET sku = $2
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM products other WHERE other.sku = $2 AND other.id <> $1)",
+    )
+    .bind(product)
+    .bind(sku.to_owned())
+    .execute()
+    .await
+}
+
+/// Keeps what a product is called in its file and, unless that is to stay, what the file told of its stock.
+pub async fn remember(tx: &mut Tx, product: ProductId, key: &str, told: Option<LastTold>) -> Result<()> {
+    tx.query("UPDATE imported_products SET source_key = NULL WHERE source_key = $1 AND product_id <> $2")
+        .bind(key.to_owned())
+        .bind(product)
+        .execute()
+        .await?;
+    tx.query(
+        "INSERT INTO imported_products (product_id, source_key, told_stock, told_by_file) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (product_id) DO UPDATE SET source_key = excluded.source_key,
+             told_stock = COALESCE(excluded.told_stock, imported_products.told_stock),
+             told_by_file = COALESCE(excluded.told_by_file, imported_products.told_by_file)",
+    )
+    .bind(product)
+    .bind(key.to_owned())
+    .bind(told.map(|told| told.stock))
+    .bind(told.map(|told| told.by_file))
+    .execute()
+    .await
+    .map(drop)
+}
