@@ -225,6 +225,7 @@ async fn update(
             description: Some(product.description),
             stock: changes.stock,
             is_active: Some(product.is_active),
+            ..ProductChange::default()
         };
         change_product(tx, before, change, now).await?;
     }
