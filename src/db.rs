@@ -356,7 +356,7 @@ fn is_going_away(code: &str) -> bool {
 /// Whether a COMMIT was not answered, so that what the transaction wrote may be kept or not.
 #[must_use]
 pub fn is_outcome_unknown(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<UnknownOutcome>()))
+    matches!(error, Error::Io(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<UnknownOutcome>))
 }
 
 /// A value both engines can store. Blanket-implemented, so nobody writes an impl.

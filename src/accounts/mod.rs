@@ -117,6 +117,7 @@ pub async fn hold_open(tx: &mut Tx, user: UserId) -> ApiResult<()> {
 }
 
 /// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
+#[must_use]
 pub fn key(name: &str) -> String {
     name.to_lowercase().nfc().collect()
 }

@@ -132,6 +132,7 @@ impl Tokens {
     }
 }
 
+#[must_use]
 pub fn bad_token() -> Problem {
     Problem::unauthenticated("unauthenticated", "Send the access token of a sign-in as Authorization: Bearer ….")
 }

@@ -88,12 +88,11 @@ pub struct ProductChange {
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
     let refused = |error| slugs::or_taken(error, sku_taken);
-    let product = match store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
-        Some(product) => product,
-        None => {
-            let other = store::insert_product(tx, &new, &random_slug(&slug), now).await.map_err(refused)?;
-            other.ok_or(db::Error::RowNotFound)?
-        }
+    let product = if let Some(product) = store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
+        product
+    } else {
+        let other = store::insert_product(tx, &new, &random_slug(&slug), now).await.map_err(refused)?;
+        other.ok_or(db::Error::RowNotFound)?
     };
     inventory::receive(tx, product.id, new.stock, now).await?;
     Ok(product)

@@ -187,9 +187,9 @@ pub(super) async fn begin_today(shop: &Shop, past: &Past, cast: &Cast) -> anyhow
     tx.commit().await?;
     let writes_files = shop.mailer.outbox().is_some();
     if writes_files {
-        do_all_jobs(shop).await?
+        do_all_jobs(shop).await?;
     } else {
-        past.catches_up(shop.now()).await?
+        past.catches_up(shop.now()).await?;
     }
     Ok(())
 }

@@ -141,6 +141,9 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
             by_status.entry(problem.status).or_default().insert(problem.code);
         }
     }
+    if let Some(own) = by_status.get_mut(&503) {
+        own.extend(["overloaded", "outcome_unknown"]); // which any address can answer, but of this status it names its own
+    }
     by_status
 }
 

@@ -219,7 +219,7 @@ fn say_forms(name: &str, schema: &mut Value) {
             }
             // Whether a letter is sent there is told to nobody, so anything is taken.
             "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
-            "password" | "new_password" if name != "Login" => {
+            "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
                 property["format"] = "password".into();
                 property["minLength"] = 8.into();
                 property["maxLength"] = 128.into();

@@ -53,10 +53,10 @@ pub async fn receive(
     {
         shop.limits.give_back(place).await;
     }
-    keep(shop, provider, &believed.map_err(refusal)?).await
+    keep(shop, provider, &believed.map_err(|disbelief| refusal(&disbelief))?).await
 }
 
-fn refusal(disbelief: Disbelief) -> Problem {
+fn refusal(disbelief: &Disbelief) -> Problem {
     match disbelief {
         Disbelief::InvalidSignature => invalid_signature(),
         Disbelief::NotConfigured(setting) => not_configured(setting),

@@ -220,7 +220,7 @@ impl Demo {
             .stderr(log)
             .spawn();
         let demo = Self(demo.unwrap());
-        until("the demo is open", Duration::from_secs(60), || async {
+        until("the demo is open", Duration::from_mins(1), || async {
             reqwest::get(format!("http://{address}/health/ready"))
                 .await
                 .is_ok_and(|answer| answer.status().is_success())

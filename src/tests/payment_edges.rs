@@ -108,7 +108,7 @@ on_both_engines! {
     }
 
     async fn of_late_money_only_what_is_still_there_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         for provider in [Provider::Stripe, Provider::Razorpay] { // PayPal takes nothing that we did not capture
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
@@ -183,6 +183,7 @@ on_both_engines! {
     }
 
     async fn a_wrong_amount_of_what_went_back_is_not_believed(shop: TestShop) {
+        shop.expects_in_log("job failed, will be tried again");
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
@@ -337,7 +338,7 @@ on_both_engines! {
     }
 
     async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         for (minutes, status) in [(59, "refunded"), (61, "cancelled")] {
             let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
             ada.cancels(&order).await.is(200);
@@ -354,7 +355,7 @@ on_both_engines! {
 
     async fn however_long_a_payment_was_tried_it_is_found_when_it_ends(shop: TestShop) {
         shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire any more
@@ -390,7 +391,7 @@ on_both_engines! {
 
     async fn a_charge_is_found_behind_a_hundred_others(shop: TestShop) {
         shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter);

@@ -292,7 +292,7 @@ on_both_engines! {
     }
 
     async fn money_for_an_order_that_ran_out_of_time_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.time_passes(Duration::from_mins(30));
@@ -310,7 +310,7 @@ on_both_engines! {
     }
 
     async fn a_second_payment_of_a_paid_order_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (first, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_is_declined(&intent).unwrap();
@@ -361,7 +361,7 @@ on_both_engines! {
 
     async fn cancelling_an_order_whose_payment_is_under_way_keeps_no_money(shop: TestShop) {
         shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter); // the money is taken, and we do not know

@@ -70,10 +70,10 @@ on_both_engines! {
     async fn what_is_paypals_own_is_never_too_much(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let shop = shop.with_limits().await;
-        for _ in 0..FORGED + 1 {
+        for _ in 0..=FORGED {
             shop.receives(&approval(&shop, &payment)).await.is(200);
         }
-        for _ in 0..FORGED + 1 { // PayPal is away: that is not the sender's fault
+        for _ in 0..=FORGED { // PayPal is away: that is not the sender's fault
             shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, ASKED);
             shop.receives(&approval(&shop, &payment)).await.is(503).with_code("provider_unavailable");
         }

@@ -181,7 +181,7 @@ on_both_engines! {
 
     async fn what_a_provider_made_a_second_time_goes_back(shop: TestShop) {
         shop.expects_in_log("the provider has a second one of a payment; it ends");
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         // As if we had lost sight of the first one, and asked again under another key.
@@ -322,7 +322,7 @@ on_both_engines! {
 
     async fn late_money_that_nobody_tells_of_is_found_in_the_providers_books(shop: TestShop) {
         shop.expects_in_log("money came for a payment that had ended, and nobody told of it");
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         ada.cancels(&order).await.is(200);
         shop.runs_its_jobs().await;
@@ -351,7 +351,7 @@ on_both_engines! {
     }
 
     async fn money_that_comes_after_the_order_expired_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived for an order that cannot take it; it goes back");
+        shop.expects_in_log("money arrived that the order cannot take; it goes back");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         shop.time_passes(Duration::from_mins(31));
         expires_the_unpaid(&shop).await;

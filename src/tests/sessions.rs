@@ -32,7 +32,7 @@ async fn is_over(shop: &TestShop, person: &Person) {
     let mails = shop.mail().mails();
     assert_eq!(mails.len(), 1, "told once");
     assert_eq!(mails[0].subject(), "We signed you out at Cartwright");
-    assert_eq!(mails[0].to, [person.email.clone()]);
+    assert_eq!(mails[0].to, std::slice::from_ref(&person.email));
 }
 
 on_both_engines! {

@@ -30,11 +30,13 @@ pub struct Known {
     source_key: Option<String>,
     told_stock: Option<i64>,
     told_by_file: Option<bool>,
+    /// What the last inventory file said.
+    pub counted: Option<i64>,
     #[sqlx(skip)]
     images: Vec<String>,
 }
 
-/// The stock that the last file told.
+/// The stock that the last file of products told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastTold {
     pub stock: i64,
@@ -101,10 +103,12 @@ impl Known {
         changes
     }
 
-    /// Stock is set where the file says something else than the last time. A default never outweighs what a file told.
+    /// Stock is set where the file says something else than the last time. A default never outweighs what a file told,
+    /// and what an inventory file told stays until one of the two changes.
     fn take_over_stock(&self, now: LastTold, changes: &mut Changes) {
         let last = self.last_told();
-        if last == Some(now) || last.is_some_and(|last| last.by_file && !now.by_file) {
+        let was_told = self.counted.is_some() || last.is_some_and(|last| last.by_file);
+        if last == Some(now) || (was_told && !now.by_file) {
             return;
         }
         changes.told = Some(now);
@@ -115,7 +119,7 @@ impl Known {
         }
     }
 
-    pub fn last_told(&self) -> Option<LastTold> {
+    fn last_told(&self) -> Option<LastTold> {
         Some(LastTold { stock: self.told_stock?, by_file: self.told_by_file? })
     }
 }

@@ -3,7 +3,7 @@
 //! interrupted goes on when it is started again, and what has not changed since costs a look and no write.
 //!
 //! Stock is not only the file's to say, because the shop goes on selling. It is set where the file says something else than
-//! it said the last time (`known::LastTold`); so nothing is given back that was sold in between.
+//! it said the last time (`known::LastTold`; an inventory file has a memory of its own); so nothing is given back that was sold in between.
 //!
 //! Within a batch the known products are locked in id order, as orders take their stock: an import and a checkout that meet
 //! wait for each other and never in a circle.
@@ -11,6 +11,11 @@
 mod known;
 mod parents;
 mod store;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::{
     NewProduct, Product, ProductChange, change_product, create_product,
@@ -30,8 +35,10 @@ use crate::{
 use known::{Changes, Known, LastTold};
 use parents::Parents;
 
-/// How many products are looked up at a time, and written in one transaction.
+/// How many products are looked up at a time, and at most written in one transaction.
 pub const BATCH: usize = 50;
+/// After how long a transaction is committed though its batch is not written yet: others wait for it.
+const TURN: Duration = Duration::from_millis(100);
 
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +62,9 @@ pub struct Rules {
     pub keep_stock: bool,
 }
 
+/// A product that has to be written, and its id if the shop knows it.
+type Differing = (Option<ProductId>, ImportedProduct);
+
 /// An import under way.
 pub struct Import {
     shop: Shop,
@@ -71,46 +81,43 @@ impl Import {
     /// Creates or changes a batch of products. What a file leaves empty (brand, category, images, stock) stays as it is;
     /// its name, description, price and status are taken over.
     pub async fn products(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<()> {
-        let (changed, ids) = self.what_differs(batch).await?;
-        if changed.is_empty() {
-            return Ok(());
+        let mut left = self.what_differs(batch).await?;
+        while !left.is_empty() {
+            self.take_a_turn(&mut left).await?;
+            self.shop.db.give_way().await;
         }
-        let mut tx = self.shop.db.write().await?;
-        let now = self.shop.now();
-        for id in &ids {
-            super::store::lock_product(&mut tx, *id).await?;
-        }
-        let mut parents = Parents::default();
-        let mut done = Imported::default();
-        for product in changed {
-            self.put_on_the_shelf(&mut tx, product, &mut parents, &mut done, now).await?;
-        }
-        let touched: Vec<Part> = ids.into_iter().map(Part::Product).chain([Part::ProductLists]).collect();
-        self.shop.commit_and_forget(tx, &touched).await?;
-        self.done.created += done.created;
-        self.done.updated += done.updated;
-        self.done.unchanged += done.unchanged;
-        self.done.stock_left += done.stock_left;
-        self.shop.db.give_way().await;
         Ok(())
     }
 
-    /// The products that have to be written, and the ids of those that the shop knows, in order. The others are counted.
-    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<(Vec<ImportedProduct>, Vec<ProductId>)> {
+    /// The products that have to be written, those that the shop knows first and in id order. The others are counted.
+    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<VecDeque<Differing>> {
         let mut tx = self.shop.db.read().await?;
         let known = known::find(&mut tx, &batch).await?;
-        let (mut changed, mut ids) = (Vec::new(), Vec::new());
+        let mut differing = Vec::new();
         for (product, known) in batch.into_iter().zip(known) {
             match known {
                 Some(known) if self.changes(&known, &product)?.is_empty() => self.done.unchanged += 1,
-                known => {
-                    ids.extend(known.map(|known| known.id));
-                    changed.push(product);
-                }
+                known => differing.push((known.map(|known| known.id), product)),
             }
         }
-        ids.sort_unstable();
-        Ok((changed, ids))
+        differing.sort_by_key(|(known, _)| known.map_or(i64::MAX, |id| id.0)); // stable: new ones in the file's order
+        Ok(differing.into())
+    }
+
+    /// Writes until the turn is over, in one transaction.
+    async fn take_a_turn(&mut self, left: &mut VecDeque<Differing>) -> ApiResult<()> {
+        let mut tx = self.shop.db.write().await?;
+        let (now, began) = (self.shop.now(), Instant::now());
+        let (mut parents, mut done, mut touched) = (Parents::default(), self.done.clone(), vec![Part::ProductLists]);
+        while began.elapsed() < TURN
+            && let Some((known, product)) = left.pop_front()
+        {
+            touched.extend(known.map(Part::Product));
+            self.put_on_the_shelf(&mut tx, product, &mut parents, &mut done, now).await?;
+        }
+        self.shop.commit_and_forget(tx, &touched).await?;
+        self.done = done;
+        Ok(())
     }
 
     fn changes(&self, known: &Known, product: &ImportedProduct) -> ApiResult<Changes> {
@@ -190,7 +197,7 @@ impl Import {
         for (id, count) in found {
             if super::store::lock_product(&mut tx, id).await?.is_some() {
                 inventory::set(&mut tx, id, count.stock, Reason::Adjusted, now).await?;
-                store::remember(&mut tx, id, &count.key, Some(LastTold { stock: count.stock, by_file: true })).await?;
+                store::remember_count(&mut tx, id, &count.key, count.stock).await?;
             }
         }
         self.shop.commit_and_forget(tx, &touched).await?;
@@ -201,7 +208,7 @@ impl Import {
 
     /// Whether a count says something else than the last one did. The first one always does.
     fn is_news(&self, known: &Known, count: &Count) -> bool {
-        !self.rules.keep_stock && known.last_told() != Some(LastTold { stock: count.stock, by_file: true })
+        !self.rules.keep_stock && known.counted != Some(count.stock)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
     tx.query(
         "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
-                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file
+                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
          FROM products p LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
                          LEFT JOIN imported_products i ON i.product_id = p.id
          WHERE p.sku IN",
@@ -24,7 +24,7 @@ pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
 pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<Known>> {
     tx.query(
         "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
-                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file
+                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
          FROM imported_products i JOIN products p ON p.id = i.product_id
                                   LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
          WHERE i.source_key IN",
@@ -48,11 +48,7 @@ pub async fn set_sku(tx: &mut Tx, product: ProductId, sku: &str) -> Result<u64> 
 
 /// Keeps what a product is called in its file and, unless that is to stay, what the file told of its stock.
 pub async fn remember(tx: &mut Tx, product: ProductId, key: &str, told: Option<LastTold>) -> Result<()> {
-    tx.query("UPDATE imported_products SET source_key = NULL WHERE source_key = $1 AND product_id <> $2")
-        .bind(key.to_owned())
-        .bind(product)
-        .execute()
-        .await?;
+    give_up_key(tx, product, key).await?;
     tx.query(
         "INSERT INTO imported_products (product_id, source_key, told_stock, told_by_file) VALUES ($1, $2, $3, $4)
          ON CONFLICT (product_id) DO UPDATE SET source_key = excluded.source_key,
@@ -66,4 +62,29 @@ pub async fn remember(tx: &mut Tx, product: ProductId, key: &str, told: Option<L
     .execute()
     .await
     .map(drop)
+}
+
+/// Keeps what an inventory file said, and what the product is called there.
+pub async fn remember_count(tx: &mut Tx, product: ProductId, key: &str, counted: i64) -> Result<()> {
+    give_up_key(tx, product, key).await?;
+    tx.query(
+        "INSERT INTO imported_products (product_id, source_key, counted) VALUES ($1, $2, $3)
+         ON CONFLICT (product_id) DO UPDATE SET source_key = excluded.source_key, counted = excluded.counted",
+    )
+    .bind(product)
+    .bind(key.to_owned())
+    .bind(counted)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Takes handle and options from the product that had them before.
+async fn give_up_key(tx: &mut Tx, product: ProductId, key: &str) -> Result<()> {
+    tx.query("UPDATE imported_products SET source_key = NULL WHERE source_key = $1 AND product_id <> $2")
+        .bind(key.to_owned())
+        .bind(product)
+        .execute()
+        .await
+        .map(drop)
 }

@@ -28,7 +28,7 @@ pub struct Count {
 /// What the first reading found: the sums, by the hash of handle and options; nothing for what no location has.
 #[derive(Default)]
 pub struct Sums {
-    sums: HashMap<u64, Option<i64>>,
+    by_product: HashMap<u64, Option<i64>>,
     /// Whose each SKU is.
     skus: HashMap<u64, u64>,
     repeated: HashSet<u64>,
@@ -55,13 +55,13 @@ impl Sums {
                 }
             }
         }
-        told.skipped += all.sums.values().filter(|sum| sum.is_none()).count();
+        told.skipped += all.by_product.values().filter(|sum| sum.is_none()).count();
         Ok(all)
     }
 
     fn add(&mut self, at: &At) {
         let key = super::hash(&at.key);
-        let sum = self.sums.entry(key).or_default();
+        let sum = self.by_product.entry(key).or_default();
         if let Some(pieces) = at.pieces {
             *sum = Some(sum.unwrap_or_default() + pieces);
         }
@@ -74,13 +74,13 @@ impl Sums {
 
     /// How many variants are counted.
     pub fn count(&self) -> usize {
-        self.sums.values().flatten().count()
+        self.by_product.values().flatten().count()
     }
 
     /// Of the second reading: the variant of a row with its sum, at the first row that names it.
     pub fn settle(&mut self, row: &Row) -> Option<Count> {
         let At { key, sku, .. } = understand(row).ok()?;
-        let stock = self.sums.remove(&super::hash(&key)).flatten()?;
+        let stock = self.by_product.remove(&super::hash(&key)).flatten()?;
         let sku = sku.filter(|sku| !self.repeated.contains(&super::hash(sku)));
         Some(Count { line: row.line, sku, key, stock: stock.clamp(0, i64::from(i32::MAX)) })
     }

@@ -33,7 +33,7 @@ impl Import {
     /// # Panics
     /// When it did not fail, or said nothing of this.
     #[track_caller]
-    pub fn is_refused_for(self, reason: &str) -> Self {
+    pub fn refused_for(self, reason: &str) -> Self {
         assert_eq!((self.status, self.result.trim()), (Some(1), ""), "{}", self.told);
         self.tells(reason)
     }

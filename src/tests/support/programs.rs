@@ -130,11 +130,13 @@ impl Site {
     }
 
     /// Says that one of its programs warns of this, or calls it an error: a text that is part of the line.
+    #[expect(clippy::unused_self, reason = "it reads as one of the things that a story says of its shop")]
     pub fn expects_in_log(&self, text: &str) {
         StoryLog::of_this_thread().expects(text);
     }
 
     /// The same, where it depends on the moment.
+    #[expect(clippy::unused_self, reason = "it reads as one of the things that a story says of its shop")]
     pub fn allows_in_log(&self, text: &str) {
         StoryLog::of_this_thread().allows(text);
     }
