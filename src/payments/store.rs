@@ -174,7 +174,7 @@ pub async fn to_ask(tx: &mut Tx, ask: Ask) -> Result<Vec<Payment>> {
 /// The next payments, by id, that were asked for before and are not taken up by their provider yet.
 pub async fn queued(tx: &mut Tx, after: PaymentId, before: Timestamp) -> Result<Vec<Payment>> {
     tx.query(
-        "SELECT id, order_id, provider, status, amount, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
+        "SELECT id, order_id, provider, status, amount, captured, refunded, currency, payment_method, provider_key, first_call_at, transaction_id,
                 client_secret, approval_url, capture_id, failure_code, failure_message, processing_since, created_at, updated_at
          FROM payments WHERE status = 'queued' AND id > $1 AND created_at < $2 ORDER BY id LIMIT 100",
     )

@@ -229,6 +229,7 @@ async fn restart_under_load() {
         "job failed, will be tried again",
         "error from `before_acquire`",
         "terminating connection due to immediate shutdown command",
+        "error occurred while testing the connection on-release",
     ] {
         site.allows_in_log(cause);
     }
