@@ -2,7 +2,7 @@
 //!
 //! A sign-in is a session. Its access token is a short-lived JWT that names the session, and every request asks the
 //! database whether that session still lives, so signing out works at once and everywhere. Its refresh tokens are random
-//! and kept only as hashes; [`sessions`] says how they continue it, and how one that was stolen ends it.
+//! and kept only as hashes; `sessions.rs` says how they continue it, and how one that was stolen ends it.
 //!
 //! Signing in never tells whether an account exists: an unknown name costs the same argon2 as a wrong password, and the
 //! tries are counted for the name that was typed, whether or not it is somebody's. Nor does asking for a new password:

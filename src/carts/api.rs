@@ -1,6 +1,6 @@
 //! The endpoints of carts: one's own under `/api/cart`, and any that one may reach under `/api/carts/{cart_id}`.
 //!
-//! One's own is the user's, or for who is not signed in the anonymous one that `X-Cart-Id` names: [`Own`]. With a token
+//! One's own is the user's, or for who is not signed in the anonymous one that `X-Cart-Id` names: `Own`. With a token
 //! that header is not read, so that a page may go on sending it after its customer has signed in.
 
 use std::time::Duration;

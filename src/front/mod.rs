@@ -1,6 +1,6 @@
 //! The page at `/`: where everything is, for who has just started the shop.
 //!
-//! A client gets JSON, a browser a page. In a demo, and only to a browser on the same machine ([`visitor`]), the page also
+//! A client gets JSON, a browser a page. In a demo, and only to a browser on the same machine (`visitor.rs`), the page also
 //! shows the sign-ins, the e-mails that were sent, and the cards of the payment simulator.
 
 mod emails;
