@@ -25,7 +25,7 @@ use crate::support::{
 
 /// Declares a crash test for each engine.
 macro_rules! crash_on_both_engines {
-    (async fn $name:ident($site:ident: Site) $story:block) => {
+    ($(#[$meta:meta])* async fn $name:ident($site:ident: Site) $story:block) => {
         mod $name {
             use super::*;
 
@@ -33,11 +33,13 @@ macro_rules! crash_on_both_engines {
             async fn story(mut $site: Site) $story
 
             #[test]
+            $(#[$meta])*
             fn sqlite() {
                 survives(Engine::Sqlite, story);
             }
 
             #[test]
+            $(#[$meta])*
             fn postgres() {
                 survives(Engine::Postgres, story);
             }

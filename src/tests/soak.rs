@@ -1,7 +1,7 @@
 //! Many payments while a third of everything fails and the payment worker is killed again and again: in the end the
 //! providers' books and ours agree to the cent.
 //!
-//! `PAYMENTS=10000 .ci/test soak` makes it long; without, it is as long as a suite of tests bears.
+//! `.ci/test soak -- --ignored` runs it, as `.ci/run` does; `PAYMENTS=10000` makes it long.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,6 +85,7 @@ impl Temper {
 }
 
 crash_on_both_engines! {
+    #[ignore = "it takes minutes: .ci/test soak -- --ignored"]
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
         for cause in ["cartwright::payments", "cartwright::simulator", "job failed, will be tried again", "job given up"] {
             site.allows_in_log(cause);

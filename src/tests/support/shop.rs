@@ -4,13 +4,13 @@
 use std::{
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use cartwright::{
     accounts::{self, NewUser, Role},
-    api,
+    api::{self, Contract},
     clock::{Clock, Timestamp},
     db::Db,
     http::server,
@@ -21,9 +21,11 @@ use cartwright::{
 };
 use clap::Parser;
 use futures_util::future::join_all;
+use memchr::memmem;
+use poem::{Endpoint, Response};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::OnceCell};
+use tokio::{net::TcpListener, sync::Mutex as AsyncMutex};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -54,7 +56,8 @@ struct House {
     clock: Clock,
     mail: MailServer,
     simulator: Simulator,
-    admin: OnceCell<Person>,
+    /// Knows its shop, so it is let go when that closes.
+    admin: AsyncMutex<Option<Person>>,
     expected: Mutex<Expected>,
     /// Of every shop that was opened in it.
     databases: Mutex<Vec<Db>>,
@@ -110,7 +113,7 @@ impl TestShop {
             clock,
             mail: MailServer::start().await,
             simulator: Simulator::start(options).await.expect("the payment simulator starts"),
-            admin: OnceCell::new(),
+            admin: AsyncMutex::default(),
             expected: Mutex::default(),
             databases: Mutex::default(),
         };
@@ -127,6 +130,7 @@ impl TestShop {
 
     /// Takes everything down.
     pub async fn closes(self) {
+        self.house.admin.lock().await.take();
         let databases = std::mem::take(&mut *self.house.databases.lock().unwrap());
         join_all(databases.iter().map(Db::close)).await;
         self.house.database.drop().await;
@@ -247,8 +251,11 @@ impl TestShop {
 
     /// The one who runs the shop. Made when first asked for.
     pub async fn admin(&self) -> Person {
-        let admin = self.house.admin.get_or_init(|| self.gives_an_account("boss@example.com", Role::Admin)).await;
-        admin.of(self)
+        let mut admin = self.house.admin.lock().await;
+        if let Some(admin) = &*admin {
+            return admin.of(self);
+        }
+        admin.insert(self.gives_an_account("boss@example.com", Role::Admin).await).clone()
     }
 
     pub async fn gives_an_account(&self, email: &str, role: Role) -> Person {
@@ -326,7 +333,7 @@ impl TestShop {
     /// What nobody may read and stands in the database all the same, wherever it is.
     pub async fn secrets_kept(&self) -> Option<&'static str> {
         let everything = self.house.database.everything().await;
-        let kept = |secret: &&&str| everything.windows(secret.len()).any(|part| part == secret.as_bytes());
+        let kept = |secret: &&&str| memmem::find(&everything, secret.as_bytes()).is_some();
         SECRETS.iter().find(kept).copied()
     }
 
@@ -386,14 +393,28 @@ fn settings(house: &House) -> Settings {
     settings
 }
 
+/// The API of a shop. Nearly all have the same currency and with it the same contract, which takes a while to make.
+fn app(shop: &Shop) -> impl Endpoint<Output = Response> + use<> {
+    static OF_MOST: OnceLock<Contract> = OnceLock::new();
+    let currency = shop.settings.currency;
+    let of_most = OF_MOST.get_or_init(|| Contract::of("USD".parse().expect("a currency")));
+    if currency == "USD".parse().expect("a currency") {
+        api::app(shop, of_most)
+    } else {
+        api::app(shop, &Contract::of(currency))
+    }
+}
+
 async fn open(house: Arc<House>, settings: Settings) -> TestShop {
     let shop = Shop::new(settings, house.clock.clone()).expect("the shop opens");
     house.databases.lock().unwrap().push(shop.db.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
     let address = format!("http://{}", listener.local_addr().expect("the address just bound"));
     let stop = CancellationToken::new();
-    tokio::spawn(server::serve(listener, api::app(&shop), stop.clone()));
-    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().expect("an HTTP client");
+    tokio::spawn(server::serve(listener, app(&shop), stop.clone()));
+    // Without certificates, which take long to read: nobody here speaks TLS.
+    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).tls_certs_only([]);
+    let http = http.build().expect("an HTTP client");
     TestShop { house, shop, address, http, _open: Arc::new(stop.drop_guard()) }
 }
 
