@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route, get, handler,
+    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route, get,
     http::header,
     middleware::{Compression, NormalizePath, TrailingSlash},
-    web::Data,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::Value;
@@ -23,7 +22,9 @@ use crate::{
         edge::{Documented, Edge},
         etags,
         health::HealthApi,
+        reply::JSON,
         schema::Schemas,
+        static_page::StaticPage,
     },
     inventory::api::InventoryApi,
     jobs::api::JobsApi,
@@ -77,43 +78,57 @@ pub fn document(currency: Currency) -> Value {
     document
 }
 
+/// What follows from the API document of a currency. It is made once, and every shop of that currency serves it.
+pub struct Contract {
+    document: StaticPage,
+    swagger: StaticPage,
+    scalar: StaticPage,
+    schemas: Arc<Schemas>,
+    documented: Arc<Documented>,
+}
+
+impl Contract {
+    #[must_use]
+    pub fn of(currency: Currency) -> Self {
+        let (service, document) = (service(), document(currency));
+        let (bare, whole) = (service.spec(), document.to_string());
+        Self {
+            swagger: pages::swagger(&service.swagger_ui_html(), &bare, &whole),
+            scalar: pages::scalar(&service.scalar_html(), &bare, &whole),
+            schemas: Arc::new(Schemas::of(&document)),
+            documented: Arc::new(Documented::of(&document)),
+            document: StaticPage::new(JSON, whole),
+        }
+    }
+}
+
 /// The whole application, ready to be served.
 #[must_use]
-pub fn app(shop: &Shop) -> impl Endpoint<Output = Response> + 'static {
-    let document = document(shop.settings.currency);
-    let schemas = Arc::new(Schemas::of(&document));
-    let documented = Documented::of(&document);
-    let service = service();
-    let bare = service.spec();
-    let (swagger, scalar) = (service.swagger_ui_html(), service.scalar_html());
+pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
     // Nested at "/" they would hide the welcome.
-    let endpoints = Arc::new(service.into_endpoint());
+    let endpoints = Arc::new(service().into_endpoint());
     let api = Route::new()
         .at("/", get(front::front))
         .nest("/outbox", front::outbox())
-        .at("/openapi.json", get(openapi))
-        .nest("/docs", pages::swagger(&swagger, &bare, &document))
-        .nest("/reference", pages::scalar(&scalar, &bare, &document))
         .nest("/problems", pages::problems())
         .nest_no_strip("/api", Arc::clone(&endpoints))
         .nest_no_strip("/health", Arc::clone(&endpoints))
         .at("/metrics", endpoints)
         .data(shop.clone())
-        .data(schemas)
-        .data(Arc::new(document))
+        .data(Arc::clone(&contract.schemas))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
         .after(etags::name_packed)
         .before(never_hold_back_events);
-    // Pictures are compressed already.
-    let app = Route::new().nest("/media", files::endpoint(shop.media.clone())).nest("/", api).map_to_response();
-    Edge::new(app, shop.clone(), documented)
-}
-
-#[handler]
-#[expect(clippy::needless_pass_by_value, reason = "poem hands data over")]
-fn openapi(document: Data<&Arc<Value>>) -> Response {
-    Response::builder().content_type("application/json").body(document.to_string())
+    // Pictures and static pages are compressed already.
+    let app = Route::new()
+        .nest("/media", files::endpoint(shop.media.clone()))
+        .nest("/openapi.json", contract.document.clone())
+        .nest("/docs", contract.swagger.clone())
+        .nest("/reference", contract.scalar.clone())
+        .nest("/", api)
+        .map_to_response();
+    Edge::new(app, shop.clone(), Arc::clone(&contract.documented))
 }
 
 /// A compressor waits until it has enough to compress; a page that follows something waits for the next word.

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api,
+    api::{self, Contract},
     catalog::currency,
     clock::Clock,
     db::Dialect,
@@ -51,7 +51,7 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
             parts.spawn(worker.run(shop.clone(), stop.clone()));
         }
     }
-    let app = api::app(&shop);
+    let app = api::app(&shop, &Contract::of(shop.settings.currency));
     server::serve(listeners.api, app, stop).await;
     parts.join_all().await;
     shop.db.close().await;

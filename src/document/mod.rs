@@ -12,6 +12,8 @@ pub mod pages;
 pub mod problems;
 pub(crate) mod schemas;
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::money::Currency;
@@ -29,12 +31,23 @@ pub fn complete(document: &mut Value, currency: Currency) {
 
 /// Leaves out the shared answers, examples and schemas that nothing refers to. After everything else was said.
 pub fn prune(document: &mut Value) {
+    // In this order: an answer that goes takes its examples and schemas along.
     for kind in ["responses", "examples", "schemas"] {
-        let said = document.to_string();
-        let used = |name: &String| said.contains(&format!("\"#/components/{kind}/{name}\""));
+        let mut used = HashSet::new();
+        gather_references(document, &format!("#/components/{kind}/"), &mut used);
         if let Some(parts) = document["components"][kind].as_object_mut() {
-            parts.retain(|name, _| used(name));
+            parts.retain(|name, _| used.contains(name));
         }
+    }
+}
+
+/// The names behind `prefix` of whatever is referred to.
+fn gather_references(value: &Value, prefix: &str, names: &mut HashSet<String>) {
+    match value {
+        Value::Object(members) => members.values().for_each(|value| gather_references(value, prefix, names)),
+        Value::Array(values) => values.iter().for_each(|value| gather_references(value, prefix, names)),
+        Value::String(text) => names.extend(text.strip_prefix(prefix).map(ToOwned::to_owned)),
+        _ => {}
     }
 }
 

@@ -1,36 +1,33 @@
 //! The pages for people: Swagger UI, Scalar, and one for each kind of problem.
 
 use poem::{
-    Endpoint, IntoResponse, Response, Route,
-    endpoint::make_sync,
-    get, handler,
+    IntoResponse, Response, Route, get, handler,
     http::{HeaderValue, header},
     web::{Html, Path},
 };
-use serde_json::Value;
 
 use super::problems::{self, PROBLEMS, ProblemType};
-use crate::http::problem::{ApiResult, Problem};
+use crate::http::{
+    problem::{ApiResult, Problem},
+    static_page::StaticPage,
+};
 
 /// Swagger UI, opened ready to try: the token is kept when the page is loaded again.
 ///
 /// poem-openapi renders its page around its own document, which is exchanged for the completed one.
 #[must_use]
-pub fn swagger(page: &str, bare: &str, document: &Value) -> impl Endpoint + 'static {
+pub fn swagger(page: &str, bare: &str, document: &str) -> StaticPage {
     let options = "deepLinking: true,\n        persistAuthorization: true,\n        tryItOutEnabled: true,";
-    let page = page.replacen(bare, &document.to_string(), 1).replacen("deepLinking: true,", options, 1);
-    html(page)
+    html(page.replacen(bare, document, 1).replacen("deepLinking: true,", options, 1))
 }
 
 #[must_use]
-pub fn scalar(page: &str, bare: &str, document: &Value) -> impl Endpoint + 'static {
-    html(page.replacen(bare, &document.to_string(), 1))
+pub fn scalar(page: &str, bare: &str, document: &str) -> StaticPage {
+    html(page.replacen(bare, document, 1))
 }
 
-fn html(page: String) -> impl Endpoint + 'static {
-    let page = bytes::Bytes::from(page);
-    let answer = move |_| Response::builder().content_type("text/html; charset=utf-8").body(page.clone());
-    Route::new().at("/", make_sync(answer))
+fn html(page: String) -> StaticPage {
+    StaticPage::new("text/html; charset=utf-8", page)
 }
 
 /// `/problems`, where all are listed, and `/problems/{code}`.

@@ -1,6 +1,6 @@
 //! What operations people and their machines ask: is it alive, is it ready, how is it doing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use poem::{Endpoint, EndpointExt, Request, Response, http::StatusCode, web::Data};
 use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
@@ -120,5 +120,5 @@ pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
     let app = poem::Route::new().nest("/", service).data(shop.clone()).data(Private).map_to_response();
-    Edge::new(app, shop, Documented::of(&document))
+    Edge::new(app, shop, Arc::new(Documented::of(&document)))
 }

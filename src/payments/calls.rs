@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
 const LIMIT: usize = 1 << 20;
 
-/// The client of one provider. No redirect is followed: it could lead the keys elsewhere. Nor is a proxy of the
+/// The client of all providers. No redirect is followed: it could lead the keys elsewhere. Nor is a proxy of the
 /// environment used, which no setting of the shop names.
 pub fn client() -> anyhow::Result<Client> {
     let agent = concat!("Cartwright/", env!("CARGO_PKG_VERSION"));

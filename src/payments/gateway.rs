@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::{
-    Outcome, Payment, Provider, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, stripe::Stripe,
+    Outcome, Payment, Provider, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, stripe::Stripe,
 };
 use crate::{
     clock::Timestamp,
@@ -173,10 +173,13 @@ impl Gateways {
     /// # Errors
     /// When a provider's address cannot be used.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let http = calls::client()?;
+        let (stripe, paypal, razorpay) = (&settings.stripe, &settings.paypal, &settings.razorpay);
+        let storefront = &settings.storefront_url;
         Ok(Self {
-            stripe: settings.stripe.as_ref().map(Stripe::new).transpose()?,
-            paypal: settings.paypal.as_ref().map(|paypal| Paypal::new(paypal, &settings.storefront_url)).transpose()?,
-            razorpay: settings.razorpay.as_ref().map(Razorpay::new).transpose()?,
+            stripe: stripe.as_ref().map(|stripe| Stripe::new(stripe, http.clone())).transpose()?,
+            paypal: paypal.as_ref().map(|paypal| Paypal::new(paypal, storefront, http.clone())).transpose()?,
+            razorpay: razorpay.as_ref().map(|razorpay| Razorpay::new(razorpay, http.clone())).transpose()?,
         })
     }
 

@@ -63,9 +63,9 @@ struct Token {
 impl Paypal {
     /// # Errors
     /// When no client can be made.
-    pub fn new(settings: &PaypalSettings, storefront_url: &str) -> anyhow::Result<Self> {
+    pub fn new(settings: &PaypalSettings, storefront_url: &str, http: Client) -> anyhow::Result<Self> {
         Ok(Self {
-            http: calls::client()?,
+            http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             client_id: settings.client_id.clone(),
             client_secret: settings.client_secret.clone(),

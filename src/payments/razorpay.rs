@@ -47,9 +47,9 @@ pub struct Razorpay {
 impl Razorpay {
     /// # Errors
     /// When no client can be made.
-    pub fn new(settings: &RazorpaySettings) -> anyhow::Result<Self> {
+    pub fn new(settings: &RazorpaySettings, http: Client) -> anyhow::Result<Self> {
         Ok(Self {
-            http: calls::client()?,
+            http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             key_id: settings.key_id.clone(),
             key_secret: settings.key_secret.clone(),

@@ -55,9 +55,9 @@ pub struct Stripe {
 impl Stripe {
     /// # Errors
     /// When no client can be made.
-    pub fn new(settings: &StripeSettings) -> anyhow::Result<Self> {
+    pub fn new(settings: &StripeSettings, http: Client) -> anyhow::Result<Self> {
         let calls = Calls {
-            http: calls::client()?,
+            http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             secret_key: settings.secret_key.clone(),
         };

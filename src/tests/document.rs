@@ -1,12 +1,13 @@
 //! The API document is a product: complete, exemplified, and true.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, io::Read, path::Path};
 
 use cartwright::{
     api,
     document::{operations, problems},
     http::schema::Schemas,
 };
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::support::TestShop;
@@ -206,6 +207,30 @@ fn read(folder: &Path, sources: &mut String) {
     }
 }
 
+/// The lists in what is sent that do not say how long they may be.
+fn endless(schema: &Value, path: &str, document: &Value) -> Vec<String> {
+    if let Some(pointer) = schema["$ref"].as_str().and_then(|name| name.strip_prefix('#')) {
+        return endless(document.pointer(pointer).unwrap_or(&Value::Null), path, document);
+    }
+    let is_endless = schema["type"] == "array" && schema.get("maxItems").is_none();
+    let inner = ["items", "allOf", "anyOf", "oneOf"].iter().flat_map(|name| match &schema[name] {
+        Value::Array(ways) => ways.iter().collect(),
+        way => vec![way],
+    });
+    let inner = inner.filter(|schema| schema.is_object()).flat_map(|schema| endless(schema, path, document));
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let properties = properties.flat_map(|(name, schema)| endless(schema, &format!("{path}.{name}"), document));
+    is_endless.then(|| path.to_owned()).into_iter().chain(inner).chain(properties).collect()
+}
+
+#[test]
+fn no_list_that_is_sent_is_endless() {
+    let document = document();
+    none(&lacking(|_, operation| {
+        endless(&operation["requestBody"]["content"]["application/json"]["schema"], "body", &document)
+    }));
+}
+
 on_both_engines! {
     async fn every_problem_has_a_page_that_says_what_to_do(shop: TestShop) {
         let visitor = shop.visitor();
@@ -216,6 +241,26 @@ on_both_engines! {
         let page = visitor.get("/problems/out_of_stock").await.is(200);
         assert!(page.header("content-type").starts_with("text/html") && page.text().contains("What to do"));
         visitor.get("/problems/nothing_of_ours").await.is(404).with_code("not_found");
+    }
+
+    async fn the_large_pages_are_sent_packed_and_only_to_whom_they_are_new(shop: TestShop) {
+        let visitor = shop.visitor();
+        for path in ["/docs", "/reference", "/openapi.json"] {
+            let plain = visitor.get(path).await.is(200);
+            let packed = visitor.get(path).header("accept-encoding", "br, gzip;q=0.5").await.is(200);
+            assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"), "{path}");
+            let mut unpacked = Vec::new();
+            GzDecoder::new(packed.bytes()).read_to_end(&mut unpacked).expect("it is gzip");
+            assert!(unpacked == plain.bytes() && packed.bytes().len() * 2 < plain.bytes().len(), "{path}");
+            assert_ne!(plain.header("etag"), packed.header("etag"), "{path}");
+            for known in [plain.header("etag"), packed.header("etag")] {
+                let again = visitor.get(path).header("if-none-match", known).await.is(304);
+                assert!(again.bytes().is_empty() && again.header("etag") == plain.header("etag"), "{path}");
+            }
+            let refused = visitor.get(path).header("accept-encoding", "gzip;q=0").await.is(200);
+            assert_eq!(refused.header("content-encoding"), "", "{path}");
+            visitor.post(path).await.is(405);
+        }
     }
 
     async fn both_readers_show_the_whole_document(shop: TestShop) {

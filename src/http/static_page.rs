@@ -1,0 +1,86 @@
+//! A page that stays the same while the program runs: large, so it is compressed once, and not sent to whoever has it.
+
+use std::{io::Write, sync::Arc};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{Method, StatusCode, header},
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use super::etags;
+
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct StaticPage(Arc<Content>);
+
+struct Content {
+    content_type: &'static str,
+    plain: Bytes,
+    /// Made for the first who takes it.
+    gzip: OnceCell<Bytes>,
+    /// Without the quote at its end, see [`etags`].
+    tag: String,
+}
+
+impl StaticPage {
+    #[must_use]
+    pub fn new(content_type: &'static str, content: String) -> Self {
+        let tag = format!("\"{}", hex::encode(&Sha256::digest(&content)[..12]));
+        Self(Arc::new(Content { content_type, plain: content.into(), gzip: OnceCell::new(), tag }))
+    }
+
+    /// `None` when it could not be compressed: then it is sent as it is.
+    async fn gzip(&self) -> Option<Bytes> {
+        let compress = || async {
+            let plain = self.0.plain.clone();
+            let work = tokio::task::spawn_blocking(move || gzip(&plain));
+            work.await.map_err(std::io::Error::other)?
+        };
+        self.0.gzip.get_or_try_init(compress).await.ok().cloned()
+    }
+}
+
+impl Endpoint for StaticPage {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        if request.method() != Method::GET {
+            return Err(StatusCode::METHOD_NOT_ALLOWED.into());
+        }
+        let Content { content_type, plain, tag, .. } = &*self.0;
+        let gzip = if takes_gzip(&request) { self.gzip().await } else { None };
+        let tagged = match gzip {
+            Some(_) => format!("{tag}-gzip\""),
+            None => format!("{tag}\""),
+        };
+        let answer = Response::builder().header(header::CACHE_CONTROL, "no-cache").header(header::ETAG, tagged);
+        if etags::is_known(request.header(header::IF_NONE_MATCH), &format!("{tag}\"")) {
+            return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+        }
+        let answer = answer.content_type(*content_type);
+        Ok(match gzip {
+            Some(gzip) => answer.header(header::CONTENT_ENCODING, "gzip").body(gzip),
+            None => answer.body(plain.clone()),
+        })
+    }
+}
+
+/// Whatever else it takes: the one coding that every browser and every client has.
+fn takes_gzip(request: &Request) -> bool {
+    let accepted = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        matches!(name.trim(), "gzip" | "*") && weight.is_some_and(|weight| weight > 0.0)
+    })
+}
+
+fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 3), Compression::best());
+    encoder.write_all(plain)?;
+    Ok(encoder.finish()?.into())
+}
