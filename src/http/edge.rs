@@ -1,19 +1,19 @@
 //! The outermost layer: every request passes here first and every answer last.
 //!
-//! Each request runs in a task of its own. poem drops a handler when its client hangs up, which would cut a mutation in
-//! two; a task goes on to its end. A panic in it becomes a 500 like any other error, instead of a cut connection.
+//! Each request runs in a task of its own (`handler.rs`): a change goes on to its end although its client hangs up, a read
+//! ends with it. A panic in it becomes a 500 like any other error, instead of a cut connection.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
 
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
 };
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{aliases, cors, problem::Problem, reply::JSON};
-use crate::{shop::Shop, telemetry};
+use super::{aliases, connection::Peer, cors, handler, problem::Problem, query, reply::JSON};
+use crate::{db, shop::Shop, telemetry};
 
 const MAX_URL: usize = 8 * 1024;
 const MAX_HEADERS: usize = 16 * 1024;
@@ -25,18 +25,22 @@ pub struct Edge<E> {
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
-    pub fn new(app: E, shop: Shop, documented: Documented) -> Self {
-        Self { app: Arc::new(app), shop, documented: Arc::new(documented) }
+    pub fn new(app: E, shop: Shop, documented: Arc<Documented>) -> Self {
+        Self { app: Arc::new(app), shop, documented }
     }
 
     async fn answer(&self, mut request: Request, id: &str) -> Result<Response, Problem> {
         refuse_oversized(&request)?;
+        refuse_misaddressed(&request)?;
         aliases::resolve(&mut request, &self.documented)?;
         refuse_unacceptable(&request)?;
+        query::refuse_too_many(request.uri().query().unwrap_or_default())?;
+        let (reads, client) = (request.method() == Method::GET, Peer::of(&request));
         let app = Arc::clone(&self.app);
         let span = tracing::info_span!("request", request_id = id);
-        let work = telemetry::on_behalf_of(id.to_owned(), async move { app.get_response(request).await });
-        tokio::spawn(work.instrument(span)).await.map_err(|_| Problem::internal("a handler panicked"))
+        let work = db::counting_writers(async move { app.get_response(request).await });
+        let work = telemetry::on_behalf_of(id.to_owned(), work).instrument(span);
+        if reads { handler::read(client, work).await } else { handler::change(work).await }
     }
 }
 
@@ -75,20 +79,12 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         if method == Method::HEAD {
             response.set_body(());
         }
-        log(&method, self.loggable(&path), response.status(), started, &id);
+        log(&method, &self.documented.loggable(&path), response.status(), started, &id);
         Ok(response)
     }
 }
 
 impl<E> Edge<E> {
-    /// The path for the log. An anonymous cart's id is its password, so such a path is shown as its pattern.
-    fn loggable<'a>(&'a self, path: &'a str) -> &'a str {
-        match path.strip_prefix("/api/carts/") {
-            Some(_) => self.documented.pattern(path).unwrap_or("/api/carts/…"),
-            None => path,
-        }
-    }
-
     /// Whatever went wrong, and whoever noticed it, the client gets a problem.
     fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
         let response = answer.unwrap_or_else(|problem| poem::Error::from(problem).into_response());
@@ -106,7 +102,7 @@ impl<E> Edge<E> {
             problem.headers.push((header::ALLOW, allow));
         }
         if problem.status.is_server_error() && response.extensions().get::<Problem>().is_none() {
-            tracing::error!(%method, path = self.loggable(path), %status, request_id = id, "answered with a bare error");
+            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "answered with a bare error");
         }
         problem.render(&self.shop.settings.public_url, path, id)
     }
@@ -130,6 +126,22 @@ impl Documented {
         Self(paths.map(|(path, operations)| (path.clone(), methods(operations))).collect())
     }
 
+    /// The path for the log. An anonymous cart's id is its password, so it is left out; also where a path is spelled in
+    /// another way, that leads there all the same or nowhere.
+    #[must_use]
+    pub fn loggable<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
+        match self.pattern(path) {
+            Some(pattern) if pattern.contains("{cart_id}") => pattern.into(),
+            Some(_) => path.into(),
+            None => path
+                .split('/')
+                .map(|part| if may_be_id(part) { "…" } else { part })
+                .collect::<Vec<_>>()
+                .join("/")
+                .into(),
+        }
+    }
+
     /// For the `Allow` of a 405. What is not in the document, the pages for people and operations, is read only.
     fn methods_at(&self, path: &str) -> String {
         self.at(path).map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
@@ -149,6 +161,11 @@ impl Documented {
     }
 }
 
+/// Whether a part of a path has as many digits as the id of a cart. Written with `%` it has more.
+fn may_be_id(part: &str) -> bool {
+    part.bytes().filter(u8::is_ascii_hexdigit).count() >= 32
+}
+
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
@@ -165,6 +182,16 @@ fn refuse_oversized(request: &Request) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
     }
     Ok(())
+}
+
+/// A request names one host (RFC 9112, 3.2). Of two, one server may believe the first and another the second.
+fn refuse_misaddressed(request: &Request) -> Result<(), Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10) {
+        return Ok(());
+    }
+    let detail = "A request has exactly one Host header.";
+    Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_request", detail).header(header::CONNECTION, "close"))
 }
 
 fn uri_length(uri: &Uri) -> usize {
@@ -193,4 +220,31 @@ fn log(method: &Method, path: &str, status: StatusCode, started: Instant, reques
         .record(took.as_secs_f64());
     let milliseconds = took.as_secs_f64() * 1000.0;
     tracing::info!(%method, path, status = status.as_u16(), milliseconds, request_id, "request");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Documented;
+
+    #[test]
+    fn a_carts_id_is_never_logged() {
+        let documented = Documented::of(&crate::api::document("USD".parse().expect("a currency")));
+        let id = "6b0f2c9d-1e8a-4f7c-b3d5-a1906e2f4c88";
+        for spelled in [
+            "/api/carts/{}",
+            "/api//carts/{}",
+            "//api/carts/{}/",
+            "/api/carts/{}/items/7",
+            "/API/carts/{}",
+            "/x/{}.json",
+        ] {
+            for id in [id, &id.to_uppercase(), &id.replace('-', ""), &id.replace('-', "%2D"), &id.replace('6', "%36")] {
+                let logged = documented.loggable(&spelled.replace("{}", id)).into_owned();
+                assert!(!logged.to_lowercase().contains("4f7c") && !logged.contains("1906"), "{logged}");
+            }
+        }
+        let payment = format!("/api/payments/{id}/refunds");
+        assert_eq!(documented.loggable(&payment), payment);
+        assert_eq!(documented.loggable("/api/nothing"), "/api/nothing");
+    }
 }

@@ -18,6 +18,8 @@ use poem::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Connection;
+
 /// How long a client may take to send its headers, and how long a kept connection may idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may take to end when the program is told to stop.
@@ -62,7 +64,10 @@ where
 {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let _ = stream.set_nodelay(true); // a courtesy to latency; without it all still works
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let connection = Connection::new(stream);
+    let peer = connection.peer();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let app = Arc::clone(&app);
         let addresses = (LocalAddr(local.into()), RemoteAddr(remote.into()));
         async move {
@@ -78,7 +83,7 @@ where
         .half_close(true)
         .max_buf_size(MAX_HEADER_BUFFER)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(connection), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

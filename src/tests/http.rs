@@ -1,7 +1,10 @@
 //! What all answers share, and what the edge refuses before any endpoint is asked.
 
+use std::{future::IntoFuture, time::Duration};
+
+use cartwright::document::operations;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -167,6 +170,60 @@ on_both_engines! {
         }
     }
 
+    async fn a_line_that_ends_with_a_bare_line_feed_is_refused(shop: TestShop) {
+        let whole = "GET /api/products HTTP/1.1\r\nHost: shop\r\n\r\n";
+        assert!(says(&shop, whole).await.starts_with("HTTP/1.1 200 "));
+        for torn in [
+            "GET /api/products HTTP/1.1\nHost: shop\r\n\r\n",
+            "GET /api/products HTTP/1.1\r\nHost: shop\n\r\n",
+            "GET /api/products HTTP/1.1\r\nHost: shop\r\nX: y\nZ: z\r\n\r\n",
+        ] {
+            let answer = says(&shop, torn).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{torn}\n{answer}");
+            // The second of two is judged as the first.
+            let answer = says(&shop, &[whole, torn].concat()).await;
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("HTTP/1.1 400 "), "{torn}\n{answer}");
+        }
+        // A body is free to have them.
+        let login = "{\n\"email\": \"ada@example.com\",\n\"password\": \"wrong\"\n}";
+        let head = "POST /api/auth/login HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n";
+        for body in [
+            format!("Content-Length: {}\r\n\r\n{login}", login.len()),
+            format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{login}\r\n0\r\n\r\n", login.len()),
+        ] {
+            let answer = says(&shop, &[head, &body, whole].concat()).await;
+            assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("HTTP/1.1 200 "), "{answer}");
+        }
+    }
+
+    async fn a_request_names_one_host(shop: TestShop) {
+        for heads in ["", "Host: shop\r\nHost: shop\r\n", "Host: shop\r\nhost: other\r\n"] {
+            let answer = says(&shop, &format!("GET /api/products HTTP/1.1\r\n{heads}\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"malformed_request\""), "{heads}\n{answer}");
+        }
+        assert!(says(&shop, "GET /api/products HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200 "));
+    }
+
+    async fn nobody_waits_for_bodies_that_come_slowly(shop: TestShop) {
+        let (boss, ada, mug) = (shop.admin().await, shop.customer("ada@example.com").await, shop.sells("Mug").await);
+        let mut slow = Vec::new();
+        for (path, method) in with_bodies() {
+            let mut connection = connects(&shop).await;
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
+                boss.access.as_deref().unwrap_or_default()
+            );
+            connection.write_all(head.as_bytes()).await.expect("the shop listens");
+            slow.push(connection);
+        }
+        assert!(slow.len() > 30);
+        for _ in 0..5 {
+            let added = ada.post("/api/cart/items").json(&json!({"product": mug.id}));
+            tokio::time::timeout(Duration::from_secs(2), added.into_future()).await.expect("at once").is(201);
+        }
+    }
+
     async fn a_customer_who_hangs_up_while_the_order_is_placed_has_ordered_once(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(50).await;
         let body = json!({"items": [{"product": mug.id, "quantity": 1}]}).to_string();
@@ -249,6 +306,17 @@ async fn connects(shop: &TestShop) -> TcpStream {
 }
 
 /// Sends bytes as they are and reads until the server closes, or has nothing more to say to a finished request.
+/// The operations that take JSON, with an id in each path.
+fn with_bodies() -> Vec<(String, String)> {
+    let document = cartwright::api::document("USD".parse().expect("a currency"));
+    let takes_json = |operation: &Value| operation["requestBody"]["content"].get("application/json").is_some();
+    let taking = operations(&document).filter(|(_, _, operation)| takes_json(operation));
+    let with_ids = |path: &str| {
+        path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/")
+    };
+    taking.map(|(path, method, _)| (with_ids(path), method.to_uppercase())).collect()
+}
+
 async fn says(shop: &TestShop, request: &str) -> String {
     let mut connection = connects(shop).await;
     connection.write_all(request.as_bytes()).await.expect("the shop listens");

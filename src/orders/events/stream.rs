@@ -18,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Event, followers::Follower, start, store};
 use crate::{
     accounts,
-    http::problem::{ApiResult, Problem},
+    http::{
+        connection::Peer,
+        problem::{ApiResult, Problem},
+    },
     ids::{OrderId, UserId},
     orders::{self, view::OrderView},
     payments::view::PaymentView,
@@ -41,6 +44,7 @@ struct Reader {
     seen: i64,
     ready: VecDeque<Event>,
     stop: CancellationToken,
+    client: Option<Peer>,
 }
 
 /// Opens the stream: reads its beginning, and goes on until the client leaves, its session ends or the server stops.
@@ -54,6 +58,7 @@ pub async fn open(
     token: &str,
     last_seen: Option<&str>,
     stop: CancellationToken,
+    client: Option<Peer>,
 ) -> ApiResult<Events> {
     let mut tx = shop.db.read().await?;
     let found = orders::find(&mut tx, order).await?.ok_or_else(Problem::not_found)?;
@@ -69,6 +74,7 @@ pub async fn open(
         seen,
         ready: VecDeque::new(),
         stop,
+        client,
     };
     reader.take(events);
     let events = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
@@ -88,6 +94,7 @@ impl Reader {
                 () = self.follower.news() => {}
                 () = tokio::time::sleep(ASK_AGAIN) => {}
                 () = self.stop.cancelled() => return None,
+                () = has_gone(self.client.as_ref()) => return None,
             }
             if !self.may_read().await {
                 return None;
@@ -110,6 +117,15 @@ impl Reader {
     async fn may_read(&self) -> bool {
         let by = accounts::signed_in(&self.shop, &self.token).await;
         by.is_ok_and(|by| by.id == self.buyer || by.is_admin())
+    }
+}
+
+/// Who follows something and says nothing more has gone. Without this its place would be taken until a comment cannot be
+/// sent any more.
+async fn has_gone(client: Option<&Peer>) {
+    match client {
+        Some(client) => client.is_silent().await,
+        None => std::future::pending().await,
     }
 }
 

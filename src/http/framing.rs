@@ -1,0 +1,171 @@
+//! Lines of a request end with CR LF (RFC 9112, 2.2). hyper also takes a bare LF, which another server may take for a part
+//! of the line: what one of them reads as one request the other reads as two. So what comes in is followed here, head by
+//! head and body by body, and a bare LF in a head or before a chunk is replaced by NUL, which hyper answers with 400.
+//!
+//! This only finds where heads begin and end. Whether a request is in order, e.g. has one length, is hyper's to judge, and
+//! it ends the connection of one that is not.
+
+/// The longest line that matters: a length or the size of a chunk. Longer ones are not kept whole.
+const LONGEST: usize = 256;
+
+/// Where in what a client sends we are.
+#[derive(Default)]
+pub struct Framing {
+    at: Place,
+    /// The line so far, without its end; only its beginning when it is long.
+    line: Vec<u8>,
+    /// The byte before the one that is looked at was CR.
+    after_cr: bool,
+    /// Of the head that is being read.
+    length: u64,
+    is_chunked: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The lines before the body.
+    #[default]
+    Head,
+    /// So many bytes of the body are to come, then a head.
+    Body(u64),
+    /// The line with the size of a chunk.
+    Size,
+    /// So many bytes of a chunk and the end of its line are to come, then a size.
+    Chunk(u64),
+    /// The lines behind the last chunk.
+    Trailers,
+}
+
+impl Framing {
+    /// Follows what was read, and spoils it where a line ends with a bare LF.
+    pub fn check(&mut self, read: &mut [u8]) {
+        let mut at = 0;
+        while at < read.len() {
+            match self.at {
+                Place::Body(left) | Place::Chunk(left) => {
+                    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(read.len() - at);
+                    at += skipped;
+                    self.skipped(left - skipped as u64);
+                }
+                Place::Head | Place::Size | Place::Trailers => {
+                    self.read_byte(&mut read[at]);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    fn skipped(&mut self, left: u64) {
+        self.at = match self.at {
+            Place::Body(_) if left > 0 => Place::Body(left),
+            Place::Chunk(_) if left > 0 => Place::Chunk(left),
+            Place::Chunk(_) => Place::Size,
+            _ => Place::Head,
+        };
+    }
+
+    fn read_byte(&mut self, byte: &mut u8) {
+        match *byte {
+            b'\n' if self.after_cr => {
+                let line = std::mem::take(&mut self.line);
+                self.read_line(&line);
+                self.after_cr = false;
+            }
+            b'\n' => *byte = 0,
+            b'\r' => self.after_cr = true,
+            other => {
+                self.after_cr = false;
+                if self.line.len() < LONGEST {
+                    self.line.push(other);
+                }
+            }
+        }
+    }
+
+    fn read_line(&mut self, line: &[u8]) {
+        match self.at {
+            Place::Head if line.is_empty() => self.end_head(),
+            Place::Head => self.read_header(line),
+            Place::Size => self.at = after_size(line),
+            Place::Trailers if line.is_empty() => self.at = Place::Head,
+            Place::Trailers | Place::Body(_) | Place::Chunk(_) => {}
+        }
+    }
+
+    fn end_head(&mut self) {
+        self.at = match (self.is_chunked, self.length) {
+            (true, _) => Place::Size,
+            (false, 0) => Place::Head,
+            (false, length) => Place::Body(length),
+        };
+        (self.is_chunked, self.length) = (false, 0);
+    }
+
+    fn read_header(&mut self, line: &[u8]) {
+        let Some((name, value)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')) else { return };
+        if name.eq_ignore_ascii_case("content-length") {
+            self.length = value.trim().parse().unwrap_or(0);
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            self.is_chunked = true;
+        }
+    }
+}
+
+/// The size may be followed by extensions. What is none is hyper's to refuse.
+fn after_size(line: &[u8]) -> Place {
+    let line = String::from_utf8_lossy(line);
+    let size = line.split(';').next().unwrap_or_default().trim();
+    match u64::from_str_radix(size, 16) {
+        Ok(0) => Place::Trailers,
+        Ok(size) => Place::Chunk(size.saturating_add(2)),
+        Err(_) => Place::Size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Framing;
+
+    /// What hyper would get, read in pieces of every size.
+    fn checked(sent: &str) -> String {
+        let in_pieces = |size: usize| {
+            let (mut framing, mut read) = (Framing::default(), sent.as_bytes().to_vec());
+            read.chunks_mut(size).for_each(|piece| framing.check(piece));
+            String::from_utf8(read).unwrap()
+        };
+        let whole = in_pieces(sent.len());
+        for size in 1..sent.len() {
+            assert_eq!(in_pieces(size), whole, "in pieces of {size}");
+        }
+        whole
+    }
+
+    #[test]
+    fn what_ends_its_lines_rightly_passes() {
+        for sent in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\na\nb\n\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nTrailer: x\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert_eq!(checked(sent), sent);
+        }
+    }
+
+    #[test]
+    fn a_bare_lf_outside_of_bodies_is_spoiled() {
+        for (sent, spoiled) in [
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\0Host: a\r\n\r\n"),
+            ("GET / HTTP/1.1\r\nA: b\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nA: b\0Host: a\r\n\r\n"),
+            (
+                "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n\n\nG / HTTP/1.1\n",
+                "POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n\n\nG / HTTP/1.1\0",
+            ),
+            (
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\nab",
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\0ab",
+            ),
+        ] {
+            assert_eq!(checked(sent), spoiled);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Runs what answers a request.
+//!
+//! A change runs in a task of its own and goes on to its end, whatever becomes of its client: dropped half way, it would be
+//! cut in two. A read ends with its client, for nobody hears the answer.
+
+use std::time::Duration;
+
+use poem::http::StatusCode;
+use tokio::task::AbortHandle;
+
+use super::{
+    connection::Peer,
+    problem::{ApiResult, Problem},
+};
+
+/// How long a read goes on when its client says nothing more. It has gone, or it closed its half of the connection and waits
+/// for the answer: nobody can tell these apart.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Does the work of a change.
+///
+/// # Errors
+/// 500 when it panicked.
+pub async fn change<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> ApiResult<T> {
+    tokio::spawn(work).await.map_err(|_| panicked())
+}
+
+/// Does the work of a read, for as long as somebody waits for it.
+///
+/// # Errors
+/// 408 when its client has gone, 500 when it panicked.
+pub async fn read<T: Send + 'static>(
+    client: Option<Peer>,
+    work: impl Future<Output = T> + Send + 'static,
+) -> ApiResult<T> {
+    let task = tokio::spawn(work);
+    let _ends_with_this = EndsWithThis(task.abort_handle());
+    tokio::select! {
+        biased;
+        done = task => done.map_err(|_| panicked()),
+        () = has_gone(client) => {
+            let detail = "The client closed its half of the connection before the answer was there.";
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+        }
+    }
+}
+
+async fn has_gone(client: Option<Peer>) {
+    let Some(client) = client else { return std::future::pending().await };
+    client.is_silent().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+fn panicked() -> Problem {
+    Problem::internal("a handler panicked")
+}
+
+/// Ends a task when it is dropped. One that has ended is not touched.
+struct EndsWithThis(AbortHandle);
+
+impl Drop for EndsWithThis {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::{
+        net::{TcpListener, TcpStream},
+        sync::oneshot,
+    };
+
+    use super::*;
+    use crate::http::connection::Connection;
+
+    /// Longer than it takes to begin.
+    const A_MOMENT: Duration = Duration::from_millis(20);
+
+    /// A client, and the server's end of its connection.
+    async fn connected() -> (TcpStream, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("its address")).await.expect("it listens");
+        let (server, _) = listener.accept().await.expect("somebody connected");
+        (client, Connection::new(server))
+    }
+
+    /// Work without an end, and what hears when it is let go.
+    fn endless() -> (impl Future<Output = ()> + Send + 'static, oneshot::Receiver<()>) {
+        let (held, let_go) = oneshot::channel::<()>();
+        let work = async move {
+            let _held = held;
+            pending().await
+        };
+        (work, let_go)
+    }
+
+    #[tokio::test]
+    async fn a_read_ends_when_its_client_has_gone() {
+        let (client, connection) = connected().await;
+        let (work, let_go) = endless();
+        let reading = tokio::spawn(read(Some(connection.peer()), work));
+        drop(client);
+        let refused = reading.await.expect("it does not panic").expect_err("it has no end of its own");
+        assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
+        assert!(let_go.await.is_err(), "nobody works for it any more");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_dropped_ends() {
+        let (work, let_go) = endless();
+        assert!(tokio::time::timeout(A_MOMENT, read(None, work)).await.is_err());
+        assert!(let_go.await.is_err(), "nobody works for it any more");
+    }
+
+    #[tokio::test]
+    async fn a_read_is_answered_while_its_client_waits() {
+        let (_client, connection) = connected().await;
+        assert_eq!(read(Some(connection.peer()), async { 7 }).await.expect("an answer"), 7);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_dropped_goes_on_to_its_end() {
+        let (go_on, goes_on) = oneshot::channel::<()>();
+        let (done, is_done) = oneshot::channel::<()>();
+        let work = async move {
+            goes_on.await.expect("it is told to go on");
+            done.send(()).expect("somebody wants to know");
+        };
+        assert!(tokio::time::timeout(A_MOMENT, change(work)).await.is_err());
+        go_on.send(()).expect("it still waits");
+        is_done.await.expect("it came to its end");
+    }
+}
