@@ -3,7 +3,8 @@
 //! A call reads `tx.query("SELECT … WHERE id = $1").bind(id).fetch_optional::<Product>().await?` whatever the engine.
 //! [`Db::read`] is a snapshot, [`Db::write`] a writer from its first word: on SQLite all writers of a process queue for one
 //! connection and begin with `BEGIN IMMEDIATE`, so that none fails half way with `SQLITE_BUSY`. Nothing slow may
-//! happen inside a `write`: no network, no sleep.
+//! happen inside a `write`: no network, no sleep. What anybody may ask of the catalog is read in [`Db::browse`], which has
+//! connections of its own and an end: however slow those reads are, carts and orders find a reader.
 //!
 //! Lock hints are written as comments, `/* FOR UPDATE */` and `/* FOR UPDATE SKIP LOCKED */`: PostgreSQL gets them as
 //! words; SQLite, which has one writer, needs none.
@@ -15,13 +16,25 @@
 //! already aborted, so [`Tx::commit`] proves that the transaction is alive first. A future dropped inside `begin()` puts
 //! its connection back with a transaction open, so a connection is checked before it is handed out again.
 
-use std::{borrow::Cow, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    io,
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use futures_util::future::BoxFuture;
 use sqlx::{
     AssertSqlSafe, Column, Connection, Decode, Encode, Executor, FromRow, PgPool, Postgres, Row, SqlSafeStr, Sqlite,
     SqlitePool, Statement, Transaction, Type, TypeInfo,
     encode::IsNull,
-    error::BoxDynError,
+    error::{BoxDynError, DatabaseError},
     migrate::{Migrate, Migrator},
     postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions, PgRow, PgTypeInfo},
     sqlite::{
@@ -46,8 +59,19 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longer than the intervals, 100 ms at most, at which a process looks whether SQLite's writer is free.
 const WAY: Duration = Duration::from_millis(120);
-const POSTGRES_CONNECTIONS: u32 = 20;
+const POSTGRES_CONNECTIONS: u32 = 14;
 const SQLITE_READERS: u32 = 8;
+/// Those that only browse the catalog: few, because each may keep a core busy. A process has 20 on PostgreSQL in all.
+const POSTGRES_BROWSERS: u32 = 6;
+const SQLITE_BROWSERS: u32 = 4;
+/// How long a statement may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for who browses; on SQLite it is the time of a whole transaction.
+const BROWSING: Duration = Duration::from_secs(2);
+/// How many steps of its own SQLite goes between two looks at the clock: microseconds.
+const STEPS: i32 = 1000;
+/// What every snapshot begins with on PostgreSQL.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// KiB of the database that SQLite's writer keeps in memory, and that each of its readers does: what they hold together
 /// must not grow with the catalog. Behind them is the system's own cache of files.
 const WRITER_CACHE: &str = "-8000";
@@ -66,8 +90,8 @@ pub struct Db {
 
 #[derive(Clone)]
 enum Engine {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Sqlite { writer: SqlitePool, readers: SqlitePool, browsers: SqlitePool },
+    Postgres { pool: PgPool, browsers: PgPool },
 }
 
 /// Which engine answers. Asked only where full-text search differs, and by people.
@@ -83,7 +107,7 @@ impl Db {
     /// # Errors
     /// When the URL is not one of `sqlite://…` and `postgres://…`.
     pub fn new(url: &str) -> Result<Self> {
-        let engine = if url.starts_with("sqlite:") { sqlite(url)? } else { Engine::Postgres(postgres(url)?) };
+        let engine = if url.starts_with("sqlite:") { sqlite(url)? } else { postgres(url)? };
         let (notices, _) = broadcast::channel(1024);
         let db = Self { engine, notices };
         db.hear_other_processes();
@@ -94,7 +118,7 @@ impl Db {
     pub fn dialect(&self) -> Dialect {
         match self.engine {
             Engine::Sqlite { .. } => Dialect::Sqlite,
-            Engine::Postgres(_) => Dialect::Postgres,
+            Engine::Postgres { .. } => Dialect::Postgres,
         }
     }
 
@@ -102,31 +126,44 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { readers, .. } => Inner::Sqlite(readers.begin().await?),
-            Engine::Postgres(pool) => {
-                Inner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
-            }
+            Engine::Postgres { pool, .. } => Inner::Postgres(pool.begin_with(SNAPSHOT).await?),
         };
         Ok(self.transaction(inner, Access::Reads))
+    }
+
+    /// A snapshot for what anybody may ask of the catalog, on connections of its own. What takes too long is ended, see
+    /// [`is_out_of_time`]; so is what goes on when the snapshot is dropped: on SQLite at once, on PostgreSQL by the same limit.
+    pub async fn browse(&self) -> Result<Tx> {
+        match &self.engine {
+            Engine::Sqlite { browsers, .. } => {
+                let (tx, watch) = watched(browsers, BROWSING).await?;
+                Ok(Tx { _watch: Some(watch), ..self.transaction(Inner::Sqlite(tx), Access::Reads) })
+            }
+            Engine::Postgres { browsers, .. } => {
+                Ok(self.transaction(Inner::Postgres(browsers.begin_with(SNAPSHOT).await?), Access::Reads))
+            }
+        }
     }
 
     /// A writer from its first word. Take the time after this returns: it may have waited.
     pub async fn write(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Engine::Postgres(pool) => Inner::Postgres(pool.begin().await?),
+            Engine::Postgres { pool, .. } => Inner::Postgres(pool.begin().await?),
         };
         Ok(self.transaction(inner, Access::Writes))
     }
 
     fn transaction(&self, inner: Inner, access: Access) -> Tx {
-        Tx { inner, access, notices: Vec::new(), hearers: self.notices.clone() }
+        let counted = if access == Access::Writes { Counted::begin() } else { None };
+        Tx { inner, access, notices: Vec::new(), hearers: self.notices.clone(), _counted: counted, _watch: None }
     }
 
     /// A single read, which needs no transaction.
     pub fn query(&self, sql: &'static str) -> Query<'_> {
         let (target, args) = match &self.engine {
             Engine::Sqlite { readers, .. } => (Target::SqlitePool(readers), Args::Sqlite(SqliteArguments::default())),
-            Engine::Postgres(pool) => (Target::PgPool(pool), Args::Postgres(PgArguments::default())),
+            Engine::Postgres { pool, .. } => (Target::PgPool(pool), Args::Postgres(PgArguments::default())),
         };
         Query::new(target, sql, args)
     }
@@ -138,7 +175,7 @@ impl Db {
     }
 
     fn hear_other_processes(&self) {
-        let Engine::Postgres(pool) = &self.engine else { return };
+        let Engine::Postgres { pool, .. } = &self.engine else { return };
         let (pool, notices) = (pool.clone(), self.notices.clone());
         tokio::spawn(async move {
             while !pool.is_closed() {
@@ -154,7 +191,7 @@ impl Db {
     pub async fn migrate(&self) -> anyhow::Result<()> {
         match &self.engine {
             Engine::Sqlite { writer, .. } => SQLITE_MIGRATIONS.run(writer).await?,
-            Engine::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+            Engine::Postgres { pool, .. } => POSTGRES_MIGRATIONS.run(pool).await?,
         }
         Ok(())
     }
@@ -163,7 +200,7 @@ impl Db {
     pub async fn pending_migrations(&self) -> anyhow::Result<usize> {
         let (known, applied) = match &self.engine {
             Engine::Sqlite { writer, .. } => (&SQLITE_MIGRATIONS, applied(&mut *writer.acquire().await?).await?),
-            Engine::Postgres(pool) => (&POSTGRES_MIGRATIONS, applied(&mut *pool.acquire().await?).await?),
+            Engine::Postgres { pool, .. } => (&POSTGRES_MIGRATIONS, applied(&mut *pool.acquire().await?).await?),
         };
         Ok(known.iter().filter(|migration| !applied.contains(&migration.version)).count())
     }
@@ -184,11 +221,15 @@ impl Db {
     /// Closes every connection after letting them finish.
     pub async fn close(&self) {
         match &self.engine {
-            Engine::Sqlite { writer, readers } => {
+            Engine::Sqlite { writer, readers, browsers } => {
+                browsers.close().await;
                 readers.close().await;
                 writer.close().await;
             }
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres { pool, browsers } => {
+                browsers.close().await;
+                pool.close().await;
+            }
         }
     }
 }
@@ -207,21 +248,37 @@ fn sqlite(url: &str) -> Result<Engine> {
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(options.clone().pragma("cache_size", WRITER_CACHE));
-    let readers = SqlitePoolOptions::new()
-        .max_connections(SQLITE_READERS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options.pragma("cache_size", READER_CACHE).pragma("query_only", "on"));
-    Ok(Engine::Sqlite { writer, readers })
+    let options = options.pragma("cache_size", READER_CACHE).pragma("query_only", "on");
+    let reading = |connections: u32| {
+        let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.connect_lazy_with(options.clone())
+    };
+    Ok(Engine::Sqlite { writer, readers: reading(SQLITE_READERS), browsers: reading(SQLITE_BROWSERS) })
 }
 
-fn postgres(url: &str) -> Result<PgPool> {
-    let options = PgConnectOptions::from_str(url)?.application_name("cartwright").options([
-        ("statement_timeout", "10s"),
+fn postgres(url: &str) -> Result<Engine> {
+    let options = PgConnectOptions::from_str(url)?.application_name("cartwright");
+    let pool = postgres_pool(POSTGRES_CONNECTIONS).connect_lazy_with(with_patience(&options, PATIENCE));
+    let browsers = postgres_pool(POSTGRES_BROWSERS)
+        // One whose statement was ended after nobody waited for it any more is closed without a word.
+        .after_release(|connection, _| Box::pin(async move { Ok(connection.ping().await.is_ok()) }))
+        .connect_lazy_with(with_patience(&options, BROWSING));
+    Ok(Engine::Postgres { pool, browsers })
+}
+
+/// `patience`: how long a statement may take.
+fn with_patience(options: &PgConnectOptions, patience: Duration) -> PgConnectOptions {
+    let patience = format!("{}ms", patience.as_millis());
+    options.clone().options([
+        ("statement_timeout", patience.as_str()),
         ("lock_timeout", "3s"),
         ("idle_in_transaction_session_timeout", "15s"),
-    ]);
-    Ok(PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
+    ])
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // This also is the liveness test that sqlx would make by itself: one round trip instead of two.
         .test_before_acquire(false)
@@ -233,7 +290,27 @@ fn postgres(url: &str) -> Result<PgPool> {
                 Ok(outside)
             })
         })
-        .connect_lazy_with(options))
+}
+
+/// Begins a transaction on SQLite whose statements end when it is dropped, and when it has taken this long.
+async fn watched(pool: &SqlitePool, most: Duration) -> Result<(Transaction<'static, Sqlite>, Watch)> {
+    let mut tx = pool.begin().await?;
+    let watch = Watch::default();
+    let (left, end) = (Arc::clone(&watch.0), Instant::now() + most);
+    let goes_on = move || !left.load(Ordering::Relaxed) && Instant::now() < end;
+    // It stays with the connection, where the next transaction puts its own in its place.
+    tx.lock_handle().await?.set_progress_handler(STEPS, goes_on);
+    Ok((tx, watch))
+}
+
+/// Ends the statement under way when it is dropped: nobody waits for the answer any more.
+#[derive(Default)]
+struct Watch(Arc<AtomicBool>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 async fn forward_notices(pool: &PgPool, notices: &broadcast::Sender<String>) -> Result<()> {
@@ -268,6 +345,40 @@ pub struct Tx {
     access: Access,
     notices: Vec<String>,
     hearers: broadcast::Sender<String>,
+    _counted: Option<Counted>,
+    _watch: Option<Watch>,
+}
+
+tokio::task_local! {
+    /// How many transactions that write a request has open.
+    static WRITERS: Cell<u32>;
+}
+
+/// Counts the transactions that write while this runs, see [`is_writing`].
+pub async fn counting_writers<T>(work: impl Future<Output = T>) -> T {
+    WRITERS.scope(Cell::new(0), work).await
+}
+
+/// Whether this request has a transaction open that writes. Everybody else's changes wait for it on SQLite, so nothing that
+/// a stranger sent is read or judged meanwhile.
+#[must_use]
+pub fn is_writing() -> bool {
+    WRITERS.try_with(|open| open.get() > 0).unwrap_or(false)
+}
+
+/// One of the [`WRITERS`].
+struct Counted;
+
+impl Counted {
+    fn begin() -> Option<Self> {
+        WRITERS.try_with(|open| open.set(open.get() + 1)).ok().map(|()| Self)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let _ = WRITERS.try_with(|open| open.set(open.get().saturating_sub(1)));
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -390,10 +501,9 @@ pub struct Query<'a> {
     fault: Option<BoxDynError>,
 }
 
-/// Runs the same sqlx call on whichever engine, inside or outside a transaction. Boxed: the futures of four drivers side by
-/// side would make every endpoint's future tens of kilobytes large.
+/// Runs the same sqlx call on whichever engine, inside or outside a transaction.
 macro_rules! on_engine {
-    ($query:expr, $call:ident, $executor:ident => $run:expr) => {{
+    ($query:expr, $prepared:ident, $executor:ident => $run:expr) => {{
         let Query { target, sql, args, fault, .. } = $query;
         if let Some(fault) = fault {
             return Err(Error::Encode(fault));
@@ -401,24 +511,51 @@ macro_rules! on_engine {
         let sql = AssertSqlSafe(sql);
         match (target, args) {
             (Target::SqlitePool($executor), Args::Sqlite(args)) => {
-                let $call = sqlx::$call(sql, args);
+                let $prepared = sqlx::query_with(sql, args);
                 $run
             }
             (Target::PgPool($executor), Args::Postgres(args)) => {
-                let $call = sqlx::$call(sql, args);
+                let $prepared = sqlx::query_with(sql, args);
                 $run
             }
             (Target::Sqlite(tx), Args::Sqlite(args)) => {
-                let ($executor, $call) = (&mut **tx, sqlx::$call(sql, args));
+                let ($executor, $prepared) = (&mut **tx, sqlx::query_with(sql, args));
                 $run
             }
             (Target::Postgres(tx), Args::Postgres(args)) => {
-                let ($executor, $call) = (&mut **tx, sqlx::$call(sql, args));
+                let ($executor, $prepared) = (&mut **tx, sqlx::query_with(sql, args));
                 $run
             }
             _ => unreachable!("arguments are made for the target they go to"),
         }
     }};
+}
+
+/// A row as its engine gave it.
+enum AnyRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl AnyRow {
+    fn read<R: Record>(&self) -> Result<R> {
+        match self {
+            Self::Sqlite(row) => R::from_row(row),
+            Self::Postgres(row) => R::from_row(row),
+        }
+    }
+}
+
+impl From<SqliteRow> for AnyRow {
+    fn from(row: SqliteRow) -> Self {
+        Self::Sqlite(row)
+    }
+}
+
+impl From<PgRow> for AnyRow {
+    fn from(row: PgRow) -> Self {
+        Self::Postgres(row)
+    }
 }
 
 impl<'a> Query<'a> {
@@ -467,19 +604,38 @@ impl<'a> Query<'a> {
 
     /// Runs it and says how many rows it changed.
     pub async fn execute(self) -> Result<u64> {
-        on_engine!(self, query_with, executor => Ok(Box::pin(executor.execute(query_with)).await?.rows_affected()))
+        on_engine!(self, prepared, executor => Ok(Box::pin(prepared.execute(executor)).await?.rows_affected()))
     }
 
     pub async fn fetch_optional<R: Record>(self) -> Result<Option<R>> {
-        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_optional(executor)).await)
+        self.row().await?.map(|row| row.read()).transpose()
     }
 
     pub async fn fetch_one<R: Record>(self) -> Result<R> {
-        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_one(executor)).await)
+        self.row().await?.ok_or(Error::RowNotFound)?.read()
     }
 
     pub async fn fetch_all<R: Record>(self) -> Result<Vec<R>> {
-        on_engine!(self, query_as_with, executor => Box::pin(query_as_with.fetch_all(executor)).await)
+        self.rows().await?.iter().map(AnyRow::read).collect()
+    }
+
+    // These two know no record, so that the drivers' large futures are compiled once instead of for every record, and are
+    // boxed, because side by side they would make every endpoint's future tens of kilobytes large.
+
+    fn row(self) -> BoxFuture<'a, Result<Option<AnyRow>>> {
+        let ask = async {
+            on_engine!(self, prepared, executor => Ok(prepared.fetch_optional(executor).await?.map(AnyRow::from)))
+        };
+        Box::pin(ask)
+    }
+
+    fn rows(self) -> BoxFuture<'a, Result<Vec<AnyRow>>> {
+        let ask = async {
+            on_engine!(self, prepared, executor => {
+                Ok(prepared.fetch_all(executor).await?.into_iter().map(AnyRow::from).collect())
+            })
+        };
+        Box::pin(ask)
     }
 
     /// Asks the engine whether it understands the statement, without running it: what its columns are called, and of which
@@ -512,12 +668,21 @@ pub fn is_unavailable(error: &Error) -> bool {
         | Error::Protocol(_)
         | Error::BeginFailed
         | Error::WorkerCrashed => true,
-        // PostgreSQL: connection lost, shutting down or timed out, out of resources, locks and deadlocks. SQLite: busy, locked.
+        // PostgreSQL: connection lost, shutting down or timed out, out of resources, locks and deadlocks. SQLite: busy, locked,
+        // interrupted.
         Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "57", "53", "55P03", "40"].iter().any(|class| code.starts_with(class)) || code == "5" || code == "6"
+            ["08", "57", "53", "55P03", "40"].iter().any(|class| code.starts_with(class))
+                || ["5", "6", "9"].contains(&&*code)
         }),
         _ => false,
     }
+}
+
+/// Whether a statement was ended because it took too long, or because nobody waited for its answer any more.
+#[must_use]
+pub fn is_out_of_time(error: &Error) -> bool {
+    // SQLite: interrupted. PostgreSQL: canceled.
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "9" || code == "57014")
 }
 
 /// Whether a unique index refused the row.
@@ -568,5 +733,38 @@ impl Encode<'_, Postgres> for Timestamp {
 impl<'r> Decode<'r, Postgres> for Timestamp {
     fn decode(value: <Postgres as sqlx::Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
         <OffsetDateTime as Decode<Postgres>>::decode(value).map(Timestamp::from_date_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                           SELECT COUNT(*) FROM n a, n b, n c, n d, n e";
+    const AN_HOUR: Duration = Duration::from_hours(1);
+
+    async fn one_connection() -> SqlitePool {
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.connect("sqlite::memory:").await.expect("a database in memory")
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_nobody_waits_for_ends() {
+        let pool = one_connection().await;
+        let (mut tx, watch) = watched(&pool, AN_HOUR).await.expect("a transaction");
+        let asked = sqlx::query(ENDLESS).fetch_one(&mut *tx);
+        assert!(tokio::time::timeout(Duration::from_millis(50), asked).await.is_err(), "it has no end of its own");
+        drop((tx, watch));
+        let (mut tx, _watch) = watched(&pool, AN_HOUR).await.expect("the connection is free again");
+        sqlx::query("SELECT TRUE").execute(&mut *tx).await.expect("an answer");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_takes_too_long_ends() {
+        let pool = one_connection().await;
+        let (mut tx, _watch) = watched(&pool, Duration::from_millis(50)).await.expect("a transaction");
+        let ended = sqlx::query(ENDLESS).fetch_one(&mut *tx).await.map(drop).expect_err("it has no end of its own");
+        assert!(is_out_of_time(&ended) && is_unavailable(&ended), "{ended}");
     }
 }

@@ -86,7 +86,7 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<EmailChange>,
     ) -> ApiResult<UnderWay> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let (user, known, wrong) = judge(&shop, by, from, given.password).await?;
         let bad = unusable(&given.email, &user);
         Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
@@ -129,7 +129,7 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<AccountClosing>,
     ) -> ApiResult<Done> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let (_, known, wrong) = judge(&shop, by, from, given.password).await?;
         Problem::unless_empty(wrong.into_iter().collect())?;
         let mut tx = shop.db.write().await?;

@@ -168,9 +168,8 @@ impl AccountsApi {
         from: ClientAddress,
         body: Body<Registration>,
     ) -> ApiResult<Created<UserView>> {
-        let wanted = body.check()?;
-        check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
         let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let (place, wanted) = shop.limits.unless_invalid(place, registration(&body).await).await?;
         let user = shop.limits.unless_our_fault(place, make_account(&shop, wanted).await).await?;
         Ok(Created::json(&user.into()))
     }
@@ -186,15 +185,13 @@ impl AccountsApi {
     /// Problems: `invalid_credentials`, `rate_limited`.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
     async fn login(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
-        let given = body.check()?;
-        let missing = || Problem::invalid_field("email", "required", "or username is required");
-        let name = given.email.as_ref().or(given.username.as_ref()).ok_or_else(missing)?;
-        shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
+        let place = shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
+        let (_, (name, given)) = shop.limits.unless_invalid(place, sign_in(&body).await).await?;
         let known = match &given.email {
             Some(email) => store::credentials_by_email(&shop.db, email).await?,
-            None => store::credentials_by_username(&shop.db, name).await?,
+            None => store::credentials_by_username(&shop.db, &name).await?,
         };
-        let matches = limits::password_matches(&shop, (name, from), given.password, known.as_ref()).await?;
+        let matches = limits::password_matches(&shop, (&name, from), given.password, known.as_ref()).await?;
         let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
 
         let mut tx = shop.db.write().await?;
@@ -217,7 +214,7 @@ impl AccountsApi {
     /// Problems: `unauthenticated`, `refresh_reused`, `session_revoked`.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let mut tx = shop.db.write().await?;
         let refreshed = sessions::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
         tx.commit().await?;
@@ -276,6 +273,21 @@ impl AccountsApi {
     }
 }
 
+/// What somebody wants to register with, if it can be.
+async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
+    let wanted = body.judged().await?;
+    check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
+    Ok(wanted)
+}
+
+/// Under which name somebody wants to sign in, and with what.
+async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
+    let given = body.judged().await?;
+    let missing = || Problem::invalid_field("email", "required", "or username is required");
+    let name = given.email.as_ref().or(given.username.as_ref()).ok_or_else(missing)?;
+    Ok((name.clone(), given))
+}
+
 async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
         password_hash: shop.passwords.hash(wanted.password).await?,
@@ -299,7 +311,7 @@ async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
 
 /// PUT and PATCH are the same here, because no field is required.
 async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
-    let change = body.check()?;
+    let change = body.judged().await?;
     let mut tx = shop.db.write().await?;
     let mut user = store::lock(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
     user.first_name = cleared(change.first_name).unwrap_or(user.first_name);

@@ -75,7 +75,7 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<PasswordChange>,
     ) -> ApiResult<Done> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
         let known = store::credentials_of(&shop.db, by.id).await?.ok_or_else(super::session_revoked)?;
         let tried = (user.email.as_str(), from);
@@ -105,8 +105,8 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<ForgottenPassword>,
     ) -> ApiResult<UnderWay> {
-        let given = body.check()?;
         shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
+        let given = body.judged().await?;
         shop.limits.take(&limits::RESET_LETTERS, &super::key(&given.email)).await?;
         let user = store::credentials_by_email(&shop.db, &given.email).await?.map(|known| known.id);
 
@@ -124,7 +124,7 @@ impl PasswordsApi {
     /// Problems: `invalid_token`, `weak_password`.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<PasswordReset>) -> ApiResult<Done> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let mut tx = shop.db.read().await?;
         let user = links::owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
@@ -147,7 +147,7 @@ impl PasswordsApi {
     /// Problems: `invalid_token`, `email_taken`.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, shop: Data<&Shop>, body: Body<EmailVerification>) -> ApiResult<Done> {
-        let given = body.check()?;
+        let given = body.judged().await?;
         let mut tx = shop.db.write().await?;
         super::verify_email(&mut tx, &given.token, shop.now()).await?;
         tx.commit().await?;

@@ -112,7 +112,7 @@ impl UsersApi {
         if store::find(&mut shop.db.read().await?, id.0).await?.is_none() {
             return Err(Problem::not_found());
         }
-        let given = body.check()?;
+        let given = body.judged().await?;
         let wanted = StandingChange { role: given.role, is_active: given.is_active };
 
         let mut tx = shop.db.write().await?;

@@ -145,7 +145,7 @@ impl CartsApi {
     ///
     /// Answers the whole cart. The same as `POST /api/cart/items`.
     ///
-    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
     async fn add(
         &self,
@@ -156,15 +156,16 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
+        let new = body.judged().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
-        add(tx, &shop, cart, &body).await
+        add(tx, &shop, cart, new).await
     }
 
     /// Adds a product. Adding one that is in already adds up.
     ///
     /// Answers the whole cart.
     ///
-    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
     async fn add_item(
         &self,
@@ -175,8 +176,9 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
+        let new = body.judged().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
-        add(tx, &shop, cart, &body).await
+        add(tx, &shop, cart, new).await
     }
 
     /// Empties one's own cart.
@@ -254,8 +256,9 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
+        let change = body.judged().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
-        change_quantity(tx, &shop, cart, item_id.0, &body).await
+        change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
     /// Changes a quantity. Answers the whole cart.
@@ -274,8 +277,9 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
+        let change = body.judged().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
-        change_quantity(tx, &shop, cart, item_id.0, &body).await
+        change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
     /// Takes a product out of one's own cart.
@@ -345,7 +349,7 @@ impl CartsApi {
     ///
     /// Adding one that is in already adds up. Answers the whole cart.
     ///
-    /// Problems: `out_of_stock`, `product_unavailable`, `cart_full`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items", method = "post", operation_id = "addAnonymousCartItem")]
     async fn add_anonymous_item(
         &self,
@@ -354,9 +358,10 @@ impl CartsApi {
         cart_id: Path<CartId>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
+        let new = body.judged().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
-        add(tx, &shop, cart, &body).await
+        add(tx, &shop, cart, new).await
     }
 
     /// Changes a quantity in the cart with this id. Answers the whole cart.
@@ -373,9 +378,10 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
+        let change = body.judged().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
-        change_quantity(tx, &shop, cart, item_id.0, &body).await
+        change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
     /// Takes a product out of the cart with this id.
@@ -443,8 +449,8 @@ impl Own {
     }
 }
 
-async fn add(mut tx: Tx, shop: &Shop, cart: Cart, body: &Body<NewItem>) -> ApiResult<Created<CartView>> {
-    let new = body.check()?;
+async fn add(mut tx: Tx, shop: &Shop, cart: Cart, new: ApiResult<NewItem>) -> ApiResult<Created<CartView>> {
+    let new = new?;
     super::add(&mut tx, shop, cart.id, new.product, new.quantity.unwrap_or(1)).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;
     tx.commit().await?;
@@ -456,10 +462,10 @@ async fn change_quantity(
     shop: &Shop,
     cart: Cart,
     item: CartItemId,
-    body: &Body<ItemChange>,
+    change: ApiResult<ItemChange>,
 ) -> ApiResult<Reply<CartView>> {
     let item = super::find_item(&mut tx, cart.id, item).await?;
-    super::set_quantity(&mut tx, shop, cart.id, &item, body.check()?.quantity).await?;
+    super::set_quantity(&mut tx, shop, cart.id, &item, change?.quantity).await?;
     let shown = cart_view(&mut tx, shop, cart).await?;
     tx.commit().await?;
     Ok(Reply::json(&shown))

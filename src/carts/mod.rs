@@ -198,6 +198,6 @@ pub fn amount_out_of_range() -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "amount_out_of_range",
-        "This comes to more than 9,999,999,999.99; order less at once.",
+        "This comes to more than an amount can be; order less at once.",
     )
 }

@@ -1,10 +1,12 @@
 //! A request body that is read first and judged later.
 //!
 //! The order of judgement is: who is asking, may they, does the thing exist, and only then what the body says. So an
-//! endpoint takes a [`Body`], finds what it is about, and then calls [`Body::check`].
+//! endpoint takes a [`Body`], has it [judged](Body::judged), finds what it is about, and only then tells what is wrong with
+//! the body.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use poem::{
     FromRequest, Request, RequestBody, Result,
@@ -23,7 +25,7 @@ use super::{
     problem::{ApiResult, Problem},
     schema::Schemas,
 };
-use crate::shop::Shop;
+use crate::{db, shop::Shop, thread_pool::NotDone};
 
 /// How long a client may stop sending in the middle of a body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,32 +33,37 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many bytes beyond the limit are read to let the client hear that it was reached.
 const HEARD_OUT: usize = 256 * 1024;
 
+/// Beyond it a body is not judged among the requests of everybody else: that takes milliseconds.
+const LARGE: usize = 32 * 1024;
+
 /// A JSON body not looked at yet.
 pub struct Body<T> {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     is_json: bool,
     schemas: Arc<Schemas>,
     wanted: PhantomData<fn() -> T>,
 }
 
-impl<T: ParseFromJSON> Body<T> {
-    /// Judges the body.
+impl<T: ParseFromJSON + Send + 'static> Body<T> {
+    /// Judges the body. Before a transaction that writes is begun, for it would wait; what is wrong may be told later.
     ///
     /// # Errors
-    /// 415 when it is no JSON, 400 when it is malformed, 422 with every fault when it is not what the document says.
-    pub fn check(&self) -> ApiResult<T> {
+    /// 415 when it is no JSON, 400 when it is malformed, 422 with its faults when it is not what the document says. 503
+    /// when too many large ones are judged already.
+    pub async fn judged(&self) -> ApiResult<T> {
+        debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
         if !self.is_json {
             return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        let body = json::read(&self.bytes).map_err(|what| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "malformed_json",
-                format!("The body is not well-formed JSON: {what}."),
-            )
-        })?;
-        self.schemas.check(&T::name(), &body)?;
-        T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
+        if self.bytes.len() <= LARGE {
+            return judge(&self.schemas, &self.bytes);
+        }
+        let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
+        match self.schemas.desk.run(move |()| judge(&schemas, &bytes)).await {
+            Ok(judged) => judged,
+            Err(NotDone::Full) => Err(Problem::unavailable("overloaded", "Too many large bodies are being judged.")),
+            Err(NotDone::Panicked) => Err(Problem::internal("judging a body panicked")),
+        }
     }
 
     /// What was sent, byte for byte: what an idempotency key remembers.
@@ -66,7 +73,7 @@ impl<T: ParseFromJSON> Body<T> {
     }
 }
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Body<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();
@@ -90,8 +97,17 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         // A body left out altogether is an empty object: every field of it may be optional.
         let bytes = if bytes.is_empty() { b"{}".to_vec() } else { bytes };
         let is_json = request.content_type().map_or(bytes == b"{}", Json::<T>::check_content_type);
-        Ok(Self { bytes, is_json, schemas: Arc::clone(&schemas), wanted: PhantomData })
+        Ok(Self { bytes: bytes.into(), is_json, schemas: Arc::clone(&schemas), wanted: PhantomData })
     }
+}
+
+fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
+    let body = json::read(bytes).map_err(|what| {
+        let detail = format!("The body is not well-formed JSON: {what}.");
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+    })?;
+    schemas.check(&T::name(), &body)?;
+    T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
 }
 
 /// Closing a connection that still has bytes to read resets it, and the client may never see the answer. So a little more

@@ -28,9 +28,12 @@ use super::{
     schema::Schemas,
     upload::{LIMIT, malformed},
 };
-use crate::shop::Shop;
+use crate::{db, shop::Shop};
 
 pub const KIND: &str = "multipart/form-data";
+
+/// Far more than any form of ours has fields.
+const MOST_PARTS: usize = 100;
 
 /// The part that is no field.
 const IMAGE: &str = "image";
@@ -41,15 +44,15 @@ pub enum Form<T> {
     Parts(Parts<T>),
 }
 
-impl<T: ParseFromJSON> Form<T> {
+impl<T: ParseFromJSON + Send + 'static> Form<T> {
     /// Judges the fields.
     ///
     /// # Errors
     /// 415 when the body is neither JSON nor a form, 400 when it is malformed, 422 with every fault.
-    pub fn check(&self) -> ApiResult<T> {
+    pub async fn judged(&self) -> ApiResult<T> {
         match self {
-            Self::Json(body) => body.check(),
-            Self::Parts(parts) => parts.check(),
+            Self::Json(body) => body.judged().await,
+            Self::Parts(parts) => parts.judged(),
         }
     }
 
@@ -91,7 +94,8 @@ impl<T: ParseFromJSON> Parts<T> {
         self.sent.as_ref().map_err(Clone::clone)
     }
 
-    fn check(&self) -> ApiResult<T> {
+    fn judged(&self) -> ApiResult<T> {
+        debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
         let Sent { texts, faults, .. } = self.sent()?;
         let (mut fields, mut faults) = (Map::new(), faults.clone());
         for (name, text) in texts {
@@ -137,6 +141,9 @@ async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResu
         let has_file_name = part.file_name().is_some_and(|file| !file.is_empty());
         // All of the body is there already, so a part comes in one piece unless it is empty.
         let bytes = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
+        if sent.texts.len() > MOST_PARTS {
+            return Err(malformed());
+        }
         if name != IMAGE {
             text_size += bytes.len();
             sent.texts.push((name, bytes));
@@ -154,7 +161,7 @@ async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResu
     Ok(sent)
 }
 
-impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Form<T> {
+impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Form<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
     type ParamRawType = ();

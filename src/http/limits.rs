@@ -53,7 +53,7 @@ impl Limit {
 
 /// A place that was taken, so that it can be given back.
 pub enum Place {
-    /// Limits are off.
+    /// Limits are off, or this has none.
     None,
     Here(String, Timestamp),
     InRedis(String, u64),
@@ -90,7 +90,7 @@ impl Limits {
             Some(taken) => taken,
             None => self.take_here(limit, key).await,
         };
-        taken.map_err(|wait| refused(limit, wait))
+        taken.map_err(|wait| refused(limit.name, limit.told, wait))
     }
 
     /// Makes it as if the place had not been taken.
@@ -108,6 +108,17 @@ impl Limits {
                 if let Some(mut redis) = self.cache.reachable() {
                     let _ = redis.zrem(key, member).await; // then it counts until it is old
                 }
+            }
+        }
+    }
+
+    /// Hands on what was asked for with its place, and gives the place back when that was nothing that could be done.
+    pub async fn unless_invalid<T>(&self, place: Place, asked: ApiResult<T>) -> ApiResult<(Place, T)> {
+        match asked {
+            Ok(asked) => Ok((place, asked)),
+            Err(problem) => {
+                self.give_back(place).await;
+                Err(problem)
             }
         }
     }
@@ -179,10 +190,12 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-fn refused(limit: &Limit, wait: Duration) -> Problem {
-    metrics::counter!("rate_limited_total", "limit" => limit.name).increment(1);
+/// 429: what is `told` to who is refused, and when to try again.
+#[must_use]
+pub fn refused(limit: &'static str, told: &str, wait: Duration) -> Problem {
+    metrics::counter!("rate_limited_total", "limit" => limit).increment(1);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let detail = format!("{} Try again in {seconds} seconds.", limit.told);
+    let detail = format!("{told} Try again in {seconds} seconds.");
     let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
     if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
         problem.headers.push((header::RETRY_AFTER, seconds));

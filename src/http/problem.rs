@@ -33,6 +33,9 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// How many faults an answer tells: as many as anybody mends at a time.
+pub const MOST_FAULTS: usize = 50;
+
 /// One thing that is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
@@ -89,12 +92,17 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// At most [`MOST_FAULTS`] are told.
     #[must_use]
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}.", one.field, one.message),
+            many if many.len() > MOST_FAULTS => {
+                format!("More than {MOST_FAULTS} fields need another value; errors has the first {MOST_FAULTS}.")
+            }
             many => format!("{} fields need another value; see errors.", many.len()),
         };
+        errors.truncate(MOST_FAULTS);
         // A single fault of a kind that clients switch on gives the problem its name.
         let code = match errors.as_slice() {
             [one] if one.code == "weak_password" => "weak_password",

@@ -10,13 +10,21 @@ use jsonschema::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::problem::{FieldError, Problem};
-use crate::document::schemas::{PREFIX, references};
+use super::problem::{FieldError, MOST_FAULTS, Problem};
+use crate::{
+    document::schemas::{PREFIX, references},
+    thread_pool::ThreadPool,
+};
+
+/// How many large bodies wait to be judged before more are refused.
+const WAITING: usize = 64;
 
 /// The schemas of the document, each with its validator, by name.
 pub struct Schemas {
     validators: HashMap<String, Validator>,
     said: Value,
+    /// The one thread on which large bodies are judged, so that whoever sends them keeps no more than one core busy.
+    pub desk: ThreadPool<()>,
 }
 
 impl Schemas {
@@ -41,7 +49,8 @@ impl Schemas {
             let validator = options.should_validate_formats(true).build(&root);
             validator.expect("the document's schemas are schemas")
         };
-        Self { validators: names.map(|name| (name.clone(), validator(&name))).collect(), said }
+        let validators = names.map(|name| (name.clone(), validator(&name))).collect();
+        Self { validators, said, desk: ThreadPool::start("bodies", 1, WAITING) }
     }
 
     /// What the document says of a field of a schema.
@@ -51,17 +60,48 @@ impl Schemas {
     }
 
     /// # Errors
-    /// 422 with every fault of the body.
+    /// 422 with the faults of the body. A list that is too long is the only one: what is in it is not looked at.
     pub fn check(&self, name: &str, body: &Value) -> Result<(), Problem> {
         let Some(validator) = self.validators.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
-        let mut errors: Vec<FieldError> = validator.iter_errors(body).flat_map(|error| field_errors(&error)).collect();
+        if let Some(fault) = self.overlong(&self.said[name], body, "") {
+            return Err(Problem::invalid(vec![fault]));
+        }
         // What is no text is none of the allowed words either; the first says enough.
         let mut named = HashSet::new();
-        errors.retain(|error| named.insert(error.field.clone()));
-        Problem::unless_empty(errors)
+        let errors = validator.iter_errors(body).flat_map(|error| field_errors(&error));
+        let errors = errors.filter(|error| named.insert(error.field.clone()));
+        Problem::unless_empty(errors.take(MOST_FAULTS + 1).collect())
     }
+
+    /// The first list that is longer than its schema lets it be.
+    fn overlong(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
+        let schema = referred(schema).map_or(schema, |name| &self.said[name]);
+        let inner = ["allOf", "anyOf", "oneOf"].iter().filter_map(|ways| schema[ways].as_array()).flatten();
+        let of_ways = inner.into_iter().find_map(|schema| self.overlong(schema, value, path));
+        of_ways.or_else(|| match value {
+            Value::Array(values) => {
+                let most = schema["maxItems"].as_u64().and_then(|most| usize::try_from(most).ok());
+                if let Some(most) = most.filter(|most| values.len() > *most) {
+                    return Some(FieldError::new(path, "maxItems", format!("must have at most {most} entries")));
+                }
+                let mut entries = values.iter().enumerate();
+                entries.find_map(|(index, value)| self.overlong(&schema["items"], value, &format!("{path}[{index}]")))
+            }
+            Value::Object(members) => members.iter().find_map(|(name, value)| {
+                let property = schema["properties"].get(name)?;
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                self.overlong(property, value, &path)
+            }),
+            _ => None,
+        })
+    }
+}
+
+/// The name of the schema that this one is another name of.
+fn referred(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.strip_prefix(PREFIX)
 }
 
 /// A schema, and whatever it refers to.
@@ -107,8 +147,9 @@ fn loosen(schema: &mut Value) {
     }
 }
 
+/// In any currency; the reader of amounts knows the shop's.
 fn amount() -> Map<String, Value> {
-    let amount = json!({"type": ["string", "number"], "pattern": "^\\d{1,10}(\\.\\d+)?$", "minimum": 0});
+    let amount = json!({"type": ["string", "number"], "pattern": "^\\d{1,12}(\\.\\d+)?$", "minimum": 0});
     amount.as_object().cloned().unwrap_or_default()
 }
 

@@ -158,9 +158,10 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Adjustment>,
     ) -> ApiResult<Reply<InventoryView>> {
+        let adjustment = body.judged().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
-        let Adjustment { delta, reason } = body.check()?;
+        let Adjustment { delta, reason } = adjustment?;
         if delta == 0 {
             return Err(Problem::invalid_field("delta", "nonzero", "must not be 0"));
         }
@@ -185,9 +186,10 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Count>,
     ) -> ApiResult<Reply<InventoryView>> {
+        let count = body.judged().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
-        let Count { counted, reason } = body.check()?;
+        let Count { counted, reason } = count?;
         let (stock, reserved) = super::count(&mut tx, &found, counted, reason.as_deref(), shop.now()).await?;
         shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&InventoryView { product: found.id, name: found.name, stock, reserved }))

@@ -57,6 +57,36 @@ on_both_engines! {
         all_get_what_they_should(&shop, rows.into()).await;
     }
 
+    async fn of_many_faults_the_first_fifty_are_told(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        let order = json!({"items": vec![json!({}); 100]});
+        let told = ada.post("/api/orders").json(&order).await.is(422).with_code("validation_failed");
+        assert_eq!(told["errors"].as_array().map(Vec::len), Some(50));
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("More than 50 fields")), "{told}");
+    }
+
+    async fn what_is_in_a_list_that_is_too_long_is_not_looked_at(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        let million = format!("{{\"items\":[{}{{}}]}}", "{},".repeat(340_000));
+        let told = ada.post("/api/orders").body("application/json", million).await.is(422).about(&["items"]);
+        assert_eq!(told["errors"][0]["code"], "maxItems");
+    }
+
+    async fn who_has_placed_too_many_orders_is_told_before_another_is_judged(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        let mug = shop.sells("Mug").await;
+        let limited = shop.opens_again(|settings| {
+            settings.rate_limits = true;
+            settings.buying.orders_per_hour = 1;
+        });
+        let ada = ada.of(&limited.await);
+        ada.post("/api/orders").json(&json!({"items": 1})).await.is(422); // takes no place
+        let order = json!({"items": [{"product": mug.id, "quantity": 1}]});
+        ada.post("/api/orders").json(&order).await.is(201);
+        ada.post("/api/orders").json(&json!({"items": 1})).await.is(429).with_code("rate_limited");
+        shop.runs_its_jobs().await;
+    }
+
     async fn invalid_values_are_422_field_by_field(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
@@ -237,6 +267,10 @@ on_both_engines! {
         for (path, code, field) in wrong {
             shop.visitor().get(path).await.is(422).with_code(code).about(&[field]);
         }
+        let many = vec!["price"; 1350].join(",");
+        let refused = shop.visitor().get(&format!("/api/products?ordering={many}")).await.is(422);
+        refused.with_code("invalid_ordering").about(&["ordering"]);
+        shop.visitor().get("/api/products?ordering=price,name,-rating,created_at").await.is(200);
         shop.visitor().get(&format!("/api/products?search={long}")).await.is(422).about(&["search"]);
         shop.visitor().get(&format!("/api/products?search={}", "x".repeat(7000))).await.is(422).about(&["search"]);
         for fine in [
@@ -247,6 +281,20 @@ on_both_engines! {
         ] {
             assert_eq!(shop.visitor().get(fine).await.is(200).list(), Vec::<Value>::new(), "{fine}");
         }
+    }
+
+    async fn a_query_of_many_parameters_is_refused(shop: TestShop) {
+        let of_one = ["ordering=price"; 11].join("&");
+        let many = |count: usize| (0..count).map(|number| format!("p{number}={number}")).collect::<Vec<_>>().join("&");
+        for path in ["/api/products", "/api/orders", "/api/nothing", "/health/live"] {
+            let refused = shop.visitor().get(&format!("{path}?{of_one}")).await.is(400).with_code("too_many_parameters");
+            assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("\"ordering\"")), "{refused}");
+            let refused = shop.visitor().get(&format!("{path}?{}", many(101))).await.is(400);
+            refused.with_code("too_many_parameters");
+        }
+        shop.visitor().get(&format!("/api/products?{}", many(100))).await.is(200);
+        let twice = shop.visitor().get("/api/products?ordering=price&ordering=name").await;
+        twice.is(422).with_code("validation_failed").about(&["ordering"]);
     }
 
     async fn a_key_that_is_no_key_is_400(shop: TestShop) {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     cache::two_processes,
-    support::{TestShop, answer::Answer, people::PASSWORD},
+    support::{Person, TestShop, answer::Answer, people::PASSWORD},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -125,13 +125,15 @@ on_both_engines! {
 
     async fn an_address_signs_in_thirty_times_a_minute(shop: TestShop) {
         let shop = shop.with_limits().await;
+        let tries_nothing = async || shop.visitor().post("/api/auth/login").json(&json!({})).await;
+        tries_nothing().await.is(422);
         let answers = join_all((0..32).map(|number| {
             let shop = &shop;
             async move { tries(shop, &format!("user{number}@example.com"), WRONG).await }
         }))
         .await;
         assert_eq!((count(&answers, 401), count(&answers, 429)), (30, 2), "{answers:?}");
-        shop.visitor().post("/api/auth/login").json(&json!({})).await.is(422); // tried nothing
+        tries_nothing().await.is(429); // the limit is asked before the body
         shop.time_passes(MINUTE);
         tries(&shop, "user@example.com", WRONG).await.is(401);
     }
@@ -189,6 +191,20 @@ on_both_engines! {
         shop.visitor().post("/api/carts").await.is(201);
     }
 
+    async fn an_address_searches_a_hundred_and_twenty_times_a_minute(shop: TestShop) {
+        shop.sells("Mug").await;
+        let limited = shop.with_limits().await;
+        let answers =
+            join_all((0..123).map(|_| limited.visitor().get("/api/products?search=mug").into_future())).await;
+        assert_eq!((count(&answers, 200), count(&answers, 429)), (120, 3));
+        assert!(is_stopped(limited.visitor().get("/api/products?search=pot").await) <= 60);
+        limited.visitor().get("/api/products?ordering=price").await.is(200); // searches for nothing
+        limited.visitor().get("/api/products?search=+").await.is(200);
+        limited.admin().await.get("/api/products?search=mug").await.is(200);
+        limited.time_passes(MINUTE);
+        limited.visitor().get("/api/products?search=pot").await.is(200);
+    }
+
     async fn how_many_carts_and_orders_one_buyer_makes_is_the_shops_to_say(shop: TestShop) {
         let strict = shop
             .opens_again(|settings| {
@@ -208,6 +224,30 @@ on_both_engines! {
         shop.customer("bob@example.com").await.of(&strict).places_order(&[(&mug, 1)]).await.is(201);
         shop.time_passes(60 * MINUTE);
         ada.places_order(&[(&mug, 1)]).await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_customer_changes_thirty_addresses_of_orders_an_hour(shop: TestShop) {
+        let limited = shop.with_limits().await;
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await.of(&limited);
+        let orders = [ada.buys(&mug).await, ada.buys(&mug).await].map(|order| format!("/api/orders/{}", order.id));
+        let goes_to = async |who: &Person, order: &str, address: &str| {
+            who.patch(order).json(&json!({"shipping_address": address})).await
+        };
+        for number in 0..30 {
+            let (order, address) = (&orders[number % 2], format!("{number} Quay"));
+            goes_to(&ada, order, " ").await.is(422); // what changes nothing takes no place
+            goes_to(&ada, "/api/orders/987654", &address).await.is(404);
+            let stands = ada.get(order).await.is(200).json();
+            ada.put(order).json(&stands).await.is(200);
+            goes_to(&ada, order, &address).await.is(200);
+        }
+        assert_eq!(is_stopped(goes_to(&ada, &orders[0], "31 Quay").await), 3600);
+        assert_eq!(is_stopped(ada.put(&orders[1]).json(&json!({"shipping_address": "31 Quay"})).await), 3600);
+        goes_to(&shop.admin().await.of(&limited), &orders[0], "32 Quay").await.is(200);
+        shop.time_passes(60 * MINUTE);
+        goes_to(&ada, &orders[0], "31 Quay").await.is(200);
         shop.runs_its_jobs().await;
     }
 

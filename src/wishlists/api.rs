@@ -89,7 +89,7 @@ impl WishlistsApi {
     /// One that is on it already stays where it is, and the answer is 200 instead of 201.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
     async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<MadeOrFound<EntryView>> {
-        let product = body.check()?.product;
+        let product = body.judged().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
         let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);

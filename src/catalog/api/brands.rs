@@ -58,7 +58,7 @@ impl BrandsApi {
     ) -> ApiResult<List<BrandView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
-            let (rows, total) = store::list_brands(&mut shop.db.read().await?, page.size, page.offset()).await?;
+            let (rows, total) = store::list_brands(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(
                 json_bytes(&rows.into_iter().map(|brand| view::brand(&shop, brand)).collect::<Vec<_>>()),
                 total,
@@ -74,7 +74,7 @@ impl BrandsApi {
     #[oai(path = "/brands/:id", method = "get", operation_id = "getBrand")]
     async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Reply<BrandView>> {
         let load = async {
-            let found = store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
+            let found = store::find_brand(&mut shop.db.browse().await?, id.0).await?.ok_or_else(Problem::not_found)?;
             Ok(Cached::new(json_bytes(&view::brand(&shop, found)), 1))
         };
         let brand = answer(&shop, false, Part::Catalog, &format!("brand:{}", id.0), load).await?;
@@ -91,7 +91,7 @@ impl BrandsApi {
         _by: Admin,
         body: Body<BrandInput>,
     ) -> ApiResult<Created<BrandView>> {
-        let input = body.check()?;
+        let input = body.judged().await?;
         let mut tx = shop.db.write().await?;
         let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
         shop.commit_and_forget(tx, &[Part::Catalog]).await?;
@@ -112,7 +112,8 @@ impl BrandsApi {
         seen: Header<IfMatch>,
         body: Body<BrandInput>,
     ) -> ApiResult<Reply<BrandView>> {
-        change_brand(&shop, id.0, &seen, || body.check().map(|input| Some(input.name))).await
+        let name = body.judged().await.map(|input| Some(input.name));
+        change_brand(&shop, id.0, &seen, name).await
     }
 
     /// Changes a brand.
@@ -129,7 +130,8 @@ impl BrandsApi {
         seen: Header<IfMatch>,
         body: Body<BrandPatch>,
     ) -> ApiResult<Reply<BrandView>> {
-        change_brand(&shop, id.0, &seen, || body.check().map(|input| input.name)).await
+        let name = body.judged().await.map(|input| input.name);
+        change_brand(&shop, id.0, &seen, name).await
     }
 
     /// Deletes a brand that has no products.
@@ -160,12 +162,12 @@ async fn change_brand(
     shop: &Shop,
     id: BrandId,
     seen: &IfMatch,
-    input: impl FnOnce() -> ApiResult<Option<String>>,
+    name: ApiResult<Option<String>>,
 ) -> ApiResult<Reply<BrandView>> {
     let mut tx = shop.db.write().await?;
     let mut brand: Brand = store::lock_brand(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     seen.check(&tag_of(&view::brand(shop, brand.clone())))?;
-    brand.name = input()?.unwrap_or(brand.name);
+    brand.name = name?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
     shop.commit_and_forget(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&view::brand(shop, brand)))

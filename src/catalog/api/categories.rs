@@ -60,7 +60,7 @@ impl CategoriesApi {
     ) -> ApiResult<List<CategoryView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
-            let (rows, total) = store::list_categories(&mut shop.db.read().await?, page.size, page.offset()).await?;
+            let (rows, total) = store::list_categories(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(json_bytes(&rows.into_iter().map(CategoryView::from).collect::<Vec<_>>()), total))
         };
         let list = answer(&shop, false, Part::Catalog, &format!("categories:{page:?}"), load).await?;
@@ -78,7 +78,8 @@ impl CategoriesApi {
         id: Path<CategoryId>,
     ) -> ApiResult<Reply<CategoryView>> {
         let load = async {
-            let found = store::find_category(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
+            let found =
+                store::find_category(&mut shop.db.browse().await?, id.0).await?.ok_or_else(Problem::not_found)?;
             Ok(Cached::new(json_bytes(&CategoryView::from(found)), 1))
         };
         let category = answer(&shop, false, Part::Catalog, &format!("category:{}", id.0), load).await?;
@@ -95,7 +96,7 @@ impl CategoriesApi {
         _by: Admin,
         body: Body<CategoryInput>,
     ) -> ApiResult<Created<CategoryView>> {
-        let input = body.check()?;
+        let input = body.judged().await?;
         let mut tx = shop.db.write().await?;
         let made: CategoryView =
             catalog::create_category(&mut tx, &input.name, None, &cleared(input.description).unwrap_or_default())
@@ -119,8 +120,8 @@ impl CategoriesApi {
         seen: Header<IfMatch>,
         body: Body<CategoryInput>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, &seen, || body.check().map(|input| (Some(input.name), cleared(input.description))))
-            .await
+        let input = body.judged().await.map(|input| (Some(input.name), cleared(input.description)));
+        change_category(&shop, id.0, &seen, input).await
     }
 
     /// Changes a category.
@@ -137,7 +138,8 @@ impl CategoriesApi {
         seen: Header<IfMatch>,
         body: Body<CategoryPatch>,
     ) -> ApiResult<Reply<CategoryView>> {
-        change_category(&shop, id.0, &seen, || body.check().map(|input| (input.name, cleared(input.description)))).await
+        let input = body.judged().await.map(|input| (input.name, cleared(input.description)));
+        change_category(&shop, id.0, &seen, input).await
     }
 
     /// Deletes a category that has no products.
@@ -168,12 +170,12 @@ async fn change_category(
     shop: &Shop,
     id: CategoryId,
     seen: &IfMatch,
-    input: impl FnOnce() -> ApiResult<(Option<String>, Option<String>)>,
+    input: ApiResult<(Option<String>, Option<String>)>,
 ) -> ApiResult<Reply<CategoryView>> {
     let mut tx = shop.db.write().await?;
     let mut category: Category = store::lock_category(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
     seen.check(&tag_of(&CategoryView::from(category.clone())))?;
-    let (name, description) = input()?;
+    let (name, description) = input?;
     category.name = name.unwrap_or(category.name);
     category.description = description.unwrap_or(category.description);
     store::update_category(&mut tx, &category).await?;

@@ -83,10 +83,11 @@ impl ImagesApi {
         image_id: Path<ImageId>,
         body: Body<ImagePatch>,
     ) -> ApiResult<Reply<ImageView>> {
+        let change = body.judged().await;
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let image = store::find_image(&mut tx, id.0, image_id.0).await?.ok_or_else(Problem::not_found)?;
-        let ImagePatch { alt, position } = body.check()?;
+        let ImagePatch { alt, position } = change?;
         let image = images::change(&mut tx, image, cleared(alt), position, shop.now()).await?;
         shop.commit_and_forget(tx, &showing(id.0)).await?;
         Ok(Reply::json(&view::image(&shop, &image)))

@@ -1,5 +1,7 @@
 //! The endpoints of products.
 
+use std::time::Duration;
+
 use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
@@ -23,10 +25,12 @@ use crate::{
         store,
         view::{self, ProductView},
     },
-    db::Tx,
+    db::{self, Tx},
     http::{
+        client_address::ClientAddress,
         etags::IfMatch,
         form::Form,
+        limits::Limit,
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
         query::{self, Ask},
@@ -42,6 +46,20 @@ fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError>
     shop.settings.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
 }
 
+/// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
+const SEARCHES: Limit =
+    Limit::new("searches", 120, Duration::from_mins(1), "Too many searches were made from this address.");
+
+/// A list that takes too long is no fault of the database.
+fn or_too_slow(error: db::Error) -> Problem {
+    if !db::is_out_of_time(&error) {
+        return error.into();
+    }
+    tracing::info!("a list of products took too long and was given up");
+    let detail = "This search takes too long. Search for fewer or rarer words, or filter by category or brand.";
+    Problem::unavailable("too_slow", detail)
+}
+
 pub struct ProductsApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Catalog")]
@@ -49,14 +67,19 @@ impl ProductsApi {
     /// Lists products.
     ///
     /// Newest first, or by how well they match a search. `X-Total-Count` says how many there are, `Link` where the
-    /// other pages are.
+    /// other pages are. How many searches one address can make in a minute is limited.
+    ///
+    /// Problems: `rate_limited`, `too_slow`.
     #[oai(path = "/products", method = "get", operation_id = "listProducts")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
     async fn list_products(
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        /// Words to find in name, description, category or brand, anywhere in a word; every one must occur. Quoted phrases count whole.
+        from: ClientAddress,
+        /// Words to find in name, description, category or brand, anywhere in a word; every one of the first six must occur.
+        /// Quoted phrases count whole. Words of one or two letters with no longer one beside them are looked for in the names
+        /// of products, categories and brands only, and each of these finds a thousand products at most.
         search: Ask<String>,
         /// The id or slug of a category.
         category: Ask<String>,
@@ -73,7 +96,7 @@ impl ProductsApi {
         /// Only active or inactive products; for admins.
         is_active: Ask<bool>,
         /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
-        #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating))*$"))]
+        #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
         ordering: Ask<String>,
         /// Which page, from 1.
         page: Ask<i64>,
@@ -99,9 +122,12 @@ impl ProductsApi {
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
+        if !admin && !filter.terms.is_empty() {
+            shop.limits.take(&SEARCHES, &from.network()).await?;
+        }
         let load = async {
-            let mut tx = shop.db.read().await?;
-            let (products, total) = list::products(&mut tx, &filter, page).await?;
+            let mut tx = shop.db.browse().await?;
+            let (products, total) = list::products(&mut tx, &filter, page).await.map_err(or_too_slow)?;
             Ok(Cached::new(json_bytes(&view::products(&mut tx, &shop, products).await?), total))
         };
         let list = answer(&shop, admin, Part::ProductLists, &format!("products:{filter:?}{page:?}"), load).await?;
@@ -225,7 +251,7 @@ impl ProductsApi {
 
 async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Reply<ProductView>> {
     let load = async {
-        let mut tx = shop.db.read().await?;
+        let mut tx = shop.db.browse().await?;
         let product = store::find_product(&mut tx, id).await?.filter(|product| product.is_active || admin);
         let product = product.ok_or_else(Problem::not_found)?;
         Ok(Cached::new(json_bytes(&view::product(&mut tx, shop, product).await?), 1))
@@ -240,7 +266,7 @@ async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
         return Err(Problem::not_found()); // which PostgreSQL takes in no text
     }
     let load = async {
-        let found = slugs::find(&mut shop.db.read().await?, slug).await?.ok_or_else(Problem::not_found)?;
+        let found = slugs::find(&mut shop.db.browse().await?, slug).await?.ok_or_else(Problem::not_found)?;
         Ok(Cached::new(format!("{} {}", found.product, found.slug).into_bytes(), 1))
     };
     let kept = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
@@ -278,7 +304,7 @@ async fn lock(tx: &mut Tx, shop: &Shop, id: ProductId, seen: &IfMatch) -> ApiRes
 }
 
 /// The body is judged only after the product was found, and found to be what the client has seen.
-async fn change<T: ParseFromJSON>(
+async fn change<T: ParseFromJSON + Send + 'static>(
     shop: &Shop,
     id: ProductId,
     seen: &IfMatch,

@@ -24,13 +24,13 @@ impl<C> Sent<C> {
     ///
     /// # Errors
     /// 422 when the fields are not what the document says, with what is wrong with the picture. 503 when it cannot be kept.
-    pub async fn of<T: ParseFromJSON>(
+    pub async fn of<T: ParseFromJSON + Send + 'static>(
         shop: &Shop,
         form: &Form<T>,
         read: fn(T, &Shop, &mut Vec<FieldError>) -> C,
     ) -> ApiResult<Self> {
         let (picture, mut errors) = picture_of(shop, form).await?;
-        let fields = form.check().map_err(|problem| problem.and(&errors))?;
+        let fields = form.judged().await.map_err(|problem| problem.and(&errors))?;
         let said = read(fields, shop, &mut errors);
         let image = match picture {
             Some(picture) if errors.is_empty() => Some(images::keep(shop, picture).await?),
@@ -41,7 +41,10 @@ impl<C> Sent<C> {
 }
 
 /// The picture that came with the fields, or what is wrong with it.
-async fn picture_of<T: ParseFromJSON>(shop: &Shop, form: &Form<T>) -> ApiResult<(Option<Picture>, Vec<FieldError>)> {
+async fn picture_of<T: ParseFromJSON + Send + 'static>(
+    shop: &Shop,
+    form: &Form<T>,
+) -> ApiResult<(Option<Picture>, Vec<FieldError>)> {
     let Some(file) = form.image()? else { return Ok((None, vec![])) };
     match shop.media.take_in(file).await {
         Ok(picture) => Ok((Some(picture), vec![])),
