@@ -53,10 +53,8 @@ pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<P
     Ok((rows, total))
 }
 
-fn filtered<'a>(mut query: Query<'a>, dialect: crate::db::Dialect, filter: &Filter) -> Query<'a> {
-    for term in &filter.terms {
-        query = search::narrow(query, dialect, term);
-    }
+fn filtered<'a>(query: Query<'a>, dialect: crate::db::Dialect, filter: &Filter) -> Query<'a> {
+    let mut query = search::narrow(query, dialect, &filter.terms, filter.is_active);
     if let Some(category) = &filter.category {
         query = query.push_bind(" AND p.category_id IN (SELECT id FROM categories WHERE slug = $?", category.clone());
         query = query.push_bind(" OR id = $?)", category.parse::<i64>().unwrap_or(0));

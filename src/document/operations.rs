@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::{operations_mut, problems};
 
 /// What any address can answer, whatever it is.
-const ANYWHERE: [&str; 8] = [
+const ANYWHERE: [&str; 10] = [
     "not_acceptable",
     "request_timeout",
+    "malformed_request",
+    "too_many_parameters",
     "uri_too_long",
     "headers_too_large",
     "internal_error",

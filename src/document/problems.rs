@@ -98,6 +98,18 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Mend what `detail` names. A key given twice, nesting beyond 64 levels and NUL in text are refused too.",
     ),
     problem(
+        "malformed_request",
+        400,
+        "The head of the request is not in order, e.g. it names no host or two.",
+        "Send exactly one `Host` header. Every HTTP client does; look at what stands between it and the shop.",
+    ),
+    problem(
+        "too_many_parameters",
+        400,
+        "The query has more than 100 parameters, or more than 10 of one name.",
+        "Give each parameter once.",
+    ),
+    problem(
         "invalid_credentials",
         401,
         "There is no active account with this name and password.",
@@ -152,7 +164,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "`Accept` names only types that this shop does not answer with.",
         "Accept `application/json`.",
     ),
-    problem("request_timeout", 408, "The body stopped arriving.", "Send the request again."),
+    problem(
+        "request_timeout",
+        408,
+        "The body stopped arriving, or the client closed its half of the connection and the answer took more than a second.",
+        "Send the request again.",
+    ),
     problem(
         "account_closed",
         409,
@@ -251,7 +268,7 @@ pub const PROBLEMS: &[ProblemType] = &[
     problem(
         "product_unavailable",
         409,
-        "A product is not sold any more.",
+        "A product in the cart is not sold any more.",
         "Take it out of the cart and order the rest.",
     ),
     problem(
@@ -309,7 +326,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The body is of another type than this address takes.",
         "Send `Content-Type: application/json`, or `multipart/form-data` for an image.",
     ),
-    problem("amount_out_of_range", 422, "The total is more than 9,999,999,999.99.", "Order less at a time."),
+    problem(
+        "amount_out_of_range",
+        422,
+        "The total is more than an amount can be: 9,999,999,999.99 in a currency with two decimals.",
+        "Order less at a time.",
+    ),
     problem(
         "idempotency_key_reused",
         422,
@@ -403,6 +425,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         503,
         "The shop's database is away or busy for a moment; nothing was done.",
         "Try again after `Retry-After` seconds.",
+    ),
+    problem(
+        "too_slow",
+        503,
+        "The list took longer than two seconds to find and was given up.",
+        "Search for fewer or rarer words, or filter by category or brand; or try again after `Retry-After` seconds.",
     ),
     problem(
         "provider_unavailable",

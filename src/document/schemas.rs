@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{operations, operations_mut};
-use crate::money::Currency;
+use crate::money::{Currency, MAX_MONEY};
 
 pub const PREFIX: &str = "#/components/schemas/";
 
@@ -172,11 +172,11 @@ fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
         members.values_mut().for_each(|value| say_amounts(value, currency, asked));
         return;
     }
-    members.insert("pattern".into(), if asked { asked_pattern(currency) } else { told_pattern(currency) }.into());
+    members.insert("pattern".into(), if asked { currency.pattern() } else { told_pattern(currency) }.into());
     if asked {
         let description = members.remove("description").unwrap_or_default();
         let example = members.remove("example").unwrap_or_default();
-        let number = json!({"type": "number", "minimum": 0, "maximum": 9_999_999_999.99_f64});
+        let number = json!({"type": "number", "minimum": 0, "maximum": most(currency)});
         let text = Value::Object(std::mem::take(members));
         *schema = json!({"oneOf": [text, number], "description": description, "example": example});
     }
@@ -187,17 +187,15 @@ fn say_amounts_of_queries(document: &mut Value, currency: Currency) {
     for (_, _, operation) in operations_mut(document) {
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             if parameter["schema"]["format"] == "decimal" {
-                parameter["schema"]["pattern"] = asked_pattern(currency).into();
+                parameter["schema"]["pattern"] = currency.pattern().into();
             }
         }
     }
 }
 
-fn asked_pattern(currency: Currency) -> String {
-    match currency.decimals {
-        0 => r"^\d{1,10}$".to_owned(),
-        decimals => format!(r"^\d{{1,10}}(\.\d{{1,{decimals}}})?$"),
-    }
+/// The largest amount, as a number.
+fn most(currency: Currency) -> Value {
+    serde_json::from_str(&currency.format(MAX_MONEY).to_string()).unwrap_or_default()
 }
 
 fn told_pattern(currency: Currency) -> String {

@@ -97,7 +97,7 @@ fn simulated(shop: &Shop) -> Option<Value> {
 
 /// The newest products that have a picture.
 async fn products(shop: &Shop) -> ApiResult<Vec<Value>> {
-    let mut tx = shop.db.read().await?;
+    let mut tx = shop.db.browse().await?;
     let filter = Filter { is_active: Some(true), ..Filter::default() };
     let (newest, _) = catalog::list::products(&mut tx, &filter, Page { number: 1, size: PRODUCTS }).await?;
     let newest = catalog::view::products(&mut tx, shop, newest).await?;

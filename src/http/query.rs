@@ -3,8 +3,9 @@
 //! poem-openapi gives up at the first parameter it cannot read, in words of its own. [`Asked`] keeps what was read or
 //! what was wrong, and the endpoint asks for it by name.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
+use poem::http::StatusCode;
 use poem_openapi::{
     param::Query,
     registry::{MetaSchemaRef, Registry},
@@ -44,13 +45,39 @@ pub fn search(given: &Ask<String>) -> ApiResult<String> {
     Err(Problem::invalid_field("search", "maxLength", message))
 }
 
+/// The most parameters of a query, and the most of one name.
+const MAX_PARAMETERS: usize = 100;
+const MAX_OF_ONE: usize = 10;
+
+/// Refuses a query that is nothing but work, before any of it is done.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub fn refuse_too_many(query: &str) -> ApiResult<()> {
+    let refused = |detail| Err(Problem::new(StatusCode::BAD_REQUEST, "too_many_parameters", detail));
+    let mut times = HashMap::new();
+    for (count, parameter) in query.split('&').filter(|parameter| !parameter.is_empty()).enumerate() {
+        let name = parameter.split('=').next().unwrap_or_default();
+        let of_this_name: &mut usize = times.entry(name).or_default();
+        *of_this_name += 1;
+        if *of_this_name > MAX_OF_ONE {
+            return refused(format!("{:?} is given more than {MAX_OF_ONE} times.", shortened(name)));
+        }
+        if count >= MAX_PARAMETERS {
+            let detail = format!("There are more than {MAX_PARAMETERS} parameters, {:?} among them.", shortened(name));
+            return refused(detail);
+        }
+    }
+    Ok(())
+}
+
 /// What a list can be ordered by: its name, and how SQL says it up and down, each with its comma.
 pub type Column = (&'static str, &'static str, &'static str);
 
 /// Reads `?ordering=price,-created_at` into SQL. Nothing when it was not given.
 ///
 /// # Errors
-/// 422 that names what can be ordered by.
+/// 422 that names what can be ordered by. As many fields as there are is all that makes sense.
 pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
     let Some(fields) = given.get("ordering")? else { return Ok(vec![]) };
     let read = |field: &str| {
@@ -59,11 +86,14 @@ pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'stat
         let column = columns.iter().find(|(known, ..)| *known == name);
         column.map(|(_, up_sql, down_sql)| if down { *down_sql } else { *up_sql })
     };
-    fields.split(',').map(read).collect::<Option<_>>().ok_or_else(|| {
+    let are_few = fields.split(',').count() <= columns.len();
+    let order = if are_few { fields.split(',').map(read).collect::<Option<_>>() } else { None };
+    order.ok_or_else(|| {
         let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
         let names = names.join(", ");
         let names = names.rsplit_once(", ").map_or(names.clone(), |(others, last)| format!("{others} and {last}"));
-        let message = format!("takes {names}, each with a - before it for the other way round");
+        let most = columns.len();
+        let message = format!("takes {names}, at most {most} of them, each with a - before it for the other way round");
         Problem::invalid_field("ordering", "invalid_ordering", message)
     })
 }
