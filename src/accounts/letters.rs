@@ -1,28 +1,31 @@
 //! How every letter to a user is written: about orders, stock and accounts alike.
 //!
-//! Nobody is greeted by name before their e-mail is verified: somebody else may have typed both, and would have us send a
-//! stranger what they wrote.
+//! Nothing that anybody typed is in a letter before the e-mail of its reader is verified, not even their name: somebody else
+//! may have typed both, and would have us send a stranger what they wrote. Afterwards it has no links.
 
 use serde_json::Value;
 
 use super::User;
 use crate::{
-    mail::{Letter, Template},
+    mail::{self, Letter, Template},
     shop::Shop,
 };
 
 impl User {
+    /// What a letter to them may say of what somebody typed.
+    #[must_use]
+    pub fn may_read(&self, typed: &str) -> String {
+        if self.email_verified { mail::without_links(typed) } else { String::new() }
+    }
+
     /// What a letter calls them; empty when we do not know their name, or not that it is theirs.
     fn greeting(&self) -> String {
-        if !self.email_verified {
-            return String::new();
-        }
-        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
+        self.may_read(format!("{} {}", self.first_name, self.last_name).trim())
     }
 }
 
-/// Fills a template in for a user. `context` has what the template names beyond the store and the reader; `about` names
-/// the letter, which is the same for every copy.
+/// Fills a template in for a user. `context` has what the template names beyond the store and the reader, and of what
+/// people typed only what [they may read](User::may_read); `about` names the letter, which is the same for every copy.
 ///
 /// # Errors
 /// When a value the template names is missing from the context.

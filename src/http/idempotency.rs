@@ -58,10 +58,12 @@ impl Stored {
 }
 
 impl Once {
+    /// `path` is where the request went, in one spelling: ids are written in several ways and name the same thing.
+    ///
     /// # Errors
     /// 400 when the header is no key.
-    pub fn of(request: &Request, body: &[u8], user: UserId) -> ApiResult<Self> {
-        Ok(Self { key: Key::of(request, body)?, user })
+    pub fn of(request: &Request, path: impl Into<String>, body: &[u8], user: UserId) -> ApiResult<Self> {
+        Ok(Self { key: Key::of(request, path.into(), body)?, user })
     }
 
     /// Claims the key for this transaction, or finds the answer it got before. Without a key there is none.
@@ -96,7 +98,7 @@ impl Once {
 }
 
 impl Key {
-    fn of(request: &Request, body: &[u8]) -> ApiResult<Option<Self>> {
+    fn of(request: &Request, path: String, body: &[u8]) -> ApiResult<Option<Self>> {
         let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().filter(|key| {
             (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
@@ -105,7 +107,6 @@ impl Key {
             let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
         };
-        let path = request.uri().path().to_owned();
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
 

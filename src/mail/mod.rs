@@ -10,6 +10,7 @@
 pub mod kept;
 mod once;
 mod templates;
+mod typed;
 
 use anyhow::Context as _;
 use lettre::address::Envelope;
@@ -26,6 +27,7 @@ use crate::jobs::JobError;
 
 pub use once::send_once;
 pub use templates::{FILES, Fault, Rendered, Template, Templates};
+pub use typed::without_links;
 
 /// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
 /// limits connecting: a server that accepts and then says nothing would hold a worker for ever.

@@ -73,7 +73,8 @@ emails! {
     EmailChanged = "email_changed" when "another e-mail is the account's; to the old address",
     AccountClosed = "account_closed" when "a user closed their account",
     SessionEnded = "session_ended" when "a session was ended because its refresh token may be stolen";
-    shared "layout.txt", "layout.html", "order_news.txt", "order_news.html", "with_link.html", "address.html"
+    shared "layout.txt", "layout.html", "order_news.txt", "order_news.html", "with_link.html", "address.html",
+        "address_left_out.html"
 }
 
 impl Template {
@@ -88,11 +89,12 @@ impl Template {
                     {"name": "Stoneware Mug, blue", "quantity": 2, "price": "14.50", "subtotal": "29.00"},
                 ],
                 "total": "113.00 USD", "shipping_address": "Ada Lovelace\n12 St James's Square\nLondon SW1Y 4JH",
-                "payment_method": "Cash on delivery",
+                "address_left_out": false, "payment_method": "Cash on delivery",
             }),
             Self::OrderConfirmed | Self::OrderShipped | Self::OrderDelivered | Self::OrderCancelled => json!({
                 "order_number": "20250115-7KQ2M9", "total": "113.00 USD",
-                "shipping_address": "Ada Lovelace\n12 St James's Square\nLondon SW1Y 4JH", "money_goes_back": true,
+                "shipping_address": "Ada Lovelace\n12 St James's Square\nLondon SW1Y 4JH", "address_left_out": false,
+                "money_goes_back": true,
             }),
             Self::LowStock => {
                 json!({"product_name": "Hand Coffee Grinder", "product": 1, "stock": 4, "threshold": 5})
@@ -116,6 +118,10 @@ impl Template {
         example["customer_name"] = "".into(); // of whom no name is known, or not that it is theirs
         if let Some(money_goes_back) = example.get_mut("money_goes_back") {
             *money_goes_back = false.into();
+        }
+        if let Some(address_left_out) = example.get_mut("address_left_out") {
+            *address_left_out = true.into();
+            example["shipping_address"] = "".into();
         }
         example
     }

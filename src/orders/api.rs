@@ -22,8 +22,9 @@ use crate::{
     db::Tx,
     http::{
         body::Body,
+        connection::Peer,
         idempotency::{Once, Stored},
-        limits::Limit,
+        limits::{Limit, Place},
         paging::Page,
         problem::{ApiResult, Faults, FieldError, Problem},
         query::{self, Ask},
@@ -46,7 +47,8 @@ struct CheckoutInput {
     shipping_address: Option<String>,
     /// Default `cash_on_delivery`.
     payment_method: Option<Provider>,
-    /// Orders these and leaves the cart alone. A product named twice is one line.
+    /// Orders these and leaves the cart alone. A product named twice is one line; one that customers cannot see does not
+    /// exist.
     #[oai(validator(min_items = 1, max_items = 100))]
     items: Option<Vec<CheckoutItem>>,
     /// What the customer was shown. Another total than ours is refused instead of charged.
@@ -118,6 +120,10 @@ fn orders_of_one(shop: &Shop) -> Limit {
     )
 }
 
+/// Per user. Each change is kept for those who follow the order.
+const ADDRESS_CHANGES: Limit =
+    Limit::new("address_changes", 30, Duration::from_hours(1), "Too many addresses of orders were changed.");
+
 pub struct OrdersApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Orders")]
@@ -141,8 +147,7 @@ impl OrdersApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let once = Once::of(request, body.bytes(), by.id)?;
-        let input = body.check()?;
+        let once = Once::of(request, "/api/orders", body.bytes(), by.id)?;
         let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
             Ok(place) => place,
             // Who lost the answer to the last order they may place gets it all the same.
@@ -151,6 +156,7 @@ impl OrdersApi {
                 return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
             }
         };
+        let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
         match place_once(&shop, by.id, &once, input).await {
             Ok(Placed::Before(stored)) => {
                 shop.limits.give_back(place).await;
@@ -191,7 +197,7 @@ impl OrdersApi {
         /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
         /// Default `-created_at`.
         #[oai(validator(
-            pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price))*$"
+            pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price)){0,2}$"
         ))]
         ordering: Ask<String>,
         /// Which page, from 1.
@@ -258,15 +264,16 @@ impl OrdersApi {
         // First the place, then the beginning: what happens in between is heard of.
         let follower = shop.followers.follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
-        stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stopping.0.0.clone()).await
+        stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stopping.0.0.clone(), Peer::of(request))
+            .await
     }
 
     /// Replaces an order's shipping address.
     ///
     /// While it is `pending` or `confirmed`. Nothing else of an order can be replaced, so an order may be sent back as it was
-    /// received.
+    /// received. A customer may change 30 addresses an hour; one that is as it was before is no change.
     ///
-    /// Problems: `order_already_shipped`, `order_cancelled`.
+    /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "put", operation_id = "replaceOrder")]
     async fn replace(
         &self,
@@ -275,14 +282,17 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderInput>,
     ) -> ApiResult<Reply<OrderView>> {
-        change_address(&shop, by, id.0, || Ok(Some(body.check()?.shipping_address))).await
+        let place = place_of_change(&shop, by).await?;
+        let address = body.judged().await.map(|input| Some(input.shipping_address));
+        change_address(&shop, by, id.0, address, place).await
     }
 
     /// Changes an order's shipping address.
     ///
-    /// While it is `pending` or `confirmed`.
+    /// While it is `pending` or `confirmed`. A customer may change 30 addresses an hour; one that is as it was before is no
+    /// change.
     ///
-    /// Problems: `order_already_shipped`, `order_cancelled`.
+    /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "patch", operation_id = "changeOrder")]
     async fn change(
         &self,
@@ -291,12 +301,15 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderPatch>,
     ) -> ApiResult<Reply<OrderView>> {
-        change_address(&shop, by, id.0, || Ok(body.check()?.shipping_address)).await
+        let place = place_of_change(&shop, by).await?;
+        let address = body.judged().await.map(|input| input.shipping_address);
+        change_address(&shop, by, id.0, address, place).await
     }
 
     /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
     ///
-    /// Cancelling again gives the same answer.
+    /// A review that its buyer wrote of a product that is in no other order of theirs is deleted. Cancelling again gives the
+    /// same answer.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
@@ -329,14 +342,15 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<StatusChange>,
     ) -> ApiResult<Reply<OrderView>> {
+        let change = body.judged().await;
         let mut tx = shop.db.write().await?;
         let order = store::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        let status = body.check()?.status.to_lowercase();
+        let status = change?.status.to_lowercase();
         let status: OrderStatus =
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let shown = super::advance(&mut tx, order, status, shop.now()).await?;
         if status == OrderStatus::Cancelled {
-            commit_and_forget(&shop, tx, &shown).await?;
+            commit_cancelled(&shop, tx, &shown).await?;
         } else {
             tx.commit().await?;
         }
@@ -373,37 +387,67 @@ fn visible(order: Option<Order>, by: SignedIn) -> ApiResult<Order> {
     order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
 }
 
-/// The body is judged only after the order was found.
+/// Admins, who may change everybody's addresses, may do so as often as they like.
+async fn place_of_change(shop: &Shop, by: SignedIn) -> ApiResult<Place> {
+    if by.is_admin() { Ok(Place::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
+}
+
+/// Only what changes something keeps its place.
 async fn change_address(
     shop: &Shop,
     by: SignedIn,
     id: OrderId,
-    address: impl FnOnce() -> ApiResult<Option<String>>,
+    address: ApiResult<Option<String>>,
+    place: Place,
 ) -> ApiResult<Reply<OrderView>> {
+    let outcome = set_address(shop, by, id, address).await;
+    if !matches!(outcome, Ok((_, true))) {
+        shop.limits.give_back(place).await;
+    }
+    outcome.map(|(shown, _)| Reply::json(&shown))
+}
+
+/// The order, and whether its address has changed. What is wrong with the body is told only after the order was found.
+async fn set_address(
+    shop: &Shop,
+    by: SignedIn,
+    id: OrderId,
+    address: ApiResult<Option<String>>,
+) -> ApiResult<(OrderView, bool)> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let changed = match address()? {
-        None => view::order(&mut tx, order).await?,
+    let (shown, changed) = match address? {
+        None => (view::order(&mut tx, order).await?, false),
         // An order without an address may be sent back as it was received.
         Some(address) if address.trim().is_empty() && !order.shipping_address.is_empty() => {
             return Err(Problem::invalid_field("shipping_address", "required", "must not be blank"));
         }
-        Some(address) => super::change_address(&mut tx, order, address, shop.now()).await?,
+        Some(address) => {
+            let changed = address != order.shipping_address;
+            (super::change_address(&mut tx, order, address, shop.now()).await?, changed)
+        }
     };
     tx.commit().await?;
-    Ok(Reply::json(&changed))
+    Ok((shown, changed))
 }
 
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut tx = shop.db.write().await?;
     let order = visible(store::lock(&mut tx, id).await?, by)?;
     let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
-    commit_and_forget(shop, tx, &cancelled).await?;
+    commit_cancelled(shop, tx, &cancelled).await?;
     Ok(cancelled)
 }
 
 /// The stock of the order's products has changed.
 async fn commit_and_forget(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
     let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
+    Ok(shop.commit_and_forget(tx, &parts).await?)
+}
+
+/// The same of a cancelled order. The rating of a review that went with it showed in lists, too.
+async fn commit_cancelled(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+    let products = order.items.iter().map(|line| Part::Product(line.product));
+    let parts: Vec<Part> = products.chain([Part::ProductLists]).collect();
     Ok(shop.commit_and_forget(tx, &parts).await?)
 }

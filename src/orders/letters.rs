@@ -23,7 +23,8 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
         "order_number": order.order_number,
         "lines": lines.iter().map(line).collect::<Vec<_>>(),
         "total": total(order),
-        "shipping_address": order.shipping_address,
+        "shipping_address": buyer.may_read(&order.shipping_address),
+        "address_left_out": address_left_out(order, buyer),
         "payment_method": order.payment_method.in_words(),
         "placed_at": order.created_at.in_words(),
     });
@@ -43,11 +44,17 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
     let context = serde_json::json!({
         "order_number": order.order_number,
         "total": total(order),
-        "shipping_address": order.shipping_address,
+        "shipping_address": buyer.may_read(&order.shipping_address),
+        "address_left_out": address_left_out(order, buyer),
         "money_goes_back": order.payment_status.is_settled() && order.total_price > Money(0),
     });
     let about = format!("order-{}.{status}", order.id);
     Ok(Some(accounts::letter(shop, buyer, template, &about, context)?))
+}
+
+/// Whether the order has an address that the letter does not show.
+fn address_left_out(order: &Order, buyer: &User) -> bool {
+    !order.shipping_address.is_empty() && buyer.may_read(&order.shipping_address).is_empty()
 }
 
 fn total(order: &Order) -> String {

@@ -30,6 +30,7 @@ use crate::{
     jobs::Job,
     money::{Currency, Money},
     payments::{self, Provider},
+    reviews,
     shop::Shop,
     text_enum,
 };
@@ -114,7 +115,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
     let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
-    let lines = priced(tx, &wanted).await?;
+    let lines = priced(tx, &wanted, cart.is_some()).await?;
     catalog::currency::require_unchanged(tx, shop).await?;
     let total = total(&lines)?;
     let is_free = total == Money(0);
@@ -193,18 +194,15 @@ async fn wanted(
     Ok((items, Some(cart.id)))
 }
 
-/// The lines at today's prices, from the catalog and never from the request.
-async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>) -> ApiResult<Vec<Line>> {
+/// The lines at today's prices, from the catalog and never from the request. What is not sold any more is named to who had
+/// it in the cart; to anybody else it does not exist.
+async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bool) -> ApiResult<Vec<Line>> {
     let ids: Vec<ProductId> = wanted.keys().copied().collect();
     let mut products = catalog::find_products(tx, &ids).await?;
     let mut lines = Vec::new();
     for (&id, &quantity) in wanted {
-        let Some(product) = products.remove(&id) else {
-            return Err(Problem::invalid_field(
-                "items",
-                "unknown",
-                format!("names product {id}, which does not exist"),
-            ));
+        let Some(product) = products.remove(&id).filter(|product| product.is_active || were_in_cart) else {
+            return Err(Problem::invalid_field("items", "unknown", unknown(id)));
         };
         if !product.is_active {
             let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
@@ -259,8 +257,8 @@ fn order_number(now: Timestamp) -> String {
 /// Reads `items` of a request: a product named twice is one line.
 ///
 /// # Errors
-/// 422 with everything that is wrong, also with what was found before: products that do not exist, and those that add up
-/// to too many pieces.
+/// 422 with everything that is wrong, also with what was found before: products that do not exist, or not for customers, and
+/// those that add up to too many pieces.
 pub async fn add_up(
     tx: &mut Tx,
     shop: &Shop,
@@ -271,9 +269,8 @@ pub async fn add_up(
     let known = catalog::find_products(tx, &products).await?;
     let mut wanted = BTreeMap::new();
     for (index, (product, quantity)) in items.iter().enumerate() {
-        if !known.contains_key(product) {
-            let message = format!("names product {product}, which does not exist");
-            errors.push(FieldError::new(format!("items[{index}].product"), "unknown", message));
+        if known.get(product).is_none_or(|product| !product.is_active) {
+            errors.push(FieldError::new(format!("items[{index}].product"), "unknown", unknown(*product)));
         }
         let sum = wanted.entry(*product).or_insert(0);
         *sum += quantity;
@@ -285,6 +282,10 @@ pub async fn add_up(
     }
     Problem::unless_empty(errors)?;
     Ok(wanted)
+}
+
+fn unknown(product: ProductId) -> String {
+    format!("names product {product}, which does not exist")
 }
 
 /// Sends an order somewhere else, as long as it has not left.
@@ -306,11 +307,11 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
         return Ok(view::order(tx, order).await?);
     }
     let order = store::set_address(tx, order.id, address, now).await?;
-    Ok(events::order_changed(tx, order, now).await?)
+    Ok(events::address_changed(tx, order, now).await?)
 }
 
-/// Cancels an order that has not shipped: the stock returns, and money that was paid goes back. Cancelling again changes
-/// nothing.
+/// Cancels an order that has not shipped: the stock returns, money that was paid goes back, and what its buyer says of
+/// products goes that only this order had. Cancelling again changes nothing.
 ///
 /// # Errors
 /// 409 once it has shipped.
@@ -322,6 +323,7 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         }
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
+    reviews::lock_of_order(tx, order.user_id, order.id).await?;
     for line in store::lines(tx, order.id).await? {
         if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
             let detail = format!(
@@ -332,6 +334,7 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         }
     }
     set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
+    reviews::delete_unfounded(tx, order.user_id, order.id).await?;
     if order.total_price == Money(0) && order.payment_status == PaymentStatus::Paid {
         set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // all of nothing
     }

@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Payment, Provider,
+    Payment, Provider, attempts,
     refunds::{self, RefundView},
     store,
     view::PaymentView,
@@ -20,7 +20,7 @@ use crate::{
     http::{
         body::{self, Body},
         client_address::ClientAddress,
-        idempotency::Once,
+        idempotency::{Once, Stored},
         paging::Page,
         problem::{ApiResult, Problem},
         query::Ask,
@@ -82,36 +82,40 @@ impl PaymentsApi {
     /// Asks for an order to be paid.
     ///
     /// Answers at once; the provider is asked in the background. One payment of an order can be open at a time; after a
-    /// failed one a new one may be made.
+    /// failed one a new one may be made. After the third declined payment of an order the next has to wait: 10 seconds,
+    /// then 30 seconds, 1, 5 and 15 minutes, at last an hour. A user, and an address, may ask for so many payments an hour;
+    /// one that is refused is none of them. `Retry-After` says for how long.
     ///
-    /// Problems: `already_paid`, `order_cancelled`, `payment_in_progress`, `provider_not_configured`.
+    /// Problems: `already_paid`, `order_cancelled`, `payment_in_progress`, `provider_not_configured`, `rate_limited`.
     #[oai(path = "/payments", method = "post", operation_id = "createPayment")]
     async fn create(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
+        from: ClientAddress,
         /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
     ) -> ApiResult<Accepted<PaymentView>> {
-        let once = Once::of(request, body.bytes(), by.id)?;
-        let input = body.check()?;
-        let mut tx = shop.db.write().await?;
-        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-            return Ok(stored.replay("/api/payments"));
+        let once = Once::of(request, "/api/payments", body.bytes(), by.id)?;
+        let places = match attempts::take_places(&shop, by.id, from).await {
+            Ok(places) => places,
+            // Who lost the answer to the last payment they may ask for gets it all the same.
+            Err(refused) => {
+                let stored = once.given_before(&mut shop.db.read().await?).await?;
+                return stored.map(|stored| stored.replay("/api/payments")).ok_or(refused);
+            }
+        };
+        let asked = ask_once(&shop, by, &once, &body).await;
+        if !matches!(asked, Ok(Asked::Now(_))) {
+            places.give_back(&shop).await;
         }
-        let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
-        let order =
-            order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
-        let provider = input.provider.unwrap_or(order.payment_method);
-        let payment = super::begin(&mut tx, &shop, &order, provider, input.payment_method, shop.now()).await?;
-        let location = format!("/api/payments/{}", payment.id);
-        let answer = json_bytes(&PaymentView::from(payment));
-        once.keep(&mut tx, &answer).await?;
-        tx.commit().await?;
-        Ok(Accepted::bytes(answer).header("location", &location))
+        match asked? {
+            Asked::Now(answer) => Ok(answer),
+            Asked::Before(stored) => Ok(stored.replay("/api/payments")),
+        }
     }
 
     /// Lists payments of one's own orders, newest first. Admins see everybody's.
@@ -175,10 +179,11 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<RefundInput>,
     ) -> ApiResult<Accepted<RefundView>> {
-        let once = Once::of(request, body.bytes(), by.0.id)?;
+        let once = Once::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id)?;
+        let input = body.judged().await;
         let mut tx = shop.db.write().await?;
         let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        let input = body.check()?;
+        let input = input?;
         let amount = input.amount.map(|amount| read_amount(payment.currency, &amount)).transpose()?;
         let location = format!("/api/payments/{}", payment.id);
         if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
@@ -195,7 +200,7 @@ impl PaymentsApi {
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
     ///
-    /// Problems: `invalid_signature`, `provider_not_configured`.
+    /// Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.
     #[oai(path = "/payments/webhooks/stripe", method = "post", operation_id = "receiveStripeWebhook")]
     async fn stripe_webhook(
         &self,
@@ -213,7 +218,7 @@ impl PaymentsApi {
     /// more from an address that sent a hundred forged ones within ten minutes. An event is kept once; it is acted on in the
     /// background.
     ///
-    /// Problems: `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.
+    /// Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.
     #[oai(path = "/payments/webhooks/paypal", method = "post", operation_id = "receivePaypalWebhook")]
     async fn paypal_webhook(
         &self,
@@ -229,7 +234,7 @@ impl PaymentsApi {
     ///
     /// The signature is checked on the raw body. An event is kept once; it is acted on in the background.
     ///
-    /// Problems: `invalid_signature`, `provider_not_configured`.
+    /// Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.
     #[oai(path = "/payments/webhooks/razorpay", method = "post", operation_id = "receiveRazorpayWebhook")]
     async fn razorpay_webhook(
         &self,
@@ -240,6 +245,32 @@ impl PaymentsApi {
     ) -> ApiResult<Reply<Received>> {
         receive(&shop, request, sender, Provider::Razorpay, body).await
     }
+}
+
+/// What came of asking for a payment.
+enum Asked {
+    Now(Accepted<PaymentView>),
+    /// By an earlier request with the same key.
+    Before(Stored),
+}
+
+async fn ask_once(shop: &Shop, by: SignedIn, once: &Once, body: &Body<PaymentInput>) -> ApiResult<Asked> {
+    let input = body.judged().await?;
+    let mut tx = shop.db.write().await?;
+    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+        return Ok(Asked::Before(stored));
+    }
+    let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
+    let order =
+        order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
+    let provider = input.provider.unwrap_or(order.payment_method);
+    let payment = super::begin(&mut tx, shop, &order, provider, input.payment_method, shop.now()).await?;
+    let location = format!("/api/payments/{}", payment.id);
+    let answer = json_bytes(&PaymentView::from(payment));
+    once.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    attempts::count_accepted(provider);
+    Ok(Asked::Now(Accepted::bytes(answer).header("location", &location)))
 }
 
 async fn receive(

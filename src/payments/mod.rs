@@ -11,6 +11,7 @@
 
 pub mod admin_api;
 pub mod api;
+mod attempts;
 mod calls;
 mod cash;
 pub mod gateway;
@@ -199,7 +200,8 @@ impl Outcome {
 /// Asks for an order to be paid.
 ///
 /// # Errors
-/// 422 without the provider's keys; 409 when the order is cancelled, paid, or being paid.
+/// 422 without the provider's keys; 409 when the order is cancelled, paid, or being paid; 429 while it has to wait because
+/// too many payments of it were declined.
 pub async fn begin(
     tx: &mut Tx,
     shop: &Shop,
@@ -215,9 +217,11 @@ pub async fn begin(
     if order.payment_status.is_settled() {
         return Err(Problem::conflict("already_paid", "This order is paid."));
     }
-    if store::of_order(tx, order.id).await?.iter().any(Payment::holds_its_order) {
+    let earlier = store::of_order(tx, order.id).await?;
+    if earlier.iter().any(Payment::holds_its_order) {
         return Err(payment_in_progress());
     }
+    attempts::require_patience(&earlier, provider, now)?;
     let id = PaymentId::random();
     let payment = store::insert(tx, id, order, provider, method, now)
         .await
@@ -307,7 +311,11 @@ async fn move_on(
 ) -> db::Result<()> {
     let from = payment.standing();
     if to != from {
-        store::set_standing(tx, payment.id, to, failure.filter(|_| to.status == Status::Failed), now).await?;
+        let failure = failure.filter(|_| to.status == Status::Failed);
+        if let Some((code, _)) = failure.as_ref().filter(|_| from.status != Status::Failed) {
+            attempts::count_failed(payment.provider, code);
+        }
+        store::set_standing(tx, payment.id, to, failure, now).await?;
         what_follows(tx, &order, &payment, to, now).await?;
     }
     tell_if_changed(tx, order, payment, now).await

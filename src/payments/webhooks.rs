@@ -53,7 +53,12 @@ pub async fn receive(
     {
         shop.limits.give_back(place).await;
     }
-    keep(shop, provider, &believed.map_err(|disbelief| refusal(&disbelief))?).await
+    let event = believed.map_err(|disbelief| refusal(&disbelief))?;
+    if [&event.id, &event.kind].into_iter().any(|text| text.contains('\0')) {
+        let detail = "The id or the type of the event has a NUL, which no text has.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail));
+    }
+    keep(shop, provider, &event).await
 }
 
 fn refusal(disbelief: &Disbelief) -> Problem {

@@ -97,13 +97,13 @@ impl ReviewsApi {
         /// The id of a product.
         id: Path<ProductId>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
-        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))*$"))]
+        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let mut tx = shop.db.read().await?;
+        let mut tx = shop.db.browse().await?;
         super::require_product(&mut tx, id.0, admin).await?;
         let mut faults = Faults::default();
         let order = faults.note(query::ordering(&ordering, COLUMNS));
@@ -134,7 +134,7 @@ impl ReviewsApi {
         #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
         rating: Ask<i64>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
-        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))*$"))]
+        #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
         page: Ask<i64>,
         per_page: Ask<i64>,
@@ -157,7 +157,9 @@ impl ReviewsApi {
     /// Reviews a product.
     ///
     /// Only who has the product in an order that was not cancelled may, else 403 `not_purchased`; and once, else 409
-    /// `already_reviewed`: change that review instead.
+    /// `already_reviewed`: change that review instead. When the last of these orders is cancelled, by whomever, the review is
+    /// deleted with it and its rating no longer counts; who buys the product again may review it again. A refund of what was
+    /// delivered takes no review away.
     ///
     /// Problems: `not_purchased`, `already_reviewed`.
     #[oai(path = "/products/:id/reviews", method = "post", operation_id = "createReview")]
@@ -169,10 +171,11 @@ impl ReviewsApi {
         id: Path<ProductId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Created<ReviewView>> {
+        let input = body.judged().await;
         let mut tx = shop.db.write().await?;
         super::require_product(&mut tx, id.0, by.is_admin()).await?;
         super::require_purchase(&mut tx, id.0, by.id).await?;
-        let input = body.check()?;
+        let input = input?;
         let comment = cleared(input.comment).unwrap_or_default();
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
         shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
@@ -193,7 +196,8 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (Some(input.rating), cleared(input.comment)))).await
+        let input = body.judged().await.map(|input| (Some(input.rating), cleared(input.comment)));
+        change(&shop, by, id.0, input).await
     }
 
     /// Changes a review of one's own.
@@ -209,7 +213,8 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewPatch>,
     ) -> ApiResult<Reply<ReviewView>> {
-        change(&shop, by, id.0, || body.check().map(|input| (input.rating, cleared(input.comment)))).await
+        let input = body.judged().await.map(|input| (input.rating, cleared(input.comment)));
+        change(&shop, by, id.0, input).await
     }
 
     /// Deletes a review: one's own, or as an admin any.
@@ -236,16 +241,16 @@ fn stars(asked: &Ask<i64>) -> ApiResult<Option<i64>> {
     }
 }
 
-/// The body is judged only after the review was found.
+/// What is wrong with the body is told only after the review was found.
 async fn change(
     shop: &Shop,
     by: SignedIn,
     id: ReviewId,
-    input: impl FnOnce() -> ApiResult<(Option<i64>, Option<String>)>,
+    input: ApiResult<(Option<i64>, Option<String>)>,
 ) -> ApiResult<Reply<ReviewView>> {
     let mut tx = shop.db.write().await?;
     let review = super::lock_own(&mut tx, id, by).await?;
-    let (rating, comment) = input()?;
+    let (rating, comment) = input?;
     let rating_before = review.rating;
     let review = super::change(&mut tx, review, rating, comment, shop.now()).await?;
     if review.rating == rating_before {

@@ -1,5 +1,9 @@
 //! What buyers say of products. Only who bought a product reviews it, and once.
 //!
+//! A review stands on an order of that product that was not cancelled. When the last one is cancelled, whoever did it, the
+//! review goes in the same transaction; who buys again may review again. A refund alone takes nothing away: what was
+//! delivered was in somebody's hands.
+//!
 //! A product carries the sum and the number of its ratings. They change in the transaction of the review, so that a list
 //! of products never has to add up reviews.
 
@@ -14,7 +18,7 @@ use crate::{
     clock::Timestamp,
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
-    ids::{ProductId, ReviewId, UserId},
+    ids::{OrderId, ProductId, ReviewId, UserId},
 };
 
 /// A review, with the name of who wrote it.
@@ -31,6 +35,14 @@ pub struct Review {
     pub updated_at: Timestamp,
     /// Whether the product is in the shop for everybody to see, and the review with it.
     pub is_public: bool,
+}
+
+/// What a review adds to the rating of its product.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Rating {
+    pub id: ReviewId,
+    pub product_id: ProductId,
+    pub rating: i64,
 }
 
 /// Which reviews are listed; what is `None` is not asked.
@@ -60,10 +72,12 @@ pub async fn require_product(tx: &mut Tx, product: ProductId, admin: bool) -> Ap
     found.filter(|product| product.is_active || admin).map(drop).ok_or_else(Problem::not_found)
 }
 
+/// Asks whether they bought the product. The order that says so is not cancelled before the transaction ends.
+///
 /// # Errors
 /// 403 unless the product is in one of their orders that was not cancelled.
 pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> ApiResult<()> {
-    if store::has_bought(tx, by, product).await? {
+    if store::hold_purchase(tx, by, product).await? {
         return Ok(());
     }
     let detail = "Only who bought this product may review it. Sign in with the account that ordered it.";
@@ -135,8 +149,29 @@ pub async fn change(
 
 /// Takes a locked review away.
 pub async fn delete(tx: &mut Tx, review: &Review) -> Result<()> {
+    delete_rating(tx, Rating { id: review.id, product_id: review.product_id, rating: review.rating }).await
+}
+
+async fn delete_rating(tx: &mut Tx, review: Rating) -> Result<()> {
     store::delete(tx, review.id).await?;
     store::add_rating(tx, review.product_id, -review.rating, -1).await
+}
+
+/// Locks what a buyer says of the products of an order that is about to be cancelled: before its products, as everybody
+/// does who changes a review.
+pub async fn lock_of_order(tx: &mut Tx, buyer: UserId, order: OrderId) -> Result<()> {
+    store::lock_of_order(tx, buyer, order).await.map(drop)
+}
+
+/// Takes away what a buyer says of the products of an order that was just cancelled, unless another order of theirs has
+/// them. The products are locked: of two such orders that are cancelled at once, the second finds what was written meanwhile.
+pub async fn delete_unfounded(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> Result<()> {
+    for review in store::lock_of_order(tx, buyer, cancelled).await? {
+        if !store::has_bought(tx, buyer, review.product_id).await? {
+            delete_rating(tx, review).await?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

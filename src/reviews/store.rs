@@ -1,10 +1,10 @@
 //! The SQL of reviews.
 
-use super::{Filter, Review};
+use super::{Filter, Rating, Review};
 use crate::{
     clock::Timestamp,
     db::{Query, Result, Tx},
-    ids::{ProductId, ReviewId, UserId},
+    ids::{OrderId, ProductId, ReviewId, UserId},
 };
 
 /// One page of reviews, and how many there are. `order` are columns, each with its comma; without any the newest come
@@ -57,6 +57,33 @@ pub async fn lock(tx: &mut Tx, id: ReviewId) -> Result<Option<Review>> {
     )
     .bind(id)
     .fetch_optional().await
+}
+
+/// What a user says of the products of an order, locked, in product order.
+pub async fn lock_of_order(tx: &mut Tx, user: UserId, order: OrderId) -> Result<Vec<Rating>> {
+    tx.query(
+        "SELECT id, product_id, rating FROM reviews
+         WHERE user_id = $1 AND product_id IN (SELECT product_id FROM order_lines WHERE order_id = $2)
+         ORDER BY product_id /* FOR UPDATE */",
+    )
+    .bind(user)
+    .bind(order)
+    .fetch_all()
+    .await
+}
+
+/// The same as [`has_bought`], with an order that nobody can cancel meanwhile.
+pub async fn hold_purchase(tx: &mut Tx, user: UserId, product: ProductId) -> Result<bool> {
+    let found: Option<(i64,)> = tx
+        .query(
+            "SELECT o.id FROM orders o JOIN order_lines l ON l.order_id = o.id
+             WHERE o.user_id = $1 AND l.product_id = $2 AND o.status <> 'cancelled' LIMIT 1 /* FOR SHARE OF o */",
+        )
+        .bind(user)
+        .bind(product)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
 }
 
 pub async fn has_bought(tx: &mut Tx, user: UserId, product: ProductId) -> Result<bool> {

@@ -17,6 +17,9 @@ pub struct BuyingArgs {
     /// Anonymous carts one address may make within a minute, 1 to 10000
     #[arg(long, env = "CARTS_PER_MINUTE", default_value = "60", global = true)]
     carts_per_minute: String,
+    /// Payments a user may ask for within an hour, and an address three times as many, 1 to 10000
+    #[arg(long, env = "PAYMENTS_PER_HOUR", default_value = "20", global = true)]
+    payments_per_hour: String,
 }
 
 /// How much one buyer may take.
@@ -28,6 +31,8 @@ pub struct Buying {
     pub orders_per_hour: usize,
     /// Of one address, anonymous ones. Off with the rate limits.
     pub carts_per_minute: usize,
+    /// Of one user; of one address three times as many. Off with the rate limits.
+    pub payments_per_hour: usize,
 }
 
 impl BuyingArgs {
@@ -36,6 +41,7 @@ impl BuyingArgs {
             max_per_product: number("MAX_PER_PRODUCT", &self.max_per_product, (1, MAX_QUANTITY))?,
             orders_per_hour: number("ORDERS_PER_HOUR", &self.orders_per_hour, (1, 10_000))?,
             carts_per_minute: number("CARTS_PER_MINUTE", &self.carts_per_minute, (1, 10_000))?,
+            payments_per_hour: number("PAYMENTS_PER_HOUR", &self.payments_per_hour, (1, 10_000))?,
         })
     }
 }

@@ -106,7 +106,7 @@ pub struct SettingArgs {
     /// Origins whose pages may call the API, comma-separated; * for all [default: none]
     #[arg(long, env = "CORS_ORIGINS", default_value = "", hide_default_value = true, global = true)]
     cors_origins: String,
-    /// on or off: whether sign-ins, registrations, letters and new carts are limited; off for load tests
+    /// on or off: whether sign-ins, registrations, letters, new carts and payments are limited; off for load tests
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     rate_limits: String,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks like 10.0.0.0/8, comma-separated [default: none]

@@ -58,6 +58,43 @@ on_both_engines! {
         }
     }
 
+    async fn who_did_not_verify_an_address_has_nothing_mailed_there_that_they_typed(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        let order = types_links(&shop, &ada).await;
+        for mail in shop.mail().mails() {
+            let said = all_of(&mail);
+            assert!(!said.contains("evil") && !said.contains("prize") && !said.contains("Ada"), "{said}");
+        }
+        for kind in ["confirmation", "shipped"] {
+            let mail = the_letter(&shop, &order, kind);
+            for said in [mail.text(), mail.html()] {
+                assert!(said.contains("shown with your order in the store"), "{said}");
+            }
+        }
+        assert_eq!(ada.sees(&order).await["shipping_address"], TYPED, "there it is");
+    }
+
+    async fn a_link_that_somebody_typed_is_none_in_a_letter(shop: TestShop) {
+        let ada = shop.customer("ada@example.com").await;
+        shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
+        let order = types_links(&shop, &ada).await;
+        for mail in shop.mail().mails() {
+            let said = all_of(&mail);
+            assert!(!said.contains("evil.example") && !said.contains("http:"), "{said}");
+            for part in [mail.text(), mail.html()] {
+                assert!(part.contains("Hello Ada www[.]evil[.]example,"), "{part}");
+            }
+        }
+        for kind in ["confirmation", "shipped"] {
+            let mail = the_letter(&shop, &order, kind);
+            let text = mail.text().replace("\r\n", "\n");
+            assert!(text.contains("  Your prize\n  http[:]//evil[.]example/win\n"), "{text}");
+            assert!(!text.contains("shown with your order"), "{text}");
+            assert!(mail.html().contains("Your prize<br>http[:]") && mail.html().contains("evil[.]example"), "{}", mail.html());
+        }
+        assert_eq!(ada.sees(&order).await["shipping_address"], TYPED, "only letters say it so");
+    }
+
     async fn a_cancellation_says_whether_money_goes_back(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).await;
         let ada = shop.customer("ada@example.com").await;
@@ -126,6 +163,27 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         assert_eq!(shop.mail().mails().len(), 0);
     }
+}
+
+const TYPED: &str = "Your prize\nhttp://evil.example/win";
+
+/// Buys something, with links for a name and for an address. Every letter about it has left.
+async fn types_links(shop: &TestShop, ada: &Person) -> Order {
+    let mug = shop.sells("Mug").in_stock(99).await;
+    ada.patch("/api/profile").json(&json!({"first_name": "Ada", "last_name": "www.evil.example"})).await.is(200);
+    let wish = json!({"items": [{"product": mug.id, "quantity": 1}], "shipping_address": TYPED});
+    let order: Order = ada.post("/api/orders").json(&wish).await.is(201).json().into();
+    for status in ["confirmed", "shipped", "delivered"] {
+        shop.admin().await.moves(&order, status).await.is(200);
+    }
+    shop.runs_its_jobs().await;
+    assert_eq!(shop.mail().mails().len(), 4);
+    order
+}
+
+/// What of a letter anybody sees.
+fn all_of(mail: &Mail) -> String {
+    [mail.text(), mail.html(), mail.subject(), mail.header("To").unwrap_or_default()].join("\n")
 }
 
 async fn order(buyer: &Person, items: &[(&crate::support::Product, i64)]) -> i64 {

@@ -6,7 +6,11 @@ use cartwright::{jobs::Job, orders::jobs::ExpireUnpaid};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Order, Person, TestShop, people::money};
+use crate::support::{
+    Order, Person, TestShop,
+    answer::{Answer, Ask},
+    people::money,
+};
 
 on_both_engines! {
     async fn an_order_from_the_cart_takes_the_stock_and_empties_the_cart(shop: TestShop) {
@@ -150,6 +154,40 @@ on_both_engines! {
             .is(422)
             .about(&["items[0].product"]);
         assert_eq!(ada.cart().await["items"][0]["available"], false);
+    }
+
+    async fn what_customers_cannot_see_does_not_exist_for_them(shop: TestShop) {
+        let hidden = shop.sells("Surprise").with("is_active", false).await.id;
+        let ada = shop.customer("ada@example.com").await;
+        let asks: [fn(&Person, i64) -> Ask; 9] = [
+            |by, id| by.post("/api/orders").json(&json!({"items": [{"product": id, "quantity": 1}]})),
+            |by, id| by.post("/api/orders").json(&json!({"items": [{"product": id, "quantity": 9999}]})),
+            |by, id| by.post("/api/cart").json(&json!({"product": id})),
+            |by, id| by.post("/api/cart/items").json(&json!({"product": id, "quantity": 9999})),
+            |by, id| by.post("/api/wishlist").json(&json!({"product": id})),
+            |by, id| by.delete(&format!("/api/wishlist/{id}")),
+            |by, id| by.get(&format!("/api/products/{id}")),
+            |by, id| by.get(&format!("/api/products/{id}/reviews")),
+            |by, id| by.post(&format!("/api/products/{id}/reviews")).json(&json!({"rating": 5})),
+        ];
+        for ask in asks {
+            let (answer, unused) = (ask(&ada, hidden).await, ask(&ada, 987_654).await);
+            assert_eq!(told(&answer, hidden), told(&unused, 987_654), "{answer}");
+            assert!(!answer.text().contains("Surprise"), "{answer}");
+        }
+        let by_slug = ada.get("/api/products/by-slug/surprise").await.is(404);
+        assert_eq!(by_slug["detail"], ada.get("/api/products/by-slug/nothing").await.is(404)["detail"]);
+    }
+
+    async fn what_was_in_the_cart_keeps_its_name_when_it_leaves_the_shop(shop: TestShop) {
+        let mug = shop.sells("Mug").await;
+        let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
+        ada.puts_in_cart(&mug, 1).await.is(201);
+        shop.admin().await.patch(&format!("/api/products/{}", mug.id)).json(&json!({"is_active": false})).await.is(200);
+        let refused = ada.checks_out().await.is(409).with_code("product_unavailable");
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("Mug")), "{refused}");
+        let refused = bob.places_order(&[(&mug, 1)]).await.is(422).about(&["items[0].product"]);
+        assert!(!refused.text().contains("Mug"), "{refused}");
     }
 
     async fn everything_that_is_wrong_with_an_order_is_told_at_once(shop: TestShop) {
@@ -540,6 +578,7 @@ on_both_engines! {
     async fn the_confirmation_says_what_was_ordered(shop: TestShop) {
         let mug = shop.sells("Möbel & <b>Mug</b>").at(12_00).await;
         let ada = shop.customer("ada@example.com").await;
+        shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
         let order: Order = ada.places_order(&[(&mug, 2)]).await.is(201).json().into();
         shop.runs_its_jobs().await;
 
@@ -551,7 +590,7 @@ on_both_engines! {
         assert_eq!(mail.subject(), format!("Your order {number} at Cartwright"));
         let text = mail.text().replace("\r\n", "\n");
         for said in [
-            "Hello,",
+            "Hello Ada,",
             number,
             "Möbel & <b>Mug</b>\n  2 x 12.00 = 24.00",
             "Total: 24.00 USD",
@@ -606,6 +645,12 @@ on_both_engines! {
 pub async fn expires_the_unpaid(shop: &TestShop) {
     use cartwright::{jobs::Job, orders::jobs::ExpireUnpaid};
     ExpireUnpaid {}.run(shop.inside()).await.expect("unpaid orders expire");
+}
+
+/// What an answer says about the product with this id, whichever that is.
+fn told(answer: &Answer, id: i64) -> (u16, String) {
+    let said = json!([answer["code"], answer["detail"], answer["errors"]]).to_string();
+    (answer.status, said.replace(&format!("product {id},"), "product …,"))
 }
 
 fn names_and_subtotals(order: &Value) -> Vec<(String, String)> {

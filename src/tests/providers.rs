@@ -5,10 +5,12 @@ use std::time::Duration;
 use cartwright::{
     jobs::Job,
     payments::jobs::{CheckHanging, Reconcile},
-    simulator::{Fault, Provider},
+    simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET},
 };
 use futures_util::future::join_all;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::{
     orders::expires_the_unpaid,
@@ -410,6 +412,17 @@ on_both_engines! {
             }
             assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
         }
+    }
+
+    async fn an_event_whose_id_holds_nul_is_refused(shop: TestShop) {
+        let body = json!({"id": "evt_\0", "object": "event", "type": "payment_intent.succeeded"}).to_string();
+        let time = shop.now().unix_seconds();
+        let mut mac = Hmac::<Sha256>::new_from_slice(STRIPE_WEBHOOK_SECRET.as_bytes()).expect("a key");
+        mac.update(format!("{time}.{body}").as_bytes());
+        let signature = format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()));
+        let told = shop.visitor().post("/api/payments/webhooks/stripe").header("stripe-signature", &signature);
+        told.body("application/json", body).await.is(400).with_code("malformed_json");
+        assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
     }
 
     async fn paypals_certificate_is_paypals(shop: TestShop) {

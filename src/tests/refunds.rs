@@ -60,6 +60,17 @@ on_both_engines! {
         }
     }
 
+    async fn a_key_holds_however_the_payment_is_spelled(shop: TestShop) {
+        let (ada, _, payment) = somebody_who_paid(&shop, Provider::Stripe).await;
+        let boss = shop.admin().await;
+        for id in [payment.id.clone(), payment.id.to_uppercase(), payment.id.replace('-', "")] {
+            let path = format!("/api/payments/{id}/refund");
+            boss.post(&path).once("once").json(&json!({"amount": "1.00"})).await.is(202);
+        }
+        shop.runs_its_jobs().await;
+        assert_eq!(made(&ada, &payment).await.len(), 1);
+    }
+
     async fn what_went_back_at_the_provider_is_found_by_the_comparison(shop: TestShop) {
         shop.expects_in_log("money moved, and nobody told of it");
         for provider in Provider::ALL {

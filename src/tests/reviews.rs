@@ -4,7 +4,11 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Person, Product, TestShop};
+use crate::{
+    orders::expires_the_unpaid,
+    providers::{hears, refunds},
+    support::{Order, Person, Product, TestShop},
+};
 
 on_both_engines! {
     async fn who_bought_a_product_reviews_it(shop: TestShop) {
@@ -62,6 +66,89 @@ on_both_engines! {
         shop.admin().await.reviews(&mug, 5).await.is(403).with_code("not_purchased");
         ada.buys(&mug).await;
         ada.reviews(&mug, 5).await.is(201);
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_review_goes_with_the_last_order_that_allowed_it(shop: TestShop) {
+        let (mug, pot) = (shop.sells("Mug").in_stock(9).await, shop.sells("Pot").in_stock(9).await);
+        let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
+        bob.buys(&mug).await;
+        bob.reviews(&mug, 5).await.is(201);
+        let first: Order = ada.places_order(&[(&mug, 1), (&pot, 1)]).await.is(201).json().into();
+        let second = ada.buys(&mug).await;
+        let path = format!("/api/reviews/{}", ada.reviews(&mug, 2).await.is(201)["id"]);
+        ada.reviews(&pot, 3).await.is(201);
+        assert_eq!(rating_of(&shop, &mug).await, (json!(3.5), json!(2)));
+
+        ada.cancels(&first).await.is(200);
+        assert_eq!(rating_of(&shop, &mug).await, (json!(3.5), json!(2)), "the second order is still hers");
+        assert_eq!(rating_of(&shop, &pot).await, (json!(null), json!(0)));
+        ada.cancels(&second).await.is(200);
+        ada.cancels(&second).await.is(200);
+        assert_eq!(rating_of(&shop, &mug).await, (json!(5.0), json!(1)), "what others say stays");
+        ada.patch(&path).json(&json!({"rating": 1})).await.is(404);
+        ada.reviews(&mug, 1).await.is(403).with_code("not_purchased");
+
+        ada.buys(&mug).await;
+        ada.reviews(&mug, 4).await.is(201);
+        assert_eq!(rating_of(&shop, &mug).await, (json!(4.5), json!(2)), "who buys again reviews again");
+        shop.runs_its_jobs().await;
+    }
+
+    async fn a_review_goes_however_its_order_is_cancelled(shop: TestShop) {
+        let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
+        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        for way in ["by an admin", "deleted", "out of time", "refunded"] {
+            let order = ada.buys_online(&mug).await;
+            ada.reviews(&mug, 1).await.is(201);
+            assert_eq!(rating_of(&shop, &mug).await, (json!(1.0), json!(1)), "{way}");
+            match way {
+                "by an admin" => drop(boss.moves(&order, "cancelled").await.is(200)),
+                "deleted" => drop(ada.delete(&format!("/api/orders/{}", order.id)).await.is(204)),
+                "out of time" => {
+                    shop.time_passes(std::time::Duration::from_mins(30));
+                    expires_the_unpaid(&shop).await;
+                }
+                _ => {
+                    let payment = ada.pays_with("pm_card_visa", &order).await;
+                    hears(&shop).await;
+                    refunds(&boss, &payment, &json!({})).await.is(202);
+                    hears(&shop).await;
+                }
+            }
+            assert_eq!(ada.sees(&order).await["status"], "cancelled", "{way}");
+            assert_eq!(rating_of(&shop, &mug).await, (json!(null), json!(0)), "{way}");
+        }
+        let order = ada.buys_online(&mug).await;
+        let payment = ada.pays_with("pm_card_visa", &order).await;
+        hears(&shop).await;
+        boss.moves(&order, "delivered").await.is(200);
+        ada.reviews(&mug, 2).await.is(201);
+        refunds(&boss, &payment, &json!({})).await.is(202);
+        hears(&shop).await;
+        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "refunded".into()));
+        assert_eq!(rating_of(&shop, &mug).await, (json!(2.0), json!(1)), "it was in her hands");
+    }
+
+    async fn whoever_is_first_no_review_outlives_its_order(shop: TestShop) {
+        let (mug, pot) = (shop.sells("Mug").in_stock(99).await, shop.sells("Pot").in_stock(99).await);
+        let ada = shop.customer("ada@example.com").await;
+        for _ in 0..5 {
+            let items = [(&mug, 1), (&pot, 1)];
+            let both: [Order; 2] = [
+                ada.places_order(&items).await.is(201).json().into(),
+                ada.places_order(&items).await.is(201).json().into(),
+            ];
+            ada.reviews(&pot, 3).await.is(201);
+            let (one, other, review) =
+                tokio::join!(ada.cancels(&both[0]), ada.cancels(&both[1]), ada.reviews(&mug, 3));
+            one.is(200);
+            other.is(200);
+            assert!([201, 403].contains(&review.status), "{review}");
+            for product in [&mug, &pot] {
+                assert_eq!(rating_of(&shop, product).await, (json!(null), json!(0)));
+            }
+        }
         shop.runs_its_jobs().await;
     }
 

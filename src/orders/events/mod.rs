@@ -7,10 +7,16 @@
 //! A reader keeps nothing in the database. It holds the id it saw last, waits for a word that its order changed
 //! ([`followers`]), and reads on from there ([`stream`]); a word too many costs a query, and one that got lost is made
 //! up for by looking now and then.
+//!
+//! An event has all of the order, so whoever changes its address again and again would fill the database with copies. An
+//! address that is changed within a second of the order's last event takes that event's place, under an id of its own: who
+//! has seen the earlier one reads on, or begins anew, and nobody misses how things stand.
 
 pub mod followers;
 mod store;
 pub mod stream;
+
+use std::time::Duration;
 
 use poem_openapi::types::ToJSON;
 
@@ -25,6 +31,9 @@ use crate::{
     payments::{self, Payment, view::PaymentView},
     text_enum,
 };
+
+/// How young an event is whose place another address takes.
+const REPLACED_WITHIN: Duration = Duration::from_secs(1);
 
 text_enum! {
     /// What an event is about.
@@ -46,6 +55,12 @@ pub async fn order_changed(tx: &mut Tx, order: Order, now: Timestamp) -> Result<
     let (id, changed) = (order.id, view::order(tx, order).await?);
     write(tx, id, Kind::Order, changed.to_json_string(), now).await?;
     Ok(changed)
+}
+
+/// The same when only its address has changed, as often as anybody likes.
+pub async fn address_changed(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
+    store::delete_last(tx, order.id, now - REPLACED_WITHIN).await?;
+    order_changed(tx, order, now).await
 }
 
 /// Tells the order's readers how one of its payments stands now. The order is locked.

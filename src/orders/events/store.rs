@@ -20,6 +20,18 @@ pub async fn insert(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: 
         .await
 }
 
+/// Deletes the last event of an order if it is about the order itself and younger than `since`.
+pub async fn delete_last(tx: &mut Tx, order: OrderId, since: Timestamp) -> Result<u64> {
+    tx.query(
+        "DELETE FROM order_events
+         WHERE id = (SELECT MAX(id) FROM order_events WHERE order_id = $1) AND kind = 'order' AND created_at > $2",
+    )
+    .bind(order)
+    .bind(since)
+    .execute()
+    .await
+}
+
 pub async fn exists(tx: &mut Tx, order: OrderId, id: i64) -> Result<bool> {
     let found: Option<(i64,)> = tx
         .query("SELECT id FROM order_events WHERE id = $1 AND order_id = $2")

@@ -83,6 +83,12 @@ const ALWAYS: &[Promise] = &[
             OR p.review_count <> (SELECT COUNT(*) FROM reviews r WHERE r.product_id = p.id)",
     ),
     (
+        "a review stands on an order that was not cancelled",
+        "SELECT CAST(r.id AS TEXT) FROM reviews r WHERE NOT EXISTS (
+             SELECT 1 FROM orders o JOIN order_lines l ON l.order_id = o.id
+             WHERE o.user_id = r.user_id AND l.product_id = r.product_id AND o.status <> 'cancelled')",
+    ),
+    (
         "a closed account has nothing of a person, and nothing goes on in it",
         "SELECT u.username FROM users u WHERE u.closed_at IS NOT NULL AND (u.is_active
              OR u.email || u.password_hash || u.first_name || u.last_name || u.phone_number || u.address || u.city || u.country || u.search_name <> ''
@@ -301,6 +307,7 @@ fn broken_promises_are_noticed() {
         ("units sold and units left", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NULL"),
         ("a living order took what it sold", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NOT NULL"),
         ("a living order took what it sold", "UPDATE orders SET status = 'cancelled'"),
+        ("a review stands on an order", "UPDATE orders SET status = 'cancelled'"),
         ("an order's total is the sum", "UPDATE orders SET total_price = total_price + 1"),
         ("events tell all: order", "UPDATE orders SET shipping_address = 'elsewhere'"),
         ("events tell all: payment", "UPDATE payments SET status = 'failed'"),

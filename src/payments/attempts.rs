@@ -1,0 +1,178 @@
+//! How often people may try to pay. Who has a list of stolen cards wants to know which of them work, and any shop that
+//! says so will do (card testing): each try costs the shop a fee, and many declined ones its provider.
+//!
+//! **One order:** after its third declined payment each further one has to wait: 10 seconds, then 30 seconds, 1, 5 and 15
+//! minutes, at last an hour, from when the declined one was asked for. That is read from the payments themselves while
+//! their order is locked. So it holds for all processes, whether or not rate limits are on, and no two requests at once
+//! get past it.
+//!
+//! **One user and one address:** `PAYMENTS_PER_HOUR`, by the [rate limits](crate::http::limits). A place is taken before
+//! anything is done, and given back by what no provider will hear of. Several people may share an address, so it has three
+//! times as many places.
+//!
+//! The metric `payment_attempts_total` shows an attack, by provider and outcome: `accepted` is what will be sent to the
+//! provider, `declined` what became of some of that, `limited` what was refused here.
+
+use std::time::Duration;
+
+use super::{Payment, Provider, Status};
+use crate::{
+    clock::Timestamp,
+    http::{
+        client_address::ClientAddress,
+        limits::{self, Limit, Place},
+        problem::ApiResult,
+    },
+    ids::UserId,
+    shop::Shop,
+};
+
+/// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
+const FREE: usize = 3;
+/// How long it waits after each of them; the last for all that follow.
+const WAITS: [Duration; 6] = [
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(15),
+    Duration::from_hours(1),
+];
+
+/// How payments fail that nobody has declined.
+const NOT_DECLINED: [&str; 2] = ["not_sent", "underpaid"];
+
+/// What an attempt takes of the rate limits.
+pub struct Places {
+    of_user: Place,
+    of_address: Place,
+}
+
+/// Takes the places of an attempt.
+///
+/// # Errors
+/// 429 when there is none.
+pub async fn take_places(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<Places> {
+    let of_user = shop.limits.take(&of_one_user(shop), &by.to_string()).await.inspect_err(|_| count_limited(None))?;
+    match shop.limits.take(&from_one_address(shop), &from.network()).await {
+        Ok(of_address) => Ok(Places { of_user, of_address }),
+        Err(refused) => {
+            count_limited(None);
+            shop.limits.give_back(of_user).await;
+            Err(refused)
+        }
+    }
+}
+
+impl Places {
+    /// Of an attempt that no provider will hear of.
+    pub async fn give_back(self, shop: &Shop) {
+        shop.limits.give_back(self.of_user).await;
+        shop.limits.give_back(self.of_address).await;
+    }
+}
+
+fn of_one_user(shop: &Shop) -> Limit {
+    Limit::new(
+        "payments_of_user",
+        shop.settings.buying.payments_per_hour,
+        Duration::from_hours(1),
+        "Too many payments were asked for with this account.",
+    )
+}
+
+fn from_one_address(shop: &Shop) -> Limit {
+    Limit::new(
+        "payments_of_address",
+        3 * shop.settings.buying.payments_per_hour,
+        Duration::from_hours(1),
+        "Too many payments were asked for from this address.",
+    )
+}
+
+/// Whether an order with these payments, the oldest first, may be paid at once. It is locked.
+///
+/// # Errors
+/// 429 while it has to wait because too many of them were declined.
+pub fn require_patience(earlier: &[Payment], provider: Provider, now: Timestamp) -> ApiResult<()> {
+    let declined: Vec<&Payment> = earlier.iter().filter(|payment| payment.was_declined()).collect();
+    let (Some(last), Some(wait)) = (declined.last(), wait_after(declined.len())) else { return Ok(()) };
+    let left = wait.saturating_sub(now.since(last.created_at));
+    if left.is_zero() {
+        return Ok(());
+    }
+    count_limited(Some(provider));
+    Err(limits::refused("payments_of_order", "Too many payments of this order were declined.", left))
+}
+
+fn wait_after(declined: usize) -> Option<Duration> {
+    let beyond = declined.checked_sub(FREE)?;
+    WAITS.get(beyond).or(WAITS.last()).copied()
+}
+
+impl Payment {
+    fn was_declined(&self) -> bool {
+        self.status == Status::Failed && self.failure_code.as_deref().is_some_and(is_decline)
+    }
+}
+
+fn is_decline(code: &str) -> bool {
+    !NOT_DECLINED.contains(&code)
+}
+
+/// Counts an attempt that was written down.
+pub fn count_accepted(provider: Provider) {
+    count(provider.as_str(), "accepted");
+}
+
+/// Counts a payment that has just failed, if it was declined.
+pub fn count_failed(provider: Provider, code: &str) {
+    if is_decline(code) {
+        count(provider.as_str(), "declined");
+    }
+}
+
+/// Who is refused before anybody looks at what they want has no provider.
+fn count_limited(provider: Option<Provider>) {
+    count(provider.map_or("unknown", Provider::as_str), "limited");
+}
+
+fn count(provider: &'static str, outcome: &'static str) {
+    metrics::counter!("payment_attempts_total", "provider" => provider, "outcome" => outcome).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many payments that failed like this at the beginning of time.
+    fn failed(count: usize, code: &str) -> Vec<Payment> {
+        let failed = Payment {
+            status: Status::Failed,
+            failure_code: Some(code.to_owned()),
+            ..Payment::example(Provider::Stripe)
+        };
+        vec![failed; count]
+    }
+
+    /// The seconds after which an order may be paid again, if it has to wait.
+    fn waits(earlier: &[Payment]) -> Option<i64> {
+        let may = |second: i64| require_patience(earlier, Provider::Stripe, Timestamp::from_micros(second * 1_000_000));
+        (0..=3_600).find(|second| may(*second).is_ok()).filter(|second| *second > 0)
+    }
+
+    #[test]
+    fn the_wait_grows_with_each_decline() {
+        let waits: Vec<_> = (0..=10).map(|count| waits(&failed(count, "generic_decline"))).collect();
+        let grown = [10, 30, 60, 300, 900, 3_600, 3_600, 3_600].map(Some);
+        assert_eq!(waits, [&[None; 3][..], &grown].concat());
+    }
+
+    #[test]
+    fn what_nobody_declined_is_not_waited_for() {
+        assert_eq!(waits(&failed(9, "not_sent")), None);
+        assert_eq!(waits(&failed(9, "underpaid")), None);
+        let cancelled = Payment { status: Status::Cancelled, ..Payment::example(Provider::Stripe) };
+        assert_eq!(waits(&std::iter::repeat_n(cancelled, 9).collect::<Vec<_>>()), None);
+    }
+}
