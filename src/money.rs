@@ -2,6 +2,16 @@
 //!
 //! [`Money`] carries no currency because a shop has one. [`Currency`] turns it into the text that JSON and e-mails
 //! show, with the currency's number of decimals, and back.
+//!
+//! # What an amount can be
+//!
+//! Twelve digits of the currency's smallest unit: 0 to 9,999,999,999.99 in a currency with two decimals, to 999,999,999,999
+//! in one without (JPY), to 999,999,999.999 in one with three (KWD). It is written as these digits, with a point before the
+//! decimals, which may be left out; zeros behind them do no harm. No sign, no exponent, nothing between the digits. In JSON
+//! it is a text or a number. What the shop writes it reads back unchanged.
+//!
+//! [`read`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
+//! (`http/schema.rs`) lets through whatever is an amount in any currency, for the reader tells better what is wrong.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -18,6 +28,8 @@ pub struct Money(pub i64);
 
 /// The largest price or total: 9,999,999,999.99 in a currency with two decimals.
 pub const MAX_MONEY: Money = Money(999_999_999_999);
+/// Of [`MAX_MONEY`].
+const DIGITS: usize = 12;
 
 impl Money {
     /// The price of `quantity` pieces; `None` when that is more than [`MAX_MONEY`].
@@ -31,6 +43,35 @@ impl Money {
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self).filter(|sum| *sum <= MAX_MONEY)
     }
+}
+
+/// Why a text is no amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAmount {
+    Unreadable,
+    TooManyDecimals,
+    TooMuch,
+}
+
+/// Reads an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
+///
+/// # Errors
+/// Why it is none.
+pub fn read(text: &str, decimals: u8) -> Result<Money, NoAmount> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) {
+        return Err(NoAmount::Unreadable);
+    }
+    let places = usize::from(decimals);
+    let (kept, rest) = fraction.split_at(fraction.len().min(places));
+    if rest.bytes().any(|byte| byte != b'0') {
+        return Err(NoAmount::TooManyDecimals);
+    }
+    if whole.len() + places > DIGITS {
+        return Err(NoAmount::TooMuch);
+    }
+    format!("{whole}{kept:0<places$}").parse().map(Money).map_err(|_| NoAmount::Unreadable)
 }
 
 /// The store's currency: its ISO 4217 code and number of decimals.
@@ -98,20 +139,21 @@ impl Currency {
     /// # Errors
     /// What is wrong with the amount, in words for whoever sent it.
     pub fn parse(&self, amount: &Amount) -> Result<Money, String> {
-        let (whole, fraction) = amount.0.split_once('.').unwrap_or((&amount.0, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(fraction) || amount.0.ends_with('.') {
-            return Err("is not an amount; write it like \"19.90\"".to_owned());
+        read(&amount.0, self.decimals).map_err(|why| match why {
+            NoAmount::Unreadable => format!("is not an amount; write it like \"{}\"", self.format(Money(1_990))),
+            NoAmount::TooManyDecimals => format!("has more than the {} decimals of {self}", self.decimals),
+            NoAmount::TooMuch => format!("is more than {}", self.format(MAX_MONEY)),
+        })
+    }
+
+    /// What texts are amounts, as a regular expression.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        let whole = DIGITS - usize::from(self.decimals);
+        match self.decimals {
+            0 => format!(r"^\d{{1,{whole}}}(\.0+)?$"),
+            decimals => format!(r"^\d{{1,{whole}}}(\.\d{{1,{decimals}}}0*)?$"),
         }
-        let (kept, rest) = fraction.split_at(fraction.len().min(self.decimals.into()));
-        if rest.bytes().any(|byte| byte != b'0') {
-            return Err(format!("has more than the {} decimals of {self}", self.decimals));
-        }
-        let minor: i64 =
-            format!("{whole}{kept:0<width$}", width = usize::from(self.decimals)).parse().unwrap_or(i64::MAX);
-        Some(Money(minor))
-            .filter(|money| *money <= MAX_MONEY)
-            .ok_or_else(|| format!("is more than {}", self.format(MAX_MONEY)))
     }
 }
 
@@ -145,7 +187,6 @@ impl Type for Amount {
         let mut schema = MetaSchema::new_with_format("string", "decimal");
         schema.description =
             Some("An amount of money in the store's currency, with its decimals. A number is accepted too.");
-        schema.pattern = Some(r"^\d{1,10}(\.\d+)?$".to_owned());
         schema.example = Some("24.90".into());
         MetaSchemaRef::Inline(Box::new(schema))
     }
@@ -183,6 +224,9 @@ impl ParseFromParameter for Amount {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn usd() -> Currency {
@@ -208,6 +252,52 @@ mod tests {
             ["", ".5", "5.", "-0.01", "1e3", "1,50", "19.999", "10000000000.00", "99999999999999999999", "NaN"]
         {
             assert!(read(refused).is_err(), "{refused} must be refused");
+        }
+    }
+
+    #[test]
+    fn an_amount_has_twelve_digits_in_every_currency() {
+        for (code, most, more) in [
+            ("JPY", "999999999999", "1000000000000"),
+            ("USD", "9999999999.99", "10000000000"),
+            ("KWD", "999999999.999", "1000000000"),
+            ("CLF", "99999999.9999", "100000000"),
+        ] {
+            let currency: Currency = code.parse().unwrap();
+            assert_eq!(currency.format(MAX_MONEY).to_string(), most);
+            assert_eq!(currency.parse(&Amount::new(most)), Ok(MAX_MONEY));
+            assert_eq!(currency.parse(&Amount::new(more)), Err(format!("is more than {most}")));
+        }
+    }
+
+    /// One for each number of decimals that there is.
+    fn any_currency() -> impl Strategy<Value = Currency> {
+        prop::sample::select(["JPY", "USD", "KWD", "CLF"].map(|code| code.parse::<Currency>().unwrap()).to_vec())
+    }
+
+    fn fits_the_pattern(currency: Currency, text: &str) -> bool {
+        jsonschema::is_valid(&json!({"type": "string", "pattern": currency.pattern()}), &json!(text))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(currency in any_currency(), minor in 0..=MAX_MONEY.0) {
+            let written = currency.format(Money(minor));
+            prop_assert_eq!(currency.parse(&written), Ok(Money(minor)));
+            prop_assert!(fits_the_pattern(currency, &written.to_string()));
+            let number: Value = serde_json::from_str(&written.to_string()).unwrap();
+            let read = Amount::parse_from_json(Some(number)).ok().unwrap();
+            prop_assert_eq!(currency.parse(&read), Ok(Money(minor)));
+        }
+
+        #[test]
+        fn the_pattern_says_what_is_read(
+            currency in any_currency(),
+            text in "[0-9]{0,14}\\.?[0-9]{0,4}0{0,2}|[-+0-9.,e ]{0,6}"
+        ) {
+            let read = currency.parse(&Amount::new(text.clone()));
+            prop_assert_eq!(read.is_ok(), fits_the_pattern(currency, &text));
+            prop_assert!(read.map_or(true, |money| (Money(0)..=MAX_MONEY).contains(&money)));
         }
     }
 

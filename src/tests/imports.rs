@@ -74,6 +74,24 @@ on_both_engines! {
         shop.imports(&file, &["--skip-bad"]).await.did("created 150, updated 0, unchanged 0, skipped 1");
     }
 
+    async fn a_hostile_file_is_refused_or_is_only_text(shop: TestShop) {
+        let named = |name: &str| format!("cup,{name},Acme,Title,Default Title,C-1,shopify,1,deny,1.00,,,false,active");
+        let long = "x".repeat(10_000_000);
+        for (file, reason) in [
+            (export(&[&named(&long)]), "the row that starts on line 2 is longer than 8 MiB"),
+            (export(&[&named("Mug"), &format!("\"{long}")]), "the row that starts on line 3 is longer than 8 MiB"),
+            (long.clone(), "the row that starts on line 1 is longer than 8 MiB"),
+            (export(&[&named("C\0up")]), "line 2"),
+        ] {
+            shop.imports(&file, &[]).await.refused_for(reason);
+        }
+        assert_eq!(shop.shelf().await, Vec::<Value>::new());
+        for formula in ["=HYPERLINK(\"\"http://evil.example\"\")", "@SUM(1)", "+1", "-1"] {
+            shop.imports(&export(&[&named(&format!("\"{formula}\""))]), &[]).await;
+            shop.product_called(&formula.replace("\"\"", "\"")).await;
+        }
+    }
+
     async fn a_file_may_come_through_a_pipe(shop: TestShop) {
         shop.imports_what_it_is_sent(&mugs(3)).did("created 3, updated 0, unchanged 0, skipped 0");
         shop.imports_what_it_is_sent("Title,Vendor\nMug,Acme\n").refused_for("-: the first line does not name");

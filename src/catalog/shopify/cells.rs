@@ -2,7 +2,7 @@
 //! reader's to add.
 
 use super::plain_text::plain_text;
-use crate::money::MAX_MONEY;
+use crate::money::{self, MAX_MONEY, NoAmount};
 
 const NAME_CHARS: usize = 255;
 const DESCRIPTION_CHARS: usize = 10_000;
@@ -114,20 +114,20 @@ pub fn price(cell: &str, decimals: u8) -> Result<String, Wrong> {
     if cell.is_empty() {
         return Err(Wrong::of(format!("is empty; every variant needs a price, like {example}")));
     }
-    let (whole, fraction) = cell.split_once('.').unwrap_or((cell, "0"));
-    if !is_digits(whole) || !is_digits(fraction) {
-        return Err(Wrong::cell(cell, format!("is not a price; write it like {example}")));
-    }
     let places = usize::from(decimals);
-    let (kept, surplus) = fraction.split_at(fraction.len().min(places));
-    if !is_zeros(surplus) {
-        return Err(Wrong::cell(cell, format!("has more than {decimals} decimals; write it like {example}")));
+    if let Err(why) = money::read(cell, decimals) {
+        let what = match why {
+            NoAmount::Unreadable => format!("is not a price; write it like {example}"),
+            NoAmount::TooManyDecimals => format!("has more than {decimals} decimals; write it like {example}"),
+            NoAmount::TooMuch => format!("is too much; at most {} fits", most_money(places)),
+        };
+        return Err(Wrong::cell(cell, what));
     }
-    let minor = format!("{whole}{kept:0<places$}").parse().unwrap_or(i64::MAX);
-    if minor > MAX_MONEY.0 {
-        return Err(Wrong::cell(cell, format!("is too much; at most {} fits", most_money(places))));
-    }
-    Ok(if cell.contains('.') && places > 0 { format!("{whole}.{kept}") } else { whole.to_owned() })
+    Ok(match cell.split_once('.') {
+        Some((whole, fraction)) if places > 0 => format!("{whole}.{}", &fraction[..fraction.len().min(places)]),
+        Some((whole, _)) => whole.to_owned(),
+        None => cell.to_owned(),
+    })
 }
 
 fn most_money(places: usize) -> String {

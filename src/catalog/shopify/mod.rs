@@ -118,6 +118,8 @@ pub enum ReadError {
     NotUtf8 { line: u64 },
     #[error("the row that starts on line {line} opens a quote and never closes it; close it or remove it")]
     OpenQuote { line: u64 },
+    #[error("the row that starts on line {line} is longer than 8 MiB; no product is")]
+    TooLong { line: u64 },
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
 }

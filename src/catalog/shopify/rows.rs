@@ -9,6 +9,9 @@ use super::ReadError;
 /// How many bytes are read at a time.
 const BUFFER: usize = 64 * 1024;
 
+/// Bytes of the longest row: far more than any product has, and no more than is well held in memory.
+const LONGEST_ROW: usize = 8 * 1024 * 1024;
+
 /// The rows of a file, one after another; blank ones are passed over.
 pub struct Rows<R> {
     csv: Reader<PlainLines<io::Chain<R, &'static [u8]>>>,
@@ -21,12 +24,17 @@ impl<R: Read> Rows<R> {
 
     /// The first row, which names the columns.
     pub fn header(&mut self) -> Result<StringRecord, ReadError> {
-        Ok(self.csv.headers()?.clone())
+        let header = self.csv.headers().cloned();
+        match header {
+            Ok(header) => Ok(header),
+            Err(_) if self.csv.get_ref().is_too_long() => Err(ReadError::TooLong { line: 1 }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read(&mut self) -> Result<Option<(u64, StringRecord)>, ReadError> {
         let mut bytes = ByteRecord::new();
-        while self.csv.read_byte_record(&mut bytes)? {
+        while self.read_row(&mut bytes)? {
             let line = first_line(&bytes, self.csv.position(), self.csv.get_ref().has_ended)?;
             let cells = StringRecord::from_byte_record(bytes).map_err(|_| ReadError::NotUtf8 { line })?;
             if cells.iter().any(|cell| !cell.trim().is_empty()) {
@@ -35,6 +43,16 @@ impl<R: Read> Rows<R> {
             bytes = cells.into_byte_record();
         }
         Ok(None)
+    }
+}
+
+impl<R: Read> Rows<R> {
+    fn read_row(&mut self, bytes: &mut ByteRecord) -> Result<bool, ReadError> {
+        self.csv.get_mut().of_row = 0;
+        match self.csv.read_byte_record(bytes) {
+            Err(_) if self.csv.get_ref().is_too_long() => Err(ReadError::TooLong { line: self.csv.position().line() }),
+            read => Ok(read?),
+        }
     }
 }
 
@@ -63,16 +81,22 @@ struct PlainLines<R> {
     after_return: bool,
     /// Every row ends with a newline, so only a row whose quote swallowed that is read on to here.
     has_ended: bool,
+    /// Bytes read since the row began.
+    of_row: usize,
 }
 
 impl<R: Read> PlainLines<io::Chain<R, &'static [u8]>> {
     /// Where the last line has its end already, the one added is a blank line more, which the parser skips.
     fn of(input: R) -> Self {
-        Self { inner: input.chain(b"\n"), after_return: false, has_ended: false }
+        Self { inner: input.chain(b"\n"), after_return: false, has_ended: false, of_row: 0 }
     }
 }
 
 impl<R> PlainLines<R> {
+    fn is_too_long(&self) -> bool {
+        self.of_row > LONGEST_ROW
+    }
+
     /// Rewrites the line ends in place and answers how many bytes are left.
     fn rewrite(&mut self, bytes: &mut [u8]) -> usize {
         let mut kept = 0;
@@ -93,6 +117,10 @@ impl<R: Read> Read for PlainLines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let filled = self.inner.read(buffer)?;
+            self.of_row += filled;
+            if self.is_too_long() {
+                return Err(io::Error::other("a row without an end"));
+            }
             self.has_ended = filled == 0;
             let kept = self.rewrite(&mut buffer[..filled]);
             if kept > 0 || filled == 0 {

@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Index, pin::Pin};
 
+use cartwright::money::Currency;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
@@ -12,12 +13,14 @@ pub struct Ask {
     what: String,
     /// What the document is asked about this: the method and the path.
     operation: (String, String),
+    /// The shop's.
+    currency: Currency,
     request: RequestBuilder,
 }
 
 impl Ask {
-    pub fn new(method: &str, path: &str, request: RequestBuilder) -> Self {
-        Self { what: format!("{method} {path}"), operation: (method.to_owned(), path.to_owned()), request }
+    pub fn new(method: &str, path: &str, currency: Currency, request: RequestBuilder) -> Self {
+        Self { what: format!("{method} {path}"), operation: (method.to_owned(), path.to_owned()), currency, request }
     }
 
     pub fn json(self, body: &Value) -> Self {
@@ -67,7 +70,7 @@ impl IntoFuture for Ask {
             let json = serde_json::from_slice(&body).unwrap_or_default();
             let answer = Answer { what: self.what, status, headers, body: body.to_vec(), json };
             let (method, path) = self.operation;
-            contract::holds(&method, &path, &answer);
+            contract::holds(self.currency, &method, &path, &answer);
             answer
         })
     }

@@ -1,9 +1,12 @@
 //! Holds every answer of every story against the API document: its status is documented, a problem's code is one that
 //! the operation names, and a body is what its schema says.
 
-use std::sync::LazyLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use cartwright::{api, http::schema::Schemas};
+use cartwright::{api, http::schema::Schemas, money::Currency};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -13,25 +16,23 @@ struct Contract {
     schemas: Schemas,
 }
 
-static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
-    let document = api::document("USD".parse().expect("a currency"));
-    let schemas = Schemas::of(&document);
-    Contract { document, schemas }
-});
+/// By currency. It takes a while to make one.
+static CONTRACTS: Mutex<BTreeMap<String, Arc<Contract>>> = Mutex::new(BTreeMap::new());
 
 /// # Panics
-/// When the document says something else.
-pub fn holds(method: &str, address: &str, answer: &Answer) {
-    let Some(operation) = CONTRACT.operation(method, address) else { return };
+/// When the document of a shop with this currency says something else.
+pub fn holds(currency: Currency, method: &str, address: &str, answer: &Answer) {
+    let contract = Contract::of(currency);
+    let Some(operation) = contract.operation(method, address) else { return };
     let said = &operation["responses"];
     let status = answer.status.to_string();
     let Some(response) = said.get(&status) else {
-        let anywhere = CONTRACT.resolve(&said["default"])["description"].as_str().unwrap_or_default();
+        let anywhere = contract.resolve(&said["default"])["description"].as_str().unwrap_or_default();
         let told = format!("{status} `{}`", answer["code"].as_str().unwrap_or_default());
         assert!(anywhere.contains(&told), "the document does not say that this can be the answer:\n{answer}");
         return;
     };
-    let response = CONTRACT.resolve(response);
+    let response = contract.resolve(response);
     if answer.status >= 400 {
         let code = answer["code"].as_str().unwrap_or_default();
         let codes = &response["content"]["application/problem+json"]["examples"];
@@ -40,11 +41,21 @@ pub fn holds(method: &str, address: &str, answer: &Answer) {
             "the operation does not name {code}:\n{answer}"
         );
     } else if answer.header("content-type") == "application/json" && !answer.has_header("content-encoding") {
-        CONTRACT.fits(&response["content"]["application/json"]["schema"], &answer.json(), answer);
+        contract.fits(&response["content"]["application/json"]["schema"], &answer.json(), answer);
     }
 }
 
 impl Contract {
+    fn of(currency: Currency) -> Arc<Self> {
+        let mut made = CONTRACTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let document = api::document(currency);
+            let schemas = Schemas::of(&document);
+            Arc::new(Self { document, schemas })
+        };
+        Arc::clone(made.entry(currency.to_string()).or_insert_with(make))
+    }
+
     /// The operation of an address; one of words comes before one with ids.
     fn operation(&self, method: &str, address: &str) -> Option<&Value> {
         let path = address.split('?').next().unwrap_or_default().trim_end_matches('/');

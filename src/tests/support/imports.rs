@@ -85,6 +85,7 @@ impl TestShop {
             .env("DATABASE_URL", settings.database_url.expose_secret())
             .env("DATA_DIR", &settings.data_dir)
             .env("JWT_SECRET", settings.jwt_secret.expose_secret())
+            .env("STORE_CURRENCY", settings.currency.to_string())
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -87,7 +87,7 @@ impl Person {
             Some(access) => request.bearer_auth(access),
             None => request,
         };
-        Ask::new(&name, path, request)
+        Ask::new(&name, path, self.shop.inside().settings.currency, request)
     }
 
     pub fn get(&self, path: &str) -> Ask {
