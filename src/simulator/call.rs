@@ -1,6 +1,6 @@
 //! A call as it comes in, and the answer that goes out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use bytes::Bytes;
 use poem::{
@@ -57,6 +57,14 @@ impl Call {
         self.header("content-type").is_some_and(|kind| kind.starts_with("application/json"))
     }
 
+    /// Whether a page sent this that is not one of ours: browsers say whose. A name that only leads to this machine proves
+    /// nothing, anybody can have one.
+    pub fn is_foreign(&self) -> bool {
+        let Some(origin) = self.headers.get(header::ORIGIN) else { return false };
+        let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+        host.is_none_or(|host| self.header("host") != Some(host) || !is_this_machine(host))
+    }
+
     /// The body as it came.
     pub fn bytes(&self) -> &[u8] {
         &self.body
@@ -81,6 +89,13 @@ impl Call {
         }
         hash.finalize().into()
     }
+}
+
+/// `localhost`, or an address that others do not reach, with a port or without.
+fn is_this_machine(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn form(text: &[u8]) -> Params {

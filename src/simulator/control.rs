@@ -1,4 +1,5 @@
-//! The simulator's own endpoints, for scripts: faults and the ledger.
+//! The simulator's own endpoints, for scripts: faults and the ledger. A script sends JSON, which no page of a stranger can
+//! without asking first.
 
 use std::time::Duration;
 
@@ -10,8 +11,13 @@ use super::{
     call::{Answer, Call},
 };
 
-/// So many faults can be scripted at a time.
+/// So many faults can be scripted at a time, and so often one of them with one request.
 const MOST_SCRIPTED: usize = 10_000;
+const MOST_TIMES: usize = 100;
+/// So many characters has a part of `METHOD /path`.
+const LONGEST_PART: usize = 200;
+/// Ten minutes; no client waits as long for an answer.
+const LONGEST_STALL: u64 = 600_000;
 
 /// What `POST /simulator/faults` takes: a fault for the next calls, or a rate for all.
 #[derive(Deserialize)]
@@ -36,6 +42,9 @@ pub(super) fn answer(inside: &Inside, call: &Call) -> Option<Answer> {
     match call.steps()[..] {
         ["GET", "simulator", "ledger"] => Some(ledger(inside)),
         ["GET", "simulator", "faults"] => Some(faults(inside)),
+        ["POST", "simulator", "faults"] if !call.is_json() => {
+            Some(Answer::json(415, &json!({"error": "send the faults as application/json"})))
+        }
         ["POST", "simulator", "faults"] => Some(match read(call).and_then(|asked| arrange(inside, asked)) {
             Ok(()) => faults(inside),
             Err(why) => Answer::json(400, &json!({"error": why})),
@@ -61,6 +70,18 @@ fn arrange(inside: &Inside, asked: Asked) -> Result<(), String> {
     }
     if asked.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
         return Err("rate is a probability, from 0 to 1".to_owned());
+    }
+    if times > MOST_TIMES {
+        return Err(format!("times is at most {MOST_TIMES}"));
+    }
+    if asked.on.as_ref().is_some_and(|part| part.chars().count() > LONGEST_PART) {
+        return Err(format!("on has at most {LONGEST_PART} characters"));
+    }
+    if asked.only.as_ref().is_some_and(|only| only.len() > Fault::ALL.len()) {
+        return Err(format!("there are {} faults; name each once", Fault::ALL.len()));
+    }
+    if asked.stall_ms.is_some_and(|stall| stall > LONGEST_STALL) {
+        return Err(format!("stall_ms is at most {LONGEST_STALL}"));
     }
     if state.faults.scripted() + times > MOST_SCRIPTED {
         return Err(format!("at most {MOST_SCRIPTED} faults can be scripted at a time"));

@@ -68,6 +68,10 @@ async fn answer(inside: Arc<Inside>, request: Request) -> Option<Answer> {
     let mut call = Call::read(request).await?;
     let (first, rest) = call.path.trim_start_matches('/').split_once('/').unwrap_or((call.path.trim_matches('/'), ""));
     let Some(provider) = Provider::named(first) else {
+        if call.is_foreign() {
+            let why = "a page of another origin has no business here; providers are what browsers may call";
+            return Some(Answer::json(403, &serde_json::json!({"error": why})));
+        }
         return Some(match control::answer(&inside, &call) {
             Some(answer) => answer,
             None => pages::answer(&inside, &call).await,

@@ -614,6 +614,59 @@ fn faults_can_be_meant_for_one_call_and_taken_back() {
 }
 
 #[test]
+fn faults_are_scripted_within_reason() {
+    run(async {
+        let desk = Desk::opens().await;
+        for wrong in [
+            json!({"fault": "declined", "times": u64::MAX}),
+            json!({"fault": "declined", "times": 101}),
+            json!({"fault": "declined", "on": "/".repeat(201)}),
+            json!({"rate": 0.5, "only": vec!["declined"; 20]}),
+            json!({"stall_ms": u64::MAX}),
+            json!({"stall_ms": 600_001}),
+        ] {
+            assert_eq!(desk.arranges(&wrong).await.unwrap().0, 400, "{wrong:.100}");
+        }
+        for fine in [json!({"fault": "declined", "times": 100}), json!({"stall_ms": 600_000})] {
+            done(desk.arranges(&fine).await);
+        }
+        assert_eq!(desk.simulator.faults_waiting(), 100);
+    });
+}
+
+#[test]
+fn pages_of_strangers_arrange_nothing() {
+    run(async {
+        let desk = Desk::opens().await;
+        let body = json!({"fault": "declined"}).to_string();
+        let arranges = |kind: &str, origin: Option<&str>| {
+            let request = desk.ask(Method::POST, "/simulator/faults").header("content-type", kind).body(body.clone());
+            let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+            async move { hear(request).await.expect("an answer").0 }
+        };
+        let (own, json) = (desk.simulator.url(), "application/json");
+        assert_eq!(arranges("text/plain", None).await, 415);
+        for foreign in ["https://evil.example", "http://localhost:8000", "null", "https://127.0.0.1"] {
+            assert_eq!(arranges(json, Some(foreign)).await, 403, "{foreign}");
+            assert_eq!(arranges("text/plain", Some(foreign)).await, 403, "{foreign}");
+        }
+        // A name of their own that leads here is theirs all the same.
+        let rebound = desk.ask(Method::DELETE, "/simulator/faults");
+        let rebound = rebound.header("host", "evil.example:12111").header("origin", "http://evil.example:12111");
+        assert_eq!(hear(rebound).await.expect("an answer").0, 403);
+        assert_eq!(desk.simulator.faults_waiting(), 0);
+
+        let order = desk.orders_at_paypal().await;
+        let pays = desk.ask(Method::POST, &format!("/pay/paypal/{order}/pay")).header("origin", "https://evil.example");
+        assert_eq!(hear(pays).await.expect("an answer").0, 403);
+
+        assert_eq!(arranges(json, Some(own)).await, 200);
+        assert_eq!(arranges("application/json; charset=utf-8", None).await, 200);
+        assert_eq!(desk.simulator.faults_waiting(), 2);
+    });
+}
+
+#[test]
 fn the_same_seed_deals_the_same_faults() {
     run(async {
         let told = async |seed: u64| {
