@@ -64,6 +64,9 @@ impl Part {
     }
 }
 
+/// Bytes of the largest answer that Redis is asked to keep.
+const LARGEST: isize = 1 << 20;
+
 /// An answer as it goes on the wire.
 #[derive(Clone, Debug)]
 pub struct Cached {
@@ -201,21 +204,24 @@ impl Cache {
 
     async fn ask_redis(&self, key: &str) -> Option<Cached> {
         let mut redis = self.reachable()?;
-        let kept = redis.hgetall(key).await.ok()?;
-        Some(Cached {
-            body: Bytes::from(kept.get("body")?.clone()),
-            tag: kept.get("tag")?.clone(),
-            total: kept.get("total")?.parse().ok()?,
-        })
+        // Never more than one of ours can be, whatever is kept there.
+        let kept: Vec<u8> = redis::AsyncCommands::getrange(&mut redis, key, 0, LARGEST).await.ok()?;
+        if kept.len() > LARGEST.unsigned_abs() {
+            return None;
+        }
+        let mut parts = kept.splitn(3, |byte| *byte == b'\n');
+        let mut line = || std::str::from_utf8(parts.next()?).ok();
+        let (tag, total) = (line()?.to_owned(), line()?.parse().ok()?);
+        Some(Cached { body: Bytes::copy_from_slice(parts.next()?), tag, total })
     }
 
     async fn tell_redis(&self, key: &str, cached: &Cached) {
         let Some(mut redis) = self.reachable() else { return };
-        let body = String::from_utf8_lossy(&cached.body).into_owned();
-        let fields = [("body", body), ("tag", cached.tag.clone()), ("total", cached.total.to_string())];
-        let mut pipe = redis::pipe();
-        pipe.atomic().hset_multiple(key, &fields).ignore().expire(key, 1).ignore();
-        let _: redis::RedisResult<()> = pipe.query_async(&mut redis).await; // a cache may fail to remember
+        let head = format!("{}\n{}\n", cached.tag, cached.total);
+        let kept = [head.as_bytes(), &cached.body].concat();
+        if kept.len() <= LARGEST.unsigned_abs() {
+            let _: redis::RedisResult<()> = redis::AsyncCommands::set_ex(&mut redis, key, kept, 1).await; // it may fail to remember
+        }
     }
 
     /// The Redis that all processes share, while it can be reached; what must be counted together is counted there.

@@ -68,8 +68,10 @@ fn ip(address: &Addr) -> IpAddr {
 /// proxy that sent it.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let told = headers.get_all("x-forwarded-for").iter().rev().filter_map(|header| header.to_str().ok());
-    let mut told = told.flat_map(|header| header.rsplit(','));
+    // What a stranger wrote into it may be anything; what our proxies added behind it is read all the same.
+    let lines = headers.get_all("x-forwarded-for").iter().rev().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let lines: Vec<_> = lines.collect();
+    let mut told = lines.iter().flat_map(|line| line.rsplit(','));
     let mut known = peer;
     while is_ours(&known) {
         match told.next().and_then(read) {
@@ -125,6 +127,14 @@ mod tests {
         assert_eq!(client("10.0.0.1", &[], &ours), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["1.1.1.1, unknown"], &ours), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["10.0.0.3, 10.0.0.2"], &ours), "10.0.0.3");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nobody() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", poem::http::HeaderValue::from_bytes(b"\xff, 198.51.100.1").unwrap());
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(behind(proxy, &headers, &["10.0.0.0/8".parse().unwrap()]).to_string(), "198.51.100.1");
     }
 
     #[test]

@@ -55,10 +55,14 @@ async fn serve(media: &Media, request: &Request) -> Result<Response> {
         .body(Body::from_bytes_stream(found.into_stream().map_err(std::io::Error::other))))
 }
 
+/// No file of ours has a longer name, and no file system takes one that is longer than 255.
+const LONGEST: usize = 100;
+
 /// By the ending of a name of ours; `None` for what cannot be one.
 fn content_type(name: &str) -> Option<&'static str> {
     let (stem, ending) = name.rsplit_once('.')?;
-    let ours = !stem.is_empty() && stem.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let ours = (1..=LONGEST).contains(&stem.len())
+        && stem.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     match ending {
         "jpg" if ours => Some("image/jpeg"),
         "png" if ours => Some("image/png"),

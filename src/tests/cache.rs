@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cartwright::{cache::Part, settings::Settings};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::support::{TestShop, eventually};
@@ -27,6 +28,18 @@ pub async fn two_processes(shop: &TestShop, change: impl Fn(&mut Settings)) -> O
     Some(both)
 }
 
+/// What becomes of all that Redis keeps for a shop: things of another kind, nonsense, far too much.
+const LIES: [&str; 4] = [
+    "local keys = redis.call('KEYS', '*')
+     for _, key in ipairs(keys) do redis.call('DEL', key) redis.call('RPUSH', key, 'x') end return #keys",
+    "local keys = redis.call('KEYS', '*')
+     for _, key in ipairs(keys) do redis.call('SET', key, 'x\\n\\ny') end return #keys",
+    "local keys = redis.call('KEYS', '*')
+     for _, key in ipairs(keys) do redis.call('DEL', key) redis.call('SETRANGE', key, 4000000, 'x') end return #keys",
+    "local keys = redis.call('KEYS', '*')
+     for _, key in ipairs(keys) do redis.call('DEL', key) redis.call('HSET', key, '1', '-1', 'x', 'y') end return #keys",
+];
+
 on_both_engines! {
     async fn a_change_in_one_process_is_seen_in_the_other(shop: TestShop) {
         let Some((here, there)) = two_processes(&shop, |_| {}).await else { return };
@@ -41,6 +54,25 @@ on_both_engines! {
         shop.admin().await.of(&here).patch(&path).json(&json!({"price": "9.00"})).await.is(200);
         assert_eq!(price(here.clone()).await, "9.00");
         eventually("the other process heard of it", || async { price(there.clone()).await == "9.00" }).await;
+    }
+
+    async fn a_redis_that_lies_costs_speed_and_nothing_else(shop: TestShop) {
+        let Some((here, there)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
+        let url = here.inside().settings.redis_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default();
+        let redis = redis::Client::open(url).expect("an address");
+        let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis");
+        for (number, lie) in LIES.iter().enumerate() {
+            let mug = shop.sells(&format!("Mug {number}")).at(12_00).await;
+            let path = format!("/api/products/{}", mug.id);
+            let nobody = json!({"email": format!("nobody{number}@example.com"), "password": "x"});
+            here.visitor().get(&path).await.is(200);
+            here.visitor().post("/api/auth/login").json(&nobody).await.is(401);
+            let lied: usize = redis::Script::new(lie).invoke_async(&mut redis).await.expect("it does what it is told");
+            assert!(lied > 1, "{lie}");
+            assert_eq!(there.visitor().get(&path).await.is(200)["price"], "12.00", "{lie}");
+            there.visitor().get("/api/products").await.is(200);
+            there.visitor().post("/api/auth/login").json(&nobody).await.is(401);
+        }
     }
 
     async fn a_slug_leads_to_the_same_product_in_every_process(shop: TestShop) {

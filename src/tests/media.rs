@@ -320,6 +320,12 @@ on_both_engines! {
         shop.visitor().post("/media/mug.png").await.is(405);
     }
 
+    async fn a_name_that_no_file_can_have_is_not_found(shop: TestShop) {
+        for name in ["a".repeat(251), "a".repeat(4096), format!("{}.a", "a".repeat(200))] {
+            shop.visitor().get(&format!("/media/{name}.jpg")).await.is(404).with_code("not_found");
+        }
+    }
+
     async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
         shop.expects_in_log("MEDIA_URL: files cannot be reached");
         let s3 = S3StandIn::start().await;
