@@ -134,6 +134,7 @@ def import_products(rows):
         write_export(file, rows)
         file.flush()
         settings = {"PATH": os.environ["PATH"], "RUST_LOG": "warn", "DATA_DIR": DATA}
+        settings |= {name: os.environ[name] for name in ("DATABASE_URL", "JWT_SECRET") if name in os.environ}
         subprocess.run([PROGRAM, "import", "products", file.name], check=True, env=settings, cwd=DATA)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
 
@@ -183,4 +184,5 @@ def main(sign_ins, uploads, rows, quiet):
         sys.exit(f"Too much memory: {'; '.join(over)}")
 
 
-main(*map(int, sys.argv[1:]))
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
