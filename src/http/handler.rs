@@ -92,7 +92,7 @@ mod tests {
         let (held, let_go) = oneshot::channel::<()>();
         let work = async move {
             let _held = held;
-            pending().await
+            pending::<()>().await;
         };
         (work, let_go)
     }

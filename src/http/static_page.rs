@@ -18,7 +18,7 @@ use super::etags;
 pub struct StaticPage(Arc<Content>);
 
 struct Content {
-    content_type: &'static str,
+    kind: &'static str,
     plain: Bytes,
     /// Made for the first who takes it.
     gzip: OnceCell<Bytes>,
@@ -28,9 +28,9 @@ struct Content {
 
 impl StaticPage {
     #[must_use]
-    pub fn new(content_type: &'static str, content: String) -> Self {
+    pub fn new(kind: &'static str, content: String) -> Self {
         let tag = format!("\"{}", hex::encode(&Sha256::digest(&content)[..12]));
-        Self(Arc::new(Content { content_type, plain: content.into(), gzip: OnceCell::new(), tag }))
+        Self(Arc::new(Content { kind, plain: content.into(), gzip: OnceCell::new(), tag }))
     }
 
     /// `None` when it could not be compressed: then it is sent as it is.
@@ -51,7 +51,7 @@ impl Endpoint for StaticPage {
         if request.method() != Method::GET {
             return Err(StatusCode::METHOD_NOT_ALLOWED.into());
         }
-        let Content { content_type, plain, tag, .. } = &*self.0;
+        let Content { kind, plain, tag, .. } = &*self.0;
         let gzip = if takes_gzip(&request) { self.gzip().await } else { None };
         let tagged = match gzip {
             Some(_) => format!("{tag}-gzip\""),
@@ -61,7 +61,7 @@ impl Endpoint for StaticPage {
         if etags::is_known(request.header(header::IF_NONE_MATCH), &format!("{tag}\"")) {
             return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
         }
-        let answer = answer.content_type(*content_type);
+        let answer = answer.content_type(*kind);
         Ok(match gzip {
             Some(gzip) => answer.header(header::CONTENT_ENCODING, "gzip").body(gzip),
             None => answer.body(plain.clone()),

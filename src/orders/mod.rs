@@ -323,7 +323,6 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         }
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
-    reviews::lock_of_order(tx, order.user_id, order.id).await?;
     for line in store::lines(tx, order.id).await? {
         if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
             let detail = format!(

@@ -177,9 +177,9 @@ impl Gateways {
         let (stripe, paypal, razorpay) = (&settings.stripe, &settings.paypal, &settings.razorpay);
         let storefront = &settings.storefront_url;
         Ok(Self {
-            stripe: stripe.as_ref().map(|stripe| Stripe::new(stripe, http.clone())).transpose()?,
-            paypal: paypal.as_ref().map(|paypal| Paypal::new(paypal, storefront, http.clone())).transpose()?,
-            razorpay: razorpay.as_ref().map(|razorpay| Razorpay::new(razorpay, http.clone())).transpose()?,
+            stripe: stripe.as_ref().map(|stripe| Stripe::new(stripe, http.clone())),
+            paypal: paypal.as_ref().map(|paypal| Paypal::new(paypal, storefront, http.clone())),
+            razorpay: razorpay.as_ref().map(|razorpay| Razorpay::new(razorpay, http.clone())),
         })
     }
 

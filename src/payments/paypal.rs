@@ -61,10 +61,9 @@ struct Token {
 }
 
 impl Paypal {
-    /// # Errors
-    /// When no client can be made.
-    pub fn new(settings: &PaypalSettings, storefront_url: &str, http: Client) -> anyhow::Result<Self> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(settings: &PaypalSettings, storefront_url: &str, http: Client) -> Self {
+        Self {
             http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             client_id: settings.client_id.clone(),
@@ -72,7 +71,7 @@ impl Paypal {
             webhook_id: settings.webhook_id.clone(),
             storefront_url: storefront_url.to_owned(),
             token: Mutex::new(None),
-        })
+        }
     }
 
     async fn get(&self, path: &str) -> Answer<Answered> {

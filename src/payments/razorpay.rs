@@ -45,16 +45,15 @@ pub struct Razorpay {
 }
 
 impl Razorpay {
-    /// # Errors
-    /// When no client can be made.
-    pub fn new(settings: &RazorpaySettings, http: Client) -> anyhow::Result<Self> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(settings: &RazorpaySettings, http: Client) -> Self {
+        Self {
             http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             key_id: settings.key_id.clone(),
             key_secret: settings.key_secret.clone(),
             webhook_secrets: settings.webhook_secrets.clone(),
-        })
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Answer<Value> {

@@ -53,15 +53,14 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// # Errors
-    /// When no client can be made.
-    pub fn new(settings: &StripeSettings, http: Client) -> anyhow::Result<Self> {
+    #[must_use]
+    pub fn new(settings: &StripeSettings, http: Client) -> Self {
         let calls = Calls {
             http,
             base: settings.api_base.clone().unwrap_or_else(|| API_BASE.to_owned()),
             secret_key: settings.secret_key.clone(),
         };
-        Ok(Self { calls, webhook_secrets: settings.webhook_secrets.clone() })
+        Self { calls, webhook_secrets: settings.webhook_secrets.clone() }
     }
 
     /// Looks for a payment whose creation had no clear answer, by what we told Stripe when we made it.

@@ -225,6 +225,7 @@ impl ReviewsApi {
     #[oai(path = "/reviews/:id", method = "delete", operation_id = "deleteReview")]
     async fn delete(&self, shop: Data<&Shop>, by: SignedIn, id: Path<ReviewId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
+        super::lock_product(&mut tx, id.0).await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
         shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
@@ -249,6 +250,9 @@ async fn change(
     input: ApiResult<(Option<i64>, Option<String>)>,
 ) -> ApiResult<Reply<ReviewView>> {
     let mut tx = shop.db.write().await?;
+    if matches!(input, Ok((Some(_), _))) {
+        super::lock_product(&mut tx, id).await?;
+    }
     let review = super::lock_own(&mut tx, id, by).await?;
     let (rating, comment) = input?;
     let rating_before = review.rating;

@@ -103,6 +103,12 @@ pub async fn write(
     Ok(store::lock(tx, id).await?.ok_or(crate::db::Error::RowNotFound)?)
 }
 
+/// Locks the product of a review whose rating is about to change. Before the review itself, as a cancellation locks them,
+/// so that neither waits for the other; and only then, for orders wait for the product.
+pub async fn lock_product(tx: &mut Tx, id: ReviewId) -> Result<()> {
+    store::lock_product(tx, id).await
+}
+
 /// A review to be changed: locked, so that its rating is counted once.
 ///
 /// # Errors
@@ -141,7 +147,6 @@ pub async fn change(
     let (rating, comment) = (rating.unwrap_or(review.rating), comment.unwrap_or(review.comment));
     store::update(tx, review.id, rating, &comment, now).await?;
     if rating != review.rating {
-        // Only then is the product's row held, which orders wait for.
         store::add_rating(tx, review.product_id, rating - review.rating, 0).await?;
     }
     Ok(Review { rating, comment, updated_at: now, ..review })
@@ -157,14 +162,9 @@ async fn delete_rating(tx: &mut Tx, review: Rating) -> Result<()> {
     store::add_rating(tx, review.product_id, -review.rating, -1).await
 }
 
-/// Locks what a buyer says of the products of an order that is about to be cancelled: before its products, as everybody
-/// does who changes a review.
-pub async fn lock_of_order(tx: &mut Tx, buyer: UserId, order: OrderId) -> Result<()> {
-    store::lock_of_order(tx, buyer, order).await.map(drop)
-}
-
 /// Takes away what a buyer says of the products of an order that was just cancelled, unless another order of theirs has
-/// them. The products are locked: of two such orders that are cancelled at once, the second finds what was written meanwhile.
+/// them. The products are locked already: of two such orders that are cancelled at once, the second finds what was written
+/// meanwhile.
 pub async fn delete_unfounded(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> Result<()> {
     for review in store::lock_of_order(tx, buyer, cancelled).await? {
         if !store::has_bought(tx, buyer, review.product_id).await? {

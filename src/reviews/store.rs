@@ -59,6 +59,13 @@ pub async fn lock(tx: &mut Tx, id: ReviewId) -> Result<Option<Review>> {
     .fetch_optional().await
 }
 
+/// Locks the product of a review, if there is one.
+pub async fn lock_product(tx: &mut Tx, review: ReviewId) -> Result<()> {
+    let product =
+        "SELECT p.id FROM products p JOIN reviews r ON r.product_id = p.id WHERE r.id = $1 /* FOR UPDATE OF p */";
+    tx.query(product).bind(review).execute().await.map(drop)
+}
+
 /// What a user says of the products of an order, locked, in product order.
 pub async fn lock_of_order(tx: &mut Tx, user: UserId, order: OrderId) -> Result<Vec<Rating>> {
     tx.query(

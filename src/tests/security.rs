@@ -3,8 +3,11 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-/// What somebody could be after, and the files and stories that try it. A file stands for all of its stories.
-const TRIED: &[(&str, &[(&str, &[&str])])] = &[
+/// A file, and those of its stories that are meant; with none, all of them.
+type Of = (&'static str, &'static [&'static str]);
+
+/// What somebody could be after, and what tries it.
+const TRIED: &[(&str, &[Of])] = &[
     ("Tokens: forged, foreign, expired, used for something else", &[("accounts", &[]), ("authorisation", &[])]),
     (
         "Sessions: stolen and replayed tokens, signing out, closing an account",
