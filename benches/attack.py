@@ -104,7 +104,7 @@ def attacks(person, product):
         lambda: raw(b"GET /api/products HTTP/1.1\nHost: shop\r\n\r\n", 1),
         lambda: person.ask("POST", "/api/auth/login", {"email": "admin@example.com", "password": "wrong"}),
         lambda: person.ask("POST", "/api/carts"),
-        lambda: person.ask("GET", f"/api/products?ordering=-average_rating&page={random.randrange(1, 5000)}"),
+        lambda: person.ask("GET", f"/api/products?ordering=-rating&page={random.randrange(1, 5000)}"),
     ]
 
 
@@ -157,15 +157,18 @@ def main(seconds, rows):
 
     print(f"attackers: {sum(done.values())} requests; by way and status: {dict(sorted(done.items(), key=str))}")
     faults = []
-    for what, times in took.items():
-        times.sort()
+    for what in ("cart", "order", "payment"):
+        times = sorted(took[what])
+        if len(times) < 20:
+            faults.append(f"{what} was tried {len(times)} times only")
+            continue
         median, slow = times[len(times) // 2], times[len(times) * 95 // 100]
         print(f"{what:<8} {len(times):5} times, median {median * 1000:4.0f} ms, p95 {slow * 1000:4.0f} ms, at most {times[-1] * 1000:4.0f} ms")
         if slow > LONGEST:
             faults.append(f"p95 of {what} is {slow * 1000:.0f} ms")
     held = memory.held("VmHWM")
     print(f"the shop held at most {held:.0f} MB; answers of the customers: {dict(statuses)}")
-    faults += [f"{count} answers of {status}" for status, count in statuses.items() if status >= 500]
+    faults += [f"{count} answers of {status}" for status, count in statuses.items() if status >= 400]
     faults += [f"it held {held:.0f} MB"] if held > MOST else []
     if faults:
         sys.exit("; ".join(faults))

@@ -105,8 +105,8 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<ForgottenPassword>,
     ) -> ApiResult<UnderWay> {
-        shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
-        let given = body.judged().await?;
+        let place = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
+        let (_, given) = shop.limits.unless_invalid(place, body.judged().await).await?;
         shop.limits.take(&limits::RESET_LETTERS, &super::key(&given.email)).await?;
         let user = store::credentials_by_email(&shop.db, &given.email).await?.map(|known| known.id);
 

@@ -56,7 +56,7 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
             request.set_method(Method::GET);
         }
 
-        let preflight = cors::preflight(&request);
+        let preflight = cors::preflight(&request).filter(|_| refuse_misaddressed(&request).is_ok());
         let preflights = preflight.is_some();
         let answer = match preflight {
             Some(response) => Ok(response),

@@ -135,13 +135,14 @@ fn value_of(property: &Value, text: &str) -> Value {
 async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResult<Sent> {
     let whole = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
     let mut form = Multipart::new(whole, boundary);
-    let (mut sent, mut text_size) = (Sent::default(), 0);
+    let (mut sent, mut text_size, mut parts) = (Sent::default(), 0, 0);
     while let Some(mut part) = form.next_field().await.map_err(|_| malformed())? {
         let name = part.name().unwrap_or_default().to_owned();
         let has_file_name = part.file_name().is_some_and(|file| !file.is_empty());
         // All of the body is there already, so a part comes in one piece unless it is empty.
         let bytes = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
-        if sent.texts.len() > MOST_PARTS {
+        parts += 1;
+        if parts > MOST_PARTS {
             return Err(malformed());
         }
         if name != IMAGE {

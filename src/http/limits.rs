@@ -167,6 +167,9 @@ impl Limits {
         let mut ask = TAKE.key(key);
         ask.arg(u64::try_from(limit.within.as_millis()).unwrap_or(u64::MAX)).arg(limit.most).arg(member);
         let wait: u64 = ask.invoke_async(&mut redis).await.ok()?;
+        if u128::from(wait) > limit.within.as_millis() {
+            return None; // nobody waits for longer than the limit looks back: what is kept there is nonsense
+        }
         Some(if wait == 0 { Ok(Place::InRedis(key.to_owned(), member)) } else { Err(Duration::from_millis(wait)) })
     }
 }

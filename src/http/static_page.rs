@@ -11,7 +11,7 @@ use poem::{
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::etags;
+use super::{etags, problem::Problem};
 
 /// Cloning is cheap.
 #[derive(Clone)]
@@ -48,6 +48,10 @@ impl Endpoint for StaticPage {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        // It is nested, so this is what comes behind its own address.
+        if !request.uri().path().trim_matches('/').is_empty() {
+            return Err(Problem::not_found().into());
+        }
         if request.method() != Method::GET {
             return Err(StatusCode::METHOD_NOT_ALLOWED.into());
         }

@@ -260,6 +260,7 @@ on_both_engines! {
             let refused = visitor.get(path).header("accept-encoding", "gzip;q=0").await.is(200);
             assert_eq!(refused.header("content-encoding"), "", "{path}");
             visitor.post(path).await.is(405);
+            visitor.get(&format!("{path}/nothing")).await.is(404).with_code("not_found");
         }
     }
 

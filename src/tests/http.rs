@@ -201,6 +201,9 @@ on_both_engines! {
             let answer = says(&shop, &format!("GET /api/products HTTP/1.1\r\n{heads}\r\n")).await;
             assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"malformed_request\""), "{heads}\n{answer}");
         }
+        let twice = "OPTIONS /api/products HTTP/1.1\r\nHost: shop\r\nHost: shop\r\nOrigin: https://a\r\n\
+                     Access-Control-Request-Method: GET\r\n\r\n";
+        assert!(says(&shop, twice).await.starts_with("HTTP/1.1 400 "));
         assert!(says(&shop, "GET /api/products HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200 "));
     }
 

@@ -46,6 +46,9 @@ fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError>
     shop.settings.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
 }
 
+/// A list so far back is counted as a search: all that comes before it is read, too.
+const DEEP: i64 = 1_000;
+
 /// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
 const SEARCHES: Limit =
     Limit::new("searches", 120, Duration::from_mins(1), "Too many searches were made from this address.");
@@ -122,7 +125,7 @@ impl ProductsApi {
         };
         let page = faults.note(Page::asked(&page, &per_page));
         faults.end()?;
-        if !admin && !filter.terms.is_empty() {
+        if !admin && (!filter.terms.is_empty() || page.offset() > DEEP) {
             shop.limits.take(&SEARCHES, &from.network()).await?;
         }
         let load = async {
