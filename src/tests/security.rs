@@ -40,7 +40,6 @@ const TRIED: &[(&str, &[Of])] = &[
     ),
     ("HTTP: heads that two servers read differently, slow bodies, hanging up", &[("http", &[])]),
     ("Searches and lists: what they cost, who waits for them", &[("searches", &[])]),
-    ("The payment simulator: whom it obeys, and how far", &[("simulator", &[])]),
     ("Caches: stale, poisoned, a Redis that is away or lies", &[("cache", &[]), ("preconditions", &[])]),
     ("Uploads: what is no picture, bombs, endless ones", &[("media", &[])]),
     ("Limits: passwords, letters, carts, orders, searches", &[("limits", &[])]),
