@@ -34,7 +34,7 @@ const CAPACITY: u64 = 64 * 1024 * 1024;
 /// a word from another process be lost.
 const MAX_AGE: Duration = Duration::from_secs(1);
 /// How long Redis may take before the database is asked instead.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(250);
 const CHANNEL: &str = "cartwright:forget";
 const GENERATIONS: &str = "cartwright:generations";
 /// Products share generations, this many, so that their number does not grow with the catalog.
