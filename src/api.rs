@@ -71,7 +71,12 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
 /// Never: poem-openapi writes JSON.
 #[must_use]
 pub fn document(currency: Currency) -> Value {
-    let mut document: Value = serde_json::from_str(&service().spec()).expect("the document is JSON");
+    completed(&service().spec(), currency)
+}
+
+/// What poem-openapi says of the types, with what they do not say.
+fn completed(bare: &str, currency: Currency) -> Value {
+    let mut document: Value = serde_json::from_str(bare).expect("the document is JSON");
     document::complete(&mut document, currency);
     aliases::describe(&mut document);
     document::prune(&mut document);
@@ -90,8 +95,10 @@ pub struct Contract {
 impl Contract {
     #[must_use]
     pub fn of(currency: Currency) -> Self {
-        let (service, document) = (service(), document(currency));
-        let (bare, whole) = (service.spec(), document.to_string());
+        let service = service();
+        let bare = service.spec();
+        let document = completed(&bare, currency);
+        let whole = document.to_string();
         Self {
             swagger: pages::swagger(&service.swagger_ui_html(), &bare, &whole),
             scalar: pages::scalar(&service.scalar_html(), &bare, &whole),

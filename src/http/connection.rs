@@ -52,6 +52,14 @@ impl Peer {
         request.extensions().get::<Self>().cloned()
     }
 
+    /// The same for one that may not be there: nobody falls silent who was never heard.
+    pub async fn falls_silent(client: Option<&Self>) {
+        match client {
+            Some(client) => client.is_silent().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Returns when the client says nothing more: it has gone, or only waits for its answer, which nobody can tell apart
     /// before something is sent.
     pub async fn is_silent(&self) {

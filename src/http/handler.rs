@@ -46,8 +46,7 @@ pub async fn read<T: Send + 'static>(
 }
 
 async fn has_gone(client: Option<Peer>) {
-    let Some(client) = client else { return std::future::pending().await };
-    client.is_silent().await;
+    Peer::falls_silent(client.as_ref()).await;
     tokio::time::sleep(GRACE).await;
 }
 

@@ -94,7 +94,8 @@ impl Reader {
                 () = self.follower.news() => {}
                 () = tokio::time::sleep(ASK_AGAIN) => {}
                 () = self.stop.cancelled() => return None,
-                () = has_gone(self.client.as_ref()) => return None,
+                // Without this its place would be taken until a comment cannot be sent any more.
+                () = Peer::falls_silent(self.client.as_ref()) => return None,
             }
             if !self.may_read().await {
                 return None;
@@ -117,15 +118,6 @@ impl Reader {
     async fn may_read(&self) -> bool {
         let by = accounts::signed_in(&self.shop, &self.token).await;
         by.is_ok_and(|by| by.id == self.buyer || by.is_admin())
-    }
-}
-
-/// Who follows something and says nothing more has gone. Without this its place would be taken until a comment cannot be
-/// sent any more.
-async fn has_gone(client: Option<&Peer>) {
-    match client {
-        Some(client) => client.is_silent().await,
-        None => std::future::pending().await,
     }
 }
 
