@@ -1,10 +1,8 @@
 //! The `cartwright` program: reads the command line and does one command.
 
-mod commands;
-
 use std::process::ExitCode;
 
-use cartwright::programs;
+use cartwright::app::{commands, programs};
 
 fn main() -> ExitCode {
     programs::ending(run())

@@ -1,5 +1,5 @@
 //! Takes the payment queue: everything that talks to payment providers.
 
 fn main() -> std::process::ExitCode {
-    cartwright::programs::worker_program(cartwright::workers::payment())
+    cartwright::app::programs::worker_program(cartwright::app::workers::payment())
 }

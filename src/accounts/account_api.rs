@@ -1,5 +1,14 @@
 //! The endpoints of changing one's e-mail and of closing one's account.
 
+use platform::{
+    clock::Timestamp,
+    http::{
+        body::Body,
+        client_address::ClientAddress,
+        problem::{ApiResult, FieldError, Problem},
+        reply::{Done, Reply, UnderWay},
+    },
+};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
@@ -7,17 +16,7 @@ use super::{
     SignedIn, User, closing, email_changes, email_store, is_address, key, limits, session_revoked, store,
     store::Credentials,
 };
-use crate::{
-    clock::Timestamp,
-    http::{
-        body::Body,
-        client_address::ClientAddress,
-        problem::{ApiResult, FieldError, Problem},
-        reply::{Done, Reply, UnderWay},
-        tags::Tag,
-    },
-    shop::Shop,
-};
+use crate::shop::{Shop, tags::Tag};
 
 /// Another e-mail, and the password that allows it.
 #[derive(Object)]

@@ -1,5 +1,15 @@
 //! The endpoints of registration, sign-in and the profile.
 
+use platform::{
+    clock::Timestamp,
+    http::{
+        body::{Body, cleared},
+        client_address::ClientAddress,
+        problem::{ApiResult, Problem},
+        reply::{Created, Done, Reply},
+    },
+    jobs::Job,
+};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
@@ -12,17 +22,11 @@ use super::{
 };
 use crate::{
     carts,
-    clock::Timestamp,
-    http::{
-        body::{Body, cleared},
-        client_address::ClientAddress,
-        problem::{ApiResult, Problem},
-        reply::{Created, Done, Reply},
+    shop::{
+        Shop,
+        ids::{CartId, UserId},
         tags::Tag,
     },
-    ids::{CartId, UserId},
-    jobs::Job,
-    shop::Shop,
 };
 
 /// Who wants an account.

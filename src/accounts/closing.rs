@@ -11,11 +11,7 @@
 //! reached, and must reach it; so the account cannot be closed until the order is cancelled or delivered. And the last
 //! admin stays, or nobody could run the shop.
 
-use uuid::Uuid;
-
-use super::{Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
-use crate::{
-    carts,
+use platform::{
     clock::Timestamp,
     db::Tx,
     http::{
@@ -23,8 +19,11 @@ use crate::{
         problem::{ApiResult, Problem},
     },
     jobs::Job,
-    orders, wishlists,
 };
+use uuid::Uuid;
+
+use super::{Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
+use crate::{carts, orders, wishlists};
 
 /// Closes the account of who gave the right password.
 ///
@@ -50,7 +49,7 @@ pub async fn close(tx: &mut Tx, known: &Credentials, now: Timestamp) -> ApiResul
     email_changes::call_off(tx, user.id).await?;
     carts::forget(tx, user.id).await?;
     wishlists::forget(tx, user.id).await?;
-    idempotency::forget(tx, user.id).await?;
+    idempotency::forget(tx, user.id.0).await?;
     store::erase(tx, user.id, now).await?;
     let former = Uuid::new_v4();
     email_store::insert_former(tx, former, &user.email, now).await?;

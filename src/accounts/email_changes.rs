@@ -7,6 +7,12 @@
 //! One change is pending at a time, and its links are the user's only ones of that purpose: whatever ends the change ends
 //! them with it, so that a link mailed to one address never confirms another.
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::ApiResult,
+    jobs::Job,
+};
 use uuid::Uuid;
 
 use super::{
@@ -17,13 +23,7 @@ use super::{
     store,
     store::Credentials,
 };
-use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::ApiResult,
-    ids::UserId,
-    jobs::Job,
-};
+use crate::shop::ids::UserId;
 
 /// Begins a change, in the place of the one that may be pending.
 ///

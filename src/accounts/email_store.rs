@@ -1,14 +1,14 @@
 //! The SQL of addresses: the one a user wants to have, and those that are an account's no more.
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{key, links::Purpose};
-use crate::{
-    clock::Timestamp,
-    db::{Result, Tx},
-    ids::UserId,
-};
+use crate::shop::ids::UserId;
 
 #[derive(FromRow)]
 pub struct EmailChange {

@@ -2,6 +2,11 @@
 //!
 //! Links are made here, when the letter is written, and go nowhere else.
 
+use platform::{
+    clock::Timestamp,
+    jobs::{Job, JobError},
+    mail,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,12 +17,10 @@ use super::{
     links::{self, Purpose},
     store,
 };
-use crate::{
-    clock::Timestamp,
+use crate::shop::{
+    Queue, Shop,
+    emails::Template,
     ids::{SessionId, UserId},
-    jobs::{Job, JobError, Queue},
-    mail::{self, Template},
-    shop::Shop,
 };
 
 /// Sends a link by which a user shows that the e-mail is theirs.
@@ -37,7 +40,8 @@ impl SendVerification {
 
 impl Job for SendVerification {
     const NAME: &'static str = "accounts.send_verification";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         match find(shop, self.user).await?.filter(|user| !user.email_verified) {
@@ -64,7 +68,8 @@ impl SendPasswordReset {
 
 impl Job for SendPasswordReset {
     const NAME: &'static str = "accounts.send_password_reset";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = self.user else { return Ok(()) };
@@ -93,7 +98,8 @@ impl TellPasswordChanged {
 
 impl Job for TellPasswordChanged {
     const NAME: &'static str = "accounts.tell_password_changed";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = find(shop, self.user).await? else { return Ok(()) };
@@ -111,7 +117,8 @@ pub struct TellSessionEnded {
 
 impl Job for TellSessionEnded {
     const NAME: &'static str = "accounts.tell_session_ended";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
@@ -132,7 +139,8 @@ pub struct SendEmailChange {
 
 impl Job for SendEmailChange {
     const NAME: &'static str = "accounts.send_email_change";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.write().await?;
@@ -145,7 +153,7 @@ impl Job for SendEmailChange {
         let about = format!("change-email-{}", change.id);
         // Nobody knows yet who reads it.
         let letter = letter_to(shop, (&change.email, ""), Template::ChangeEmail, &about, context)?;
-        mail::send_once(shop, &letter).await
+        mail::send_once(shop, &shop.mailer, &letter).await
     }
 }
 
@@ -166,7 +174,8 @@ impl TellEmailChangeAsked {
 
 impl Job for TellEmailChangeAsked {
     const NAME: &'static str = "accounts.tell_email_change_asked";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let found = email_store::find_change(&mut shop.db.read().await?, self.change).await?;
@@ -186,7 +195,8 @@ pub struct TellEmailChanged {
 
 impl Job for TellEmailChanged {
     const NAME: &'static str = "accounts.tell_email_changed";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         send_to_former(shop, self.former, Template::EmailChanged, "email-changed").await
@@ -201,7 +211,8 @@ pub struct TellAccountClosed {
 
 impl Job for TellAccountClosed {
     const NAME: &'static str = "accounts.tell_account_closed";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         send_to_former(shop, self.former, Template::AccountClosed, "account-closed").await
@@ -214,7 +225,7 @@ async fn send_to_former(shop: &Shop, former: Uuid, template: Template, about: &s
     let Some((email, happened_at)) = found else { return Ok(()) };
     let context = json!({"happened_at": happened_at.in_words()});
     let letter = letter_to(shop, (&email, ""), template, &format!("{about}-{former}"), context)?;
-    mail::send_once(shop, &letter).await?;
+    mail::send_once(shop, &shop.mailer, &letter).await?;
     let mut tx = shop.db.write().await?;
     email_store::delete_former(&mut tx, former).await?;
     Ok(tx.commit().await?)
@@ -241,5 +252,5 @@ async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> 
 
 async fn send(shop: &Shop, user: &User, template: Template, about: &str, context: Value) -> Result<(), JobError> {
     let letter = super::letter(shop, user, template, about, context)?;
-    mail::send_once(shop, &letter).await
+    mail::send_once(shop, &shop.mailer, &letter).await
 }

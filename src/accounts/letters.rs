@@ -3,13 +3,14 @@
 //! Nothing that anybody typed is in a letter before the e-mail of its reader is verified, not even their name: somebody else
 //! may have typed both, and would have us send a stranger what they wrote. Afterwards it has no links.
 
+use platform::{
+    jobs::JobError,
+    mail::{self, Letter},
+};
 use serde_json::Value;
 
 use super::User;
-use crate::{
-    mail::{self, Letter, Template},
-    shop::Shop,
-};
+use crate::shop::{Shop, emails::Template};
 
 impl User {
     /// What a letter to them may say of what somebody typed.
@@ -29,13 +30,7 @@ impl User {
 ///
 /// # Errors
 /// When a value the template names is missing from the context.
-pub fn letter(
-    shop: &Shop,
-    to: &User,
-    template: Template,
-    about: &str,
-    context: Value,
-) -> Result<Letter, minijinja::Error> {
+pub fn letter(shop: &Shop, to: &User, template: Template, about: &str, context: Value) -> Result<Letter, JobError> {
     letter_to(shop, (&to.email, &to.greeting()), template, about, context)
 }
 
@@ -46,8 +41,9 @@ pub fn letter_to(
     template: Template,
     about: &str,
     mut context: Value,
-) -> Result<Letter, minijinja::Error> {
+) -> Result<Letter, JobError> {
     context["store_name"] = shop.settings.store_name.as_str().into();
     context["customer_name"] = name.into();
-    Letter::write(&shop.templates, template, &context, (email, name), shop.message_id(about))
+    let written = shop.templates.write(template, &context, (email, name), shop.message_id(about));
+    written.map_err(|error| JobError::GiveUp(format!("the e-mail cannot be written: {error}")))
 }

@@ -1,4 +1,4 @@
-//! How often people may try. Each limit is per address, or per account, or per both; see [`crate::http::limits`].
+//! How often people may try. Each limit is per address, or per account, or per both; see [`platform::http::limits`].
 //!
 //! Tries of a password are counted for the name that was typed, in any case. Counting them for the account behind the
 //! name would tell that an e-mail and a username are one person's, and so that there is one. An account has two names,
@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
+use platform::http::{client_address::ClientAddress, limits::Limit, problem::ApiResult};
+
 use super::{User, key, store::Credentials};
-use crate::{
-    http::{client_address::ClientAddress, limits::Limit, problem::ApiResult},
-    shop::Shop,
-};
+use crate::shop::Shop;
 
 /// Per address, also those that succeed: each costs an argon2.
 pub const SIGN_INS: Limit =

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use poem::http::StatusCode;
-
-use super::{User, email_store, store, tokens::Secret};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     http::problem::{ApiResult, Problem},
-    ids::UserId,
     text_enum,
 };
+use poem::http::StatusCode;
+
+use super::{User, email_store, store, tokens::Secret};
+use crate::shop::ids::UserId;
 
 text_enum! {
     /// What a link is for.

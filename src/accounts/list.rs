@@ -1,10 +1,11 @@
 //! The list of users that admins search.
 
-use super::{Role, User, key};
-use crate::{
+use platform::{
     db::{Query, Result, Tx, containing},
     http::paging::Page,
 };
+
+use super::{Role, User, key};
 
 /// Which users are wanted.
 #[derive(Default)]

@@ -27,17 +27,19 @@ mod tokens;
 pub mod users_api;
 
 use email_address::{EmailAddress, Options};
-use poem::http::StatusCode;
-use unicode_normalization::UnicodeNormalization;
-
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     http::problem::{ApiResult, FieldError, Problem},
-    ids::{SessionId, UserId},
     jobs::Job,
-    shop::Shop,
     text_enum,
+};
+use poem::http::StatusCode;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::shop::{
+    Shop,
+    ids::{SessionId, UserId},
 };
 use links::Purpose;
 use store::Credentials;

@@ -14,8 +14,7 @@ use argon2::{
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
-
-use crate::{
+use platform::{
     http::problem::{ApiResult, Problem},
     thread_pool::{NotDone, ThreadPool},
 };

@@ -1,5 +1,14 @@
 //! The endpoints of passwords, and of the links in letters.
 
+use platform::{
+    http::{
+        body::Body,
+        client_address::ClientAddress,
+        problem::{ApiResult, FieldError, Problem},
+        reply::{Done, UnderWay},
+    },
+    jobs::Job,
+};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
@@ -8,17 +17,7 @@ use super::{
     jobs::{SendPasswordReset, SendVerification},
     limits, links, passwords, store,
 };
-use crate::{
-    http::{
-        body::Body,
-        client_address::ClientAddress,
-        problem::{ApiResult, FieldError, Problem},
-        reply::{Done, UnderWay},
-        tags::Tag,
-    },
-    jobs::Job,
-    shop::Shop,
-};
+use crate::shop::{Shop, tags::Tag};
 
 /// A new password, and the one it replaces.
 #[derive(Object)]

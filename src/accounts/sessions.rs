@@ -17,18 +17,19 @@
 //! them are kept: the newest, one of which a client goes on with, and the [`FIRST`], so that a thief who uses a stolen
 //! token again and again does not push out the successor its owner holds, by which the thief is found.
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    jobs::Job,
+};
+
 use super::{
     jobs, store,
     store::Credentials,
     tokens::{Secret, Tokens},
 };
-use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{SessionId, UserId},
-    jobs::Job,
-};
+use crate::shop::ids::{SessionId, UserId};
 
 /// How many successors of a token are kept that were never used.
 const UNUSED: i64 = 100;

@@ -1,5 +1,6 @@
 //! Who is asking: what an endpoint takes as a parameter to say who may call it.
 
+use platform::http::problem::{ApiResult, Problem};
 use poem::{FromRequest, Request, RequestBody, Result, http::header, web::Data};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -7,10 +8,9 @@ use poem_openapi::{
 };
 
 use super::{Role, session_revoked, store, tokens::bad_token};
-use crate::{
-    http::problem::{ApiResult, Problem},
+use crate::shop::{
+    Shop,
     ids::{SessionId, UserId},
-    shop::Shop,
 };
 
 const SCHEME: &str = "bearer";

@@ -1,13 +1,13 @@
 //! The SQL of users, sessions, refresh tokens and the links in letters.
 
+use platform::{
+    clock::Timestamp,
+    db::{Db, Result, Tx},
+};
 use sqlx::FromRow;
 
 use super::{NewUser, Role, SignedIn, User, key, links::Purpose};
-use crate::{
-    clock::Timestamp,
-    db::{Db, Result, Tx},
-    ids::{SessionId, UserId},
-};
+use crate::shop::ids::{SessionId, UserId};
 
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(

@@ -7,16 +7,18 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use platform::{
+    clock::Timestamp,
+    http::problem::{ApiResult, Problem},
+};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    clock::Timestamp,
-    http::problem::{ApiResult, Problem},
-    ids::{SessionId, UserId},
-    settings::Settings,
+    app::settings::Settings,
+    shop::ids::{SessionId, UserId},
 };
 
 const ISSUER: &str = "cartwright";

@@ -1,5 +1,15 @@
 //! What admins see of users, and do about them.
 
+use platform::{
+    clock::Timestamp,
+    http::{
+        body::Body,
+        paging::Page,
+        problem::{ApiResult, Faults, Problem},
+        query::{self, Ask},
+        reply::{List, Reply},
+    },
+};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 
@@ -9,19 +19,7 @@ use super::{
     list::{self, Wanted},
     store,
 };
-use crate::{
-    clock::Timestamp,
-    http::{
-        body::Body,
-        paging::Page,
-        problem::{ApiResult, Faults, Problem},
-        query::{self, Ask},
-        reply::{List, Reply},
-        tags::Tag,
-    },
-    ids::UserId,
-    shop::Shop,
-};
+use crate::shop::{Shop, ids::UserId, tags::Tag};
 
 /// A user, as admins see one.
 #[derive(Object)]

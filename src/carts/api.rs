@@ -5,6 +5,18 @@
 
 use std::time::Duration;
 
+use platform::{
+    clock::Timestamp,
+    db::Tx,
+    http::{
+        body::Body,
+        client_address::ClientAddress,
+        limits::Limit,
+        problem::ApiResult,
+        reply::{Created, Done, MadeOrFound, Reply},
+    },
+    money::Amount,
+};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -14,19 +26,11 @@ use poem_openapi::{
 use super::{Cart, CartItem};
 use crate::{
     accounts::{self, Visitor},
-    clock::Timestamp,
-    db::Tx,
-    http::{
-        body::Body,
-        client_address::ClientAddress,
-        limits::Limit,
-        problem::ApiResult,
-        reply::{Created, Done, MadeOrFound, Reply},
+    shop::{
+        Shop,
+        ids::{CartId, CartItemId, ProductId, UserId},
         tags::Tag,
     },
-    ids::{CartId, CartItemId, ProductId, UserId},
-    money::Amount,
-    shop::Shop,
 };
 
 /// Per address.

@@ -6,16 +6,20 @@
 pub mod api;
 mod store;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
+    money::Money,
+};
 use poem::http::StatusCode;
 
 use crate::{
     catalog,
-    clock::Timestamp,
-    db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{CartId, CartItemId, ProductId, UserId},
-    money::Money,
-    shop::Shop,
+    shop::{
+        Shop,
+        ids::{CartId, CartItemId, ProductId, UserId},
+    },
 };
 
 /// The most pieces of one product in a cart or an order that a shop can allow; `MAX_PER_PRODUCT` says what it does.
@@ -63,7 +67,7 @@ pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(Cart, boo
         return Ok((cart, false));
     }
     let made = store::insert_for(tx, CartId::random(), user, now).await? == 1;
-    let cart = store::lock_of(tx, user).await?.ok_or(crate::db::Error::RowNotFound)?;
+    let cart = store::lock_of(tx, user).await?.ok_or(platform::db::Error::RowNotFound)?;
     Ok((cart, made))
 }
 

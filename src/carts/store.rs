@@ -1,11 +1,12 @@
 //! The SQL of carts.
 
-use super::{Cart, CartItem};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    ids::{CartId, CartItemId, ProductId, UserId},
 };
+
+use super::{Cart, CartItem};
+use crate::shop::ids::{CartId, CartItemId, ProductId, UserId};
 
 pub async fn find(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
     tx.query("SELECT id, user_id, created_at FROM carts WHERE id = $1").bind(id).fetch_optional().await

@@ -5,16 +5,17 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::bail;
-
-use super::any_products;
-use crate::{
-    cache::Part,
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
-    ids::ProductId,
     money::{Currency, MAX_MONEY, Money},
-    shop::Shop,
+};
+
+use super::any_products;
+use crate::{
+    catalog::Part,
+    shop::{Shop, ids::ProductId},
 };
 
 /// Refuses to go on where `STORE_CURRENCY` would relabel the prices. The first start keeps the currency, and a later one

@@ -7,17 +7,19 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::{Brand, jobs::DeletePictures, store};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     http::problem::{ApiResult, Problem},
-    ids::{ImageId, ProductId},
     jobs::{self, Job},
     media::{self, files, picture::Picture},
-    shop::Shop,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Brand, jobs::DeletePictures, store};
+use crate::shop::{
+    Shop,
+    ids::{ImageId, ProductId},
 };
 
 /// How many images a product may have.

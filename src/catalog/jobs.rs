@@ -1,12 +1,10 @@
 //! The catalog's background work.
 
+use platform::jobs::{Job, JobError};
 use serde::{Deserialize, Serialize};
 
 use super::images::{self, Kept};
-use crate::{
-    jobs::{Job, JobError, Queue},
-    shop::Shop,
-};
+use crate::shop::{Queue, Shop};
 
 /// Deletes the files of pictures that nothing shows. Each is asked about anew, so it may run twice, late, or for nothing.
 #[derive(Serialize, Deserialize)]
@@ -16,7 +14,8 @@ pub struct DeletePictures {
 
 impl Job for DeletePictures {
     const NAME: &'static str = "catalog.delete_pictures";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         for kept in &self.pictures {

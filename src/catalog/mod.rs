@@ -1,10 +1,11 @@
 //! What the shop sells: products, in categories, of brands.
 //!
 //! Reads are the busiest thing a shop does, so their answers are cached as the bytes that go on the wire
-//! ([`crate::cache`]); a change forgets what it touched after its commit. Products that were ever ordered are never
+//! ([`platform::cache`]); a change forgets what it touched after its commit. Products that were ever ordered are never
 //! deleted, only deactivated: their order lines stay true.
 
 pub mod api;
+mod cached;
 pub mod currency;
 pub mod images;
 pub mod import;
@@ -16,18 +17,21 @@ pub mod slugs;
 mod store;
 pub mod view;
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, FieldError, Problem},
+    money::Money,
+};
 use poem::http::StatusCode;
 use poem_openapi::types::MaybeUndefined;
 
 use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
-    ids::{BrandId, CategoryId, ProductId},
     inventory::{self, Reason},
-    money::Money,
+    shop::ids::{BrandId, CategoryId, ProductId},
 };
 
+pub use cached::Part;
 use images::Kept;
 pub use store::{any_products, find_product, find_products};
 

@@ -11,7 +11,7 @@
 
 use std::collections::HashSet;
 
-use crate::db::{Dialect, Query, containing};
+use platform::db::{Dialect, Query, containing};
 
 /// The most terms of one search; the others are not asked for.
 const MAX_TERMS: usize = 6;

@@ -3,13 +3,14 @@
 //! A slug stands in addresses, and addresses are kept in bookmarks and by search engines. So one that a product gives up
 //! still leads to it, until another product is given it. A slug that is made from a name leaves old ones alone.
 
-use super::{NewProduct, Product, create_product, slug_of, store};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     http::problem::{ApiResult, FieldError, Problem},
-    ids::ProductId,
 };
+
+use super::{NewProduct, Product, create_product, slug_of, store};
+use crate::shop::ids::ProductId;
 
 /// The most characters of a slug that is chosen.
 const LONGEST: usize = 200;

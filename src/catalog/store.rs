@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Brand, Category, NewProduct, Product, images::Image};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    ids::{BrandId, CategoryId, ImageId, ProductId},
 };
+
+use super::{Brand, Category, NewProduct, Product, images::Image};
+use crate::shop::ids::{BrandId, CategoryId, ImageId, ProductId};
 
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(

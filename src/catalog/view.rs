@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    money::Amount,
+};
 use poem_openapi::Object;
 
 use super::{Brand, Category, Product, images::Image, store};
-use crate::{
-    clock::Timestamp,
-    db::{Result, Tx},
+use crate::shop::{
+    Shop,
     ids::{BrandId, CategoryId, ImageId, ProductId},
-    money::Amount,
-    shop::Shop,
 };
 
 /// A group of products.

@@ -1,5 +1,14 @@
 //! The endpoints of the dashboard.
 
+use platform::{
+    http::{
+        paging::Page,
+        problem::{ApiResult, Faults, Problem},
+        query::Ask,
+        reply::{List, Reply},
+    },
+    money::Amount,
+};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi};
 
@@ -7,16 +16,7 @@ use super::{Day, Interval, Range, Sales, TopProduct};
 use crate::{
     accounts::Admin,
     catalog::view::{self, ProductView},
-    http::{
-        paging::Page,
-        problem::{ApiResult, Faults, Problem},
-        query::Ask,
-        reply::{List, Reply},
-        tags::Tag,
-    },
-    ids::ProductId,
-    money::Amount,
-    shop::Shop,
+    shop::{Shop, ids::ProductId, tags::Tag},
 };
 
 /// A number of things.

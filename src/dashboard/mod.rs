@@ -10,15 +10,15 @@ mod store;
 
 use std::{collections::BTreeMap, iter::successors};
 
-use sqlx::FromRow;
-
-use crate::{
+use platform::{
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
-    ids::ProductId,
     money::{Currency, Money},
     text_enum,
 };
+use sqlx::FromRow;
+
+use crate::shop::ids::ProductId;
 
 pub use day::Day;
 

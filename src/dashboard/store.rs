@@ -1,11 +1,12 @@
 //! The SQL of the dashboard. Sums are as large as the database counts; a day's sales stay far below that.
 
-use super::{Range, TopProduct};
-use crate::{
-    catalog::Product,
+use platform::{
     db::{Db, Result, Tx},
     money::{Currency, Money},
 };
+
+use super::{Range, TopProduct};
+use crate::catalog::Product;
 
 pub async fn total_users(db: &Db) -> Result<i64> {
     let (total,) = db.query("SELECT COUNT(*) FROM users WHERE closed_at IS NULL").fetch_one().await?;

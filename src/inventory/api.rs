@@ -1,16 +1,6 @@
 //! What admins see of stock, and change.
 
-use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path};
-
-use super::{Mismatch, Movement};
-use crate::{
-    accounts::Admin,
-    cache::Part,
-    catalog::{
-        self, Product,
-        list::{self, Filter},
-    },
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
     http::{
@@ -19,10 +9,23 @@ use crate::{
         problem::{ApiResult, Faults, Problem},
         query::{self, Ask},
         reply::{List, Reply},
+    },
+};
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path};
+
+use super::{Mismatch, Movement};
+use crate::{
+    accounts::Admin,
+    catalog::{
+        self, Part, Product,
+        list::{self, Filter},
+    },
+    shop::{
+        Shop,
+        ids::{MovementId, OrderId, ProductId},
         tags::Tag,
     },
-    ids::{MovementId, OrderId, ProductId},
-    shop::Shop,
 };
 
 /// A product as the storeroom sees it.

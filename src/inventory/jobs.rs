@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use platform::{
+    jobs::{Job, JobError},
+    mail,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Mismatch;
 use crate::{
     accounts::{self, Role},
     catalog,
-    ids::{OrderId, ProductId, UserId},
-    jobs::{Job, JobError, Queue},
-    mail::{self, Template},
-    shop::Shop,
+    shop::{
+        Queue, Shop,
+        emails::Template,
+        ids::{OrderId, ProductId, UserId},
+    },
 };
 
 /// How often everything is checked.
@@ -23,7 +28,8 @@ pub struct ReconcileStock {}
 
 impl Job for ReconcileStock {
     const NAME: &'static str = "inventory.reconcile";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         // The comparison is long and changes nothing: only its result is written.
@@ -44,7 +50,8 @@ pub struct ProveOrderStock {
 
 impl Job for ProveOrderStock {
     const NAME: &'static str = "inventory.prove_order";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
@@ -64,7 +71,8 @@ pub struct TellLowStock {
 
 impl Job for TellLowStock {
     const NAME: &'static str = "inventory.tell_low_stock";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
@@ -81,7 +89,7 @@ impl Job for TellLowStock {
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
         let letter = accounts::letter(shop, &admin, Template::LowStock, &about, context)?;
-        mail::send_once(shop, &letter).await
+        mail::send_once(shop, &shop.mailer, &letter).await
     }
 }
 

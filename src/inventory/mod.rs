@@ -7,18 +7,22 @@ pub mod api;
 pub mod jobs;
 mod store;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
+    jobs::Job,
+    text_enum,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts,
     catalog::Product,
-    clock::Timestamp,
-    db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{MovementId, OrderId, ProductId},
-    jobs::Job,
-    shop::Shop,
-    text_enum,
+    shop::{
+        Shop,
+        ids::{MovementId, OrderId, ProductId},
+    },
 };
 
 pub use store::{movements, reconciliation, reserved, save_reconciliation};
@@ -79,7 +83,7 @@ pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp
 
 /// Sets the stock; the movement is the difference.
 pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
-    let before = store::lock(tx, product).await?.ok_or(crate::db::Error::RowNotFound)?;
+    let before = store::lock(tx, product).await?.ok_or(platform::db::Error::RowNotFound)?;
     if before == stock {
         return Ok(());
     }

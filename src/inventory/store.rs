@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Checked, Mismatch, Movement, Reason};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Db, Query, Result, Tx},
-    ids::{OrderId, ProductId},
 };
+
+use super::{Checked, Mismatch, Movement, Reason};
+use crate::shop::ids::{OrderId, ProductId};
 
 /// How many are left; `None` when there were not enough.
 pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<i64>> {
@@ -136,7 +137,7 @@ pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mism
 
 pub async fn save_reconciliation(tx: &mut Tx, checked: &Checked, now: Timestamp) -> Result<()> {
     let mismatches =
-        serde_json::to_string(&checked.mismatches).map_err(|error| crate::db::Error::Encode(error.into()))?;
+        serde_json::to_string(&checked.mismatches).map_err(|error| platform::db::Error::Encode(error.into()))?;
     tx.query(
         "INSERT INTO stock_reconciliation (id, checked_at, products, mismatches) VALUES (1, $1, $2, $3)
          ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at, products = excluded.products, mismatches = excluded.mismatches",

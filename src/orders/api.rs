@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+use platform::{
+    db::Tx,
+    http::{
+        body::Body,
+        connection::Peer,
+        idempotency::{Once, Stored},
+        limits::{Limit, Place},
+        paging::Page,
+        problem::{ApiResult, Faults, FieldError, Problem},
+        query::{self, Ask},
+        reply::{Created, Done, List, Reply, json_bytes},
+        server::Stopping,
+    },
+    money::Amount,
+};
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -17,25 +32,14 @@ use super::{
 };
 use crate::{
     accounts::{self, Admin, SignedIn},
-    cache::Part,
+    catalog::Part,
     dashboard::Day,
-    db::Tx,
-    http::{
-        body::Body,
-        connection::Peer,
-        idempotency::{Once, Stored},
-        limits::{Limit, Place},
-        paging::Page,
-        problem::{ApiResult, Faults, FieldError, Problem},
-        query::{self, Ask},
-        reply::{Created, Done, List, Reply, json_bytes},
-        server::Stopping,
+    payments::Provider,
+    shop::{
+        Shop,
+        ids::{OrderId, ProductId, UserId},
         tags::Tag,
     },
-    ids::{OrderId, ProductId, UserId},
-    money::Amount,
-    payments::Provider,
-    shop::Shop,
 };
 
 /// What to order. Without `items`, the cart.
@@ -147,7 +151,7 @@ impl OrdersApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let once = Once::of(request, "/api/orders", body.bytes(), by.id)?;
+        let once = Once::of(request, "/api/orders", body.bytes(), by.id.0)?;
         let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
             Ok(place) => place,
             // Who lost the answer to the last order they may place gets it all the same.

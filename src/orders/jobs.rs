@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use platform::{
+    http::problem::ApiResult,
+    jobs::{Job, JobError},
+    mail,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{OrderStatus, letters, store};
 use crate::{
     accounts,
-    cache::Part,
-    http::problem::ApiResult,
-    ids::OrderId,
-    jobs::{Job, JobError, Queue},
-    mail,
-    shop::Shop,
+    catalog::Part,
+    shop::{Queue, Shop, ids::OrderId},
 };
 
 /// Mails the confirmation. May run twice: one that is marked sent is not sent again, and a copy that leaves because the
@@ -24,7 +25,8 @@ pub struct SendConfirmation {
 
 impl Job for SendConfirmation {
     const NAME: &'static str = "orders.send_confirmation";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.read().await?;
@@ -57,7 +59,8 @@ pub struct TellStatus {
 
 impl Job for TellStatus {
     const NAME: &'static str = "orders.tell_status";
-    const QUEUE: Queue = Queue::Email;
+    const QUEUE: &'static str = Queue::Email.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let status: OrderStatus = self.status.parse().map_err(JobError::GiveUp)?;
@@ -73,7 +76,7 @@ impl Job for TellStatus {
             return Ok(()); // late: the buyer has heard the last word
         }
         match letters::of_status(shop, &order, status, &buyer)? {
-            Some(letter) => mail::send_once(shop, &letter).await,
+            Some(letter) => mail::send_once(shop, &shop.mailer, &letter).await,
             None => Ok(()),
         }
     }
@@ -88,7 +91,8 @@ pub struct ExpireUnpaid {}
 
 impl Job for ExpireUnpaid {
     const NAME: &'static str = "orders.expire_unpaid";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut any = false;
@@ -120,7 +124,8 @@ pub struct CancelRefunded {
 
 impl Job for CancelRefunded {
     const NAME: &'static str = "orders.cancel_refunded";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.write().await?;

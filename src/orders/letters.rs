@@ -1,12 +1,11 @@
 //! What the shop writes to buyers about their orders.
 
+use platform::{jobs::JobError, mail::Letter, money::Money};
+
 use super::{Line, Order, OrderStatus};
 use crate::{
     accounts::{self, User},
-    jobs::JobError,
-    mail::{Letter, Template},
-    money::Money,
-    shop::Shop,
+    shop::{Shop, emails::Template},
 };
 
 pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Letter, JobError> {
@@ -29,7 +28,7 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
         "placed_at": order.created_at.in_words(),
     });
     let about = format!("order-{}.confirmation", order.id);
-    Ok(accounts::letter(shop, buyer, Template::OrderConfirmation, &about, context)?)
+    accounts::letter(shop, buyer, Template::OrderConfirmation, &about, context)
 }
 
 /// What is written when an order becomes `status`. Nothing is when it is placed: that is the confirmation's.
@@ -49,7 +48,7 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
         "money_goes_back": order.payment_status.is_settled() && order.total_price > Money(0),
     });
     let about = format!("order-{}.{status}", order.id);
-    Ok(Some(accounts::letter(shop, buyer, template, &about, context)?))
+    accounts::letter(shop, buyer, template, &about, context).map(Some)
 }
 
 /// Whether the order has an address that the letter does not show.

@@ -1,13 +1,13 @@
 //! Lists of orders: filters, order and pages.
 
-use super::{Order, OrderStatus, PaymentStatus};
-use crate::{
+use platform::{
     clock::Timestamp,
-    dashboard::Day,
     db::{Query, Result, Tx},
     http::{paging::Page, query::Column},
-    ids::UserId,
 };
+
+use super::{Order, OrderStatus, PaymentStatus};
+use crate::{dashboard::Day, shop::ids::UserId};
 
 /// What a list shows.
 #[derive(Clone, Debug, Default)]

@@ -15,24 +15,27 @@ mod view;
 
 use std::collections::BTreeMap;
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, FieldError, Problem},
+    jobs::Job,
+    money::{Currency, Money},
+    text_enum,
+};
 use poem::http::StatusCode;
 use serde_json::json;
 
 use crate::{
     accounts,
     carts::{self, amount_out_of_range},
-    catalog,
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
-    ids::{OrderId, OrderLineId, ProductId, UserId},
-    inventory,
-    jobs::Job,
-    money::{Currency, Money},
+    catalog, inventory,
     payments::{self, Provider},
     reviews,
-    shop::Shop,
-    text_enum,
+    shop::{
+        Shop,
+        ids::{OrderId, OrderLineId, ProductId, UserId},
+    },
 };
 use view::OrderView;
 
@@ -176,7 +179,7 @@ async fn wanted(
     buyer: UserId,
     items: Option<BTreeMap<ProductId, i64>>,
     now: Timestamp,
-) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::ids::CartId>)> {
+) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::shop::ids::CartId>)> {
     if let Some(items) = items {
         return Ok((items, None));
     }

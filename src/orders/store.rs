@@ -1,12 +1,15 @@
 //! The SQL of orders.
 
-use super::{Line, Order, OrderStatus, PaymentStatus};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Db, Result, Tx},
-    ids::{OrderId, UserId},
     money::{Currency, Money},
+};
+
+use super::{Line, Order, OrderStatus, PaymentStatus};
+use crate::{
     payments::Provider,
+    shop::ids::{OrderId, UserId},
 };
 
 pub struct NewOrder {

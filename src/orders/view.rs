@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    money::{Amount, Currency},
+};
 use poem_openapi::Object;
 
 use super::{Line, Order, OrderStatus, PaymentStatus, store};
 use crate::{
-    clock::Timestamp,
-    db::{Result, Tx},
-    ids::{OrderId, OrderLineId, ProductId, UserId},
-    money::{Amount, Currency},
     payments::Provider,
+    shop::ids::{OrderId, OrderLineId, ProductId, UserId},
 };
 
 /// An order.

@@ -1,5 +1,15 @@
 //! The endpoints by which admins watch over payments: the inbox of webhooks, and the comparison with the providers' books.
 
+use platform::{
+    clock::Timestamp,
+    http::{
+        paging::Page,
+        problem::{ApiResult, Faults},
+        query::Ask,
+        reply::{Accepted, List, Reply},
+    },
+    text_enum,
+};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::Any};
 use serde_json::Value;
@@ -12,17 +22,7 @@ use super::{
 };
 use crate::{
     accounts::Admin,
-    clock::Timestamp,
-    http::{
-        paging::Page,
-        problem::{ApiResult, Faults},
-        query::Ask,
-        reply::{Accepted, List, Reply},
-        tags::Tag,
-    },
-    ids::WebhookId,
-    shop::Shop,
-    text_enum,
+    shop::{Shop, ids::WebhookId, tags::Tag},
 };
 
 text_enum! {

@@ -1,5 +1,18 @@
 //! The endpoints of payments.
 
+use platform::{
+    db::Tx,
+    http::{
+        body::{self, Body},
+        client_address::ClientAddress,
+        idempotency::{Once, Stored},
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Accepted, List, Reply, json_bytes},
+    },
+    money::{Amount, Currency, Money},
+};
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -16,21 +29,12 @@ use super::{
 };
 use crate::{
     accounts::{Admin, SignedIn},
-    db::Tx,
-    http::{
-        body::{self, Body},
-        client_address::ClientAddress,
-        idempotency::{Once, Stored},
-        paging::Page,
-        problem::{ApiResult, Problem},
-        query::Ask,
-        reply::{Accepted, List, Reply, json_bytes},
+    orders,
+    shop::{
+        Shop,
+        ids::{OrderId, PaymentId},
         tags::Tag,
     },
-    ids::{OrderId, PaymentId},
-    money::{Amount, Currency, Money},
-    orders,
-    shop::Shop,
 };
 
 /// Asks for an order to be paid.
@@ -99,7 +103,7 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
     ) -> ApiResult<Accepted<PaymentView>> {
-        let once = Once::of(request, "/api/payments", body.bytes(), by.id)?;
+        let once = Once::of(request, "/api/payments", body.bytes(), by.id.0)?;
         let places = match attempts::take_places(&shop, by.id, from).await {
             Ok(places) => places,
             // Who lost the answer to the last payment they may ask for gets it all the same.
@@ -179,7 +183,7 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<RefundInput>,
     ) -> ApiResult<Accepted<RefundView>> {
-        let once = Once::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id)?;
+        let once = Once::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id.0)?;
         let input = body.judged().await;
         let mut tx = shop.db.write().await?;
         let payment = store::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;

@@ -6,7 +6,7 @@
 //! their order is locked. So it holds for all processes, whether or not rate limits are on, and no two requests at once
 //! get past it.
 //!
-//! **One user and one address:** `PAYMENTS_PER_HOUR`, by the [rate limits](crate::http::limits). A place is taken before
+//! **One user and one address:** `PAYMENTS_PER_HOUR`, by the [rate limits](platform::http::limits). A place is taken before
 //! anything is done, and given back by what no provider will hear of. Several people may share an address, so it has three
 //! times as many places.
 //!
@@ -15,17 +15,17 @@
 
 use std::time::Duration;
 
-use super::{Payment, Provider, Status};
-use crate::{
+use platform::{
     clock::Timestamp,
     http::{
         client_address::ClientAddress,
         limits::{self, Limit, Place},
         problem::ApiResult,
     },
-    ids::UserId,
-    shop::Shop,
 };
+
+use super::{Payment, Provider, Status};
+use crate::shop::{Shop, ids::UserId};
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
 const FREE: usize = 3;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::clock::Timestamp;
 use poem::http::HeaderMap;
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use super::{
     gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject},
     refunds::Refund,
 };
-use crate::clock::Timestamp;
 
 pub struct Cash;
 

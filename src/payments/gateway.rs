@@ -4,6 +4,7 @@
 //! payment and its order is decided in one place, [`super::record`], whoever said it.
 
 use async_trait::async_trait;
+use platform::{clock::Timestamp, money::Money};
 use poem::http::HeaderMap;
 use serde_json::Value;
 
@@ -13,10 +14,8 @@ use super::{
     Outcome, Payment, Provider, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, stripe::Stripe,
 };
 use crate::{
-    clock::Timestamp,
-    ids::{PaymentId, RefundId},
-    money::Money,
-    settings::Settings,
+    app::settings::Settings,
+    shop::ids::{PaymentId, RefundId},
 };
 
 /// What a provider says of a payment.

@@ -3,6 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    jobs::{Job, JobError},
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -13,12 +18,9 @@ use super::{
     refunds::{self, Refund, RefundStatus},
     store, unsent,
 };
-use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
+use crate::shop::{
+    Queue, Shop,
     ids::{PaymentId, RefundId, WebhookId},
-    jobs::{Job, JobError, Queue},
-    shop::Shop,
 };
 
 /// How often payments that hang are looked for.
@@ -54,7 +56,8 @@ pub struct Pay {
 
 impl Job for Pay {
     const NAME: &'static str = "payments.pay";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let payment = find(shop, self.payment).await?;
@@ -184,7 +187,8 @@ pub struct Cancel {
 
 impl Job for Cancel {
     const NAME: &'static str = "payments.cancel";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let payment = find(shop, self.payment).await?;
@@ -206,7 +210,8 @@ pub struct HandleWebhook {
 
 impl Job for HandleWebhook {
     const NAME: &'static str = "payments.handle_webhook";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let webhook = store::find_webhook(&mut shop.db.read().await?, self.webhook).await?;
@@ -275,7 +280,8 @@ pub struct LookUp {
 
 impl Job for LookUp {
     const NAME: &'static str = "payments.look_up";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         look_up(shop, &find(shop, self.payment).await?).await
@@ -288,7 +294,8 @@ pub struct CheckHanging {}
 
 impl Job for CheckHanging {
     const NAME: &'static str = "payments.check_hanging";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let (now, patience) = (shop.now(), shop.settings.payment_check_after);
@@ -377,7 +384,8 @@ pub struct SendRefund {
 
 impl Job for SendRefund {
     const NAME: &'static str = "payments.refund";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let refund = store::find_refund(&mut shop.db.read().await?, self.refund).await?;
@@ -469,7 +477,8 @@ impl Reconcile {
 
 impl Job for Reconcile {
     const NAME: &'static str = "payments.reconcile";
-    const QUEUE: Queue = Queue::Payment;
+    const QUEUE: &'static str = Queue::Payment.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let asked_at = self.asked_at.map(Timestamp::from_micros);

@@ -28,20 +28,24 @@ mod unsent;
 pub mod view;
 pub mod webhooks;
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    jobs::Job,
+    money::{Currency, Money},
+    text_enum,
+};
 use poem::http::StatusCode;
 
 use self::{gateway::Report, refunds::Reason};
 pub use self::{standing::Standing, store::of_order};
 use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{OrderId, PaymentId},
-    jobs::Job,
-    money::{Currency, Money},
     orders::{self, Order, OrderStatus, PaymentStatus, events},
-    shop::Shop,
-    text_enum,
+    shop::{
+        Shop,
+        ids::{OrderId, PaymentId},
+    },
 };
 
 text_enum! {

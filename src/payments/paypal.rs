@@ -6,6 +6,10 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use platform::{
+    clock::Timestamp,
+    money::{Amount, Currency, Money},
+};
 use poem::http::{HeaderMap, StatusCode, Uri};
 use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,10 +25,8 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    clock::Timestamp,
-    ids::{PaymentId, RefundId},
-    money::{Amount, Currency, Money},
-    settings::PaypalSettings,
+    app::settings::PaypalSettings,
+    shop::ids::{PaymentId, RefundId},
 };
 
 const API_BASE: &str = "https://api-m.paypal.com";

@@ -9,11 +9,14 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Payment, Status, store, unpaid_after_all};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     money::Money,
+};
+
+use super::{Outcome, Payment, Status, store, unpaid_after_all};
+use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus},
     shop::Shop,
 };

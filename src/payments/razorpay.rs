@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
+use platform::{clock::Timestamp, money::Money};
 use poem::http::HeaderMap;
 use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -22,10 +23,8 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    clock::Timestamp,
-    ids::{PaymentId, RefundId},
-    money::Money,
-    settings::RazorpaySettings,
+    app::settings::RazorpaySettings,
+    shop::ids::{PaymentId, RefundId},
 };
 
 const API_BASE: &str = "https://api.razorpay.com";

@@ -6,6 +6,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use platform::{
+    clock::Timestamp,
+    db,
+    jobs::{Job, JobError},
+    money::{Amount, Money},
+    text_enum,
+};
 use poem_openapi::{
     Object,
     types::{ParseFromJSON, ToJSON},
@@ -18,14 +25,9 @@ use super::{
     refunds::Refund,
     store,
 };
-use crate::{
-    clock::Timestamp,
-    db,
+use crate::shop::{
+    Shop,
     ids::{OrderId, PaymentId},
-    jobs::{Job, JobError},
-    money::{Amount, Money},
-    shop::Shop,
-    text_enum,
 };
 
 text_enum! {
@@ -234,15 +236,14 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
 mod tests {
     use super::*;
     use crate::{
-        clock::Timestamp,
-        ids::RefundId,
-        money::Money,
         payments::{
             Provider,
             gateway::RefundOutcome,
             refunds::{Reason, RefundStatus},
         },
+        shop::ids::RefundId,
     };
+    use platform::{clock::Timestamp, money::Money};
 
     #[test]
     fn money_is_the_same_in_amount_and_currency_or_it_is_other_money() {

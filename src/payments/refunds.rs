@@ -6,6 +6,14 @@
 //! first. A row counts as gone back when its money has arrived; until then it is reserved, so that never more than was
 //! captured is on its way.
 
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    jobs::Job,
+    money::{Amount, Currency, Money},
+    text_enum,
+};
 use poem::http::StatusCode;
 use poem_openapi::Object;
 use sqlx::FromRow;
@@ -15,15 +23,7 @@ use super::{
     gateway::{RefundOutcome, RefundReport},
     jobs, lock, move_on, store,
 };
-use crate::{
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{PaymentId, RefundId},
-    jobs::Job,
-    money::{Amount, Currency, Money},
-    text_enum,
-};
+use crate::shop::ids::{PaymentId, RefundId};
 
 text_enum! {
     /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when

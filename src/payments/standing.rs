@@ -9,8 +9,9 @@
 //! Refunds are heard of one by one, and each only moves forward, too ([`RefundStatus::after`]). What has gone back is the sum
 //! of those that have arrived. A bank may send one back later: then the sum falls, while the status of the payment stays.
 
+use platform::money::Money;
+
 use super::{Outcome, Status, gateway::RefundOutcome, refunds::RefundStatus};
-use crate::money::Money;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {

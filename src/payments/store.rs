@@ -1,5 +1,10 @@
 //! The SQL of payments and webhooks.
 
+use platform::{
+    clock::Timestamp,
+    db::{Query, Result, Tx},
+    money::Money,
+};
 use sqlx::FromRow;
 
 use super::{
@@ -8,11 +13,8 @@ use super::{
     refunds::{Reason, Refund, RefundStatus},
 };
 use crate::{
-    clock::Timestamp,
-    db::{Query, Result, Tx},
-    ids::{OrderId, PaymentId, RefundId, UserId, WebhookId},
-    money::Money,
     orders::Order,
+    shop::ids::{OrderId, PaymentId, RefundId, UserId, WebhookId},
 };
 
 pub async fn insert(

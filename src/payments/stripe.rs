@@ -8,6 +8,7 @@ use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use platform::{clock::Timestamp, money::Money};
 use poem::http::HeaderMap;
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
@@ -32,10 +33,8 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    clock::Timestamp,
-    ids::{PaymentId, RefundId},
-    money::Money,
-    settings::StripeSettings,
+    app::settings::StripeSettings,
+    shop::ids::{PaymentId, RefundId},
 };
 
 const API_BASE: &str = "https://api.stripe.com";
@@ -243,7 +242,7 @@ const WITHOUT: &str = "MGA";
 
 /// # Errors
 /// When Stripe cannot write it.
-fn theirs(currency: crate::money::Currency, money: Money) -> Answer<i64> {
+fn theirs(currency: platform::money::Currency, money: Money) -> Answer<i64> {
     let code = currency.to_string();
     match code.as_str() {
         WITHOUT if money.0 % 100 != 0 => Err(Trouble::Refused(format!("{code} has no decimals at Stripe"))),

@@ -7,15 +7,14 @@
 
 use std::time::{Duration, Instant};
 
+use platform::{
+    db,
+    jobs::{self, JobError},
+};
 use tokio::time::timeout;
 
 use super::{Payment, Status, jobs as payment_jobs, store};
-use crate::{
-    db,
-    ids::PaymentId,
-    jobs::{self, JobError},
-    shop::Shop,
-};
+use crate::shop::{Shop, ids::PaymentId};
 
 /// What the one job that sends a payment is known by.
 pub fn key(payment: PaymentId) -> String {

@@ -1,13 +1,12 @@
 //! What a payment looks like in JSON: in answers, and in the events of its order.
 
+use platform::{clock::Timestamp, money::Amount};
 use poem_openapi::Object;
 
 use super::{Payment, Provider, Status};
-use crate::{
-    clock::Timestamp,
+use crate::shop::{
+    Shop,
     ids::{OrderId, PaymentId},
-    money::Amount,
-    shop::Shop,
 };
 
 /// A payment. Follow it by the events of its order, or ask for it again until its status is final.

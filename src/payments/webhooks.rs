@@ -3,6 +3,14 @@
 
 use std::time::Duration;
 
+use platform::{
+    http::{
+        client_address::ClientAddress,
+        limits::Limit,
+        problem::{ApiResult, Problem},
+    },
+    jobs::Job,
+};
 use poem::http::{HeaderMap, StatusCode};
 
 use super::{
@@ -11,16 +19,7 @@ use super::{
     jobs::HandleWebhook,
     store,
 };
-use crate::{
-    http::{
-        client_address::ClientAddress,
-        limits::Limit,
-        problem::{ApiResult, Problem},
-    },
-    ids::WebhookId,
-    jobs::Job,
-    shop::Shop,
-};
+use crate::shop::{Shop, ids::WebhookId};
 
 /// Events of one sender that the provider was asked about and that were not its own. What is its own takes a place only
 /// while it is asked about, so the provider never meets this limit, whoever forges events from elsewhere. Behind a proxy

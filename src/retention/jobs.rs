@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use platform::{
+    clock::Timestamp,
+    jobs::{Job, JobError},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    clock::Timestamp,
-    jobs::{Job, JobError, Queue},
-    shop::Shop,
-};
+use crate::shop::{Queue, Shop};
 
 pub const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
@@ -33,7 +33,8 @@ impl Sweep {
 
 impl Job for Sweep {
     const NAME: &'static str = "retention.sweep";
-    const QUEUE: Queue = Queue::Stock;
+    const QUEUE: &'static str = Queue::Stock.as_str();
+    type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         if !super::sweep(shop).await? {

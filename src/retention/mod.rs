@@ -9,7 +9,9 @@
 pub mod jobs;
 mod store;
 
-use crate::{clock::Timestamp, db::Result, settings::Settings, shop::Shop};
+use platform::{clock::Timestamp, db::Result};
+
+use crate::{app::settings::Settings, shop::Shop};
 
 /// How many rows one transaction deletes.
 const BATCH: i64 = 1_000;

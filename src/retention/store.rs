@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Kind;
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    ids::SessionId,
 };
+
+use super::Kind;
+use crate::shop::ids::SessionId;
 
 /// Deletes what is older, at most `limit` rows, and says how many that were.
 pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Result<u64> {

@@ -1,12 +1,6 @@
 //! The endpoints of reviews.
 
-use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
-
-use super::{Filter, Review, store};
-use crate::{
-    accounts::{self, Admin, SignedIn},
-    cache::Part,
+use platform::{
     clock::Timestamp,
     http::{
         body::{Body, cleared},
@@ -14,10 +8,20 @@ use crate::{
         problem::{ApiResult, Faults, Problem},
         query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
+    },
+};
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
+
+use super::{Filter, Review, store};
+use crate::{
+    accounts::{self, Admin, SignedIn},
+    catalog::Part,
+    shop::{
+        Shop,
+        ids::{ProductId, ReviewId, UserId},
         tags::Tag,
     },
-    ids::{ProductId, ReviewId, UserId},
-    shop::Shop,
 };
 
 /// A review to be written, or as it is to be.

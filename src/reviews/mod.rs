@@ -10,15 +10,17 @@
 pub mod api;
 mod store;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    http::problem::{ApiResult, Problem},
+};
 use poem::http::StatusCode;
 
 use crate::{
     accounts::SignedIn,
     catalog,
-    clock::Timestamp,
-    db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::{OrderId, ProductId, ReviewId, UserId},
+    shop::ids::{OrderId, ProductId, ReviewId, UserId},
 };
 
 /// A review, with the name of who wrote it.
@@ -100,7 +102,7 @@ pub async fn write(
         return Err(Problem::conflict("already_reviewed", "You reviewed this product before. Change that review."));
     };
     store::add_rating(tx, product, rating, 1).await?;
-    Ok(store::lock(tx, id).await?.ok_or(crate::db::Error::RowNotFound)?)
+    Ok(store::lock(tx, id).await?.ok_or(platform::db::Error::RowNotFound)?)
 }
 
 /// Locks the product of a review whose rating is about to change. Before the review itself, as a cancellation locks them,

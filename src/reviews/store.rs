@@ -1,11 +1,12 @@
 //! The SQL of reviews.
 
-use super::{Filter, Rating, Review};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Query, Result, Tx},
-    ids::{OrderId, ProductId, ReviewId, UserId},
 };
+
+use super::{Filter, Rating, Review};
+use crate::shop::ids::{OrderId, ProductId, ReviewId, UserId};
 
 /// One page of reviews, and how many there are. `order` are columns, each with its comma; without any the newest come
 /// first.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cartwright::{api, http::aliases};
+use cartwright::app::{aliases::ALIASES, api};
+use platform::http::aliases::table;
 use reqwest::{Client, Method, redirect::Policy};
 use serde_json::json;
 
@@ -74,7 +75,7 @@ on_both_engines! {
 
     async fn an_alias_is_judged_like_its_canonical_path(shop: TestShop) {
         let visitor = shop.visitor();
-        for (method, alias, canonical) in aliases::table() {
+        for (method, alias, canonical) in table(ALIASES) {
             let known = visitor.asks(method.parse().unwrap(), &with_ids(canonical)).await;
             for asked in [with_ids(alias), with_ids(alias) + "/"] {
                 let answer = visitor.asks(method.parse().unwrap(), &asked).await.is(known.status);
@@ -87,7 +88,7 @@ on_both_engines! {
 
     async fn an_alias_takes_its_own_methods_only(shop: TestShop) {
         let mut taken: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (method, alias, _) in aliases::table() {
+        for (method, alias, _) in table(ALIASES) {
             taken.entry(alias).or_default().push(method);
         }
         let ada = shop.customer("ada@example.com").await;
@@ -161,7 +162,7 @@ on_both_engines! {
 #[test]
 fn every_alias_is_documented_as_one() {
     let document = api::document("USD".parse().expect("a currency"));
-    for (method, alias, canonical) in aliases::table() {
+    for (method, alias, canonical) in table(ALIASES) {
         let operation = &document["paths"][alias][method.to_lowercase()];
         assert_eq!(operation["deprecated"], true, "{method} {alias}");
         assert_eq!(operation["summary"], format!("The same as {method} {canonical}."));

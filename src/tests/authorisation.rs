@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwright::{api, document::operations};
+use cartwright::app::{api, document::operations};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cartwright::{cache::Part, settings::Settings};
+use cartwright::{app::settings::Settings, catalog::Part};
 use secrecy::ExposeSecret;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::settings::Buying;
+use cartwright::app::settings::Buying;
 use futures_util::future::join_all;
 use serde_json::json;
 

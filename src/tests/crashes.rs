@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright::simulator::{self, Fault, Options, Provider, Simulator};
+use payment_simulator::{Fault, Options, Provider, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -187,8 +187,8 @@ crash_on_both_engines! {
         site.allows_in_log("job failed, will be tried again"); // while Stripe is still at the call that was cut
         let stall = Duration::from_secs(30);
         let stripe = Simulator::start(Options { stall, ..Options::default() }).await.unwrap();
-        site.set("STRIPE_SECRET_KEY", simulator::STRIPE_SECRET_KEY);
-        site.set("STRIPE_WEBHOOK_SECRET", simulator::STRIPE_WEBHOOK_SECRET);
+        site.set("STRIPE_SECRET_KEY", payment_simulator::STRIPE_SECRET_KEY);
+        site.set("STRIPE_WEBHOOK_SECRET", payment_simulator::STRIPE_WEBHOOK_SECRET);
         site.set("STRIPE_API_BASE", stripe.base(Provider::Stripe));
         let _shop = site.opens().await;
         let admin = site.admin().await;

@@ -1,7 +1,7 @@
 //! Every fault of a body is told by the field it stands on, also where the document's schema lets a value through and
 //! only the reader of its type refuses it.
 
-use cartwright::{api, document::operations};
+use cartwright::app::{api, document::operations};
 use reqwest::Method;
 use serde_json::{Value, json};
 

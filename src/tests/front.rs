@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cartwright::demo::{self, SIGN_INS};
+use cartwright::app::demo::{self, SIGN_INS};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, time::Duration};
 
-use cartwright::document::operations;
+use cartwright::app::document::operations;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -264,7 +264,7 @@ on_both_engines! {
 
     async fn the_document_describes_every_operation_once(shop: TestShop) {
         let document = shop.visitor().get("/openapi.json").await.is(200).json();
-        assert_eq!(document, cartwright::api::document(shop.inside().settings.currency));
+        assert_eq!(document, cartwright::app::api::document(shop.inside().settings.currency));
         let mut names = Vec::new();
         for (path, operations) in document["paths"].as_object().expect("paths") {
             for (method, operation) in operations.as_object().expect("operations") {
@@ -311,7 +311,7 @@ async fn connects(shop: &TestShop) -> TcpStream {
 /// Sends bytes as they are and reads until the server closes, or has nothing more to say to a finished request.
 /// The operations that take JSON, with an id in each path.
 fn with_bodies() -> Vec<(String, String)> {
-    let document = cartwright::api::document("USD".parse().expect("a currency"));
+    let document = cartwright::app::api::document("USD".parse().expect("a currency"));
     let takes_json = |operation: &Value| operation["requestBody"]["content"].get("application/json").is_some();
     let taking = operations(&document).filter(|(_, _, operation)| takes_json(operation));
     let with_ids = |path: &str| {

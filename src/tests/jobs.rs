@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use cartwright::{
+use cartwright::{app::workers, inventory::jobs::ReconcileStock, shop::Queue};
+use platform::{
     clock::Timestamp,
-    inventory::jobs::ReconcileStock,
-    jobs::{Claim, Job, LEASE, LEASE_SPREAD, MAX_LOST, Queue, store},
-    workers,
+    jobs::{Claim, Job, LEASE, LEASE_SPREAD, MAX_LOST, store},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -294,7 +293,7 @@ on_both_engines! {
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
     let new = store::NewJob {
-        queue: Queue::Email,
+        queue: Queue::Email.as_str(),
         kind,
         payload: payload.to_owned(),
         due: shop.now(),
@@ -309,7 +308,7 @@ async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
 }
 
 async fn claims(shop: &TestShop, worker: &str) -> Option<Claim> {
-    store::claim(shop.db(), &shop.inside().clock, Queue::Email, worker).await.expect("the database answers")
+    store::claim(shop.db(), &shop.inside().clock, Queue::Email.as_str(), worker).await.expect("the database answers")
 }
 
 async fn runs_email(shop: &TestShop) {
@@ -318,7 +317,7 @@ async fn runs_email(shop: &TestShop) {
 
 /// When it is due, in microseconds, and its state.
 async fn state_of(shop: &TestShop, job: i64) -> (i64, String) {
-    let (due, state): (cartwright::clock::Timestamp, String) =
+    let (due, state): (platform::clock::Timestamp, String) =
         shop.db().query("SELECT due_at, state FROM jobs WHERE id = $1").bind(job).fetch_one().await.expect("the job");
     (due.micros(), state)
 }

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use cartwright::{
-    catalog::{
-        images::{self, Kept},
-        jobs::DeletePictures,
-    },
-    jobs::Job,
-    media::picture,
+use cartwright::catalog::{
+    images::{self, Kept},
+    jobs::DeletePictures,
 };
 use image::{DynamicImage, GenericImageView, ImageFormat};
+use platform::{jobs::Job, media::picture};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 

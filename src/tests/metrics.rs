@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::workers;
+use cartwright::app::workers;
 use reqwest::StatusCode;
 
 use crate::{

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use cartwright::{jobs::Job, orders::jobs::ExpireUnpaid};
+use cartwright::orders::jobs::ExpireUnpaid;
 use futures_util::future::join_all;
+use platform::jobs::Job;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -643,7 +644,8 @@ on_both_engines! {
 
 /// The scheduled job, run at this moment instead of at its tick.
 pub async fn expires_the_unpaid(shop: &TestShop) {
-    use cartwright::{jobs::Job, orders::jobs::ExpireUnpaid};
+    use cartwright::orders::jobs::ExpireUnpaid;
+    use platform::jobs::Job;
     ExpireUnpaid {}.run(shop.inside()).await.expect("unpaid orders expire");
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::simulator::Provider;
+use payment_simulator::Provider;
 use serde_json::json;
 
 use crate::{

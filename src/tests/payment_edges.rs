@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use cartwright::simulator::{
+use futures_util::future::join_all;
+use payment_simulator::{
     Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, STRIPE_SECRET_KEY,
 };
-use futures_util::future::join_all;
 use poem::{
     Request, Response, Server,
     endpoint::make,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cartwright::simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_signature};
 use futures_util::future::join_all;
+use payment_simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_signature};
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use cartwright::simulator::{Fault, Provider, Webhook};
+use payment_simulator::{Fault, Provider, Webhook};
 
 use crate::{
     providers::{hears, somebody_waits_to_pay, transaction},

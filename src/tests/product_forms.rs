@@ -1,6 +1,6 @@
 //! A product and its picture in one request: a form with the same fields as the JSON, and a file.
 
-use cartwright::api;
+use cartwright::app::api;
 use image::ImageFormat;
 use reqwest::Method;
 use serde_json::{Value, json};

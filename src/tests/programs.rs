@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cartwright::simulator::Simulator;
 use futures_util::future::join_all;
+use payment_simulator::Simulator;
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use cartwright::{
-    jobs::Job,
-    payments::jobs::{CheckHanging, Reconcile},
-    simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET},
-};
+use cartwright::payments::jobs::{CheckHanging, Reconcile};
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
+use payment_simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET};
+use platform::jobs::Job;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -460,7 +458,7 @@ on_both_engines! {
             })
             .await;
         let now = shop.now().unix_seconds();
-        for secret in ["whsec_new", cartwright::simulator::STRIPE_WEBHOOK_SECRET] {
+        for secret in ["whsec_new", payment_simulator::STRIPE_WEBHOOK_SECRET] {
             let webhook =
                 shop.simulator().webhook_at("payment_intent.succeeded", transaction(&payment), now, secret);
             changing.receives(&webhook).await.is(200);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use cartwright::db::Dialect;
 use futures_util::future::join_all;
+use platform::db::Dialect;
 use serde_json::json;
 
 use crate::support::TestShop;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::simulator::{Fault, Provider};
+use payment_simulator::{Fault, Provider};
 use serde_json::{Value, json};
 
 use crate::{

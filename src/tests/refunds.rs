@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::simulator::{Fault, Provider, Webhook};
+use payment_simulator::{Fault, Provider, Webhook};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use cartwright::{
-    jobs::{Job, Queue, store},
+    app::workers,
     retention::{self, jobs::Sweep},
-    workers,
+    shop::Queue,
 };
+use platform::jobs::{Job, store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -256,7 +257,7 @@ async fn sweeps(shop: &TestShop) {
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn enqueues(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
     let (queue, payload, due) = (Queue::Email, payload.to_owned(), shop.now());
-    let new = store::NewJob { queue, kind, payload, due, key: None, request_id: None };
+    let new = store::NewJob { queue: queue.as_str(), kind, payload, due, key: None, request_id: None };
     let mut tx = shop.db().write().await.unwrap();
     store::insert(&mut tx, new, shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cartwright::db::{Db, Dialect};
+use platform::db::{Db, Dialect};
 
 use crate::support::{Engine, TestShop, database, run};
 
@@ -83,9 +83,10 @@ async fn columns_of(db: &Db, sql: &'static str) -> BTreeMap<String, bool> {
 
 /// Every text that stands right behind `query(` in the program, with where it stands.
 fn statements() -> Vec<(String, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = [root.join("src"), root.join("crates/platform/src")].map(|folder| files(&folder)).concat();
     let mut found = Vec::new();
-    for file in files(&src).into_iter().filter(|file| !file.starts_with(src.join("tests"))) {
+    for file in sources.into_iter().filter(|file| !file.starts_with(root.join("src/tests"))) {
         let text = fs::read_to_string(&file).expect("a source file");
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let code = code.join("\n");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::db::{self, Tx};
+use platform::db::{self, Tx};
 use serde_json::{Value, json};
 
 use crate::support::TestShop;

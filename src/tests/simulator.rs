@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use cartwright::{
-    clock::Clock,
-    simulator::{
-        Fault, Options, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, PAYPAL_WEBHOOK_ID, Provider, RAZORPAY_KEY_ID,
-        RAZORPAY_KEY_SECRET, RAZORPAY_WEBHOOK_SECRET, STRIPE_PUBLISHABLE_KEY, STRIPE_SECRET_KEY, Simulator,
-    },
-};
 use hmac::{Hmac, KeyInit, Mac};
+use payment_simulator::{
+    Fault, Options, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, PAYPAL_WEBHOOK_ID, Provider, RAZORPAY_KEY_ID,
+    RAZORPAY_KEY_SECRET, RAZORPAY_WEBHOOK_SECRET, STRIPE_PUBLISHABLE_KEY, STRIPE_SECRET_KEY, Simulator,
+};
+use platform::clock::Clock;
 use poem::{
     Server,
     endpoint::make,

@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cartwright::simulator::{Fault, Ledger, Simulator};
 use futures_util::{StreamExt, stream};
+use payment_simulator::{Fault, Ledger, Simulator};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -87,7 +87,7 @@ impl Temper {
 crash_on_both_engines! {
     #[ignore = "it takes minutes: .ci/test soak -- --ignored"]
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
-        for cause in ["cartwright::payments", "cartwright::simulator", "job failed, will be tried again", "job given up"] {
+        for cause in ["cartwright::payments", "payment_simulator", "job failed, will be tried again", "job given up"] {
             site.allows_in_log(cause);
         }
         let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);

@@ -6,11 +6,11 @@ use std::{
     process::{Command, Output},
 };
 
-use cartwright::{
-    clock::Clock,
-    mail::{FILES, Template},
-    shop::Shop,
+use cartwright::shop::{
+    Shop,
+    emails::{FILES, Template},
 };
+use platform::clock::Clock;
 
 use crate::support::TestShop;
 

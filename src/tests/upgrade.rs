@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use cartwright::simulator::{Provider, STRIPE_SECRET_KEY};
+use payment_simulator::{Provider, STRIPE_SECRET_KEY};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,12 +1,6 @@
 //! The endpoints of the wishlist.
 
-use poem::{Request, web::Data};
-use poem_openapi::{Object, OpenApi, param::Path};
-
-use super::{Entry, store};
-use crate::{
-    accounts::SignedIn,
-    catalog::view,
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
     http::{
@@ -15,11 +9,17 @@ use crate::{
         problem::ApiResult,
         query::Ask,
         reply::{Done, List, MadeOrFound},
-        tags::Tag,
     },
-    ids::ProductId,
     money::Amount,
-    shop::Shop,
+};
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, param::Path};
+
+use super::{Entry, store};
+use crate::{
+    accounts::SignedIn,
+    catalog::view,
+    shop::{Shop, ids::ProductId, tags::Tag},
 };
 
 /// A product to put on the wishlist.

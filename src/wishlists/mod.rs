@@ -6,12 +6,15 @@
 pub mod api;
 mod store;
 
-use crate::{
-    catalog::{self, Product},
+use platform::{
     clock::Timestamp,
     db::{self, Tx},
     http::problem::{ApiResult, Problem},
-    ids::{ProductId, UserId},
+};
+
+use crate::{
+    catalog::{self, Product},
+    shop::ids::{ProductId, UserId},
 };
 
 /// A product on a list.

@@ -1,11 +1,12 @@
 //! The SQL of wishlists.
 
-use super::Entry;
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    ids::{ProductId, UserId},
 };
+
+use super::Entry;
+use crate::shop::ids::{ProductId, UserId};
 
 /// One page of a user's list, the latest first, and how many products are on it. Only what is in the shop.
 pub async fn list(tx: &mut Tx, user: UserId, limit: i64, offset: i64) -> Result<(Vec<Entry>, i64)> {

@@ -1,5 +1,16 @@
 //! The endpoints of brands.
 
+use platform::{
+    cache::Cached,
+    http::{
+        body::Body,
+        etags::IfMatch,
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Created, Done, List, Reply, json_bytes},
+    },
+};
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -9,22 +20,11 @@ use poem_openapi::{
 use super::{answer, conditional, paged, tag_of};
 use crate::{
     accounts::Admin,
-    cache::{Cached, Part},
     catalog::{
-        self, Brand, store,
+        self, Brand, Part, store,
         view::{self, BrandView},
     },
-    http::{
-        body::Body,
-        etags::IfMatch,
-        paging::Page,
-        problem::{ApiResult, Problem},
-        query::Ask,
-        reply::{Created, Done, List, Reply, json_bytes},
-        tags::Tag,
-    },
-    ids::BrandId,
-    shop::Shop,
+    shop::{Shop, ids::BrandId, tags::Tag},
 };
 
 /// A brand to be made, or as it is to be.

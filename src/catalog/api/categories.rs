@@ -1,5 +1,16 @@
 //! The endpoints of categories.
 
+use platform::{
+    cache::Cached,
+    http::{
+        body::{Body, cleared},
+        etags::IfMatch,
+        paging::Page,
+        problem::{ApiResult, Problem},
+        query::Ask,
+        reply::{Created, Done, List, Reply, json_bytes},
+    },
+};
 use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
@@ -10,19 +21,8 @@ use poem_openapi::{
 use super::{answer, conditional, paged, tag_of};
 use crate::{
     accounts::Admin,
-    cache::{Cached, Part},
-    catalog::{self, Category, store, view::CategoryView},
-    http::{
-        body::{Body, cleared},
-        etags::IfMatch,
-        paging::Page,
-        problem::{ApiResult, Problem},
-        query::Ask,
-        reply::{Created, Done, List, Reply, json_bytes},
-        tags::Tag,
-    },
-    ids::CategoryId,
-    shop::Shop,
+    catalog::{self, Category, Part, store, view::CategoryView},
+    shop::{Shop, ids::CategoryId, tags::Tag},
 };
 
 /// A category to be made, or as it is to be.

@@ -2,26 +2,27 @@
 //!
 //! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
 
+use platform::http::{
+    body::{Body, cleared},
+    problem::{ApiResult, Problem},
+    reply::{Created, Done, Reply},
+    upload::Upload,
+};
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
 use super::showing;
 use crate::{
     accounts::Admin,
-    cache::Part,
     catalog::{
-        images, store,
+        Part, images, store,
         view::{self, BrandView, ImageView},
     },
-    http::{
-        body::{Body, cleared},
-        problem::{ApiResult, Problem},
-        reply::{Created, Done, Reply},
+    shop::{
+        Shop,
+        ids::{BrandId, ImageId, ProductId},
         tags::Tag,
-        upload::Upload,
     },
-    ids::{BrandId, ImageId, ProductId},
-    shop::Shop,
 };
 
 /// What is to be different about an image. Fields left out stay.

@@ -9,6 +9,14 @@ mod sent;
 
 use std::sync::Arc;
 
+use platform::{
+    cache::Cached,
+    http::{
+        paging::Page,
+        problem::ApiResult,
+        reply::{Reply, json_bytes, tagged},
+    },
+};
 use poem::{
     Request,
     http::{StatusCode, header},
@@ -16,14 +24,8 @@ use poem::{
 use poem_openapi::types::ToJSON;
 
 use crate::{
-    cache::{Cached, Part},
-    http::{
-        paging::Page,
-        problem::ApiResult,
-        reply::{Reply, json_bytes, tagged},
-    },
-    ids::ProductId,
-    shop::Shop,
+    catalog::Part,
+    shop::{Shop, ids::ProductId},
 };
 
 pub use brands::BrandsApi;

@@ -1,13 +1,17 @@
 //! The bodies that say what a product is to be, and what they say to the catalog.
 
+use platform::{
+    http::{body::cleared, problem::FieldError},
+    money::{Amount, Money},
+};
 use poem_openapi::{Object, types::MaybeUndefined};
 
 use crate::{
     catalog::{NewProduct, ProductChange, slugs},
-    http::{body::cleared, problem::FieldError},
-    ids::{BrandId, CategoryId},
-    money::{Amount, Money},
-    shop::Shop,
+    shop::{
+        Shop,
+        ids::{BrandId, CategoryId},
+    },
 };
 
 /// A product to be made.

@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+use platform::{
+    cache::Cached,
+    db::{self, Tx},
+    http::{
+        client_address::ClientAddress,
+        etags::IfMatch,
+        form::Form,
+        limits::Limit,
+        paging::Page,
+        problem::{ApiResult, Faults, FieldError, Problem},
+        query::{self, Ask},
+        reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
+    },
+    money::{Amount, Money},
+};
 use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
@@ -17,29 +32,14 @@ use super::{
 };
 use crate::{
     accounts::{self, Admin},
-    cache::{Cached, Part},
     catalog::{
-        self, NewProduct, Product, ProductChange, images,
+        self, NewProduct, Part, Product, ProductChange, images,
         list::{self, Filter},
         slugs::{self, Found},
         store,
         view::{self, ProductView},
     },
-    db::{self, Tx},
-    http::{
-        client_address::ClientAddress,
-        etags::IfMatch,
-        form::Form,
-        limits::Limit,
-        paging::Page,
-        problem::{ApiResult, Faults, FieldError, Problem},
-        query::{self, Ask},
-        reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
-        tags::Tag,
-    },
-    ids::ProductId,
-    money::{Amount, Money},
-    shop::Shop,
+    shop::{Shop, ids::ProductId, tags::Tag},
 };
 
 fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError> {

@@ -1,14 +1,16 @@
 //! A product as it was sent: its fields judged and its picture kept, as far as the database need not be asked.
 
-use poem_openapi::types::ParseFromJSON;
-
-use crate::{
-    catalog::images::{self, Kept},
+use platform::{
     http::{
         form::Form,
         problem::{ApiResult, FieldError},
     },
     media::picture::Picture,
+};
+use poem_openapi::types::ParseFromJSON;
+
+use crate::{
+    catalog::images::{self, Kept},
     shop::Shop,
 };
 

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
+use platform::{
+    db::{self, Tx},
+    money::Money,
+};
+
 use super::{Rules, store};
 use crate::{
     catalog::{
         self,
         shopify::{Count, ImportedProduct, Stock},
     },
-    db::{self, Tx},
-    ids::ProductId,
-    money::Money,
+    shop::ids::ProductId,
 };
 
 /// A product as an import sees it.

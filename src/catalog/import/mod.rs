@@ -22,18 +22,19 @@ use super::{
     shopify::{Count, Findings, ImportedProduct, Wrong},
 };
 use crate::{
-    cache::Part,
-    clock::Timestamp,
-    db::{self, Tx},
-    http::problem::{ApiResult, Problem},
-    ids::ProductId,
+    catalog::Part,
     inventory::{self, Reason},
-    money::{Amount, Currency, Money},
-    shop::Shop,
+    shop::{Shop, ids::ProductId},
 };
 
 use known::{Changes, Known, LastTold};
 use parents::Parents;
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    money::{Amount, Currency, Money},
+};
 
 /// How many products are looked up at a time, and at most written in one transaction.
 pub const BATCH: usize = 50;

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use platform::db::{self, Tx};
 use poem_openapi::types::MaybeUndefined;
 
 use crate::{
     catalog::{create_brand, create_category, store},
-    db::{self, Tx},
-    ids::{BrandId, CategoryId},
+    shop::ids::{BrandId, CategoryId},
 };
 
 /// Those of one transaction: behind it, somebody may delete them.

@@ -1,10 +1,9 @@
 //! The SQL of imports.
 
+use platform::db::{Result, Tx};
+
 use super::known::{Known, LastTold};
-use crate::{
-    db::{Result, Tx},
-    ids::ProductId,
-};
+use crate::shop::ids::ProductId;
 
 /// The products with these SKUs.
 pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {

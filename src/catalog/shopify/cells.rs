@@ -1,8 +1,9 @@
 //! What a cell may hold. Each function answers the value or says what is wrong with it, without the place: that is the
 //! reader's to add.
 
+use platform::money::{self, MAX_MONEY, NoAmount};
+
 use super::plain_text::plain_text;
-use crate::money::{self, MAX_MONEY, NoAmount};
 
 const NAME_CHARS: usize = 255;
 const DESCRIPTION_CHARS: usize = 10_000;

@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use platform::{
+    db::{self, Db, Dialect, MISSED_NOTICES},
+    http::problem::{ApiResult, Problem},
+};
 use poem::http::{StatusCode, header};
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
@@ -17,11 +21,7 @@ use tokio::{
 };
 
 use super::store;
-use crate::{
-    db::{self, Db, Dialect, MISSED_NOTICES},
-    http::problem::{ApiResult, Problem},
-    ids::{OrderId, UserId},
-};
+use crate::shop::ids::{OrderId, UserId};
 
 /// How many streams one user may have open in one process.
 pub const PER_USER: usize = 20;

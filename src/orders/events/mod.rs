@@ -18,6 +18,11 @@ pub mod stream;
 
 use std::time::Duration;
 
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    text_enum,
+};
 use poem_openapi::types::ToJSON;
 
 use super::{
@@ -25,11 +30,8 @@ use super::{
     view::{self, OrderView},
 };
 use crate::{
-    clock::Timestamp,
-    db::{Result, Tx},
-    ids::OrderId,
     payments::{self, Payment, view::PaymentView},
-    text_enum,
+    shop::ids::OrderId,
 };
 
 /// How young an event is whose place another address takes.

@@ -1,11 +1,12 @@
 //! The SQL of events.
 
-use super::{Event, Kind};
-use crate::{
+use platform::{
     clock::Timestamp,
     db::{Db, Result, Tx},
-    ids::OrderId,
 };
+
+use super::{Event, Kind};
+use crate::shop::ids::OrderId;
 
 /// How many are read at once. Whoever missed more reads on.
 pub const BATCH: usize = 100;

@@ -3,6 +3,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::stream;
+use platform::http::{
+    connection::Peer,
+    problem::{ApiResult, Problem},
+};
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, header},
@@ -18,14 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Event, followers::Follower, start, store};
 use crate::{
     accounts,
-    http::{
-        connection::Peer,
-        problem::{ApiResult, Problem},
-    },
-    ids::{OrderId, UserId},
     orders::{self, view::OrderView},
     payments::view::PaymentView,
-    shop::Shop,
+    shop::{
+        Shop,
+        ids::{OrderId, UserId},
+    },
 };
 
 /// A comment is sent this often, so that nobody on the way takes the connection for dead.

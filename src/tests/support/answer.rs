@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Index, pin::Pin};
 
-use cartwright::money::Currency;
+use platform::money::Currency;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 

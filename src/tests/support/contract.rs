@@ -6,7 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use cartwright::{api, http::schema::Schemas, money::Currency};
+use cartwright::app::api;
+use platform::{http::schema::Schemas, money::Currency};
 use serde_json::Value;
 
 use super::answer::Answer;

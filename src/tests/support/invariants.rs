@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-
-use cartwright::db::Db;
+use platform::db::Db;
 
 use super::shop::TestShop;
 

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cartwright::telemetry;
+use platform::telemetry;
 use serde_json::Value;
 use tracing::{
     Dispatch, Event, Level, Subscriber,
@@ -151,7 +151,7 @@ impl<S: Subscriber> Layer<S> for Listener {
     }
 }
 
-/// An event as one line: `WARN cartwright::jobs::worker: job failed, will be tried again why=… failures=1`.
+/// An event as one line: `WARN platform::jobs::worker: job failed, will be tried again why=… failures=1`.
 struct Line(String);
 
 impl Visit for Line {
@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn what_programs_write_is_read() {
         for (line, counts) in [
-            (r#"{"level":"WARN","message":"odd","target":"cartwright::db"}"#, true),
-            (r#"{"level":"ERROR","message":"worse","target":"cartwright::db"}"#, true),
-            (r#"{"level":"INFO","message":"fine","target":"cartwright::db"}"#, false),
+            (r#"{"level":"WARN","message":"odd","target":"platform::db"}"#, true),
+            (r#"{"level":"ERROR","message":"worse","target":"platform::db"}"#, true),
+            (r#"{"level":"INFO","message":"fine","target":"platform::db"}"#, false),
             (r#"{"level":"WARN","message":"slow statement","target":"sqlx::query"}"#, false),
             ("thread 'main' panicked at src/main.rs:1:1:", true),
             ("the rest of a line", false),

@@ -10,10 +10,10 @@ use std::{
 
 use cartwright::{
     accounts::{NewUser, Passwords, Role, register},
-    clock::Clock,
-    db::Db,
-    simulator::{self, Options, Simulator},
+    shop::MIGRATIONS,
 };
+use payment_simulator::{Options, Simulator};
+use platform::{clock::Clock, db::Db};
 use serde_json::{Value, json};
 
 use super::{Engine, database::Database, log::StoryLog};
@@ -106,7 +106,7 @@ impl Site {
     }
 
     async fn around(database: Database, folder: tempfile::TempDir) -> Self {
-        let db = Db::new(&database.url).unwrap();
+        let db = Db::new(&database.url, &MIGRATIONS).unwrap();
         db.migrate().await.unwrap();
         let address = free_address();
         let settings = vec![
@@ -150,7 +150,7 @@ impl Site {
         let options =
             Options { webhooks_to: Some(self.url.clone()), late: Duration::from_secs(3), ..Options::default() };
         let simulator = Simulator::start(options).await.unwrap();
-        self.settings.extend(simulator::settings(simulator.url()));
+        self.settings.extend(payment_simulator::settings(simulator.url()));
         simulator
     }
 

@@ -8,8 +8,8 @@ use std::{
     },
 };
 
-use cartwright::media::place::{Access, Place};
 use object_store::aws::AmazonS3Builder;
+use platform::media::place::{Access, Place};
 use poem::{
     Request, Response, Server,
     endpoint::make,

@@ -10,18 +10,22 @@ use std::{
 
 use cartwright::{
     accounts::{self, NewUser, Role},
-    api::{self, Contract},
-    clock::{Clock, Timestamp},
-    db::Db,
-    http::server,
-    settings::{SettingArgs, Settings},
+    app::{
+        api::{self, Contract},
+        settings::{SettingArgs, Settings},
+        workers,
+    },
     shop::Shop,
-    simulator::{self, Options, Simulator, Webhook},
-    workers,
 };
 use clap::Parser;
 use futures_util::future::join_all;
 use memchr::memmem;
+use payment_simulator::{Options, Simulator, Webhook};
+use platform::{
+    clock::{Clock, Timestamp},
+    db::Db,
+    http::server,
+};
 use poem::{Endpoint, Response};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
@@ -354,10 +358,10 @@ const SECRETS: [&str; 9] = [
     JWT_SECRET,
     "eyJ0eXAi",
     "eyJhbGci",
-    simulator::STRIPE_SECRET_KEY,
-    simulator::STRIPE_WEBHOOK_SECRET,
-    simulator::PAYPAL_CLIENT_SECRET,
-    simulator::RAZORPAY_KEY_SECRET,
+    payment_simulator::STRIPE_SECRET_KEY,
+    payment_simulator::STRIPE_WEBHOOK_SECRET,
+    payment_simulator::PAYPAL_CLIENT_SECRET,
+    payment_simulator::RAZORPAY_KEY_SECRET,
     "4242424242424242",
 ];
 

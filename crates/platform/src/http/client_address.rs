@@ -1,0 +1,150 @@
+//! Where a request comes from: what rate limits count by.
+//!
+//! That is the peer of the connection. `X-Forwarded-For` is anybody's to write, so it only counts as far as proxies of
+//! ours wrote it: read from the right, which is the nearest, up to the first address that is not one of them.
+//!
+//! Whether a request comes from this very machine is asked more strictly: what a proxy on this machine hands on does not.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use ipnet::IpNet;
+use poem::{Addr, FromRequest, Request, RequestBody, Result, http::HeaderMap, web::Data};
+
+use super::HttpSettings;
+
+/// The address of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    fn of(request: &Request, trusted: &[IpNet]) -> Self {
+        Self(behind(peer(request), request.headers(), trusted))
+    }
+
+    /// Who counts as one: an IPv4 address, or the IPv6 network of one household, whose every address is theirs to take.
+    #[must_use]
+    pub fn network(self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}
+
+impl<'a> FromRequest<'a> for ClientAddress {
+    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
+        let settings = <Data<&Arc<HttpSettings>> as FromRequest>::from_request(request, body).await?;
+        Ok(Self::of(request, &settings.trusted_proxies))
+    }
+}
+
+/// Whether a request was made on this machine. One that a proxy handed on was not, as far as we know, wherever the proxy runs.
+pub fn is_this_machine(request: &Request, settings: &HttpSettings) -> bool {
+    let (peer, headers) = (peer(request), request.headers());
+    let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&peer));
+    let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(*name));
+    (peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on
+}
+
+/// What proxies add to a request.
+const HANDED_ON: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+fn peer(request: &Request) -> IpAddr {
+    ip(request.remote_addr())
+}
+
+fn ip(address: &Addr) -> IpAddr {
+    match address {
+        Addr::SocketAddr(address) => address.ip().to_canonical(),
+        _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // no other kind of socket is listened on
+    }
+}
+
+/// The right-most address that no proxy of ours has. What cannot be read ends the search: we know no better than the
+/// proxy that sent it.
+fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    // What a stranger wrote into it may be anything; what our proxies added behind it is read all the same.
+    let lines = headers.get_all("x-forwarded-for").iter().rev().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let lines: Vec<_> = lines.collect();
+    let mut told = lines.iter().flat_map(|line| line.rsplit(','));
+    let mut known = peer;
+    while is_ours(&known) {
+        match told.next().and_then(read) {
+            Some(next) => known = next,
+            None => break,
+        }
+    }
+    known
+}
+
+/// Some proxies add the port.
+fn read(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        behind(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_itself_is_not_believed() {
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"], &[]), "203.0.113.9");
+        assert_eq!(client("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_right_most_address_that_is_no_proxy_counts() {
+        let ours = ["10.0.0.0/8", "fd00::/8"];
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"], &ours), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"], &ours), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.0.0.2"], &ours), "198.51.100.1");
+        assert_eq!(client("fd00::1", &["198.51.100.1:4711"], &ours), "198.51.100.1");
+        assert_eq!(client("fd00::1", &["[2001:db8::7]:4711"], &ours), "2001:db8::7");
+        assert_eq!(client("10.0.0.1", &["[2001:db8::7]"], &ours), "2001:db8::7");
+        assert_eq!(client("10.0.0.1", &["::ffff:198.51.100.1"], &ours), "198.51.100.1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_the_nearest_that_could() {
+        let ours = ["10.0.0.0/8"];
+        assert_eq!(client("10.0.0.1", &[], &ours), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, unknown"], &ours), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["10.0.0.3, 10.0.0.2"], &ours), "10.0.0.3");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nobody() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", poem::http::HeaderValue::from_bytes(b"\xff, 198.51.100.1").unwrap());
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(behind(proxy, &headers, &["10.0.0.0/8".parse().unwrap()]).to_string(), "198.51.100.1");
+    }
+
+    #[test]
+    fn an_ipv6_household_is_one_client() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network();
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::"), network("2001:db8:1:3::"));
+        assert_eq!(network("203.0.113.9"), "203.0.113.9");
+    }
+}

@@ -1,0 +1,168 @@
+//! The outermost layer: every request passes here first and every answer last.
+//!
+//! Each request runs in a task of its own (`handler.rs`): a change goes on to its end although its client hangs up, a read
+//! ends with it. A panic in it becomes a 500 like any other error, instead of a cut connection.
+
+use std::{sync::Arc, time::Instant};
+
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{
+    HttpSettings, aliases, connection::Peer, cors, documented::Documented, handler, problem::Problem, query,
+    reply::JSON,
+};
+use crate::{db, telemetry};
+
+const MAX_URL: usize = 8 * 1024;
+const MAX_HEADERS: usize = 16 * 1024;
+
+pub struct Edge<E> {
+    app: Arc<E>,
+    settings: Arc<HttpSettings>,
+    documented: Arc<Documented>,
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
+    pub fn new(app: E, settings: Arc<HttpSettings>, documented: Arc<Documented>) -> Self {
+        Self { app: Arc::new(app), settings, documented }
+    }
+
+    async fn answer(&self, mut request: Request, id: &str) -> Result<Response, Problem> {
+        refuse_oversized(&request)?;
+        refuse_misaddressed(&request)?;
+        aliases::resolve(&mut request, &self.documented)?;
+        refuse_unacceptable(&request)?;
+        query::refuse_too_many(request.uri().query().unwrap_or_default())?;
+        let (reads, client) = (request.method() == Method::GET, Peer::of(&request));
+        let app = Arc::clone(&self.app);
+        let span = tracing::info_span!("request", request_id = id);
+        let work = db::counting_writers(async move { app.get_response(request).await });
+        let work = telemetry::on_behalf_of(id.to_owned(), work).instrument(span);
+        if reads { handler::read(client, work).await } else { handler::change(work).await }
+    }
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let id = request_id(request.headers());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let origin = cors::allowed(&self.settings.cors_origins, &request);
+        if method == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+
+        let preflight = cors::preflight(&request).filter(|_| refuse_misaddressed(&request).is_ok());
+        let preflights = preflight.is_some();
+        let answer = match preflight {
+            Some(response) => Ok(response),
+            None => self.answer(request, &id).await,
+        };
+        let mut response = self.in_problem_form(answer, &method, &path, &id);
+
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert("x-request-id", id);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        headers.append(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
+        if let Some(origin) = origin {
+            cors::allow(headers, origin, preflights);
+        }
+        if method == Method::HEAD {
+            response.set_body(());
+        }
+        log(&method, &self.documented.loggable(&path), response.status(), started, &id);
+        Ok(response)
+    }
+}
+
+impl<E> Edge<E> {
+    /// Whatever went wrong, and whoever noticed it, the client gets a problem.
+    fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
+        let response = answer.unwrap_or_else(|problem| poem::Error::from(problem).into_response());
+        let status = response.status();
+        if !(status.is_client_error() || status.is_server_error()) {
+            return response;
+        }
+        let mut problem = match response.extensions().get::<Problem>() {
+            Some(problem) => problem.clone(),
+            None => Problem::of_status(status),
+        };
+        if status == StatusCode::METHOD_NOT_ALLOWED
+            && let Ok(allow) = HeaderValue::from_str(&self.documented.methods_at(path))
+        {
+            problem.headers.push((header::ALLOW, allow));
+        }
+        if problem.status.is_server_error() && response.extensions().get::<Problem>().is_none() {
+            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "answered with a bare error");
+        }
+        problem.render(&self.settings.public_url, path, id)
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    given.filter(valid).map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+fn refuse_oversized(request: &Request) -> Result<(), Problem> {
+    if uri_length(request.original_uri()) > MAX_URL {
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The address is longer than 8 KiB."));
+    }
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > MAX_HEADERS {
+        let detail = "The headers are larger than 16 KiB.";
+        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+    }
+    Ok(())
+}
+
+/// A request names one host (RFC 9112, 3.2). Of two, one server may believe the first and another the second.
+fn refuse_misaddressed(request: &Request) -> Result<(), Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10) {
+        return Ok(());
+    }
+    let detail = "A request has exactly one Host header.";
+    Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_request", detail).header(header::CONNECTION, "close"))
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, str::len)
+}
+
+/// The API speaks JSON; a client that takes nothing of the sort is told so. Pages and files are not asked.
+fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
+    let accept = request.header(header::ACCEPT).unwrap_or("*/*");
+    let takes = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        ["*/*", "application/*", JSON, "application/problem+json", "text/event-stream", ""].contains(&kind)
+    };
+    if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Answers are application/json; accept that."))
+}
+
+fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {
+    let took = started.elapsed();
+    // A client may make methods up; each label is a series kept for ever.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let label = if known.contains(method) { method.to_string() } else { "other".to_owned() };
+    metrics::histogram!("http_request_duration_seconds", "method" => label, "status" => status.as_u16().to_string())
+        .record(took.as_secs_f64());
+    let milliseconds = took.as_secs_f64() * 1000.0;
+    tracing::info!(%method, path, status = status.as_u16(), milliseconds, request_id, "request");
+}

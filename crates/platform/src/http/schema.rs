@@ -1,0 +1,228 @@
+//! Checks request bodies against the schemas of the served document, so that what the document says is what is
+//! enforced, and so that a client hears of every fault at once.
+
+use std::collections::{HashMap, HashSet};
+
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::problem::{FieldError, MOST_FAULTS, Problem};
+use crate::thread_pool::ThreadPool;
+
+/// What a reference to a schema of the document begins with.
+pub const PREFIX: &str = "#/components/schemas/";
+
+/// How many large bodies wait to be judged before more are refused.
+const WAITING: usize = 64;
+
+/// The schemas of the document, each with its validator, by name.
+pub struct Schemas {
+    validators: HashMap<String, Validator>,
+    said: Value,
+    /// The one thread on which large bodies are judged, so that whoever sends them keeps no more than one core busy.
+    pub desk: ThreadPool<()>,
+}
+
+impl Schemas {
+    /// # Panics
+    /// When the document holds a schema that is no schema: a fault of ours that the first start shows.
+    #[must_use]
+    pub fn of(document: &Value) -> Self {
+        let said = document["components"]["schemas"].clone();
+        let mut components = said.clone();
+        loosen(&mut components);
+        let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
+        let validator = |name: &str| {
+            // A validator keeps a copy of all it was made from: of the whole document, they would hold 50 MB.
+            let mut needed = Map::new();
+            gather(name, &components, &mut needed);
+            let root = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "components": {"schemas": needed},
+                "$ref": format!("{PREFIX}{name}"),
+            });
+            let options = jsonschema::options().with_format("uuid", |text: &str| text.parse::<Uuid>().is_ok());
+            let validator = options.should_validate_formats(true).build(&root);
+            validator.expect("the document's schemas are schemas")
+        };
+        let validators = names.map(|name| (name.clone(), validator(&name))).collect();
+        Self { validators, said, desk: ThreadPool::start("bodies", 1, WAITING) }
+    }
+
+    /// What the document says of a field of a schema.
+    #[must_use]
+    pub fn property(&self, schema: &str, field: &str) -> Option<&Value> {
+        self.said[schema]["properties"].get(field)
+    }
+
+    /// # Errors
+    /// 422 with the faults of the body. A list that is too long is the only one: what is in it is not looked at.
+    pub fn check(&self, name: &str, body: &Value) -> Result<(), Problem> {
+        let Some(validator) = self.validators.get(name) else {
+            return Err(Problem::internal(format!("no schema {name} in the document")));
+        };
+        if let Some(fault) = self.overlong(&self.said[name], body, "") {
+            return Err(Problem::invalid(vec![fault]));
+        }
+        // What is no text is none of the allowed words either; the first says enough.
+        let mut named = HashSet::new();
+        let errors = validator.iter_errors(body).flat_map(|error| field_errors(&error));
+        let errors = errors.filter(|error| named.insert(error.field.clone()));
+        Problem::unless_empty(errors.take(MOST_FAULTS + 1).collect())
+    }
+
+    /// The first list that is longer than its schema lets it be.
+    fn overlong(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
+        let schema = referred(schema).map_or(schema, |name| &self.said[name]);
+        let inner = ["allOf", "anyOf", "oneOf"].iter().filter_map(|ways| schema[ways].as_array()).flatten();
+        let of_ways = inner.into_iter().find_map(|schema| self.overlong(schema, value, path));
+        of_ways.or_else(|| match value {
+            Value::Array(values) => {
+                let most = schema["maxItems"].as_u64().and_then(|most| usize::try_from(most).ok());
+                if let Some(most) = most.filter(|most| values.len() > *most) {
+                    return Some(FieldError::new(path, "maxItems", format!("must have at most {most} entries")));
+                }
+                let mut entries = values.iter().enumerate();
+                entries.find_map(|(index, value)| self.overlong(&schema["items"], value, &format!("{path}[{index}]")))
+            }
+            Value::Object(members) => members.iter().find_map(|(name, value)| {
+                let property = schema["properties"].get(name)?;
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                self.overlong(property, value, &path)
+            }),
+            _ => None,
+        })
+    }
+}
+
+/// The names of the schemas that one refers to.
+#[must_use]
+pub fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(members) => {
+            let own = members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(PREFIX));
+            let inner = members.values().flat_map(references);
+            own.map(ToOwned::to_owned).into_iter().chain(inner).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(references).collect(),
+        _ => vec![],
+    }
+}
+
+/// The name of the schema that this one is another name of.
+fn referred(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.strip_prefix(PREFIX)
+}
+
+/// A schema, and whatever it refers to.
+fn gather(name: &str, components: &Value, gathered: &mut Map<String, Value>) {
+    if gathered.contains_key(name) {
+        return;
+    }
+    gathered.insert(name.to_owned(), components[name].clone());
+    for reference in references(&components[name]) {
+        gather(&reference, components, gathered);
+    }
+}
+
+/// What OpenAPI 3.0 says in its own way: what may be null, and that a whole number has 64 bits; and what has a reader of
+/// its own that tells its faults better: amounts, names, passwords and words in any case. Whatever the schema lets
+/// through and a reader then refuses is told of the body as a whole, so the two must agree.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(loosen),
+        Value::Object(members) => {
+            members.values_mut().for_each(loosen);
+            let mut may_be_null = members.remove("nullable").is_some();
+            if let Some(ways) = members.get("oneOf").filter(|ways| ways.to_string().contains("\"decimal\"")) {
+                may_be_null |= ways[0].get("anyOf").is_some();
+                *members = amount();
+            }
+            match members.get("format").and_then(Value::as_str) {
+                Some("password" | "username") => members.retain(|name, _| name != "minLength" && name != "maxLength"),
+                Some("any-case") => members.retain(|name, _| name != "enum"),
+                Some("email") => members.retain(|name, _| name != "format"),
+                _ => {}
+            }
+            if members.get("type").is_some_and(|kind| kind == "integer") {
+                // One more would be what a number just beyond is rounded to.
+                members.entry("minimum").or_insert_with(|| (i64::MIN + 1).into());
+                members.entry("maximum").or_insert_with(|| i64::MAX.into());
+            }
+            if may_be_null {
+                *schema = json!({"anyOf": [{"type": "null"}, schema.take()]});
+            }
+        }
+        _ => {}
+    }
+}
+
+/// In any currency; the reader of amounts knows the shop's.
+fn amount() -> Map<String, Value> {
+    let amount = json!({"type": ["string", "number"], "pattern": "^\\d{1,12}(\\.\\d+)?$", "minimum": 0});
+    amount.as_object().cloned().unwrap_or_default()
+}
+
+fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
+    // An optional field is "null or …"; the faults people want to hear of are those of the second.
+    if let ValidationErrorKind::AnyOf { context } = error.kind()
+        && let Some(inner) = context.last()
+    {
+        return inner.iter().flat_map(field_errors).collect();
+    }
+    let path = field_path(error.instance_path().as_str());
+    let field = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        }
+        _ if path.is_empty() => "body".to_owned(),
+        _ => path,
+    };
+    vec![FieldError::new(field, error.kind().keyword(), message(error))]
+}
+
+/// `/items/0/quantity` is `items[0].quantity`.
+fn field_path(pointer: &str) -> String {
+    pointer.split('/').skip(1).fold(String::new(), |path, part| match part.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => part.to_owned(),
+        Err(_) => format!("{path}.{part}"),
+    })
+}
+
+fn message(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Required { .. } => "is required".to_owned(),
+        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
+        ValidationErrorKind::MinLength { limit } => format!("must have at least {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} entries"),
+        ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} entries"),
+        ValidationErrorKind::Enum { options } => format!("must be one of {options}"),
+        ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } => format!("must be {}", kind(*wanted)),
+        ValidationErrorKind::Type { .. } => "must be a string or a number".to_owned(),
+        ValidationErrorKind::Format { format } if format == "uuid" => {
+            "must be an id like 6b0f2c9d-1e8a-4f7c-b3d5-a1906e2f4c88".to_owned()
+        }
+        ValidationErrorKind::Pattern { .. } => "is not written as it must be; see the document".to_owned(),
+        _ => "is not valid; see the document".to_owned(),
+    }
+}
+
+fn kind(wanted: JsonType) -> &'static str {
+    match wanted {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "an object",
+        JsonType::String => "text",
+    }
+}

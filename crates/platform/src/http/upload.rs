@@ -1,0 +1,101 @@
+//! A picture that is uploaded: the part `image` of a `multipart/form-data` body, read first and judged later, as
+//! [`super::body`] does with JSON. The name and type that the sender gives it are never looked at.
+
+use bytes::Bytes;
+use futures_util::stream;
+use multer::Multipart;
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{StatusCode, header},
+    web::Data,
+};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    body::read,
+    problem::{ApiResult, Problem},
+};
+use crate::media::Media;
+
+/// Bytes of the picture alone.
+pub const LIMIT: usize = 8 << 20;
+/// What may be around it: boundaries, headers, other parts.
+const WRAPPING: usize = 64 << 10;
+
+/// Holds its place among the few uploads in memory until it is dropped.
+pub struct Upload {
+    image: ApiResult<Bytes>,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Upload {
+    /// # Errors
+    /// 415 when the body is no form, 400 when it is malformed, 422 when it has no part `image`, 413 when that is too large.
+    pub fn image(&self) -> ApiResult<Bytes> {
+        self.image.clone()
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Upload {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn request_meta() -> Option<MetaRequest> {
+        let mut image = MetaSchema::new_with_format("string", "binary");
+        image.description = Some("A JPEG, PNG or WebP file of at most 8 MiB.");
+        let mut form = MetaSchema::new("object");
+        form.required = vec!["image"];
+        form.properties = vec![("image", MetaSchemaRef::Inline(Box::new(image)))];
+        let schema = MetaSchemaRef::Inline(Box::new(form));
+        let content = vec![MetaMediaType { content_type: "multipart/form-data", schema }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
+        let seat = media.seat().await;
+        let bytes = read(request, body, LIMIT + WRAPPING).await?;
+        let image = match request.header(header::CONTENT_TYPE).map(multer::parse_boundary) {
+            Some(Ok(boundary)) => image_of(bytes, boundary).await,
+            _ => Err(no_form()),
+        };
+        Ok(Self { image, _seat: seat })
+    }
+}
+
+async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
+    let whole = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = Multipart::new(whole, boundary);
+    while let Some(mut part) = form.next_field().await.map_err(|_| malformed())? {
+        if part.name() != Some("image") {
+            continue;
+        }
+        // All of the body is there already, so a part comes in one piece unless it is empty.
+        let image = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
+        return match image.len() {
+            0 => Err(Problem::invalid_field("image", "required", "is empty")),
+            1..=LIMIT => Ok(image),
+            _ => Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)),
+        };
+    }
+    Err(Problem::invalid_field("image", "required", "is required"))
+}
+
+fn no_form() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "Send the picture as the part image of a multipart/form-data body.",
+    )
+}
+
+pub(super) fn malformed() -> Problem {
+    let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
+                  broke off. Send it again, and let the browser write the Content-Type.";
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
+}

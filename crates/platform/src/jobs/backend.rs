@@ -1,0 +1,173 @@
+//! apalis asks [`Claims`] for the next job only when it has a free slot; so nothing is claimed ahead of time.
+//!
+//! It never returns an error: apalis would end the worker for good. While the database is away it waits and asks again.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use apalis::prelude::{Backend, Identity, Task, TaskBuilder, TaskId, WorkerContext};
+use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+use super::{Claim, Context as JobContext, held::Held, store};
+use crate::db::Dialect;
+
+type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + Send>>;
+
+/// The jobs of one queue, claimed one at a time under one worker's name.
+pub struct Claims<C> {
+    context: C,
+    queue: &'static str,
+    held: Held,
+    stop: CancellationToken,
+    notices: Option<Receiver<String>>,
+    waiting: Option<Waiting>,
+}
+
+impl<C: JobContext> Claims<C> {
+    pub fn new(context: &C, queue: &'static str, held: Held, stop: CancellationToken) -> Self {
+        let notices = Some(context.db().notices());
+        Self { context: context.clone(), queue, held, stop, notices, waiting: None }
+    }
+
+    fn wait_for_next(&mut self) -> Waiting {
+        let notices = self.notices.take().unwrap_or_else(|| self.context.db().notices());
+        let (context, queue, held, stop) = (self.context.clone(), self.queue, self.held.clone(), self.stop.clone());
+        // In a task of its own, because apalis stops asking when the worker is told to stop: a claim that nobody polls
+        // would keep its transaction, and so SQLite's one writer, from the very jobs that are to be finished.
+        let again = self.context.db().clone();
+        let claiming = tokio::spawn(next_claim(context, queue, held, stop, notices));
+        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, again.notices())) })
+    }
+}
+
+/// Waits until there is a job to do, or until the worker is told to stop.
+async fn next_claim<C: JobContext>(
+    context: C,
+    queue: &'static str,
+    held: Held,
+    stop: CancellationToken,
+    mut notices: Receiver<String>,
+) -> (Option<Claim>, Receiver<String>) {
+    while !stop.is_cancelled() {
+        let pause = match store::claim(context.db(), context.clock(), queue, held.worker()).await {
+            Ok(Some(claim)) => {
+                held.add(claim.id);
+                return (Some(claim), notices);
+            }
+            Ok(None) => poll_interval(context.db().dialect()),
+            Err(error) => {
+                tracing::warn!(queue, %error, "cannot ask for jobs, trying again");
+                Duration::from_millis(500)
+            }
+        };
+        tokio::select! {
+            () = heard_of(queue, &mut notices) => {}
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    (None, notices)
+}
+
+/// The net behind the notices: retries that fall due, leases that run out, and jobs that another process enqueued on
+/// the same SQLite file, which tells nobody.
+fn poll_interval(dialect: Dialect) -> Duration {
+    match dialect {
+        Dialect::Sqlite => Duration::from_millis(200),
+        Dialect::Postgres => Duration::from_secs(1),
+    }
+}
+
+async fn heard_of(queue: &str, notices: &mut Receiver<String>) {
+    loop {
+        match notices.recv().await {
+            Ok(notice) if notice != queue => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+impl<C: JobContext> Backend for Claims<C> {
+    type Task = Task<Claim>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Claim>, Infallible>>> {
+        let mut waiting = self.waiting.take().unwrap_or_else(|| self.wait_for_next());
+        match waiting.as_mut().poll(cx) {
+            Poll::Pending => {
+                self.waiting = Some(waiting);
+                Poll::Pending
+            }
+            Poll::Ready((claim, notices)) => {
+                self.notices = Some(notices);
+                let task = |claim: Claim| {
+                    let id = TaskId::from_string(claim.id.to_string());
+                    TaskBuilder::new(claim).task_id(id).build()
+                };
+                Poll::Ready(claim.map(|claim| Ok(task(claim))))
+            }
+        }
+    }
+
+    /// A claim may be under way when the worker is told to stop: it is awaited and given back, not dropped.
+    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        self.stop.cancel();
+        let Some(waiting) = self.waiting.as_mut() else { return Poll::Ready(Ok(())) };
+        let Poll::Ready((claim, notices)) = waiting.as_mut().poll(cx) else { return Poll::Pending };
+        match claim {
+            None => {
+                self.waiting = None;
+                Poll::Ready(Ok(()))
+            }
+            Some(claim) => {
+                let (context, held) = (self.context.clone(), self.held.clone());
+                let mut given_back: Waiting = Box::pin(async move {
+                    give_back(&context, &claim).await;
+                    held.remove(claim.id);
+                    (None, notices)
+                });
+                let poll = given_back.as_mut().poll(cx).map(|_| Ok(()));
+                self.waiting = poll.is_pending().then_some(given_back);
+                poll
+            }
+        }
+    }
+}
+
+async fn give_back(context: &impl JobContext, claim: &Claim) {
+    let released = async {
+        let mut tx = context.db().write().await?;
+        store::release(&mut tx, claim, context.clock().now()).await?;
+        tx.commit().await
+    };
+    if let Err(error) = released.await {
+        tracing::warn!(%error, "could not give a job back; its lease will run out"); // within seconds
+    }
+}
+
+impl<C: JobContext> BackendConfig for Claims<C> {
+    type Args = Claim;
+    type Id = i64;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
+        Identity::new()
+    }
+}

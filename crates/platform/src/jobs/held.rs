@@ -1,0 +1,40 @@
+//! What a worker holds at this moment. Only that is renewed: a claim whose answer was lost on the way is nobody's, its
+//! lease runs out, and it is claimed again.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::ids::JobId;
+
+/// The jobs held under one worker's name. Cloning is cheap.
+#[derive(Clone)]
+pub struct Held {
+    worker: Arc<str>,
+    jobs: Arc<Mutex<HashSet<JobId>>>,
+}
+
+impl Held {
+    /// Nothing yet, under a name that is new at every start, so that nobody mistakes a worker for its dead predecessor.
+    pub fn by_new_worker(queue: &str) -> Self {
+        let worker = format!("{queue}-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        Self { worker: worker.into(), jobs: Arc::default() }
+    }
+
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    pub fn add(&self, job: JobId) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+    }
+
+    pub fn remove(&self, job: JobId) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+
+    pub fn all(&self) -> Vec<JobId> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+}

@@ -1,0 +1,258 @@
+//! The SQL of the `jobs` table. `due_at` is when a job may be claimed: its start while it is pending, the end of its
+//! lease while it is running, so that one index serves both.
+
+use std::time::Duration;
+
+use rand::Rng;
+use sqlx::FromRow;
+
+use super::{Claim, LEASE, LEASE_SPREAD, State};
+use crate::{
+    clock::{Clock, Timestamp},
+    db::{Db, Result, Tx},
+    ids::JobId,
+};
+
+pub struct NewJob {
+    pub queue: &'static str,
+    pub kind: &'static str,
+    pub payload: String,
+    pub due: Timestamp,
+    pub key: Option<String>,
+    pub request_id: Option<String>,
+}
+
+pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
+    tx.query(
+        "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
+         VALUES ($1, $2, $3, 'pending', $7, $4, $5, $6) ON CONFLICT (unique_key) DO NOTHING",
+    )
+    .bind(job.queue)
+    .bind(job.kind)
+    .bind(job.payload)
+    .bind(job.key)
+    .bind(job.request_id)
+    .bind(now)
+    .bind(job.due)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+pub async fn withdraw(tx: &mut Tx, key: &str) -> Result<bool> {
+    let withdrawn = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
+    Ok(withdrawn.execute().await? == 1)
+}
+
+pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
+    let found: Option<(JobId,)> = tx
+        .query("SELECT id FROM jobs WHERE unique_key = $1 AND state IN ('pending', 'running')")
+        .bind(key.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Whether there is a job with this key, done or not.
+pub async fn is_taken(db: &Db, key: &str) -> Result<bool> {
+    let job: Option<(JobId,)> =
+        db.query("SELECT id FROM jobs WHERE unique_key = $1").bind(key.to_owned()).fetch_optional().await?;
+    Ok(job.is_some())
+}
+
+/// Takes the job that has been due for longest, if there is one, and dates its lease.
+pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str) -> Result<Option<Claim>> {
+    if !any_due(db, queue, clock.now()).await? {
+        return Ok(None);
+    }
+    let mut tx = db.write().await?;
+    let now = clock.now();
+    let claim = tx
+        .query(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, claimed_by = $2, due_at = $3
+             WHERE id = (SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $4
+                         ORDER BY due_at, id LIMIT 1 /* FOR UPDATE SKIP LOCKED */)
+             RETURNING id, kind, payload, attempts, failures, claimed_by, request_id",
+        )
+        .bind(queue)
+        .bind(worker.to_owned())
+        .bind(now + lease())
+        .bind(now)
+        .fetch_optional()
+        .await?;
+    tx.commit().await?;
+    Ok(claim)
+}
+
+/// Of a different length each time: jobs that lost their worker at one moment shall not meet again at one moment, because
+/// one of them may have killed it.
+fn lease() -> Duration {
+    LEASE + LEASE_SPREAD.mul_f64(rand::rng().random())
+}
+
+/// A look before the claim, so that an idle worker never takes a write lock.
+async fn any_due(db: &Db, queue: &'static str, now: Timestamp) -> Result<bool> {
+    let due: Option<(JobId,)> = db
+        .query("SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $2 LIMIT 1")
+        .bind(queue)
+        .bind(now)
+        .fetch_optional()
+        .await?;
+    Ok(due.is_some())
+}
+
+/// Says that a worker is alive: a job it holds stays its own.
+pub async fn renew(tx: &mut Tx, worker: &str, held: JobId, now: Timestamp) -> Result<u64> {
+    tx.query("UPDATE jobs SET due_at = $3 WHERE id = $1 AND claimed_by = $2 AND state = 'running'")
+        .bind(held)
+        .bind(worker.to_owned())
+        .bind(now + lease())
+        .execute()
+        .await
+}
+
+pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE jobs SET state = 'done', finished_at = $4, claimed_by = NULL, last_error = NULL
+         WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
+    )
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .execute()
+    .await
+}
+
+pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE jobs SET state = 'pending', failures = failures + 1, due_at = $4, last_error = $5, claimed_by = NULL
+         WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
+    )
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(due)
+    .bind(why.to_owned())
+    .execute()
+    .await
+}
+
+pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE jobs SET state = 'dead', failures = failures + 1, finished_at = $4, last_error = $5, claimed_by = NULL
+         WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
+    )
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .bind(why.to_owned())
+    .execute()
+    .await
+}
+
+/// Gives back a job that was claimed and not begun.
+pub async fn release(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE jobs SET state = 'pending', attempts = attempts - 1, due_at = $4, claimed_by = NULL
+         WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
+    )
+    .bind(claim.id)
+    .bind(claim.claimed_by.clone())
+    .bind(claim.attempts)
+    .bind(now)
+    .execute()
+    .await
+}
+
+/// How a queue stands.
+#[derive(FromRow)]
+pub struct QueueFigures {
+    pub pending: i64,
+    pub scheduled: i64,
+    pub running: i64,
+    pub dead: i64,
+    pub oldest_due: Option<Timestamp>,
+}
+
+pub async fn figures(db: &Db, queue: &'static str, now: Timestamp) -> Result<QueueFigures> {
+    db.query(
+        "SELECT COUNT(CASE WHEN state = 'pending' AND due_at <= $2 THEN 1 END) AS pending,
+                COUNT(CASE WHEN state = 'pending' AND due_at > $2 THEN 1 END) AS scheduled,
+                COUNT(CASE WHEN state = 'running' THEN 1 END) AS running,
+                COUNT(CASE WHEN state = 'dead' THEN 1 END) AS dead,
+                MIN(CASE WHEN state = 'pending' AND due_at <= $2 THEN due_at END) AS oldest_due
+         FROM jobs WHERE queue = $1 AND state <> 'done'",
+    )
+    .bind(queue)
+    .bind(now)
+    .fetch_one()
+    .await
+}
+
+/// A job as admins see it.
+#[derive(FromRow)]
+pub struct JobRow {
+    pub id: JobId,
+    pub queue: String,
+    pub kind: String,
+    pub state: State,
+    pub attempts: i64,
+    pub due_at: Timestamp,
+    pub last_error: Option<String>,
+    pub created_at: Timestamp,
+}
+
+/// Which jobs an admin asks for. `scheduled` are pending ones that are due later.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    pub queue: Option<&'static str>,
+    pub state: Option<State>,
+    pub scheduled: Option<bool>,
+}
+
+pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offset: i64) -> Result<(Vec<JobRow>, i64)> {
+    let (total,): (i64,) =
+        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), wanted, now).fetch_one().await?;
+    let columns =
+        "SELECT id, queue, kind, state, attempts, due_at, last_error, created_at FROM jobs WHERE state <> 'done'";
+    let rows = filtered(tx.query(columns), wanted, now)
+        .push_bind(" ORDER BY id DESC LIMIT $?", limit)
+        .push_bind(" OFFSET $?", offset)
+        .fetch_all()
+        .await?;
+    Ok((rows, total))
+}
+
+fn filtered(mut query: crate::db::Query<'_>, wanted: Wanted, now: Timestamp) -> crate::db::Query<'_> {
+    if let Some(queue) = wanted.queue {
+        query = query.push_bind(" AND queue = $?", queue);
+    }
+    if let Some(state) = wanted.state {
+        query = query.push_bind(" AND state = $?", state);
+    }
+    match wanted.scheduled {
+        Some(true) => query.push_bind(" AND due_at > $?", now),
+        Some(false) => query.push_bind(" AND due_at <= $?", now),
+        None => query,
+    }
+}
+
+/// Gives a dead or waiting job all its tries again, from now.
+pub async fn revive(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
+    tx.query(
+        "UPDATE jobs SET state = 'pending', attempts = 0, failures = 0, due_at = $2, finished_at = NULL
+         WHERE id = $1 AND state IN ('dead', 'pending')
+         RETURNING id, queue, kind, state, attempts, due_at, last_error, created_at",
+    )
+    .bind(id)
+    .bind(now)
+    .fetch_optional()
+    .await
+}
+
+/// Removes a job that is not running.
+pub async fn discard(tx: &mut Tx, id: JobId) -> Result<bool> {
+    Ok(tx.query("DELETE FROM jobs WHERE id = $1 AND state IN ('dead', 'pending')").bind(id).execute().await? == 1)
+}

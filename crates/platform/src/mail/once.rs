@@ -1,0 +1,42 @@
+//! A letter that left is written down, so that a job that runs again does not send it again.
+
+use super::{Letter, Mailer};
+use crate::{
+    clock::Timestamp,
+    db::{self, Tx},
+    jobs::{Context, JobError},
+};
+
+/// Sends a letter, unless it is known to have left. Only a worker that dies between the mail server's answer and our
+/// commit sends a second copy, with the same Message-ID.
+///
+/// # Errors
+/// Whether trying again makes sense.
+pub async fn send_once(context: &impl Context, mailer: &Mailer, letter: &Letter) -> Result<(), JobError> {
+    let mut tx = context.db().read().await?;
+    if was_sent(&mut tx, &letter.message_id).await? {
+        return Ok(());
+    }
+    drop(tx);
+    mailer.send(letter).await?;
+    let mut tx = context.db().write().await?;
+    mark_sent(&mut tx, &letter.message_id, context.clock().now()).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn was_sent(tx: &mut Tx, message_id: &str) -> db::Result<bool> {
+    let found: Option<(String,)> = tx
+        .query("SELECT message_id FROM sent_letters WHERE message_id = $1")
+        .bind(message_id.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+async fn mark_sent(tx: &mut Tx, message_id: &str, now: Timestamp) -> db::Result<u64> {
+    tx.query("INSERT INTO sent_letters (message_id, sent_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(message_id.to_owned())
+        .bind(now)
+        .execute()
+        .await
+}

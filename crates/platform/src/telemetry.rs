@@ -1,0 +1,82 @@
+//! Logs, metrics and the request id that ties a request to the jobs it enqueues.
+
+use std::{future::Future, sync::OnceLock};
+
+use anyhow::anyhow;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// Runs `work` on behalf of a request.
+pub async fn on_behalf_of<T>(request_id: String, work: impl Future<Output = T>) -> T {
+    REQUEST_ID.scope(request_id, work).await
+}
+
+/// The request that is being worked for, if any.
+#[must_use]
+pub fn request_id() -> Option<String> {
+    REQUEST_ID.try_with(Clone::clone).ok()
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+/// What is logged, unless `RUST_LOG` says otherwise. Stripe's libraries call it an error when anybody sends what is no
+/// webhook, and warn of each kind of event that is newer than they are: both are answered, not logged.
+pub const DEFAULT: &str = "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn,stripe_webhook=off,stripe_shared=off";
+
+/// Starts logging. What is logged is chosen with `RUST_LOG`, the form with `LOG_FORMAT`.
+///
+/// # Errors
+/// When `RUST_LOG` cannot be read.
+pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
+    let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
+    let chosen = chosen.as_deref().unwrap_or(DEFAULT);
+    let filter = EnvFilter::try_new(chosen).map_err(|_| {
+        anyhow!("RUST_LOG={chosen}: write a level, or modules with levels, like info or cartwright=debug")
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second start in one process (tests) keeps the first.
+    let _ = match format {
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Pretty => registry.with(lines.with_target(false)).try_init(),
+    };
+    Ok(())
+}
+
+/// The process's metrics in Prometheus' text form.
+#[must_use]
+pub fn metrics() -> String {
+    recorder().render()
+}
+
+/// Starts counting, and keeps what was counted small. Inside the runtime.
+pub fn keep_metrics() {
+    let recorder = recorder();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            recorder.run_upkeep();
+        }
+    });
+}
+
+/// The one recorder of the process.
+///
+/// # Panics
+/// When somebody else installed a recorder before.
+fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let handle = PrometheusBuilder::new().install_recorder();
+        handle.expect("the recorder is installed once")
+    })
+}

@@ -1,0 +1,151 @@
+//! Puts the API together: every feature's endpoints, their document, and what surrounds them.
+
+use std::sync::Arc;
+
+use platform::{
+    http::{aliases, documented::Documented, edge::Edge, etags, reply::JSON, schema::Schemas, static_page::StaticPage},
+    media::files,
+    money::Currency,
+};
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route, get,
+    http::header,
+    middleware::{Compression, NormalizePath, TrailingSlash},
+};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
+use serde_json::Value;
+
+use crate::{
+    accounts::{account_api::AccountApi, api::AccountsApi, passwords_api::PasswordsApi, users_api::UsersApi},
+    app::{
+        aliases::ALIASES,
+        document::{self, pages},
+        front,
+        health::HealthApi,
+        jobs_api::JobsApi,
+    },
+    carts::api::CartsApi,
+    catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
+    dashboard::api::DashboardApi,
+    inventory::api::InventoryApi,
+    orders::api::OrdersApi,
+    payments::{admin_api::PaymentsAdminApi, api::PaymentsApi},
+    reviews::api::ReviewsApi,
+    shop::Shop,
+    wishlists::api::WishlistsApi,
+};
+
+/// An anonymous cart's id is its password.
+const SECRET_IDS: &[&str] = &["{cart_id}"];
+
+fn service() -> OpenApiService<impl OpenApi, ()> {
+    let description = "A headless shop: browse, fill a cart, order and pay.\n\n\
+        Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
+        their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
+    let endpoints = (
+        (AccountsApi, AccountApi), // as one: there may be sixteen
+        ProductsApi,
+        ImagesApi,
+        CategoriesApi,
+        BrandsApi,
+        ReviewsApi,
+        WishlistsApi,
+        CartsApi,
+        OrdersApi,
+        (PaymentsApi, PaymentsAdminApi),
+        DashboardApi,
+        InventoryApi,
+        JobsApi,
+        PasswordsApi,
+        UsersApi,
+        HealthApi,
+    );
+    OpenApiService::new(endpoints, "Cartwright", env!("CARGO_PKG_VERSION"))
+        .description(description)
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// The OpenAPI document, as it is served by a shop with this currency. That of the default is kept in
+/// `openapi/openapi.json`.
+///
+/// # Panics
+/// Never: poem-openapi writes JSON.
+#[must_use]
+pub fn document(currency: Currency) -> Value {
+    completed(&service().spec(), currency)
+}
+
+/// What poem-openapi says of the types, with what they do not say.
+fn completed(bare: &str, currency: Currency) -> Value {
+    let mut document: Value = serde_json::from_str(bare).expect("the document is JSON");
+    document::complete(&mut document, currency);
+    aliases::describe(&mut document, ALIASES);
+    document::prune(&mut document);
+    document
+}
+
+/// What follows from the API document of a currency. It is made once, and every shop of that currency serves it.
+pub struct Contract {
+    document: StaticPage,
+    swagger: StaticPage,
+    scalar: StaticPage,
+    schemas: Arc<Schemas>,
+    documented: Arc<Documented>,
+}
+
+impl Contract {
+    #[must_use]
+    pub fn of(currency: Currency) -> Self {
+        let service = service();
+        let bare = service.spec();
+        let document = completed(&bare, currency);
+        let whole = document.to_string();
+        Self {
+            swagger: pages::swagger(&service.swagger_ui_html(), &bare, &whole),
+            scalar: pages::scalar(&service.scalar_html(), &bare, &whole),
+            schemas: Arc::new(Schemas::of(&document)),
+            documented: Arc::new(Documented::of(&document).with_aliases(ALIASES).with_secrets(SECRET_IDS)),
+            document: StaticPage::new(JSON, whole),
+        }
+    }
+}
+
+/// The whole application, ready to be served.
+#[must_use]
+pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
+    let http = Arc::new(shop.settings.http());
+    // Nested at "/" they would hide the welcome.
+    let endpoints = Arc::new(service().into_endpoint());
+    let api = Route::new()
+        .at("/", get(front::front))
+        .nest("/outbox", front::outbox())
+        .nest("/problems", pages::problems())
+        .nest_no_strip("/api", Arc::clone(&endpoints))
+        .nest_no_strip("/health", Arc::clone(&endpoints))
+        .at("/metrics", endpoints)
+        .data(shop.clone())
+        .data(shop.media.clone())
+        .data(Arc::clone(&http))
+        .data(Arc::clone(&contract.schemas))
+        .with(NormalizePath::new(TrailingSlash::Trim))
+        .with(Compression::new())
+        .after(etags::name_packed)
+        .before(never_hold_back_events);
+    // Pictures and static pages are compressed already.
+    let app = Route::new()
+        .nest("/media", files::endpoint(shop.media.clone()))
+        .nest("/openapi.json", contract.document.clone())
+        .nest("/docs", contract.swagger.clone())
+        .nest("/reference", contract.scalar.clone())
+        .nest("/", api)
+        .map_to_response();
+    Edge::new(app, http, Arc::clone(&contract.documented))
+}
+
+/// A compressor waits until it has enough to compress; a page that follows something waits for the next word.
+async fn never_hold_back_events(mut request: Request) -> Result<Request> {
+    if request.uri().path().trim_end_matches('/').ends_with("/events") {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    Ok(request)
+}

@@ -1,0 +1,79 @@
+//! `cartwright admin`.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use crate::{
+    accounts::{self, NewUser, Role},
+    app::{programs, settings::SettingArgs},
+    shop::Shop,
+};
+use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand};
+
+use super::{open, say, told};
+
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    Create(CreateArgs),
+}
+
+/// Make an account that runs the shop
+///
+/// Without a password it is asked for.
+#[derive(Args)]
+pub struct CreateArgs {
+    /// The address to sign in with
+    #[arg(long)]
+    email: String,
+    /// The name to sign in with besides the e-mail [default: the e-mail's part before the @]
+    #[arg(long)]
+    username: Option<String>,
+    /// 8 to 128 characters. Others on this machine may see it in `ps`, and your shell remembers it
+    #[arg(long, conflicts_with = "password_stdin")]
+    password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub async fn run(AdminCommand::Create(args): AdminCommand, settings: &SettingArgs) -> anyhow::Result<()> {
+    let shop = open(programs::begin(settings)?).await?;
+    let password = match args.password {
+        Some(password) => password,
+        None => read_password(args.password_stdin)?,
+    };
+    accounts::check_credentials(&args.email, args.username.as_deref(), &password).map_err(told)?;
+    let username = create(&shop, args.email, args.username, password).await?;
+    shop.db.close().await;
+    say(format!("created the admin {username}"))
+}
+
+fn read_password(unasked: bool) -> anyhow::Result<String> {
+    if !unasked && io::stdin().is_terminal() {
+        eprintln!("Type the password and press Enter; it shows on the screen:");
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("the password cannot be read")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+async fn create(shop: &Shop, email: String, username: Option<String>, password: String) -> anyhow::Result<String> {
+    let password_hash = shop.passwords.hash(password).await.map_err(told)?;
+    let new = NewUser {
+        email: email.clone(),
+        username,
+        password_hash,
+        role: Role::Admin,
+        first_name: String::new(),
+        last_name: String::new(),
+        phone_number: String::new(),
+        address: String::new(),
+    };
+    let mut tx = shop.db.write().await?;
+    let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|problem| match problem.code {
+        "email_taken" => anyhow!("{email} has an account already; nothing was changed"),
+        _ => told(problem),
+    })?;
+    tx.commit().await?;
+    Ok(admin.username)
+}

@@ -1,0 +1,66 @@
+//! `cartwright currency`.
+
+use platform::money::Currency;
+
+use crate::{
+    app::{programs, settings::SettingArgs},
+    catalog::currency::{self, Rate},
+};
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::{open, say};
+
+/// Say which currency the prices are in, or convert them to another
+///
+/// Converts the prices of all products at one rate, all or none, each rounded to what can be paid in the new currency. What
+/// was sold keeps its currency. Stop the programs first: they would go on showing the currency they were started with, and
+/// take no orders.
+#[derive(Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  cartwright currency
+      Says which currency the prices are in
+  cartwright currency EUR --rate 0.92
+      From US dollars to euros: what cost 10.00 costs 9.20. Then set STORE_CURRENCY=EUR and start the programs again
+  cartwright currency EUR --rate 1
+      Keeps the numbers: what cost 10.00 costs 10.00"
+)]
+pub struct CurrencyArgs {
+    /// The currency to convert to, an ISO 4217 code
+    to: Option<String>,
+    /// What one unit of the currency of now is in the new one
+    #[arg(long, requires = "to", allow_hyphen_values = true)]
+    rate: Option<String>,
+}
+
+pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    let shop = open(programs::begin(settings)?).await?;
+    let said = match args.to {
+        None => {
+            let kept = currency::of_prices(&mut shop.db.read().await?).await?;
+            format!("the prices are in {}", kept.unwrap_or(shop.settings.currency))
+        }
+        Some(to) => {
+            let (to, rate) = read(&to, args.rate.as_deref())?;
+            let (from, converted) = currency::convert_prices(&shop, to, rate).await?;
+            let prices = if converted == 1 { "price" } else { "prices" };
+            format!(
+                "converted {converted} {prices} from {from} to {to}, 1 {from} = {rate} {to}; set STORE_CURRENCY={to} and start \
+                 the programs again"
+            )
+        }
+    };
+    shop.db.close().await;
+    say(said)
+}
+
+fn read(to: &str, rate: Option<&str>) -> anyhow::Result<(Currency, Rate)> {
+    let to: Currency = to.parse().map_err(|accepted| anyhow!("{to}: write {accepted}"))?;
+    let rate =
+        rate.with_context(|| format!("name the rate, e.g. cartwright currency {to} --rate 0.92; 1 keeps the numbers"))?;
+    let rate = rate.parse().map_err(|accepted| anyhow!("--rate {rate}: {accepted}"))?;
+    Ok((to, rate))
+}

@@ -1,0 +1,239 @@
+//! `cartwright doctor`. It looks and asks; it changes nothing that a start would not change.
+
+use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
+
+use crate::{
+    app::{
+        programs,
+        settings::{SettingArgs, Settings},
+    },
+    catalog::currency,
+    shop::Shop,
+};
+use anyhow::bail;
+use clap::Args;
+use secrecy::ExposeSecret;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use super::say;
+
+/// How long a dependency may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Check every setting and everything the shop depends on
+///
+/// Prints a line for each, with what to do where something is wrong, and ends with status 1 if something is.
+#[derive(Args, Clone, Copy)]
+pub struct DoctorArgs {
+    /// Only ask a program that runs with these settings whether it is ready; for container health checks
+    ///
+    /// Asks `WORKER_BIND` when it is set, else `BIND`. Ends with status 0 when the answer is yes.
+    #[arg(long)]
+    ready: bool,
+}
+
+pub async fn run(args: DoctorArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    if args.ready { ready(settings.health_address()?).await } else { examine(settings).await }
+}
+
+async fn ready(address: SocketAddr) -> anyhow::Result<()> {
+    if is_ready(address).await { Ok(()) } else { bail!("{address} is not ready") }
+}
+
+/// Asks whoever listens at an address of this machine for `/health/ready`.
+async fn is_ready(mut address: SocketAddr) -> bool {
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    let answer = timeout(PATIENCE, get(address, "/health/ready")).await;
+    matches!(answer, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200 "))
+}
+
+async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// What came of looking at one thing.
+enum Finding {
+    Ok(String),
+    Warn(String),
+    Fail(String),
+}
+
+use Finding::{Fail, Ok as Fine, Warn};
+use platform::{
+    clock::Clock,
+    db::{self, Dialect},
+};
+
+async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
+    let shop = match programs::begin(args).and_then(|settings| Shop::new(settings, Clock::default())) {
+        Ok(shop) => shop,
+        Err(error) => {
+            report("settings", &Fail(format!("{error:#}")))?;
+            bail!("correct the setting and run this again; the rest can only be looked at with good settings");
+        }
+    };
+    let settings = &shop.settings;
+    let mut findings = vec![
+        ("settings", Fine("every value can be used".to_owned())),
+        ("DATA_DIR", folder(&settings.data_dir).await),
+        ("MEDIA_URL", media(&shop).await),
+        ("DATABASE_URL", database(&shop).await),
+        ("prices", prices(&shop).await),
+        ("REDIS_URL", redis(&shop).await),
+        ("e-mail", mail(&shop).await),
+        ("Stripe", stripe(settings)),
+        ("PayPal", paypal(settings)),
+        ("Razorpay", razorpay(settings)),
+        ("BIND", port(settings.bind).await),
+    ];
+    for (name, address) in [("WORKER_BIND", settings.worker_bind), ("METRICS_BIND", settings.metrics_bind)] {
+        if let Some(address) = address {
+            findings.push((name, port(address).await));
+        }
+    }
+    for (name, finding) in &findings {
+        report(name, finding)?;
+    }
+    match findings.iter().filter(|(_, finding)| matches!(finding, Fail(_))).count() {
+        0 => Ok(()),
+        1 => bail!("1 check failed"),
+        many => bail!("{many} checks failed"),
+    }
+}
+
+fn report(name: &str, finding: &Finding) -> anyhow::Result<()> {
+    let (mark, what) = match finding {
+        Fine(what) => ("ok", what),
+        Warn(what) => ("warn", what),
+        Fail(what) => ("FAIL", what),
+    };
+    say(format!("{mark:4}  {name:12}  {}", what.replace('\n', " ")))
+}
+
+async fn folder(folder: &Path) -> Finding {
+    let probe = folder.join(".doctor");
+    let written = async {
+        tokio::fs::create_dir_all(folder).await?;
+        tokio::fs::write(&probe, b"").await?;
+        tokio::fs::remove_file(&probe).await
+    };
+    match written.await {
+        Ok(()) => Fine(format!("{} can be written", folder.display())),
+        Err(error) => Fail(format!(
+            "{} cannot be written ({error}); give this user the right to, or name another folder",
+            folder.display()
+        )),
+    }
+}
+
+async fn media(shop: &Shop) -> Finding {
+    match in_time(shop.media.can_be_written()).await {
+        Ok(what) => Fine(what),
+        Err(why) => Fail(why),
+    }
+}
+
+async fn database(shop: &Shop) -> Finding {
+    let file = db::sqlite_file(shop.settings.database_url.expose_secret());
+    if let Some(file) = file.filter(|file| !file.exists()) {
+        return Fine(format!("{} is not there yet; the first start makes it", file.display()));
+    }
+    match in_time(shop.db.ping()).await {
+        Err(why) => Fail(format!("the database does not answer: {why}; check the address and that the server runs")),
+        Ok(()) => match (in_time(shop.db.pending_migrations()).await, shop.db.dialect()) {
+            (Err(why), _) => Fail(format!("the migrations cannot be read: {why}")),
+            (Ok(0), _) => Fine("the database answers and its schema is current".to_owned()),
+            (Ok(pending), Dialect::Sqlite) => {
+                Fine(format!("the database answers; the next start applies {pending} migration(s)"))
+            }
+            (Ok(pending), Dialect::Postgres) => {
+                Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`"))
+            }
+        },
+    }
+}
+
+async fn prices(shop: &Shop) -> Finding {
+    let file = db::sqlite_file(shop.settings.database_url.expose_secret());
+    let is_there = file.is_none_or(|file| file.exists());
+    if !is_there || !matches!(in_time(shop.db.pending_migrations()).await, Ok(0)) {
+        return Fine("not looked at, because the database is not ready".to_owned());
+    }
+    match in_time(currency::require(shop)).await {
+        Ok(()) => Fine(format!("they are in {}", shop.settings.currency)),
+        Err(why) => Fail(why),
+    }
+}
+
+async fn in_time<T, E: std::fmt::Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    let answer = timeout(PATIENCE, answer).await.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
+    answer.map_err(|error| error.to_string())
+}
+
+async fn redis(shop: &Shop) -> Finding {
+    match timeout(PATIENCE, shop.cache.redis_answers()).await {
+        Ok(None) => Fine("not set: each process has a cache of its own".to_owned()),
+        Ok(Some(true)) => Fine("Redis answers".to_owned()),
+        _ => Fail(
+            "Redis does not answer, so the shop works more slowly and each process counts rate limits for itself; check \
+             the address and that the server runs"
+                .to_owned(),
+        ),
+    }
+}
+
+async fn mail(shop: &Shop) -> Finding {
+    let outbox = shop.settings.data_dir.join("outbox");
+    match shop.mailer.is_reachable().await {
+        Err(why) => Fail(why),
+        Ok(()) if shop.settings.smtp_url.is_some() => Fine("the mail server answers".to_owned()),
+        Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are not sent but written to {}", outbox.display())),
+    }
+}
+
+fn stripe(settings: &Settings) -> Finding {
+    let believes = settings.stripe.as_ref().map(|stripe| !stripe.webhook_secrets.is_empty());
+    provider(believes, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+}
+
+fn paypal(settings: &Settings) -> Finding {
+    let believes = settings.paypal.as_ref().map(|paypal| paypal.webhook_id.is_some());
+    provider(believes, "PAYPAL_CLIENT_ID", "PAYPAL_WEBHOOK_ID")
+}
+
+fn razorpay(settings: &Settings) -> Finding {
+    let believes = settings.razorpay.as_ref().map(|razorpay| !razorpay.webhook_secrets.is_empty());
+    provider(believes, "RAZORPAY_KEY_ID", "RAZORPAY_WEBHOOK_SECRET")
+}
+
+/// Asks nobody: a key is only proved by a payment. `believes_webhooks` is known of a provider whose key is set.
+fn provider(believes_webhooks: Option<bool>, key: &str, webhook: &str) -> Finding {
+    match believes_webhooks {
+        None => Fine(format!("off, because {key} is not set")),
+        Some(false) => {
+            Warn(format!("{webhook} is not set: no webhook is believed, so payments are confirmed more slowly"))
+        }
+        Some(true) => Fine("its keys are set, also the one for webhooks".to_owned()),
+    }
+}
+
+async fn port(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address).await {
+        Ok(_) => Fine(format!("{address} is free")),
+        Err(_) if is_ready(address).await => Fine(format!("a shop serves at {address}")),
+        Err(error) => {
+            Fail(format!("cannot listen at {address} ({error}); choose another address or stop the other program"))
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `cartwright emails`. It needs no database: what is rendered is example data.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use platform::mail::{self, Letter};
+
+use crate::{
+    app::settings::SettingArgs,
+    shop::emails::{FILES, Template, Templates},
+};
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::say;
+
+#[derive(Subcommand)]
+pub enum EmailsCommand {
+    /// List the e-mails the shop sends, when, and which of them `TEMPLATES_DIR` replaces
+    List,
+    Render(RenderArgs),
+    /// Write the built-in templates to a folder, to start from
+    ///
+    /// Keep the files you change, delete the others: what is not there stays as it is built in, and goes on being corrected
+    /// with each new version. A file that is there already is never overwritten.
+    Export {
+        /// The folder; made when it is not there
+        folder: PathBuf,
+    },
+}
+
+/// Render e-mails with example data, and tell what is wrong with templates
+///
+/// Reads `TEMPLATES_DIR` when it is set. Ends with status 1 and a line for each fault, with its file and line, when a
+/// template cannot be used.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cartwright emails render order_shipped --format html > shipped.html
+  cartwright emails render --out /tmp/emails --templates-dir ./emails")]
+pub struct RenderArgs {
+    /// One of `cartwright emails list` [default: all of them]
+    name: Option<String>,
+    /// What to render; eml is what mail programs open
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Write NAME.txt, NAME.html and NAME.eml into this folder, which is made when it is not there, instead of printing
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Html,
+    Eml,
+}
+
+pub fn run(command: EmailsCommand, settings: &SettingArgs) -> anyhow::Result<()> {
+    match command {
+        EmailsCommand::List => list(settings),
+        EmailsCommand::Render(args) => render(&args, settings),
+        EmailsCommand::Export { folder } => export(&folder),
+    }
+}
+
+fn list(settings: &SettingArgs) -> anyhow::Result<()> {
+    let templates = templates(settings)?;
+    for template in Template::ALL {
+        let whose = if templates.is_own(*template) { "yours" } else { "built in" };
+        say(format!("{:20}  {whose:8}  when {}", template.name(), template.when()))?;
+    }
+    Ok(())
+}
+
+fn render(args: &RenderArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    let wanted = match &args.name {
+        Some(name) => vec![named(name)?],
+        None => Template::ALL.to_vec(),
+    };
+    let templates = templates(settings)?;
+    let letters =
+        wanted.iter().map(|template| letter(&templates, *template, settings)).collect::<Result<Vec<_>, _>>()?;
+    match &args.out {
+        Some(folder) => write(folder, &wanted, &letters, settings),
+        None => print(args.format, &letters, settings),
+    }
+}
+
+fn named(name: &str) -> anyhow::Result<Template> {
+    let found = Template::ALL.iter().find(|template| template.name() == name);
+    found.copied().with_context(|| {
+        let names: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
+        format!("{name} is no e-mail of the shop: there are {}", names.join(", "))
+    })
+}
+
+/// # Errors
+/// After a line for each fault.
+fn templates(settings: &SettingArgs) -> anyhow::Result<Templates> {
+    let (folder, ..) = settings.emails();
+    let Some(folder) = folder else { return Ok(Templates::built_in()) };
+    let (templates, faults) = Templates::examine(&folder);
+    for fault in &faults {
+        say(format!("FAIL  {fault}"))?;
+    }
+    match faults.len() {
+        0 => Ok(templates),
+        1 => bail!("TEMPLATES_DIR={}: 1 fault", folder.display()),
+        many => bail!("TEMPLATES_DIR={}: {many} faults", folder.display()),
+    }
+}
+
+fn letter(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Letter> {
+    let (_, store_name, _) = settings.emails();
+    let mut example = template.example();
+    example["store_name"] = store_name.into();
+    let id = format!("<{}@shop.example>", template.name());
+    Ok(templates.write(template, &example, ("ada@example.com", "Ada Lovelace"), id)?)
+}
+
+fn print(format: Format, letters: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
+    for letter in letters {
+        match format {
+            Format::Text => say(format!("Subject: {}\n\n{}\n", letter.subject, letter.text))?,
+            Format::Html => say(&letter.html)?,
+            Format::Eml => std::io::stdout().write_all(&eml(letter, settings)?)?,
+        }
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, templates: &[Template], letters: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    for (template, letter) in templates.iter().zip(letters) {
+        let text = format!("Subject: {}\n\n{}\n", letter.subject, letter.text);
+        for (ending, content) in
+            [("txt", text.into_bytes()), ("html", letter.html.clone().into_bytes()), ("eml", eml(letter, settings)?)]
+        {
+            let file = folder.join(format!("{}.{ending}", template.name()));
+            fs::write(&file, content).with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+        say(format!("{:20}  {}", template.name(), letter.subject))?;
+    }
+    Ok(())
+}
+
+fn eml(letter: &Letter, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
+    let (.., from) = settings.emails();
+    mail::eml(from, letter)
+}
+
+fn export(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let there: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
+    if !there.is_empty() {
+        return Err(anyhow!("{} has {} already; nothing was written", folder.display(), there.join(", ")));
+    }
+    for (name, source) in FILES {
+        let file = folder.join(name);
+        fs::write(&file, source).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    say(format!("{} files in {}", FILES.len(), folder.display()))
+}

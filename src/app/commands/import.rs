@@ -1,0 +1,207 @@
+//! `cartwright import`.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek},
+    path::{Path, PathBuf},
+};
+
+use platform::http::problem::ApiResult;
+
+use crate::{
+    app::{programs, settings::SettingArgs},
+    catalog::{
+        Part,
+        import::{BATCH, Import, Imported, Rules},
+        shopify::{self, Checked, Contents, ReadError, Told},
+    },
+    shop::Shop,
+};
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use uuid::Uuid;
+
+use super::{open_to_sell, progress_bar, say, told};
+
+#[derive(Subcommand)]
+pub enum ImportCommand {
+    Products(ProductsArgs),
+}
+
+/// Import products, or their stock, from the CSV files that Shopify exports
+///
+/// Each variant becomes a product. Its slug is the handle; the vendor becomes its brand and the type its category, found
+/// by name or made; all its images are kept, where they are. A product is recognised by its SKU, or else by handle and
+/// options, so importing a file again updates what it brought; what has not changed is not written.
+///
+/// The whole file is checked first: with a bad row nothing is imported, and what is wrong is told, summed up by kind. Then
+/// it is written in small batches, while the shop stays open. An import that was interrupted goes on when it is started
+/// again.
+///
+/// Stock: the shop sells while files grow old. So the stock of a known product is set only where the file says something
+/// else than it said the last time. What Shopify sells without counting (no inventory tracker, or the policy `continue`)
+/// and what a file has no number for gets the pieces that --stock says. Stock below zero is 0. Gift cards come in inactive.
+///
+/// An inventory file, which has a column Location, sets the stock of the products that are there: the sum of what is
+/// available at all locations.
+#[derive(Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  cartwright import products products_export.csv
+  cartwright import products inventory_export.csv
+      The stock, where the shop at Shopify has several locations
+  cartwright import products products_export.csv --skip-bad
+      The good rows, whatever is wrong with the others
+  cartwright import products products_export.csv --keep-stock
+      Texts, prices and images, but not the stock of what is in the shop
+  zcat export.csv.gz | cartwright import products -
+
+The result goes to stdout: created 12, updated 3, unchanged 85, skipped 0. Everything else goes to stderr. The status is 0
+when all of the file, or with --skip-bad its good rows, is in the shop, else 1.
+
+Needed columns: Handle, Title, Variant Price. Known ones besides: Body (HTML), Vendor, Product Category or Standard Product
+Type, Type or Custom Product Type, Published, Option1 Value to Option3 Value, Variant SKU, Variant Inventory Tracker,
+Variant Inventory Qty, Variant Inventory Policy, Image Src, Image Position, Variant Image, Gift Card, Status.
+Of an inventory file: Handle, Option1 Value to Option3 Value, SKU, Location, Available, On hand."
+)]
+pub struct ProductsArgs {
+    /// The CSV file; - reads standard input
+    file: PathBuf,
+    /// Leave bad rows out instead of writing nothing
+    #[arg(long)]
+    skip_bad: bool,
+    /// Leave the stock of products that are in the shop as it is
+    #[arg(long)]
+    keep_stock: bool,
+    /// How many pieces there are of what the file has no number for
+    #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(i64).range(0..=i64::from(i32::MAX)))]
+    stock: i64,
+}
+
+pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &SettingArgs) -> anyhow::Result<()> {
+    let settings = programs::begin(settings)?;
+    let source = Source::open(&args.file)?; // before any database is asked
+    let rules = shopify::Rules { decimals: settings.currency.decimals, stock: args.stock };
+    let Checked { told, not_read, contents } = source.read(|file| shopify::check(file, rules))?;
+    tell(&not_read, &told);
+    if !told.faults.is_empty() && !args.skip_bad {
+        bail!("nothing was imported; correct the file, or leave its bad rows out with --skip-bad");
+    }
+    let shop = open_to_sell(settings).await?;
+    let rules = Rules { currency: shop.settings.currency, stock: args.stock, keep_stock: args.keep_stock };
+    let result = match contents {
+        Contents::Products(sound) => {
+            let total = sound.count();
+            let products = source.read(|file| sound.read(file))?;
+            let Imported { created, updated, unchanged, .. } =
+                write_all(&shop, rules, total, products, Import::products).await?;
+            format!("created {created}, updated {updated}, unchanged {unchanged}, skipped {}", told.skipped)
+        }
+        Contents::Inventory(sound) => {
+            let total = sound.count();
+            let counts = source.read(|file| sound.read(file))?;
+            let Imported { updated, unchanged, unknown, .. } =
+                write_all(&shop, rules, total, counts, Import::counts).await?;
+            format!("counted {updated}, unchanged {unchanged}, skipped {}", told.skipped + unknown.count())
+        }
+    };
+    shop.db.close().await;
+    say(result)
+}
+
+fn tell(not_read: &[String], told: &Told) {
+    eprint!("{}{}", told.faults, told.notices);
+    if !not_read.is_empty() {
+        eprintln!("columns that are not read: {}", not_read.join(", "));
+    }
+}
+
+/// Writes what was found sound, batch by batch.
+async fn write_all<T>(
+    shop: &Shop,
+    rules: Rules,
+    total: usize,
+    mut rows: impl Iterator<Item = Result<T, ReadError>>,
+    write: impl AsyncFn(&mut Import, Vec<T>) -> ApiResult<()>,
+) -> anyhow::Result<Imported> {
+    let bar = progress_bar(total, "products")?;
+    let mut import = Import::new(shop, rules);
+    let written = write_batches(&mut import, &mut rows, write, &bar).await;
+    shop.cache.forget(&[Part::Catalog]).await;
+    let done = import.done;
+    let count = done.created + done.updated + done.unchanged + done.unknown.count();
+    written.with_context(|| {
+        format!("{count} of {total} are in the shop; start the same import again, and it goes on from there")
+    })?;
+    bar.finish_and_clear();
+    if count != total {
+        bail!("the file changed while it was imported; import it again");
+    }
+    tell_of_the_shop(&done);
+    Ok(done)
+}
+
+async fn write_batches<T>(
+    import: &mut Import,
+    rows: &mut impl Iterator<Item = Result<T, ReadError>>,
+    write: impl AsyncFn(&mut Import, Vec<T>) -> ApiResult<()>,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    loop {
+        let batch = rows.by_ref().take(BATCH).collect::<Result<Vec<T>, _>>()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let count = batch.len();
+        write(import, batch).await.map_err(told)?;
+        bar.inc(count as u64);
+    }
+}
+
+fn tell_of_the_shop(done: &Imported) {
+    eprint!("{}", done.unknown);
+    if done.stock_left > 0 {
+        eprintln!(
+            "the stock was left as it is of {} products: they were in the shop before, and what their file said of it then \
+             is not known. From now on its changes are followed",
+            done.stock_left
+        );
+    }
+}
+
+/// A file that is read twice. What comes through a pipe is kept in a file without a name for that.
+struct Source {
+    name: String,
+    file: File,
+}
+
+impl Source {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        if name == "-" {
+            return Ok(Self { file: kept(io::stdin())?, name });
+        }
+        let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
+        let file = if file.metadata()?.is_file() { file } else { kept(file)? };
+        Ok(Self { name, file })
+    }
+
+    /// What `read` makes of the file, from its start.
+    fn read<'a, T>(&'a self, read: impl FnOnce(&'a File) -> Result<T, ReadError>) -> anyhow::Result<T> {
+        let mut file = &self.file;
+        file.rewind()?;
+        read(file).map_err(|error| anyhow!("{}: {error}", self.name))
+    }
+}
+
+fn kept(mut input: impl Read) -> anyhow::Result<File> {
+    let path = std::env::temp_dir().join(format!("cartwright-import-{}", Uuid::new_v4().simple()));
+    let open = || File::options().read(true).write(true).create_new(true).open(&path);
+    let mut file = open().with_context(|| format!("{} cannot be written", path.display()))?;
+    fs::remove_file(&path)?; // it lives as long as it is open
+    io::copy(&mut input, &mut file)?;
+    Ok(file)
+}

@@ -1,0 +1,162 @@
+//! `cartwright jobs`.
+
+use platform::{
+    clock::Timestamp,
+    ids::JobId,
+    jobs::{
+        State,
+        store::{self, JobRow, Wanted},
+    },
+};
+
+use crate::{
+    app::{
+        jobs_api::{JobState, wanted},
+        programs,
+        settings::SettingArgs,
+    },
+    shop::{Queue, Shop},
+};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::{open, say};
+
+/// How many jobs are listed; the rest is counted.
+const MOST: i64 = 100;
+/// How much of an error fits beside the other columns.
+const ERROR_CHARS: usize = 60;
+
+#[derive(Subcommand)]
+pub enum JobsCommand {
+    /// List the jobs that are not done, newest first
+    List(ListArgs),
+    /// Give dead or waiting jobs all their tries again, from now
+    Retry(RetryArgs),
+    /// Remove a job that is not running
+    Discard {
+        /// The number that `jobs list` shows
+        id: i64,
+    },
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Only of this queue: email, payment or stock
+    #[arg(long)]
+    queue: Option<Queue>,
+    /// Only in this state: pending (due now), scheduled (due later), running or dead (given up)
+    #[arg(long)]
+    state: Option<JobState>,
+}
+
+#[derive(Args)]
+pub struct RetryArgs {
+    /// The number that `jobs list` shows
+    #[arg(required_unless_present = "all_dead")]
+    id: Option<i64>,
+    /// Every job that was given up
+    #[arg(long, conflicts_with = "id")]
+    all_dead: bool,
+}
+
+pub async fn run(command: JobsCommand, settings: &SettingArgs) -> anyhow::Result<()> {
+    let shop = open(programs::begin(settings)?).await?;
+    match command {
+        JobsCommand::List(args) => list(&shop, &args).await?,
+        JobsCommand::Retry(RetryArgs { id: Some(id), .. }) => retry(&shop, JobId(id)).await?,
+        JobsCommand::Retry(_) => retry_all_dead(&shop).await?,
+        JobsCommand::Discard { id } => discard(&shop, JobId(id)).await?,
+    }
+    shop.db.close().await;
+    Ok(())
+}
+
+async fn list(shop: &Shop, args: &ListArgs) -> anyhow::Result<()> {
+    let wanted = wanted(args.queue, args.state);
+    let now = shop.now();
+    let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, MOST, 0).await?;
+    if jobs.is_empty() {
+        return say("no jobs");
+    }
+    let head = ["ID", "QUEUE", "KIND", "STATE", "ATTEMPTS", "DUE", "LAST ERROR"].map(str::to_owned);
+    say(table(std::iter::once(head).chain(jobs.iter().map(|job| cells(job, now))).collect()))?;
+    if total > MOST {
+        say(format!("and {} more; --queue and --state show fewer", total - MOST))?;
+    }
+    Ok(())
+}
+
+fn cells(job: &JobRow, now: Timestamp) -> [String; 7] {
+    let scheduled = job.state == State::Pending && job.due_at > now;
+    let state = if scheduled { "scheduled" } else { job.state.as_str() };
+    let due = job.due_at.to_string().split('.').next().unwrap_or_default().replace('T', " ");
+    [
+        job.id.to_string(),
+        job.queue.clone(),
+        job.kind.clone(),
+        state.to_owned(),
+        job.attempts.to_string(),
+        due,
+        short(job.last_error.as_deref().unwrap_or_default()),
+    ]
+}
+
+/// An error on one line, and with nothing in it that a terminal would obey.
+fn short(error: &str) -> String {
+    let line: String = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= ERROR_CHARS {
+        return line;
+    }
+    line.chars().take(ERROR_CHARS - 1).chain(['…']).collect()
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let line = |row: [String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
+    let mut tx = shop.db.write().await?;
+    let Some(job) = store::revive(&mut tx, id, shop.now()).await? else {
+        bail!("there is no job {id} that waits or is dead; see cartwright jobs list");
+    };
+    tx.notify(&job.queue);
+    tx.commit().await?;
+    say(format!("job {id} is due now"))
+}
+
+async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
+    let dead = Wanted { queue: None, state: Some(State::Dead), scheduled: None };
+    let mut tx = shop.db.write().await?;
+    let now = shop.now();
+    let (jobs, _) = store::list(&mut tx, dead, now, i64::MAX, 0).await?;
+    let mut revived = 0;
+    for job in jobs {
+        if store::revive(&mut tx, job.id, now).await?.is_some() {
+            tx.notify(&job.queue);
+            revived += 1;
+        }
+    }
+    tx.commit().await?;
+    match revived {
+        0 => say("no job is dead"),
+        1 => say("1 job is due now"),
+        many => say(format!("{many} jobs are due now")),
+    }
+}
+
+async fn discard(shop: &Shop, id: JobId) -> anyhow::Result<()> {
+    let mut tx = shop.db.write().await?;
+    if !store::discard(&mut tx, id).await? {
+        bail!("there is no job {id} that waits or is dead; see cartwright jobs list");
+    }
+    tx.commit().await?;
+    say(format!("job {id} is gone"))
+}

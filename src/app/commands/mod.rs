@@ -1,0 +1,134 @@
+//! The commands of `cartwright`, one file each. They open the shop, call a verb and say what became of it: results go to
+//! stdout, everything else to stderr.
+
+mod admin;
+mod completions;
+mod currency;
+mod doctor;
+mod emails;
+mod import;
+mod jobs;
+mod migrate;
+mod openapi;
+mod seed;
+mod serve;
+mod simulate_payments;
+
+use std::{
+    fmt::Display,
+    io::{ErrorKind, Write},
+};
+
+use platform::{clock::Clock, http::problem::Problem};
+
+use crate::{
+    app::{
+        programs,
+        settings::{SECRETS_HELP, SettingArgs, Settings},
+    },
+    shop::Shop,
+};
+use anyhow::anyhow;
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A headless commerce backend: a documented REST API, with everything slow done by background jobs.
+///
+/// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, orders and people that you
+/// can try at once; nothing needs to be installed or set for it.
+#[derive(Parser)]
+#[command(name = "cartwright", version, after_help = SECRETS_HELP, verbatim_doc_comment)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    /// Bring the database's schema up to date
+    ///
+    /// Running it again, or from several places at once, does no harm. An SQLite database is also migrated by whichever
+    /// program opens it first; PostgreSQL waits for this command or `serve --migrate`.
+    #[command(verbatim_doc_comment)]
+    Migrate,
+    Seed(seed::SeedArgs),
+    /// Import data from a file
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    Currency(currency::CurrencyArgs),
+    /// Make an account that runs the shop
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    /// Print the OpenAPI document
+    ///
+    /// The same that a running shop serves at /openapi.json, sorted and indented. Needs no database.
+    Openapi,
+    /// Look after the background jobs
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    /// Look at the e-mails the shop sends, and at your own templates of them
+    #[command(subcommand)]
+    Emails(emails::EmailsCommand),
+    Doctor(doctor::DoctorArgs),
+    SimulatePayments(simulate_payments::SimulatePaymentsArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Does what the command line says.
+pub async fn run() -> anyhow::Result<()> {
+    let Cli { command, settings } = Cli::parse();
+    match command.unwrap_or(Command::Serve(serve::ServeArgs::default())) {
+        Command::Serve(args) => serve::run(args, &settings).await,
+        Command::Migrate => migrate::run(&settings).await,
+        Command::Seed(args) => seed::run(args, &settings).await,
+        Command::Import(command) => import::run(command, &settings).await,
+        Command::Currency(args) => currency::run(args, &settings).await,
+        Command::Admin(command) => admin::run(command, &settings).await,
+        Command::Openapi => openapi::run(settings.currency()?),
+        Command::Jobs(command) => jobs::run(command, &settings).await,
+        Command::Emails(command) => emails::run(command, &settings),
+        Command::Doctor(args) => doctor::run(args, &settings).await,
+        Command::SimulatePayments(args) => simulate_payments::run(args).await,
+        Command::Completions(args) => completions::run(args),
+    }
+}
+
+/// The shop, with its database there and its schema current.
+async fn open(settings: Settings) -> anyhow::Result<Shop> {
+    let shop = Shop::new(settings, Clock::default())?;
+    programs::prepare(&shop).await?;
+    Ok(shop)
+}
+
+/// The same for what needs to know what the prices are in.
+async fn open_to_sell(settings: Settings) -> anyhow::Result<Shop> {
+    let shop = Shop::new(settings, Clock::default())?;
+    programs::prepare_to_sell(&shop).await?;
+    Ok(shop)
+}
+
+/// Writes a result to stdout. A reader that has seen enough, like `head`, is no error.
+fn say(text: impl Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A problem in one line for people: without its code, with all its fields.
+fn told(problem: Problem) -> anyhow::Error {
+    if problem.errors.is_empty() {
+        return anyhow!(problem.detail);
+    }
+    let faults: Vec<String> = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+    anyhow!(faults.join("; "))
+}
+
+/// Drawn on stderr, and only where somebody watches.
+fn progress_bar(total: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")?;
+    Ok(ProgressBar::new(u64::try_from(total)?).with_style(style).with_message(what))
+}

@@ -1,0 +1,134 @@
+//! `cartwright serve`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use payment_simulator::Simulator;
+use platform::clock::Clock;
+
+use crate::{
+    app::{
+        demo::{self, SignIns},
+        programs::{self, Listeners},
+        settings::{SettingArgs, Settings},
+    },
+    shop::Shop,
+};
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::say;
+
+/// Serve the API; what no command means
+///
+/// On SQLite, the default, everything is in this one program and in the folder `DATA_DIR`, also the workers that send
+/// e-mails and talk to payment providers. On PostgreSQL the workers are programs of their own: email-worker,
+/// payment-worker and stock-worker. Ctrl-C and SIGTERM let the requests and jobs under way end first.
+#[derive(Args, Clone, Copy, Default)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  cartwright serve --demo
+      A shop to try: http://127.0.0.1:8000/ shows what is there
+  cartwright serve --demo --simulate-payments
+      The same, with Stripe, PayPal and Razorpay to try without keys, network or money
+  cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
+      Behind a proxy that does TLS
+  DATABASE_URL=postgres://cartwright:…@db/cartwright cartwright serve --migrate
+      On PostgreSQL, whose schema is brought up to date first"
+)]
+pub struct ServeArgs {
+    /// Load the demo shop into an empty database first, and print its sign-ins
+    #[arg(long)]
+    demo: bool,
+    /// Bring the schema of a PostgreSQL database up to date first
+    #[arg(long)]
+    migrate: bool,
+    /// Start the payment simulator beside the shop and pay with it; refused beside live keys
+    #[arg(long)]
+    simulate_payments: bool,
+}
+
+pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
+    let mut settings = programs::begin(settings)?;
+    settings.demo = args.demo;
+    let stop = programs::stop_signal()?;
+    let listeners = Listeners::open(&settings).await?; // first, so that a taken port is told at once
+    let address = listeners.api.local_addr()?;
+    let _simulator = if args.simulate_payments { Some(simulate_payments(&mut settings, address).await?) } else { None };
+    let shop = Shop::new(settings, Clock::default())?;
+    tokio::select! {
+        ready = prepare(&shop, args) => ready?,
+        () = stop.cancelled() => return Ok(()),
+    }
+    tracing::info!(%address, "the shop is open");
+    programs::serve(shop, listeners, stop).await;
+    Ok(())
+}
+
+/// Starts the simulator and has the shop, which listens there, pay with it.
+async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow::Result<Simulator> {
+    payment_simulator::refuse_beside_live_keys()?;
+    if !settings.inline_workers {
+        bail!(
+            "--simulate-payments is for one program: set INLINE_WORKERS=true, or run `cartwright simulate-payments` and give \
+             every program the settings that it prints"
+        );
+    }
+    let shop = local_address(shop);
+    let options = payment_simulator::Options {
+        bind: payment_simulator::ADDRESS.parse()?,
+        webhooks_to: Some(format!("http://{shop}")),
+        ..payment_simulator::Options::default()
+    };
+    let simulator = Simulator::start(options).await?;
+    settings.pay_with_simulator(simulator.url());
+    say(format!("Payments are SIMULATED, no money moves: {}", simulator.url()))?;
+    Ok(simulator)
+}
+
+/// By which this machine reaches who listens there.
+fn local_address(listening: SocketAddr) -> SocketAddr {
+    let host = match listening.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        named => named,
+    };
+    SocketAddr::new(host, listening.port())
+}
+
+async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
+    if args.migrate {
+        shop.wait_for_database().await?;
+        shop.db.migrate().await.context("the database cannot be migrated")?;
+    }
+    programs::prepare_to_sell(shop).await?;
+    if args.demo {
+        let loaded = demo::load(shop, None, |_| {}).await?;
+        introduce(loaded)?;
+        say_where(shop)?;
+    }
+    Ok(())
+}
+
+/// Says where to look next.
+fn say_where(shop: &Shop) -> anyhow::Result<()> {
+    let front = local_address(shop.settings.bind);
+    say(format!("Open http://{front}/ to see what is here"))?;
+    match shop.mailer.outbox() {
+        Some(outbox) => say(format!("E-mails are kept in {}, and shown there", outbox.display())),
+        None => say("E-mails go to the mail server of SMTP_URL"),
+    }
+}
+
+/// Says who can sign in to the demo shop.
+pub fn introduce(loaded: Option<SignIns>) -> anyhow::Result<()> {
+    let Some(SignIns { customer, other_customer, admin }) = loaded else {
+        return say("The database has products already, so the demo shop was not loaded; nothing was changed.");
+    };
+    say("The demo shop is loaded. You can sign in as")?;
+    for customer in [customer, other_customer] {
+        say(format!("  customer: {} / {}", customer.email, customer.password))?;
+    }
+    say(format!("  admin:    {} / {}", admin.email, admin.password))
+}

@@ -1,0 +1,330 @@
+//! The demo shop: a small shop of household things with two customers, an admin and some weeks of history, for trying the
+//! API, and as many further products as a test of speed needs.
+
+mod generated;
+mod history;
+mod pictures;
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::{Context, bail};
+use futures_util::{TryStreamExt, stream::FuturesUnordered};
+use platform::{
+    clock::Timestamp,
+    db::Tx,
+    http::problem::ApiResult,
+    money::{Amount, Currency, Money},
+    thread_pool::ThreadPool,
+};
+use serde::Deserialize;
+
+use crate::{
+    accounts::{self, NewUser, Role, User},
+    catalog::{
+        self, NewProduct, Part,
+        images::{self, Kept},
+    },
+    shop::{
+        Shop,
+        ids::{BrandId, CategoryId, ProductId},
+    },
+};
+
+use history::{Cast, Past};
+
+/// How many generated products one transaction writes, so that a running shop gets its turn in between.
+const BATCH: usize = 500;
+
+/// Who can sign in to the demo shop.
+#[derive(Clone, Copy, Debug)]
+pub struct SignIns {
+    pub customer: SignIn,
+    pub other_customer: SignIn,
+    pub admin: SignIn,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct SignIn {
+    pub email: &'static str,
+    pub password: &'static str,
+}
+
+pub const SIGN_INS: SignIns = SignIns {
+    customer: SignIn { email: "customer@example.com", password: "demo-customer-1" },
+    other_customer: SignIn { email: "jonas@example.com", password: "demo-customer-2" },
+    admin: SignIn { email: "admin@example.com", password: "demo-admin-1" },
+};
+
+#[derive(Deserialize)]
+struct Catalog {
+    categories: Vec<DemoCategory>,
+    brands: Vec<DemoBrand>,
+    products: Vec<DemoProduct>,
+}
+
+#[derive(Deserialize)]
+struct DemoCategory {
+    name: String,
+    slug: String,
+    description: String,
+}
+
+#[derive(Deserialize)]
+struct DemoBrand {
+    name: String,
+    slug: String,
+}
+
+/// A product of the demo catalog; `category` and `brand` are slugs, `price` has two decimals.
+#[derive(Deserialize)]
+struct DemoProduct {
+    name: String,
+    slug: String,
+    description: String,
+    price: String,
+    category: String,
+    brand: Option<String>,
+    stock: i64,
+}
+
+/// Where each slug's category and brand are.
+struct Shelves {
+    categories: HashMap<String, CategoryId>,
+    brands: HashMap<String, BrandId>,
+}
+
+impl Shelves {
+    fn category(&self, product: &DemoProduct) -> Option<CategoryId> {
+        self.categories.get(&product.category).copied()
+    }
+
+    fn brand(&self, product: &DemoProduct) -> Option<BrandId> {
+        product.brand.as_ref().and_then(|slug| self.brands.get(slug)).copied()
+    }
+}
+
+/// How many products the demo catalog has, before any generated ones.
+///
+/// # Errors
+/// Never in a program that was built whole.
+pub fn size() -> anyhow::Result<usize> {
+    Ok(catalog()?.products.len())
+}
+
+/// Loads the demo shop into an empty database, with so many further `products` when asked for. In a database that has
+/// products it changes nothing and returns `None`. `progress` hears how many products were written.
+///
+/// # Errors
+/// When the files or the database cannot be written, or somebody has an account of the demo's.
+pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)) -> anyhow::Result<Option<SignIns>> {
+    if catalog::any_products(&mut shop.db.read().await?).await? {
+        return Ok(None);
+    }
+    let catalog = catalog()?;
+    let pictures = hang_pictures(shop, &catalog).await?;
+    let SignIns { customer, other_customer, admin } = SIGN_INS;
+    let hashes = (hash(shop, customer).await?, hash(shop, other_customer).await?, hash(shop, admin).await?);
+    let past = Past::of(shop)?;
+
+    let mut tx = shop.db.write().await?;
+    if catalog::any_products(&mut tx).await? {
+        return Ok(None); // somebody else was faster
+    }
+    let now = shop.now();
+    let nora = moves_in(&mut tx, nora(hashes.0), "Falmouth", "GB", now).await?;
+    let jonas = moves_in(&mut tx, jonas(hashes.1), "Berlin", "DE", now).await?;
+    register(&mut tx, edmund(hashes.2), now).await?;
+    let shelves = put_up_shelves(&mut tx, &catalog).await?;
+    let stocked = fill_shelves(&mut tx, shop.settings.currency, &catalog, &shelves, &pictures, now).await?;
+    let cast = Cast { nora, jonas, products: stocked };
+    history::write(&mut tx, &past, &cast, now).await?;
+    tx.commit().await?;
+    past.catches_up(shop.now()).await?;
+    history::begin_today(shop, &past, &cast).await?;
+    past.ends().await;
+    progress(catalog.products.len());
+
+    generate(shop, &catalog, &shelves, products.unwrap_or(0), &progress).await?;
+    shop.cache.forget(&[Part::Catalog]).await;
+    Ok(Some(SIGN_INS))
+}
+
+fn catalog() -> anyhow::Result<Catalog> {
+    serde_json::from_str(include_str!("catalog.json")).context("the demo catalog cannot be read")
+}
+
+/// Whether the admin is still the demo's. Then whoever knows the demo can see and do everything in this shop anyway.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_its_own(shop: &Shop) -> ApiResult<bool> {
+    works(shop, SIGN_INS.admin).await
+}
+
+/// Whether somebody can sign in with this: a password may have been changed, to try that.
+///
+/// # Errors
+/// When the database is away.
+pub async fn works(shop: &Shop, sign_in: SignIn) -> ApiResult<bool> {
+    accounts::has_password(shop, sign_in.email, sign_in.password).await
+}
+
+async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
+    shop.passwords.hash(sign_in.password.to_owned()).await
+}
+
+async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
+    let email = new.email.clone();
+    match accounts::register(tx, new, now).await {
+        Err(problem) if problem.code == "email_taken" => {
+            bail!("{email} has an account already: the demo shop goes into an empty database only")
+        }
+        registered => Ok(registered?),
+    }
+}
+
+/// A customer with an address.
+async fn moves_in(tx: &mut Tx, new: NewUser, city: &str, country: &str, now: Timestamp) -> anyhow::Result<User> {
+    let user = register(tx, new, now).await?;
+    let user = User { city: city.to_owned(), country: country.to_owned(), ..user };
+    accounts::update_profile(tx, &user).await?;
+    Ok(user)
+}
+
+fn nora(password_hash: String) -> NewUser {
+    NewUser {
+        email: SIGN_INS.customer.email.to_owned(),
+        username: Some("customer".to_owned()),
+        password_hash,
+        role: Role::Customer,
+        first_name: "Nora".to_owned(),
+        last_name: "Castell".to_owned(),
+        phone_number: "+44 20 7946 0123".to_owned(),
+        address: "14 Chandler's Row, TR11 3XY".to_owned(),
+    }
+}
+
+fn jonas(password_hash: String) -> NewUser {
+    NewUser {
+        email: SIGN_INS.other_customer.email.to_owned(),
+        username: Some("jonas".to_owned()),
+        password_hash,
+        role: Role::Customer,
+        first_name: "Jonas".to_owned(),
+        last_name: "Brandt".to_owned(),
+        phone_number: "+49 30 23125 123".to_owned(),
+        address: "Ahornallee 7, 14050".to_owned(),
+    }
+}
+
+fn edmund(password_hash: String) -> NewUser {
+    NewUser {
+        email: SIGN_INS.admin.email.to_owned(),
+        username: Some("admin".to_owned()),
+        password_hash,
+        role: Role::Admin,
+        first_name: "Edmund".to_owned(),
+        last_name: "Harrow".to_owned(),
+        phone_number: String::new(),
+        address: String::new(),
+    }
+}
+
+async fn put_up_shelves(tx: &mut Tx, catalog: &Catalog) -> anyhow::Result<Shelves> {
+    let mut shelves = Shelves { categories: HashMap::new(), brands: HashMap::new() };
+    for category in &catalog.categories {
+        let made = catalog::create_category(tx, &category.name, Some(&category.slug), &category.description).await?;
+        shelves.categories.insert(category.slug.clone(), made.id);
+    }
+    for brand in &catalog.brands {
+        let made = catalog::create_brand(tx, &brand.name, Some(&brand.slug)).await?;
+        shelves.brands.insert(brand.slug.clone(), made.id);
+    }
+    Ok(shelves)
+}
+
+/// Products are listed newest first, so some hours lie between any two and the file's first product is the newest. Together
+/// they are five weeks, in which all that was ordered since was there to be ordered.
+async fn fill_shelves(
+    tx: &mut Tx,
+    currency: Currency,
+    catalog: &Catalog,
+    shelves: &Shelves,
+    pictures: &HashMap<String, Kept>,
+    now: Timestamp,
+) -> anyhow::Result<HashMap<String, ProductId>> {
+    let mut arrived = now;
+    let mut products = HashMap::new();
+    for product in &catalog.products {
+        let new = NewProduct {
+            name: product.name.clone(),
+            slug: Some(product.slug.clone()),
+            description: product.description.clone(),
+            price: price(currency, &product.price)?,
+            stock: product.stock,
+            is_active: true,
+            category: shelves.category(product),
+            brand: shelves.brand(product),
+            sku: None,
+        };
+        let made = catalog::create_product(tx, new, arrived).await?;
+        if let Some(picture) = pictures.get(&product.slug) {
+            images::show(tx, made.id, picture, arrived).await?;
+        }
+        products.insert(product.slug.clone(), made.id);
+        arrived = arrived - Duration::from_hours(14);
+    }
+    Ok(products)
+}
+
+/// The catalog's prices have two decimals. In a currency without decimals their digits are kept, because 84.00 there
+/// is as believable as 8400.
+fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
+    let hundredths: Currency = "USD".parse().map_err(anyhow::Error::msg)?;
+    let Money(minor) = hundredths.parse(&Amount::new(text)).map_err(anyhow::Error::msg)?;
+    Ok(Money(minor * 10_i64.pow(u32::from(currency.decimals.max(2) - 2))))
+}
+
+/// Draws every product's picture, on all cores, and keeps it with the shop's files.
+async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
+    let pool = ThreadPool::<()>::on_all_cores("demo", catalog.products.len());
+    let mut drawing: FuturesUnordered<_> = catalog
+        .products
+        .iter()
+        .map(|product| async {
+            let (slug, category) = (product.slug.clone(), product.category.clone());
+            let picture = pool.run(move |()| pictures::draw(&slug, &category)).await??;
+            anyhow::Ok((product.slug.clone(), picture))
+        })
+        .collect();
+    let mut hung = HashMap::new();
+    while let Some((slug, picture)) = drawing.try_next().await? {
+        hung.insert(slug, images::keep(shop, picture).await.context("MEDIA_URL: the pictures cannot be written")?);
+    }
+    Ok(hung)
+}
+
+async fn generate(
+    shop: &Shop,
+    catalog: &Catalog,
+    shelves: &Shelves,
+    further: usize,
+    progress: impl Fn(usize),
+) -> anyhow::Result<()> {
+    let mut products = generated::products(catalog, shelves, shop.settings.currency)?.take(further);
+    let mut written = catalog.products.len();
+    loop {
+        let batch: Vec<NewProduct> = products.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        written += batch.len();
+        let mut tx = shop.db.write().await?;
+        let now = shop.now();
+        for product in batch {
+            catalog::create_product(&mut tx, product, now).await?;
+        }
+        tx.commit().await?;
+        progress(written);
+    }
+}

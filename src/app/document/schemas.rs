@@ -1,0 +1,230 @@
+//! What the schemas leave out: that a field may be null, that an answer always has all its fields, and how many decimals
+//! the store's currency has. And that it is said as the generators of clients understand it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform::http::schema::references;
+use platform::money::{Currency, MAX_MONEY};
+use serde_json::{Map, Value, json};
+
+use super::{operations, operations_mut};
+
+pub fn complete(document: &mut Value, currency: Currency) {
+    describe_references(&mut document["components"]["schemas"]);
+    say_amounts_of_queries(document, currency);
+    let asked = reachable(document, "requestBody");
+    let required: Vec<(String, Value)> =
+        schemas(document).map(|(name, schema)| (name, schema["required"].clone())).collect();
+    let kinds: BTreeMap<String, Value> =
+        schemas(document).map(|(name, schema)| (name, schema["type"].clone())).collect();
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        say_amounts(schema, currency, asked.contains(name));
+        say_ids(schema);
+        if asked.contains(name) {
+            say_forms(name, schema);
+        }
+        // The problem's own `errors` is left out where there are none.
+        match asked.contains(name) {
+            true => allow_null(schema, &never_null(name, &required), &kinds),
+            false if name != "Problem" => always_whole(schema, &kinds),
+            false => {}
+        }
+    }
+    let named: BTreeMap<String, Value> = schemas(document).map(|(name, schema)| (name, schema.clone())).collect();
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        if !asked.contains(name) {
+            put_in_place(schema, &named);
+        }
+    }
+}
+
+/// poem-openapi writes a described reference as `allOf` of the reference and its description. Some generators take the
+/// second for another type, which no enum can be combined with: the description stands beside instead.
+fn describe_references(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(describe_references),
+        Value::Object(members) => {
+            members.values_mut().for_each(describe_references);
+            if let Some(Value::Array(parts)) = members.get_mut("allOf") {
+                parts.retain(|part| part.as_object().is_none_or(|part| part.keys().ne(["description"])));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn schemas(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    document["components"]["schemas"].as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), schema))
+}
+
+/// The schemas that one part of the operations refers to, directly or through others.
+fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<String> =
+        operations(document).flat_map(|(_, _, operation)| references(&operation[part])).collect();
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone()) {
+            open.extend(references(&document["components"]["schemas"][&name]));
+        }
+    }
+    found
+}
+
+/// What must be there when a thing is made cannot be cleared when it is changed; nor can what a user is.
+fn never_null(name: &str, required: &[(String, Value)]) -> Vec<String> {
+    if name == "UserChange" {
+        return vec!["role".to_owned(), "is_active".to_owned()];
+    }
+    let Some(stem) = name.strip_suffix("Patch").or_else(|| name.strip_suffix("Replacement")) else { return vec![] };
+    let made = required.iter().find(|(name, _)| *name == format!("{stem}Input"));
+    let names = made.and_then(|(_, names)| names.as_array()).into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(ToOwned::to_owned)).collect()
+}
+
+/// An optional field of a request may be null.
+fn allow_null(schema: &mut Value, never: &[String], kinds: &BTreeMap<String, Value>) {
+    for name in optional(schema) {
+        if !never.contains(&name) {
+            nullable(&mut schema["properties"][&name], kinds);
+        }
+    }
+}
+
+/// An answer has all its fields: what is not there is null.
+fn always_whole(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
+    for name in optional(schema) {
+        nullable(&mut schema["properties"][&name], kinds);
+    }
+    let names: Option<Vec<Value>> =
+        schema["properties"].as_object().map(|properties| properties.keys().map(|name| name.clone().into()).collect());
+    if let Some(names) = names {
+        schema["required"] = names.into();
+    }
+}
+
+fn optional(schema: &Value) -> Vec<String> {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names = schema["properties"].as_object().into_iter().flat_map(Map::keys);
+    names.filter(|name| !required.contains(&name.as_str())).cloned().collect()
+}
+
+/// What stands beside a reference is not read, so a reference moves into `allOf`; and only what has a type can be null.
+fn nullable(property: &mut Value, kinds: &BTreeMap<String, Value>) {
+    if property.get("oneOf").is_some() {
+        property["oneOf"][0]["nullable"] = true.into();
+        return;
+    }
+    if property.get("$ref").is_some() {
+        *property = json!({"allOf": [property.take()]});
+    }
+    if property.get("allOf").is_some() {
+        let name = references(property).pop().unwrap_or_default();
+        property["type"] = kinds.get(&name).cloned().unwrap_or_default();
+    }
+    property["nullable"] = true.into();
+}
+
+/// A reference that may be null gives way, in an answer, to what it refers to: many generators read of a reference no more
+/// than its name, and their clients break at the first null.
+fn put_in_place(schema: &mut Value, named: &BTreeMap<String, Value>) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let may_be_null = property.get("nullable").is_some_and(|nullable| nullable == true);
+        if !may_be_null || property.get("allOf").is_none() {
+            continue;
+        }
+        let Some(mut whole) = references(property).pop().and_then(|name| named.get(&name)).cloned() else { continue };
+        whole["nullable"] = true.into();
+        if let Some(description) = property.get("description") {
+            whole["description"] = description.clone();
+        }
+        if let Some(words) = whole.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+        *property = whole;
+    }
+}
+
+/// An amount has at most the currency's decimals. In a request it may be a number.
+fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
+    let Value::Object(members) = schema else {
+        if let Value::Array(values) = schema {
+            for value in values {
+                say_amounts(value, currency, asked);
+            }
+        }
+        return;
+    };
+    if members.get("format").is_none_or(|format| format != "decimal") {
+        members.values_mut().for_each(|value| say_amounts(value, currency, asked));
+        return;
+    }
+    members.insert("pattern".into(), if asked { currency.pattern() } else { told_pattern(currency) }.into());
+    if asked {
+        let description = members.remove("description").unwrap_or_default();
+        let example = members.remove("example").unwrap_or_default();
+        let number = json!({"type": "number", "minimum": 0, "maximum": most(currency)});
+        let text = Value::Object(std::mem::take(members));
+        *schema = json!({"oneOf": [text, number], "description": description, "example": example});
+    }
+}
+
+/// The amounts of queries, which are text only.
+fn say_amounts_of_queries(document: &mut Value, currency: Currency) {
+    for (_, _, operation) in operations_mut(document) {
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            if parameter["schema"]["format"] == "decimal" {
+                parameter["schema"]["pattern"] = currency.pattern().into();
+            }
+        }
+    }
+}
+
+/// The largest amount, as a number.
+fn most(currency: Currency) -> Value {
+    serde_json::from_str(&currency.format(MAX_MONEY).to_string()).unwrap_or_default()
+}
+
+fn told_pattern(currency: Currency) -> String {
+    match currency.decimals {
+        0 => r"^-?\d+$".to_owned(),
+        decimals => format!(r"^-?\d+\.\d{{{decimals}}}$"),
+    }
+}
+
+/// What forms like to know beforehand. Names and passwords are judged by readers of their own, all faults at once; at the
+/// sign-in any may be tried.
+fn say_forms(name: &str, schema: &mut Value) {
+    for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        match field.as_str() {
+            // Its reader takes them in any case; see `http::schema`.
+            "status" => {
+                property["format"] = "any-case".into();
+                property["enum"] = json!(["confirmed", "shipped", "delivered", "cancelled"]);
+            }
+            // Whether a letter is sent there is told to nobody, so anything is taken.
+            "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
+            "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
+                property["format"] = "password".into();
+                property["minLength"] = 8.into();
+                property["maxLength"] = 128.into();
+            }
+            "username" if name != "Login" => {
+                property["format"] = "username".into();
+                property["minLength"] = 3.into();
+                property["maxLength"] = 150.into();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What an id is of is no title of the property.
+fn say_ids(schema: &mut Value) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if let Some(title) = property.as_object_mut().and_then(|members| members.remove("title"))
+            && property.get("description").is_none()
+        {
+            property["description"] = title;
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may see what a demo shows.
+
+use platform::http::problem::ApiResult;
+use poem::{
+    Addr, Request,
+    http::{HeaderMap, Uri, header},
+};
+
+use crate::{app::demo, shop::Shop};
+
+/// What a proxy or a tunnel adds. Who comes through one is somewhere else, however near the proxy is.
+const FORWARDED: [&str; 6] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"];
+
+/// A browser on the machine of a demo.
+///
+/// The page shows passwords, and e-mails with links that choose new ones. So the shop must have been started as a demo, on
+/// data that still is the demo's; and the browser must have connected on this machine, to a name of this machine, for a
+/// page of its own: a shop may be reached from the network, through a proxy or a tunnel, or by a web page elsewhere that
+/// makes the browser ask for it.
+pub struct Visitor {
+    /// The shop's address, as the browser knows it.
+    pub base: String,
+}
+
+impl Visitor {
+    pub async fn to_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
+        if !shop.settings.demo {
+            return Ok(None);
+        }
+        let is_here =
+            matches!(request.remote_addr().0, Addr::SocketAddr(peer) if peer.ip().to_canonical().is_loopback());
+        let Some(host) = own_name(request.headers()).filter(|_| is_here) else { return Ok(None) };
+        Ok(demo::is_its_own(shop).await?.then(|| Self { base: format!("http://{host}") }))
+    }
+}
+
+/// The name of this machine that was asked for, with its port, if it was asked for directly.
+fn own_name(headers: &HeaderMap) -> Option<String> {
+    if FORWARDED.iter().any(|name| headers.contains_key(*name)) || headers.contains_key(header::ORIGIN) {
+        return None;
+    }
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let asked: Uri = format!("http://{host}/").parse().ok()?;
+    let name = asked.host()?.trim_start_matches('[').trim_end_matches(']').to_lowercase();
+    let is_own = name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    (is_own && asked.authority()?.as_str() == host && !host.contains('@')).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::HeaderValue;
+
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> Option<String> {
+        own_name(
+            &headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect(),
+        )
+    }
+
+    #[test]
+    fn this_machine_is_asked_by_a_name_of_its_own() {
+        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.0.0.2", "[::1]:8000", "LOCALHOST:8000"] {
+            assert_eq!(asked(&[("host", host)]), Some(host.to_owned()));
+        }
+        for host in [
+            "shop.example",
+            "shop.example:8000",
+            "192.168.0.7:8000",
+            "0.0.0.0:8000",
+            "localhost.example",
+            "127.0.0.1.example",
+            "localhost@shop.example",
+            "shop.example@localhost",
+            "localhost/",
+            "",
+        ] {
+            assert_eq!(asked(&[("host", host)]), None, "{host}");
+        }
+        assert_eq!(asked(&[]), None);
+    }
+
+    #[test]
+    fn who_comes_through_somebody_or_for_another_page_is_elsewhere() {
+        for header in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "origin"] {
+            assert_eq!(asked(&[("host", "localhost:8000"), (header, "x")]), None, "{header}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What operations people and their machines ask: is it alive, is it ready, how is it doing.
+
+use std::{sync::Arc, time::Duration};
+
+use platform::{
+    http::{
+        HttpSettings, client_address,
+        documented::Documented,
+        edge::Edge,
+        problem::{ApiResult, Problem},
+        reply::Reply,
+    },
+    telemetry, text_enum,
+};
+use poem::{Endpoint, EndpointExt, Request, Response, http::StatusCode, web::Data};
+use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::workers,
+    shop::{Shop, tags::Tag},
+};
+
+/// Prometheus asks once a minute, unless it is told otherwise.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
+
+text_enum! {
+    /// `unused` is what no setting names.
+    pub enum Dependency { Up = "up", Down = "down", Unused = "unused" }
+}
+
+impl Dependency {
+    fn that_answers(answers: bool) -> Self {
+        if answers { Self::Up } else { Self::Down }
+    }
+}
+
+/// The process runs.
+#[derive(Object)]
+struct Liveness {
+    /// `ok`.
+    status: String,
+}
+
+/// Whether requests can be served, and what they need.
+#[derive(Object)]
+struct Readiness {
+    /// `ready`.
+    status: String,
+    /// Without it nothing works.
+    database: Dependency,
+    /// Without it the shop is slower, not unready.
+    redis: Dependency,
+}
+
+pub struct HealthApi;
+
+#[OpenApi(tag = "Tag::Operations")]
+impl HealthApi {
+    /// Says that the process runs.
+    ///
+    /// For whoever restarts it when it does not. It asks nothing of anybody else.
+    #[allow(clippy::unused_async)] // poem-openapi wants it
+    #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
+    async fn live(&self) -> Reply<Liveness> {
+        Reply::json(&Liveness { status: "ok".to_owned() })
+    }
+
+    /// Says whether requests can be served, with each dependency and its state.
+    ///
+    /// For a load balancer, which sends requests elsewhere meanwhile.
+    ///
+    /// Problems: `not_ready`.
+    #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
+    async fn ready(&self, shop: Data<&Shop>) -> ApiResult<Reply<Readiness>> {
+        let database = tokio::time::timeout(Duration::from_secs(2), shop.db.ping()).await;
+        let database = Dependency::that_answers(matches!(database, Ok(Ok(()))));
+        let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
+        if database == Dependency::Down {
+            let detail = "The database does not answer; it is asked again with the next request.";
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+            return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
+        }
+        Ok(Reply::json(&Readiness { status: "ready".to_owned(), database, redis }))
+    }
+
+    /// Shows the figures of this process and of the shop, for Prometheus.
+    ///
+    /// Requests, jobs, queues, payments and stock; each with a line that says what it is. The shop's are measured every 15
+    /// seconds, not when they are asked for. To requests from this machine only: to others it is not there, unless they
+    /// reach `METRICS_BIND`.
+    ///
+    /// Problems: `not_found`.
+    #[allow(clippy::unused_async)] // poem-openapi wants it
+    #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
+    async fn metrics(
+        &self,
+        shop: Data<&Shop>,
+        http: Data<&Arc<HttpSettings>>,
+        request: &Request,
+    ) -> ApiResult<PlainText<String>> {
+        let private = request.data::<Private>().is_some();
+        let here = shop.settings.metrics_bind.is_none() && client_address::is_this_machine(request, &http);
+        if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
+    }
+}
+
+/// Marks the requests that reach an address which is not the public one.
+#[derive(Clone, Copy)]
+struct Private;
+
+/// Keeps what `/metrics` shows of the shop fresh until `stop`, so that a scrape asks the database nothing.
+pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = workers::measure(&shop).await {
+            tracing::debug!(%error, "the gauges are stale");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(MEASURE_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// These three, for `METRICS_BIND` and as all that a worker program serves, on `WORKER_BIND`.
+///
+/// # Panics
+/// Never: poem-openapi writes JSON.
+#[must_use]
+pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
+    let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
+    let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
+    let http = Arc::new(shop.settings.http());
+    let app = poem::Route::new().nest("/", service).data(shop).data(Arc::clone(&http)).data(Private).map_to_response();
+    Edge::new(app, http, Arc::new(Documented::of(&document)))
+}

@@ -1,0 +1,13 @@
+//! Puts the features together: settings, endpoints and their document, workers, programs and commands.
+
+pub mod aliases;
+pub mod api;
+pub mod commands;
+pub mod demo;
+pub mod document;
+pub mod front;
+pub mod health;
+pub mod jobs_api;
+pub mod programs;
+pub mod settings;
+pub mod workers;

@@ -1,0 +1,194 @@
+//! What the programs have in common: they start, work until they are told to stop, and stop cleanly.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Parser;
+use platform::{clock::Clock, db::Dialect, http::server, jobs::worker::Worker, telemetry};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{
+        api::{self, Contract},
+        health,
+        settings::{SECRETS_HELP, SettingArgs, Settings},
+        workers,
+    },
+    catalog::currency,
+    shop::Shop,
+};
+
+/// Where `serve` listens.
+pub struct Listeners {
+    pub api: TcpListener,
+    /// For `METRICS_BIND`.
+    pub metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// # Errors
+    /// When somebody else listens there, with what to do.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let api = listen("BIND", settings.bind).await?;
+        let metrics = match settings.metrics_bind {
+            Some(address) => Some(listen("METRICS_BIND", address).await?),
+            None => None,
+        };
+        Ok(Self { api, metrics })
+    }
+}
+
+/// Serves the API until `stop`, with the workers beside it when the settings say so.
+pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
+    let mut parts = JoinSet::new();
+    parts.spawn(health::keep_measuring(shop.clone(), stop.clone()));
+    if let Some(metrics) = listeners.metrics {
+        parts.spawn(server::serve(metrics, health::only(shop.clone()), stop.clone()));
+    }
+    if shop.settings.inline_workers {
+        for worker in workers::all() {
+            parts.spawn(worker.at_a_time(shop.settings.worker_concurrency).run(shop.clone(), stop.clone()));
+        }
+    }
+    let app = api::app(&shop, &Contract::of(shop.settings.currency));
+    server::serve(listeners.api, app, stop).await;
+    parts.join_all().await;
+    shop.db.close().await;
+}
+
+/// # Errors
+/// When somebody else listens there, with what to do.
+pub async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{setting}={address}: cannot listen there; choose another address or stop the other program")
+    })
+}
+
+/// Cancelled by Ctrl-C and by SIGTERM.
+///
+/// # Errors
+/// When signals cannot be heard.
+pub fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+/// Reads `.env`, which adds to the environment and never overrides it. Before anything else, and before any thread.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn read_env_file() -> anyhow::Result<()> {
+    match dotenvy::dotenv() {
+        Ok(_) => Ok(()),
+        Err(error) if error.not_found() => Ok(()),
+        Err(error) => anyhow::bail!(".env cannot be read: {error}"),
+    }
+}
+
+/// Starts logging and installs the one TLS library. Every program does this first.
+///
+/// # Errors
+/// When a setting is wrong, in one line.
+pub fn begin(args: &SettingArgs) -> anyhow::Result<Settings> {
+    telemetry::log_to_stderr(args.log_format()?)?;
+    // A second start in one process keeps the first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    telemetry::keep_metrics();
+    Ok(args.check()?)
+}
+
+/// A worker program's command line: the settings.
+#[derive(Parser)]
+#[command(version, after_help = SECRETS_HELP)]
+struct WorkerArgs {
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+/// The whole of a worker program.
+#[must_use]
+pub fn worker_program(worker: Worker<Shop>) -> std::process::ExitCode {
+    ending(read_env_file().and_then(|()| block_on(run_worker(WorkerArgs::parse(), worker))))
+}
+
+async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()> {
+    let settings = begin(&args.settings)?;
+    let stop = stop_signal()?;
+    let health_address = settings.worker_bind;
+    let shop = Shop::new(settings, Clock::default())?;
+    let mut health_server = JoinSet::new();
+    if let Some(address) = health_address {
+        let listener = listen("WORKER_BIND", address).await?;
+        health_server.spawn(server::serve(listener, health::only(shop.clone()), stop.clone()));
+    }
+    tokio::select! {
+        ready = prepare_to_sell(&shop) => ready?,
+        () = stop.cancelled() => return Ok(()),
+    }
+    if health_address.is_some() {
+        health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
+    }
+    worker.at_a_time(shop.settings.worker_concurrency).run(shop.clone(), stop).await;
+    health_server.join_all().await;
+    shop.db.close().await;
+    Ok(())
+}
+
+/// Waits for the database and makes sure of its schema. An embedded one is migrated by whoever comes first.
+///
+/// # Errors
+/// When the database refuses us, or lacks migrations.
+pub async fn prepare(shop: &Shop) -> anyhow::Result<()> {
+    shop.wait_for_database().await?;
+    match shop.db.dialect() {
+        Dialect::Sqlite => shop.db.migrate().await.context("the database cannot be migrated"),
+        Dialect::Postgres => shop.require_current_schema().await,
+    }
+}
+
+/// The same, and makes sure that the prices are in the currency of the settings.
+///
+/// # Errors
+/// Also when they are not, with what to do.
+pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
+    prepare(shop).await?;
+    currency::require(shop).await
+}
+
+/// How many threads read and write files at a time. tokio would start up to 512, each with a heap of its own; whatever
+/// takes long or much memory has threads of its own ([`platform::thread_pool`]).
+const FILE_THREADS: usize = 16;
+
+/// Runs a program's future to its end.
+///
+/// # Errors
+/// The future's, or that no runtime could be started.
+pub fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().max_blocking_threads(FILE_THREADS).enable_all().build()?;
+    runtime.block_on(program)
+}
+
+/// Tells how a program ended: in one line, if it failed.
+#[must_use]
+pub fn ending(result: anyhow::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", format!("{error:#}").replace('\n', " "));
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! How much one buyer may take, against robots that buy everything or order without end.
+
+use platform::settings::{Checked, number};
+
+use crate::carts::MAX_QUANTITY;
+
+#[allow(clippy::doc_markdown)]
+/// How much one buyer may take.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "How much one buyer may take")]
+pub struct BuyingArgs {
+    /// Pieces of one product in a cart or an order, 1 to 9999
+    #[arg(long, env = "MAX_PER_PRODUCT", default_value = "9999", global = true)]
+    max_per_product: String,
+    /// Orders a user may place within an hour, 1 to 10000
+    #[arg(long, env = "ORDERS_PER_HOUR", default_value = "60", global = true)]
+    orders_per_hour: String,
+    /// Anonymous carts one address may make within a minute, 1 to 10000
+    #[arg(long, env = "CARTS_PER_MINUTE", default_value = "60", global = true)]
+    carts_per_minute: String,
+    /// Payments a user may ask for within an hour, and an address three times as many, 1 to 10000
+    #[arg(long, env = "PAYMENTS_PER_HOUR", default_value = "20", global = true)]
+    payments_per_hour: String,
+}
+
+/// How much one buyer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Buying {
+    /// Pieces in a cart or an order.
+    pub max_per_product: i64,
+    /// Of one user. Off with the rate limits.
+    pub orders_per_hour: usize,
+    /// Of one address, anonymous ones. Off with the rate limits.
+    pub carts_per_minute: usize,
+    /// Of one user; of one address three times as many. Off with the rate limits.
+    pub payments_per_hour: usize,
+}
+
+impl BuyingArgs {
+    pub(super) fn check(&self) -> Checked<Buying> {
+        Ok(Buying {
+            max_per_product: number("MAX_PER_PRODUCT", &self.max_per_product, (1, MAX_QUANTITY))?,
+            orders_per_hour: number("ORDERS_PER_HOUR", &self.orders_per_hour, (1, 10_000))?,
+            carts_per_minute: number("CARTS_PER_MINUTE", &self.carts_per_minute, (1, 10_000))?,
+            payments_per_hour: number("PAYMENTS_PER_HOUR", &self.payments_per_hour, (1, 10_000))?,
+        })
+    }
+}

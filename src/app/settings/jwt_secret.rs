@@ -1,0 +1,64 @@
+//! The key of all access tokens.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use platform::settings::{Checked, secret, wrong};
+use secrecy::{ExposeSecret, SecretString};
+
+/// The embedded default makes one and keeps it, so that sign-ins outlive a restart.
+pub fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
+    const ACCEPTED: &str =
+        "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
+    match (secret("JWT_SECRET"), keep_in) {
+        (Some(given), _) if given.expose_secret().len() >= 32 => Ok(given),
+        (Some(_), _) => Err(wrong("JWT_SECRET", "(too short)", ACCEPTED)),
+        (None, None) => Err(wrong("JWT_SECRET", "(unset)", ACCEPTED)),
+        (None, Some(folder)) => {
+            let file = folder.join("jwt_secret");
+            kept_secret(&file).map_err(|error| {
+                wrong("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
+            })
+        }
+    }
+}
+
+fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
+    if !file.exists() {
+        // Written aside and linked into place, so that two programs that start together agree on one.
+        let draft = file.with_extension(uuid::Uuid::new_v4().to_string());
+        let made = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
+            .map(|part| part.simple().to_string())
+            .concat();
+        let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        new.write_all(made.as_bytes())?;
+        new.sync_all()?;
+        let _ = fs::hard_link(&draft, file); // somebody else's came first: then theirs is it
+        fs::remove_file(&draft)?;
+    }
+    let kept = fs::read_to_string(file)?;
+    match kept.len() {
+        32.. => Ok(kept.into()),
+        _ => Err(std::io::Error::other("it holds less than 32 bytes; delete it, and everybody signs in anew")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_an_empty_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jwt_secret");
+        let made = kept_secret(&file).unwrap();
+        assert!(made.expose_secret().len() >= 32);
+        assert_eq!(made.expose_secret(), kept_secret(&file).unwrap().expose_secret());
+        fs::write(&file, "").unwrap();
+        assert!(kept_secret(&file).is_err());
+    }
+}

@@ -1,0 +1,341 @@
+//! Every setting, read once and checked before anything starts.
+//!
+//! A setting is an environment variable, most also a flag. Secrets are variables only: a flag shows in `ps`. What is
+//! wrong is told in one line that names the setting, its value (never a secret's) and what is accepted.
+
+mod buying;
+mod jwt_secret;
+mod payments;
+mod retention;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use platform::{db, media::place::Place, money::Currency};
+use platform::{
+    http::HttpSettings,
+    settings::{Checked, address, duration, given, listed, network, number, size, truth, web_address, wrong},
+    telemetry::LogFormat,
+};
+use secrecy::SecretString;
+
+pub use self::{
+    buying::Buying,
+    payments::{PaypalSettings, RazorpaySettings, StripeSettings},
+    retention::Retention,
+};
+use self::{buying::BuyingArgs, jwt_secret::jwt_secret, payments::PaymentArgs, retention::RetentionArgs};
+
+// What is written to the fields is what `--help` prints, where backticks and angle brackets would stand as they are.
+#[allow(clippy::doc_markdown, rustdoc::bare_urls)]
+/// The settings as text, with their flags, variables and defaults: what `--help` shows.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingArgs {
+    /// Where the API listens
+    #[arg(long, env = "BIND", default_value = "127.0.0.1:8000", global = true)]
+    bind: String,
+    /// Where a worker program serves /health/* and /metrics [default: nowhere]
+    #[arg(long, env = "WORKER_BIND", global = true)]
+    worker_bind: Option<String>,
+    /// Where the API's /metrics is served, with /health/*, to everybody who reaches it [default: on BIND, to this machine only]
+    #[arg(long, env = "METRICS_BIND", global = true)]
+    metrics_bind: Option<String>,
+    /// Where everything the embedded default writes is kept
+    #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
+    data_dir: PathBuf,
+    /// sqlite://FILE or postgres://… [default: sqlite://DATA_DIR/cartwright.db]
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    database_url: Option<String>,
+    /// redis://HOST:PORT/N for a cache shared by all processes of this shop [default: none, each has its own]
+    #[arg(long, env = "REDIS_URL", global = true, hide_env_values = true)]
+    redis_url: Option<String>,
+    /// Whether `serve` also runs the three workers [default: true on SQLite, false on PostgreSQL]
+    #[arg(long, env = "INLINE_WORKERS", global = true)]
+    inline_workers: Option<String>,
+    /// How many jobs one worker does at a time
+    #[arg(long, env = "WORKER_CONCURRENCY", default_value = "8", global = true)]
+    worker_concurrency: String,
+    /// How long an access token works
+    #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "1d", global = true)]
+    access_token_ttl: String,
+    /// How long a refresh token works
+    #[arg(long, env = "REFRESH_TOKEN_TTL", default_value = "7d", global = true)]
+    refresh_token_ttl: String,
+    /// The shop's name, in e-mails and in the API document
+    #[arg(long, env = "STORE_NAME", default_value = "Cartwright", global = true)]
+    store_name: String,
+    /// The one currency of the shop, an ISO 4217 code
+    #[arg(long, env = "STORE_CURRENCY", default_value = "USD", global = true)]
+    store_currency: String,
+    /// The address customers and providers reach the shop by [default: http://BIND]
+    #[arg(long, env = "PUBLIC_URL", global = true)]
+    public_url: Option<String>,
+    /// Where your shop's own pages are, for the links in e-mails: /verify-email, /reset-password [default: PUBLIC_URL]
+    #[arg(long, env = "STOREFRONT_URL", global = true)]
+    storefront_url: Option<String>,
+    /// smtp://HOST:PORT or smtps://USER:PASSWORD@HOST [default: each e-mail becomes DATA_DIR/outbox/*.eml]
+    #[arg(long, env = "SMTP_URL", global = true, hide_env_values = true)]
+    smtp_url: Option<String>,
+    /// Whom e-mails come from
+    #[arg(long, env = "MAIL_FROM", default_value = "shop@localhost", global = true)]
+    mail_from: String,
+    /// A folder of e-mail templates that take the place of the built-in ones; see `emails export` [default: none]
+    #[arg(long, env = "TEMPLATES_DIR", global = true)]
+    templates_dir: Option<String>,
+    /// How long an unpaid online order holds its stock
+    #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
+    reservation_ttl: String,
+    /// How few pieces of a product are left when the admins are told
+    #[arg(long, env = "LOW_STOCK_THRESHOLD", default_value = "5", global = true)]
+    low_stock_threshold: String,
+    /// Where pictures are kept: file://FOLDER, the same for all programs, or s3://BUCKET/PREFIX [default: file://DATA_DIR/media]
+    #[arg(long, env = "MEDIA_URL", global = true)]
+    media_url: Option<String>,
+    /// The largest request body
+    #[arg(long, env = "BODY_LIMIT", default_value = "1MiB", global = true)]
+    body_limit: String,
+    /// Origins whose pages may call the API, comma-separated; * for all [default: none]
+    #[arg(long, env = "CORS_ORIGINS", default_value = "", hide_default_value = true, global = true)]
+    cors_origins: String,
+    /// on or off: whether sign-ins, registrations, letters, new carts and payments are limited; off for load tests
+    #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
+    rate_limits: String,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks like 10.0.0.0/8, comma-separated [default: none]
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
+    trusted_proxies: String,
+    /// pretty or json [default: pretty on a terminal, else json]
+    #[arg(long, env = "LOG_FORMAT", global = true)]
+    log_format: Option<String>,
+    #[command(flatten)]
+    payments: PaymentArgs,
+    #[command(flatten)]
+    buying: BuyingArgs,
+    #[command(flatten)]
+    retention: RetentionArgs,
+}
+
+/// What `--help` says of the settings that are variables only.
+pub const SECRETS_HELP: &str = "\
+Settings that are variables only, because flags show in `ps`:
+  JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
+  STRIPE_SECRET_KEY      Turns Stripe on
+  STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks; NEW,OLD while the secret is changed
+  PAYPAL_CLIENT_ID       Turns PayPal on, with PAYPAL_CLIENT_SECRET
+  PAYPAL_WEBHOOK_ID      Checks PayPal's webhooks
+  RAZORPAY_KEY_ID        Turns Razorpay on, with RAZORPAY_KEY_SECRET
+  RAZORPAY_WEBHOOK_SECRET  Checks Razorpay's webhooks; NEW,OLD while the secret is changed
+  AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
+  AWS_REGION             Where the bucket is [default: us-east-1]
+  AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
+  RUST_LOG               What is logged, e.g. info or cartwright=debug [default: info]
+
+Every setting may also stand in a file named .env in the current folder.";
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub bind: SocketAddr,
+    pub worker_bind: Option<SocketAddr>,
+    /// Where the API's metrics are, if not on `bind`.
+    pub metrics_bind: Option<SocketAddr>,
+    pub data_dir: PathBuf,
+    pub database_url: SecretString,
+    pub redis_url: Option<SecretString>,
+    pub inline_workers: bool,
+    pub worker_concurrency: usize,
+    pub jwt_secret: SecretString,
+    pub access_token_ttl: Duration,
+    pub refresh_token_ttl: Duration,
+    pub store_name: String,
+    pub currency: Currency,
+    /// Without a slash at its end.
+    pub public_url: String,
+    /// Where the links in e-mails lead. Without a slash at its end.
+    pub storefront_url: String,
+    pub smtp_url: Option<SecretString>,
+    pub mail_from: String,
+    /// E-mail templates that take the place of the built-in ones.
+    pub templates_dir: Option<PathBuf>,
+    pub stripe: Option<StripeSettings>,
+    pub paypal: Option<PaypalSettings>,
+    pub razorpay: Option<RazorpaySettings>,
+    /// Where the payment simulator is, when it is paid with. No variable says so.
+    pub simulator: Option<String>,
+    /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
+    /// `serve --demo`.
+    pub demo: bool,
+    /// How long a payment may be open before the provider is asked about it.
+    pub payment_check_after: Duration,
+    /// How long an order waits for a payment that a bank is processing.
+    pub payment_processing_limit: Duration,
+    pub reservation_ttl: Duration,
+    /// Pieces. An order that brings a product down to it is told to the admins.
+    pub low_stock_threshold: i64,
+    pub media: Place,
+    /// Bytes.
+    pub body_limit: usize,
+    pub cors_origins: Vec<String>,
+    pub rate_limits: bool,
+    pub trusted_proxies: Vec<IpNet>,
+    pub buying: Buying,
+    pub retention: Retention,
+}
+
+impl Settings {
+    /// What HTTP needs to know.
+    #[must_use]
+    pub fn http(&self) -> HttpSettings {
+        HttpSettings {
+            public_url: self.public_url.clone(),
+            body_limit: self.body_limit,
+            cors_origins: self.cors_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+        }
+    }
+}
+
+impl SettingArgs {
+    /// How to log, which must be known before anything else can be told.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the format is unknown.
+    pub fn log_format(&self) -> Checked<LogFormat> {
+        use std::io::IsTerminal;
+        match given(self.log_format.as_ref()) {
+            Some("pretty") => Ok(LogFormat::Pretty),
+            Some("json") => Ok(LogFormat::Json),
+            None => Ok(if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }),
+            Some(other) => Err(wrong("LOG_FORMAT", other, "write pretty or json")),
+        }
+    }
+
+    /// Where the program with these settings tells whether it is ready. Checks nothing else and makes nothing.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the address is none.
+    pub fn health_address(&self) -> Checked<SocketAddr> {
+        match given(self.worker_bind.as_ref()) {
+            Some(text) => address("WORKER_BIND", text),
+            None => address("BIND", &self.bind),
+        }
+    }
+
+    /// Checks every setting and makes the folder the embedded default lives in.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that cannot be.
+    pub fn check(&self) -> Checked<Settings> {
+        let bind = address("BIND", &self.bind)?;
+        let database_url = self.database_url()?;
+        let embedded = db::sqlite_file(&database_url);
+        fs::create_dir_all(&self.data_dir).map_err(|error| {
+            wrong(
+                "DATA_DIR",
+                self.data_dir.display(),
+                format!("the folder cannot be made ({error}); name one that can be written"),
+            )
+        })?;
+        if let Some(folder) = embedded.as_deref().and_then(Path::parent) {
+            fs::create_dir_all(folder).map_err(|error| {
+                wrong("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})"))
+            })?;
+        }
+        let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
+        let public_url = given(self.public_url.as_ref())
+            .map_or(Ok(format!("http://{bind}")), |text| web_address("PUBLIC_URL", text))?;
+        Ok(Settings {
+            worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
+            metrics_bind: given(self.metrics_bind.as_ref()).map(|text| address("METRICS_BIND", text)).transpose()?,
+            redis_url: self.redis_url()?,
+            inline_workers: given(self.inline_workers.as_ref())
+                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,
+            worker_concurrency: number("WORKER_CONCURRENCY", &self.worker_concurrency, (1, 64))?,
+            jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
+            access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
+            refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
+            store_name: self.store_name.clone(),
+            currency: self.currency()?,
+            storefront_url: given(self.storefront_url.as_ref())
+                .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
+            public_url,
+            smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
+            mail_from: self.mail_from.clone(),
+            templates_dir: self.templates_dir(),
+            stripe: self.payments.stripe()?,
+            paypal: self.payments.paypal()?,
+            razorpay: self.payments.razorpay()?,
+            simulator: None,
+            demo: false,
+            payment_check_after: self.payments.check_after()?,
+            payment_processing_limit: self.payments.processing_limit()?,
+            media: self.media()?,
+            low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
+            body_limit: size("BODY_LIMIT", &self.body_limit)?,
+            cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
+            rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
+            trusted_proxies: listed(&self.trusted_proxies)
+                .map(|text| network("TRUSTED_PROXIES", text))
+                .collect::<Checked<_>>()?,
+            buying: self.buying.check()?,
+            retention: self.retention.check()?,
+            data_dir: self.data_dir.clone(),
+            database_url: database_url.into(),
+            reservation_ttl,
+            bind,
+        })
+    }
+
+    /// The store's currency, which the API document depends on. Checks nothing else.
+    ///
+    /// # Errors
+    /// [`SettingError`] when there is no such currency.
+    pub fn currency(&self) -> Checked<Currency> {
+        let text = &self.store_currency;
+        text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))
+    }
+
+    /// What e-mails depend on but for the way they leave: the templates, the store's name and the sender. Checks nothing.
+    #[must_use]
+    pub fn emails(&self) -> (Option<PathBuf>, &str, &str) {
+        (self.templates_dir(), &self.store_name, &self.mail_from)
+    }
+
+    fn templates_dir(&self) -> Option<PathBuf> {
+        given(self.templates_dir.as_ref()).map(PathBuf::from)
+    }
+
+    fn database_url(&self) -> Checked<String> {
+        let Some(url) = given(self.database_url.as_ref()) else {
+            return Ok(format!("sqlite://{}", self.data_dir.join("cartwright.db").display()));
+        };
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        let scheme = url.split_once(':').map_or("…", |(scheme, _)| scheme);
+        if known {
+            Ok(url.to_owned())
+        } else {
+            Err(wrong(
+                "DATABASE_URL",
+                format!("{scheme}:…"),
+                "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME",
+            ))
+        }
+    }
+
+    fn redis_url(&self) -> Checked<Option<SecretString>> {
+        let Some(url) = given(self.redis_url.as_ref()) else { return Ok(None) };
+        redis::Client::open(url)
+            .map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
+        Ok(Some(url.into()))
+    }
+
+    fn media(&self) -> Checked<Place> {
+        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Place::Folder(self.data_dir.join("media"))) };
+        Place::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+    }
+}
