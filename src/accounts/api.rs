@@ -14,11 +14,12 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    NewUser, Role, SignedIn, User, check_credentials, invalid_credentials,
+    NewUser, Passwords, Role, SignedIn, User, check_credentials, invalid_credentials,
     jobs::SendVerification,
     limits,
     sessions::{self, Refreshed, SignIn},
     store,
+    tokens::Tokens,
 };
 use crate::{
     carts,
@@ -120,10 +121,10 @@ struct TokenPair {
 impl TokenPair {
     fn of(shop: &Shop, user: UserId, sign_in: SignIn) -> ApiResult<Self> {
         Ok(Self {
-            access: shop.tokens.access(user, sign_in.session, shop.now())?,
+            access: shop.part::<Tokens>().access(user, sign_in.session, shop.now())?,
             refresh: sign_in.refresh,
             token_type: "Bearer".to_owned(),
-            expires_in: shop.tokens.access_lifetime(),
+            expires_in: shop.part::<Tokens>().access_lifetime(),
         })
     }
 }
@@ -199,7 +200,7 @@ impl AccountsApi {
         let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = sessions::begin(&mut tx, &shop.tokens, &user, shop.now()).await?;
+        let sign_in = sessions::begin(&mut tx, &shop.part::<Tokens>(), &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
             carts::merge(&mut tx, &shop, cart, user.id).await?;
         }
@@ -220,7 +221,7 @@ impl AccountsApi {
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.judged().await?;
         let mut tx = shop.db.write().await?;
-        let refreshed = sessions::refresh(&mut tx, &shop.tokens, &given.refresh, shop.now()).await?;
+        let refreshed = sessions::refresh(&mut tx, &shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
         tx.commit().await?;
         match refreshed {
             Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),
@@ -294,7 +295,7 @@ async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
 
 async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
-        password_hash: shop.passwords.hash(wanted.password).await?,
+        password_hash: shop.part::<Passwords>().hash(wanted.password).await?,
         email: wanted.email,
         username: wanted.username,
         role: Role::Customer,

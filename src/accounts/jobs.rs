@@ -145,7 +145,7 @@ impl Job for SendEmailChange {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut tx = shop.db.write().await?;
         let Some(change) = email_store::lock_change(&mut tx, self.change).await? else { return Ok(()) };
-        let (base, now) = (&shop.settings.storefront_url, shop.now());
+        let (base, now) = (&shop.store.storefront_url, shop.now());
         let link = links::make(&mut tx, base, Purpose::ChangeEmail, change.user_id, now).await?;
         email_store::extend_change(&mut tx, change.id, now + Purpose::ChangeEmail.lifetime()).await?;
         tx.commit().await?;
@@ -240,7 +240,7 @@ async fn find(shop: &Shop, user: UserId) -> Result<Option<User>, JobError> {
 /// A job that runs again makes another link. The one before may have left, so it stays.
 async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> Result<(), JobError> {
     let mut tx = shop.db.write().await?;
-    let link = links::make(&mut tx, &shop.settings.storefront_url, purpose, user.id, shop.now()).await?;
+    let link = links::make(&mut tx, &shop.store.storefront_url, purpose, user.id, shop.now()).await?;
     tx.commit().await?;
     let (template, about) = match purpose {
         Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{letter}")),

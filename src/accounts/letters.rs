@@ -42,7 +42,7 @@ pub fn letter_to(
     about: &str,
     mut context: Value,
 ) -> Result<Letter, JobError> {
-    context["store_name"] = shop.settings.store_name.as_str().into();
+    context["store_name"] = shop.store.name.as_str().into();
     context["customer_name"] = name.into();
     let written = shop.templates.write(template, &context, (email, name), shop.message_id(about));
     written.map_err(|error| JobError::GiveUp(format!("the e-mail cannot be written: {error}")))

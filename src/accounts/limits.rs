@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use platform::http::{client_address::ClientAddress, limits::Limit, problem::ApiResult};
 
-use super::{User, key, store::Credentials};
+use super::{Passwords, User, key, store::Credentials};
 use crate::shop::Shop;
 
 /// Per address, also those that succeed: each costs an argon2.
@@ -51,7 +51,7 @@ pub async fn password_matches(
 ) -> ApiResult<bool> {
     let attempt = shop.limits.take(&WRONG_PASSWORDS, &tried(name, from)).await?;
     let hash = known.map(|known| known.password_hash.clone());
-    let outcome = shop.passwords.verify(password, hash).await;
+    let outcome = shop.part::<Passwords>().verify(password, hash).await;
     // What was right, or not looked at, was not wrong.
     if !matches!(outcome, Ok(false)) {
         shop.limits.give_back(attempt).await;

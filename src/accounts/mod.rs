@@ -48,7 +48,7 @@ pub use letters::letter;
 pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
-pub use tokens::{Tokens, bad_token};
+pub use tokens::{Settings, Tokens, bad_token};
 
 text_enum! {
     /// What a user may do. Admins run the shop.
@@ -184,7 +184,7 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
 /// 503 when too many passwords are being hashed.
 pub async fn has_password(shop: &Shop, email: &str, password: &str) -> ApiResult<bool> {
     let known = store::credentials_by_email(&shop.db, email).await?;
-    shop.passwords.verify(password.to_owned(), known.map(|known| known.password_hash)).await
+    shop.part::<Passwords>().verify(password.to_owned(), known.map(|known| known.password_hash)).await
 }
 
 /// Gives the user of a session another password. Their other sessions end, and so do links to reset the old one.

@@ -13,7 +13,7 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
 use super::{
-    Purpose, SignedIn,
+    Passwords, Purpose, SignedIn,
     jobs::{SendPasswordReset, SendVerification},
     limits, links, passwords, store,
 };
@@ -83,7 +83,7 @@ impl PasswordsApi {
             (!matches).then(|| FieldError::new("current_password", "incorrect", "is not the password of this account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
         Problem::unless_empty(wrong.into_iter().chain(weak).collect())?;
-        let hash = shop.passwords.hash(given.new_password).await?;
+        let hash = shop.part::<Passwords>().hash(given.new_password).await?;
 
         let mut tx = shop.db.write().await?;
         super::change_password(&mut tx, by, &known, &hash, shop.now()).await?;
@@ -128,7 +128,7 @@ impl PasswordsApi {
         let user = links::owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
         Problem::unless_empty(weakness("password", &given.password, &user.email).into_iter().collect())?;
-        let hash = shop.passwords.hash(given.password).await?;
+        let hash = shop.part::<Passwords>().hash(given.password).await?;
 
         let mut tx = shop.db.write().await?;
         let user = super::reset_password(&mut tx, &given.token, &hash, shop.now()).await?;

@@ -7,7 +7,10 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{Role, session_revoked, store, tokens::bad_token};
+use super::{
+    Role, session_revoked, store,
+    tokens::{Tokens, bad_token},
+};
 use crate::shop::{
     Shop,
     ids::{SessionId, UserId},
@@ -65,7 +68,7 @@ pub fn bearer(request: &Request) -> Option<&str> {
 /// # Errors
 /// 401 when it is none, is too old, or its session has ended.
 pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
-    let session = shop.tokens.session(token, shop.now())?;
+    let session = shop.part::<Tokens>().session(token, shop.now())?;
     store::living_session(&shop.db, session).await?.ok_or_else(session_revoked)
 }
 

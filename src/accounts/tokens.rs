@@ -11,15 +11,12 @@ use platform::{
     clock::Timestamp,
     http::problem::{ApiResult, Problem},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{
-    app::settings::Settings,
-    shop::ids::{SessionId, UserId},
-};
+use crate::shop::ids::{SessionId, UserId};
 
 const ISSUER: &str = "cartwright";
 const AUDIENCE: &str = "cartwright-api";
@@ -70,6 +67,14 @@ impl Secret {
     pub fn hash_of(text: &str) -> Vec<u8> {
         Sha256::digest(text.as_bytes()).to_vec()
     }
+}
+
+/// What accounts are told by the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub jwt_secret: SecretString,
+    pub access_token_ttl: Duration,
+    pub refresh_token_ttl: Duration,
 }
 
 impl Tokens {

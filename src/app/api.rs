@@ -23,6 +23,7 @@ use crate::{
         front,
         health::HealthApi,
         jobs_api::JobsApi,
+        settings::Settings,
     },
     carts::api::CartsApi,
     catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
@@ -113,7 +114,7 @@ impl Contract {
 /// The whole application, ready to be served.
 #[must_use]
 pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
-    let http = Arc::new(shop.settings.http());
+    let http = Arc::new(shop.part::<Settings>().http());
     // Nested at "/" they would hide the welcome.
     let endpoints = Arc::new(service().into_endpoint());
     let api = Route::new()

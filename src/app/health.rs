@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use platform::{
     http::{
-        HttpSettings, client_address,
+        client_address,
         documented::Documented,
         edge::Edge,
         problem::{ApiResult, Problem},
@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::workers,
+    app::{settings::Settings, workers},
     shop::{Shop, tags::Tag},
 };
 
@@ -93,14 +93,9 @@ impl HealthApi {
     /// Problems: `not_found`.
     #[allow(clippy::unused_async)] // poem-openapi wants it
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
-    async fn metrics(
-        &self,
-        shop: Data<&Shop>,
-        http: Data<&Arc<HttpSettings>>,
-        request: &Request,
-    ) -> ApiResult<PlainText<String>> {
+    async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
         let private = request.data::<Private>().is_some();
-        let here = shop.settings.metrics_bind.is_none() && client_address::is_this_machine(request, &http);
+        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_this_machine(request)?;
         if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
     }
 }
@@ -130,7 +125,7 @@ pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
 pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
-    let http = Arc::new(shop.settings.http());
+    let http = Arc::new(shop.part::<Settings>().http());
     let app = poem::Route::new().nest("/", service).data(shop).data(Arc::clone(&http)).data(Private).map_to_response();
     Edge::new(app, http, Arc::new(Documented::of(&document)))
 }

@@ -3,6 +3,7 @@
 pub mod aliases;
 pub mod api;
 pub mod commands;
+pub mod context;
 pub mod demo;
 pub mod document;
 pub mod front;
@@ -10,4 +11,5 @@ pub mod health;
 pub mod jobs_api;
 pub mod programs;
 pub mod settings;
+mod simulator;
 pub mod workers;

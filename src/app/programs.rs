@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{
         api::{self, Contract},
-        health,
+        context, health,
         settings::{SECRETS_HELP, SettingArgs, Settings},
         workers,
     },
@@ -46,12 +46,12 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     if let Some(metrics) = listeners.metrics {
         parts.spawn(server::serve(metrics, health::only(shop.clone()), stop.clone()));
     }
-    if shop.settings.inline_workers {
+    if shop.part::<Settings>().inline_workers {
         for worker in workers::all() {
-            parts.spawn(worker.at_a_time(shop.settings.worker_concurrency).run(shop.clone(), stop.clone()));
+            parts.spawn(worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
         }
     }
-    let app = api::app(&shop, &Contract::of(shop.settings.currency));
+    let app = api::app(&shop, &Contract::of(shop.store.currency));
     server::serve(listeners.api, app, stop).await;
     parts.join_all().await;
     shop.db.close().await;
@@ -127,7 +127,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     let settings = begin(&args.settings)?;
     let stop = stop_signal()?;
     let health_address = settings.worker_bind;
-    let shop = Shop::new(settings, Clock::default())?;
+    let shop = context::shop(settings, Clock::default())?;
     let mut health_server = JoinSet::new();
     if let Some(address) = health_address {
         let listener = listen("WORKER_BIND", address).await?;
@@ -140,7 +140,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     if health_address.is_some() {
         health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
     }
-    worker.at_a_time(shop.settings.worker_concurrency).run(shop.clone(), stop).await;
+    worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
     health_server.join_all().await;
     shop.db.close().await;
     Ok(())

@@ -23,7 +23,7 @@ use poem_openapi::{
     param::{Header, Path},
 };
 
-use super::{Cart, CartItem};
+use super::{Cart, CartItem, Settings};
 use crate::{
     accounts::{self, Visitor},
     shop::{
@@ -37,7 +37,7 @@ use crate::{
 fn new_carts(shop: &Shop) -> Limit {
     Limit::new(
         "new_carts",
-        shop.settings.buying.carts_per_minute,
+        shop.part::<Settings>().carts_per_minute,
         Duration::from_mins(1),
         "Too many carts were made from this address.",
     )
@@ -102,9 +102,9 @@ fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
         id: item.id,
         product: item.product_id,
         name: item.name,
-        price: shop.settings.currency.format(item.price),
+        price: shop.store.currency.format(item.price),
         quantity: item.quantity,
-        subtotal: shop.settings.currency.format(subtotal),
+        subtotal: shop.store.currency.format(subtotal),
     })
 }
 
@@ -114,7 +114,7 @@ async fn cart_view(tx: &mut Tx, shop: &Shop, cart: Cart) -> ApiResult<CartView> 
         id: cart.id,
         user: cart.user_id,
         total_items: items.iter().map(|item| item.quantity).sum(),
-        total_price: shop.settings.currency.format(super::total(&items)?),
+        total_price: shop.store.currency.format(super::total(&items)?),
         items: items.into_iter().map(|item| item_view(shop, item)).collect::<ApiResult<_>>()?,
         created_at: cart.created_at,
     })

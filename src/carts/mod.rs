@@ -22,6 +22,15 @@ use crate::{
     },
 };
 
+/// What carts are told by the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Pieces of one product in a cart or an order.
+    pub max_per_product: i64,
+    /// Anonymous ones of one address. Off with the rate limits.
+    pub carts_per_minute: usize,
+}
+
 /// The most pieces of one product in a cart or an order that a shop can allow; `MAX_PER_PRODUCT` says what it does.
 pub const MAX_QUANTITY: i64 = 9_999;
 /// The most different products in a cart or an order.
@@ -151,7 +160,7 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
 /// Pours an anonymous cart into the user's: quantities add up, capped by the stock and by what one buyer may have. A cart that is gone, or somebody's,
 /// is not merged, and that is no reason to refuse a sign-in.
 pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> Result<()> {
-    let (now, most) = (shop.now(), shop.settings.buying.max_per_product);
+    let (now, most) = (shop.now(), shop.part::<Settings>().max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = own(tx, user, now).await?;
     let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
@@ -172,7 +181,7 @@ pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> Resu
 }
 
 async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> ApiResult<()> {
-    let most = shop.settings.buying.max_per_product;
+    let most = shop.part::<Settings>().max_per_product;
     let Some(product) = catalog::find_product(tx, product).await?.filter(|product| product.is_active) else {
         return Err(Problem::invalid_field("product", "unknown", "names a product that does not exist"));
     };

@@ -24,7 +24,7 @@ use crate::{
 /// # Errors
 /// When the prices are in another currency, with what to do.
 pub async fn require(shop: &Shop) -> anyhow::Result<()> {
-    let asked = shop.settings.currency;
+    let asked = shop.store.currency;
     if kept(&mut shop.db.read().await?).await? == Some(asked) {
         return Ok(());
     }
@@ -48,7 +48,7 @@ pub async fn require(shop: &Shop) -> anyhow::Result<()> {
 /// # Errors
 /// 503 until it is started again, with the new setting.
 pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> ApiResult<()> {
-    if kept(tx).await?.is_none_or(|kept| kept == shop.settings.currency) {
+    if kept(tx).await?.is_none_or(|kept| kept == shop.store.currency) {
         return Ok(());
     }
     let detail = "The prices are in another currency now. Try again when the shop was started again.";
@@ -112,7 +112,7 @@ impl Rate {
 pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Result<(Currency, usize)> {
     let mut tx = shop.db.write().await?;
     let now = shop.now();
-    let from = of_prices(&mut tx).await?.unwrap_or(shop.settings.currency);
+    let from = of_prices(&mut tx).await?.unwrap_or(shop.store.currency);
     if from == to {
         bail!("the prices are in {to} already; nothing was changed");
     }

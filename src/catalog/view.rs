@@ -136,7 +136,7 @@ fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
         slug: product.slug,
         sku: product.sku,
         description: product.description,
-        price: shop.settings.currency.format(product.price),
+        price: shop.store.currency.format(product.price),
         category: product.category_id,
         brand: product.brand_id,
         stock: product.stock,

@@ -55,12 +55,12 @@ struct TopProductView {
 }
 
 fn sales_view(shop: &Shop, (period, sales): (Day, Sales)) -> SalesView {
-    let revenue = shop.settings.currency.format(sales.revenue);
+    let revenue = shop.store.currency.format(sales.revenue);
     SalesView { period, orders: sales.orders, units: sales.units, revenue }
 }
 
 fn top_product_view(shop: &Shop, sold: TopProduct) -> TopProductView {
-    let revenue = shop.settings.currency.format(sold.revenue);
+    let revenue = shop.store.currency.format(sold.revenue);
     TopProductView { product: sold.product, name: sold.name, units: sold.units, revenue }
 }
 
@@ -135,7 +135,7 @@ impl DashboardApi {
         let interval = faults.note(interval.get("interval")).unwrap_or(Interval::Day);
         faults.end()?;
         let periods = range.periods(interval)?;
-        let sales = super::sales(&mut shop.db.read().await?, shop.settings.currency, range, interval, periods).await?;
+        let sales = super::sales(&mut shop.db.read().await?, shop.store.currency, range, interval, periods).await?;
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
     }
 
@@ -160,7 +160,7 @@ impl DashboardApi {
         let range = range(&shop, &from, &to, &mut faults);
         let limit = faults.note(number(&limit, "limit", 10, 1, 100));
         faults.end()?;
-        let sold = super::top_products(&shop.db, shop.settings.currency, range, limit).await?;
+        let sold = super::top_products(&shop.db, shop.store.currency, range, limit).await?;
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
 

@@ -8,7 +8,7 @@ use platform::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Mismatch;
+use super::{Mismatch, Settings};
 use crate::{
     accounts::{self, Role},
     catalog,
@@ -85,7 +85,7 @@ impl Job for TellLowStock {
             "product_name": product.name,
             "product": product.id,
             "stock": product.stock,
-            "threshold": shop.settings.low_stock_threshold,
+            "threshold": shop.part::<Settings>().low_stock_threshold,
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
         let letter = accounts::letter(shop, &admin, Template::LowStock, &about, context)?;

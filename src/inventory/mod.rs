@@ -27,6 +27,13 @@ use crate::{
 
 pub use store::{movements, reconciliation, reserved, save_reconciliation};
 
+/// What the inventory is told by the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Pieces. An order that brings a product down to it is told to the admins.
+    pub low_stock_threshold: i64,
+}
+
 text_enum! {
     /// Why stock changed.
     pub enum Reason {
@@ -55,7 +62,7 @@ pub async fn take(
 ) -> Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
     store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
-    let threshold = shop.settings.low_stock_threshold;
+    let threshold = shop.part::<Settings>().low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
             jobs::TellLowStock { product, order, admin }.enqueue(tx, now).await?;

@@ -1,6 +1,6 @@
 //! The endpoints of orders.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use platform::{
     db::Tx,
@@ -24,8 +24,11 @@ use poem_openapi::{
 };
 
 use super::{
-    Checkout, Order, OrderStatus, PaymentStatus,
-    events::stream::{self, Events},
+    Checkout, Order, OrderStatus, PaymentStatus, Settings,
+    events::{
+        followers::Followers,
+        stream::{self, Events},
+    },
     list::{self, Filter},
     store,
     view::{self, OrderView},
@@ -96,7 +99,7 @@ impl CheckoutInput {
     async fn checkout(self, tx: &mut Tx, shop: &Shop) -> ApiResult<Checkout> {
         let mut errors = Vec::new();
         let expected_total = self.expected_total.and_then(|amount| {
-            let read = shop.settings.currency.parse(&amount);
+            let read = shop.store.currency.parse(&amount);
             read.map_err(|why| errors.push(FieldError::new("expected_total", "amount", why))).ok()
         });
         let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
@@ -118,7 +121,7 @@ impl CheckoutInput {
 fn orders_of_one(shop: &Shop) -> Limit {
     Limit::new(
         "orders",
-        shop.settings.buying.orders_per_hour,
+        shop.part::<Settings>().orders_per_hour,
         Duration::from_hours(1),
         "Too many orders were placed with this account.",
     )
@@ -266,7 +269,7 @@ impl OrdersApi {
     ) -> ApiResult<Events> {
         let order = visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
         // First the place, then the beginning: what happens in between is heard of.
-        let follower = shop.followers.follow(by.id, order.id)?;
+        let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
         stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stopping.0.0.clone(), Peer::of(request))
             .await

@@ -13,7 +13,7 @@ mod list;
 mod store;
 mod view;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use platform::{
     clock::Timestamp,
@@ -38,6 +38,15 @@ use crate::{
     },
 };
 use view::OrderView;
+
+/// What orders are told by the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of one user. Off with the rate limits.
+    pub orders_per_hour: usize,
+    /// How long an unpaid online order holds its stock.
+    pub reservation_ttl: Duration,
+}
 
 text_enum! {
     /// `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
@@ -133,9 +142,10 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         buyer,
         payment_method: checkout.payment_method,
         address,
-        currency: shop.settings.currency,
+        currency: shop.store.currency,
         total,
-        held_until: (checkout.payment_method.is_online() && !is_free).then(|| now + shop.settings.reservation_ttl),
+        held_until: (checkout.payment_method.is_online() && !is_free)
+            .then(|| now + shop.part::<Settings>().reservation_ttl),
     };
     let order = store::insert(tx, new, now).await?;
     take_stock(tx, shop, &order, &lines, now).await?;
@@ -189,7 +199,7 @@ async fn wanted(
     if items.is_empty() {
         return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
     }
-    let most = shop.settings.buying.max_per_product;
+    let most = shop.part::<carts::Settings>().max_per_product;
     if items.values().any(|quantity| *quantity > most) {
         // Put in while more were allowed.
         return Err(Problem::invalid_field("items", "maximum", format!("must be at most {most} of one product")));
@@ -243,7 +253,7 @@ async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now
 }
 
 fn total_changed(shop: &Shop, total: Money) -> Problem {
-    let total = shop.settings.currency.format(total).to_string();
+    let total = shop.store.currency.format(total).to_string();
     Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again."))
         .with("total_price", total)
 }
@@ -277,7 +287,7 @@ pub async fn add_up(
         }
         let sum = wanted.entry(*product).or_insert(0);
         *sum += quantity;
-        let most = shop.settings.buying.max_per_product;
+        let most = shop.part::<carts::Settings>().max_per_product;
         if *sum > most {
             let message = format!("must be at most {most} of one product");
             errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", message));

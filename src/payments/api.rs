@@ -3,6 +3,7 @@
 use platform::{
     db::Tx,
     http::{
+        HttpSettings,
         body::{self, Body},
         client_address::ClientAddress,
         idempotency::{Once, Stored},
@@ -284,7 +285,7 @@ async fn receive(
     provider: Provider,
     body: Binary<poem::Body>,
 ) -> ApiResult<Reply<Received>> {
-    let bytes = body::read(request, &mut poem::RequestBody::new(body.0), shop.settings.body_limit).await?;
+    let bytes = body::read(request, &mut poem::RequestBody::new(body.0), HttpSettings::of(request)?.body_limit).await?;
     webhooks::receive(shop, provider, sender, request.headers(), &bytes).await?;
     Ok(Reply::json(&Received { received: true }))
 }

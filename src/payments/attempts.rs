@@ -24,7 +24,7 @@ use platform::{
     },
 };
 
-use super::{Payment, Provider, Status};
+use super::{Payment, Provider, Status, settings::Settings};
 use crate::shop::{Shop, ids::UserId};
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
@@ -75,7 +75,7 @@ impl Places {
 fn of_one_user(shop: &Shop) -> Limit {
     Limit::new(
         "payments_of_user",
-        shop.settings.buying.payments_per_hour,
+        shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
         "Too many payments were asked for with this account.",
     )
@@ -84,7 +84,7 @@ fn of_one_user(shop: &Shop) -> Limit {
 fn from_one_address(shop: &Shop) -> Limit {
     Limit::new(
         "payments_of_address",
-        3 * shop.settings.buying.payments_per_hour,
+        3 * shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
         "Too many payments were asked for from this address.",
     )

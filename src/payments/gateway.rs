@@ -11,12 +11,10 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::{
-    Outcome, Payment, Provider, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, stripe::Stripe,
+    Outcome, Payment, Provider, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund,
+    settings::Settings, stripe::Stripe,
 };
-use crate::{
-    app::settings::Settings,
-    shop::ids::{PaymentId, RefundId},
-};
+use crate::shop::ids::{PaymentId, RefundId};
 
 /// What a provider says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,10 +169,9 @@ pub struct Gateways {
 impl Gateways {
     /// # Errors
     /// When a provider's address cannot be used.
-    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn new(settings: &Settings, storefront: &str) -> anyhow::Result<Self> {
         let http = calls::client()?;
         let (stripe, paypal, razorpay) = (&settings.stripe, &settings.paypal, &settings.razorpay);
-        let storefront = &settings.storefront_url;
         Ok(Self {
             stripe: stripe.as_ref().map(|stripe| Stripe::new(stripe, http.clone())),
             paypal: paypal.as_ref().map(|paypal| Paypal::new(paypal, storefront, http.clone())),

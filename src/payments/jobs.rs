@@ -13,14 +13,18 @@ use tokio::time::timeout;
 
 use super::{
     Outcome, Payment, Provider, Status,
-    gateway::{Gateway, RefundReport, Report, Subject, Trouble},
+    gateway::{Gateway, Gateways, RefundReport, Report, Subject, Trouble},
     processing, reconciliation,
     refunds::{self, Refund, RefundStatus},
+    settings::Settings,
     store, unsent,
 };
-use crate::shop::{
-    Queue, Shop,
-    ids::{PaymentId, RefundId, WebhookId},
+use crate::{
+    orders,
+    shop::{
+        Queue, Shop,
+        ids::{PaymentId, RefundId, WebhookId},
+    },
 };
 
 /// How often payments that hang are looked for.
@@ -227,7 +231,7 @@ impl Job for HandleWebhook {
 
 /// The payment an event is about, if it is ours.
 async fn subject(shop: &Shop, webhook: &store::Webhook) -> Result<Option<Payment>, JobError> {
-    let gateway = shop.gateways.of(webhook.provider).ok_or_else(|| no_keys(webhook.provider))?;
+    let gateway = shop.part::<Gateways>().of(webhook.provider).ok_or_else(|| no_keys(webhook.provider))?;
     let event = serde_json::from_str(&webhook.body).unwrap_or_default();
     let Some(subject) = gateway.subject(&event) else { return Ok(None) };
     let mut tx = shop.db.read().await?;
@@ -298,7 +302,7 @@ impl Job for CheckHanging {
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let (now, patience) = (shop.now(), shop.settings.payment_check_after);
+        let (now, patience) = (shop.now(), shop.part::<Settings>().check_after);
         let began = Instant::now();
         send_forgotten_refunds(shop).await?;
         unsent::end_them(shop, PATIENCE / 3).await?;
@@ -318,14 +322,14 @@ impl Job for CheckHanging {
 }
 
 fn to_ask(shop: &Shop, now: Timestamp) -> store::Ask {
-    let patience = shop.settings.payment_check_after;
+    let patience = shop.part::<Settings>().check_after;
     store::Ask {
         before: now - patience,
         lately: now - LATE,
         asked_before: now - patience.min(CHECK_EVERY / 2),
         stale_asked_before: now - processing::ASKED_EVERY,
         fresh: now - processing::FRESH,
-        processing_since: now - 2 * shop.settings.payment_processing_limit,
+        processing_since: now - 2 * shop.part::<Settings>().processing_limit,
     }
 }
 
@@ -355,7 +359,7 @@ async fn ask_about(shop: &Shop, payment: &Payment) -> db::Result<()> {
 
 /// A buyer who went away from an order that does not expire leaves a payment that would be open for ever, and so may a bank.
 async fn end_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
-    if shop.now().since(payment.created_at) < shop.settings.reservation_ttl {
+    if shop.now().since(payment.created_at) < shop.part::<orders::Settings>().reservation_ttl {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
@@ -498,7 +502,7 @@ async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError> {
 }
 
 pub(super) fn gateway<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn Gateway, JobError> {
-    shop.gateways.of(payment.provider).ok_or_else(|| no_keys(payment.provider))
+    shop.part::<Gateways>().of(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 
 fn no_keys(provider: Provider) -> JobError {

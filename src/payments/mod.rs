@@ -21,6 +21,7 @@ mod processing;
 mod razorpay;
 pub mod reconciliation;
 pub mod refunds;
+pub mod settings;
 mod standing;
 mod store;
 mod stripe;
@@ -38,7 +39,10 @@ use platform::{
 };
 use poem::http::StatusCode;
 
-use self::{gateway::Report, refunds::Reason};
+use self::{
+    gateway::{Gateways, Report},
+    refunds::Reason,
+};
 pub use self::{standing::Standing, store::of_order};
 use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus, events},
@@ -232,7 +236,7 @@ pub async fn begin(
         .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
-        orders::hold(tx, order.id, now + shop.settings.reservation_ttl).await?;
+        orders::hold(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
     }
     jobs::Pay { payment: id }.enqueue_once(tx, unsent::key(id), now).await?;
     withdraw_failed(tx, order, now).await?;
@@ -254,7 +258,7 @@ async fn withdraw_failed(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Resu
 /// # Errors
 /// 422 when the shop has no keys of this provider.
 pub fn require_configured(shop: &Shop, provider: Provider) -> ApiResult<()> {
-    if shop.gateways.of(provider).is_some() {
+    if shop.part::<Gateways>().of(provider).is_some() {
         return Ok(());
     }
     let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());

@@ -25,7 +25,7 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    app::settings::PaypalSettings,
+    payments::settings::PaypalSettings,
     shop::ids::{PaymentId, RefundId},
 };
 

@@ -15,7 +15,7 @@ use platform::{
     money::Money,
 };
 
-use super::{Outcome, Payment, Status, store, unpaid_after_all};
+use super::{Outcome, Payment, Status, settings::Settings, store, unpaid_after_all};
 use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus},
     shop::Shop,
@@ -38,9 +38,10 @@ impl Payment {
     /// Whether nobody waits for it any longer: for the bank that is processing it, or for the buyer who is to pay.
     pub(super) fn takes_too_long(&self, shop: &Shop, now: Timestamp) -> bool {
         match self.processing_since {
-            Some(since) => self.status.is_open() && now.since(since) >= shop.settings.payment_processing_limit,
+            Some(since) => self.status.is_open() && now.since(since) >= shop.part::<Settings>().processing_limit,
             None => {
-                self.status == Status::RequiresAction && now.since(self.created_at) >= shop.settings.reservation_ttl
+                self.status == Status::RequiresAction
+                    && now.since(self.created_at) >= shop.part::<orders::Settings>().reservation_ttl
             }
         }
     }
@@ -75,7 +76,7 @@ async fn begins(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now:
     if order.payment_status == PaymentStatus::Failed {
         orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     }
-    orders::hold_until(tx, order.id, now + shop.settings.payment_processing_limit).await.map(drop)
+    orders::hold_until(tx, order.id, now + shop.part::<Settings>().processing_limit).await.map(drop)
 }
 
 async fn ends(
@@ -91,6 +92,6 @@ async fn ends(
     if paid || !payment.holds_its_order() {
         return Ok(());
     }
-    orders::hold_until(tx, order.id, now + shop.settings.reservation_ttl).await?;
+    orders::hold_until(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
     unpaid_after_all(tx, order, payment, now).await
 }

@@ -23,7 +23,7 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    app::settings::RazorpaySettings,
+    payments::settings::RazorpaySettings,
     shop::ids::{PaymentId, RefundId},
 };
 

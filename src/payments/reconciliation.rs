@@ -20,7 +20,7 @@ use poem_openapi::{
 
 use super::{
     Payment, Provider,
-    gateway::{RefundReport, Report},
+    gateway::{Gateways, RefundReport, Report},
     jobs::{self, Reconcile},
     refunds::Refund,
     store,
@@ -143,7 +143,7 @@ pub async fn ask(shop: &Shop) -> db::Result<()> {
 
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
-    let Some(gateway) = shop.gateways.of(payment.provider) else {
+    let Some(gateway) = shop.part::<Gateways>().of(payment.provider) else {
         tracing::warn!(payment = %payment.id, provider = %payment.provider, "no keys to compare a payment with");
         return Ok(());
     };

@@ -33,7 +33,7 @@ use super::{
     refunds::Refund,
 };
 use crate::{
-    app::settings::StripeSettings,
+    payments::settings::StripeSettings,
     shop::ids::{PaymentId, RefundId},
 };
 

@@ -13,7 +13,7 @@ use platform::{
 };
 use tokio::time::timeout;
 
-use super::{Payment, Status, jobs as payment_jobs, store};
+use super::{Payment, Status, jobs as payment_jobs, settings::Settings, store};
 use crate::shop::{Shop, ids::PaymentId};
 
 /// What the one job that sends a payment is known by.
@@ -27,7 +27,7 @@ pub async fn end_them(shop: &Shop, patience: Duration) -> Result<(), JobError> {
     let mut last = PaymentId::NONE;
     while began.elapsed() < patience {
         let mut tx = shop.db.read().await?;
-        let queued = store::queued(&mut tx, last, shop.now() - shop.settings.payment_check_after).await?;
+        let queued = store::queued(&mut tx, last, shop.now() - shop.part::<Settings>().check_after).await?;
         let Some(farthest) = queued.last() else { break };
         last = farthest.id;
         let mut unsent = Vec::new();

@@ -3,7 +3,7 @@
 use platform::{clock::Timestamp, money::Amount};
 use poem_openapi::Object;
 
-use super::{Payment, Provider, Status};
+use super::{Payment, Provider, Status, settings::Settings};
 use crate::shop::{
     Shop,
     ids::{OrderId, PaymentId},
@@ -61,7 +61,8 @@ impl PaymentView {
     #[must_use]
     pub fn of(payment: Payment, shop: &Shop) -> Self {
         let waits = payment.provider == Provider::Razorpay && waits_for_the_buyer(&payment);
-        let key_id = shop.settings.razorpay.as_ref().filter(|_| waits).map(|razorpay| razorpay.key_id.clone());
+        let key_id =
+            shop.part::<Settings>().razorpay.as_ref().filter(|_| waits).map(|razorpay| razorpay.key_id.clone());
         Self { key_id, ..Self::from(payment) }
     }
 }

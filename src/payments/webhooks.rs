@@ -15,7 +15,7 @@ use poem::http::{HeaderMap, StatusCode};
 
 use super::{
     Provider,
-    gateway::{Disbelief, Event},
+    gateway::{Disbelief, Event, Gateways},
     jobs::HandleWebhook,
     store,
 };
@@ -44,7 +44,7 @@ pub async fn receive(
     headers: &HeaderMap,
     body: &[u8],
 ) -> ApiResult<()> {
-    let gateway = shop.gateways.of(provider).ok_or_else(|| not_configured("keys of this provider"))?;
+    let gateway = shop.part::<Gateways>().of(provider).ok_or_else(|| not_configured("keys of this provider"))?;
     let place = if gateway.must_be_asked() { Some(shop.limits.take(&FORGED, &sender.network()).await?) } else { None };
     let believed = gateway.believe(headers, body, shop.now()).await;
     if let Some(place) = place

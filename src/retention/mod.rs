@@ -7,11 +7,13 @@
 //! that moment is left for the next time.
 
 pub mod jobs;
+pub mod settings;
 mod store;
 
 use platform::{clock::Timestamp, db::Result};
 
-use crate::{app::settings::Settings, shop::Shop};
+use crate::{accounts, shop::Shop};
+use settings::Settings;
 
 /// How many rows one transaction deletes.
 const BATCH: i64 = 1_000;
@@ -72,12 +74,12 @@ impl Kind {
     }
 
     /// What is older than this goes.
-    fn before(self, settings: &Settings, now: Timestamp) -> Timestamp {
-        let kept = &settings.retention;
+    fn before(self, shop: &Shop, now: Timestamp) -> Timestamp {
+        let kept: &Settings = shop.part();
         now - match self {
             Self::Carts => kept.carts,
             // An access token may outlive the refresh token that came with it, and needs the session.
-            Self::RefreshTokens => kept.sessions.max(settings.access_token_ttl),
+            Self::RefreshTokens => kept.sessions.max(shop.part::<accounts::Settings>().access_token_ttl),
             Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => kept.sessions,
             Self::IdempotencyKeys => kept.idempotency_keys,
             Self::Jobs => kept.jobs,
@@ -100,7 +102,7 @@ pub async fn sweep(shop: &Shop) -> Result<bool> {
 async fn sweep_kind(shop: &Shop, kind: Kind) -> Result<bool> {
     for _ in 0..BATCHES {
         let mut tx = shop.db.write().await?;
-        let swept = store::sweep(&mut tx, kind, kind.before(&shop.settings, shop.now()), BATCH).await?;
+        let swept = store::sweep(&mut tx, kind, kind.before(shop, shop.now()), BATCH).await?;
         tx.commit().await?;
         metrics::counter!("cartwright_swept_total", "what" => kind.name()).increment(swept);
         if swept < BATCH.unsigned_abs() {

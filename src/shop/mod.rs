@@ -1,8 +1,15 @@
-//! What every endpoint and job is given: the database, the cache, the mailer, the files, the providers and the clock.
+//! The ground floor of the shop: what every endpoint and job is given, and the names that all features share. It knows no
+//! feature; what they need of their own they bring ([`Features`]).
 
-use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use platform::{
     cache::{Cache, Part},
     clock::{Clock, Timestamp},
@@ -11,17 +18,11 @@ use platform::{
     jobs::Context,
     mail::Mailer,
     media::Media,
+    money::Currency,
     text_enum,
 };
-use secrecy::ExposeSecret;
 
-use crate::{
-    accounts::{Passwords, Tokens},
-    app::settings::Settings,
-    orders::events::followers::Followers,
-    payments::gateway::Gateways,
-    shop::emails::Templates,
-};
+use emails::Templates;
 
 pub mod emails;
 pub mod ids;
@@ -41,19 +42,40 @@ pub static MIGRATIONS: Migrations =
 #[derive(Clone)]
 pub struct Shop(Arc<Parts>);
 
+/// What it is made of; `app/context.rs` puts it together.
 pub struct Parts {
-    pub settings: Settings,
+    pub store: Store,
     pub db: Db,
     pub cache: Cache,
     pub mailer: Mailer,
     pub templates: Templates,
     pub media: Media,
-    pub gateways: Gateways,
-    pub tokens: Tokens,
-    pub passwords: Passwords,
     pub limits: Limits,
-    pub followers: Arc<Followers>,
     pub clock: Clock,
+    pub features: Features,
+}
+
+/// What the store is called, where it is found and what it is paid in.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub name: String,
+    pub currency: Currency,
+    /// Where customers and providers reach the shop. Without a slash at its end.
+    pub public_url: String,
+    /// Where the links in e-mails lead. Without a slash at its end.
+    pub storefront_url: String,
+}
+
+/// What the features bring, their settings among it, one of each type; so this floor knows none of them.
+#[derive(Default)]
+pub struct Features(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+
+impl Features {
+    #[must_use]
+    pub fn with<P: Any + Send + Sync>(mut self, part: P) -> Self {
+        self.0.insert(TypeId::of::<P>(), Box::new(part));
+        self
+    }
 }
 
 impl Deref for Shop {
@@ -74,40 +96,19 @@ impl Context for Shop {
 }
 
 impl Shop {
-    /// Puts the parts together. Nothing is asked of the database or Redis yet: they may still be starting.
+    #[must_use]
+    pub fn of(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// What a feature brought.
     ///
-    /// # Errors
-    /// When a setting cannot be used.
-    pub fn new(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
-        let db = Db::new(settings.database_url.expose_secret(), &MIGRATIONS).context("DATABASE_URL cannot be used")?;
-        let cache = match &settings.redis_url {
-            Some(url) => Cache::shared(url.expose_secret()).context("REDIS_URL cannot be used")?,
-            None => Cache::local(),
-        };
-        let mailer = Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?;
-        let templates = templates(settings.templates_dir.as_deref())?;
-        let media = Media::new(settings.media.clone(), &settings.public_url)
-            .with_context(|| format!("MEDIA_URL: {} cannot be used", settings.media))?;
-        let gateways = Gateways::new(&settings)?;
-        let tokens = Tokens::new(&settings);
-        let passwords = Passwords::new();
-        let limits = Limits::new(settings.rate_limits, settings.jwt_secret.clone(), cache.clone(), clock.clone());
-        let followers = Followers::of(&db);
-        let parts = Parts {
-            settings,
-            db,
-            cache,
-            mailer,
-            templates,
-            media,
-            gateways,
-            tokens,
-            passwords,
-            limits,
-            followers,
-            clock,
-        };
-        Ok(Self(Arc::new(parts)))
+    /// # Panics
+    /// When nothing of this type was brought: a fault of `app/context.rs` that the first request shows.
+    #[must_use]
+    pub fn part<P: Any>(&self) -> &P {
+        let part = self.features.0.get(&TypeId::of::<P>()).and_then(|part| part.downcast_ref());
+        part.unwrap_or_else(|| panic!("the shop was put together without {}", std::any::type_name::<P>()))
     }
 
     #[must_use]
@@ -125,7 +126,7 @@ impl Shop {
     /// The Message-ID of an e-mail about something: the same for every copy.
     #[must_use]
     pub fn message_id(&self, about: &str) -> String {
-        let host = self.settings.public_url.split("://").last().and_then(|rest| rest.split([':', '/']).next());
+        let host = self.store.public_url.split("://").last().and_then(|rest| rest.split([':', '/']).next());
         format!("<{about}@{}>", host.unwrap_or("localhost"))
     }
 
@@ -159,11 +160,4 @@ impl Shop {
             ),
         }
     }
-}
-
-fn templates(folder: Option<&Path>) -> anyhow::Result<Templates> {
-    Templates::of(folder).map_err(|fault| {
-        let folder = folder.unwrap_or(Path::new("")).display();
-        anyhow!("TEMPLATES_DIR={folder}: {fault}; correct it, `cartwright emails render` shows every fault at once")
-    })
 }

@@ -45,7 +45,7 @@ on_both_engines! {
 /// The same shop beside itself, with prices in another currency.
 async fn opens_in(code: &str, shop: &TestShop) -> TestShop {
     let currency = code.parse().expect("a currency");
-    shop.opens_again(|settings| settings.currency = currency).await
+    shop.opens_again(|settings| settings.store.currency = currency).await
 }
 
 /// As text and as a number.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use cartwright::app::settings::Buying;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -74,7 +73,7 @@ on_both_engines! {
         let strict = shop
             .opens_again(|settings| {
                 settings.rate_limits = true;
-                settings.buying = Buying { payments_per_hour: 2, ..settings.buying };
+                settings.payments.payments_per_hour = 2;
             })
             .await;
         let mug = shop.sells("Mug").at(12_00).in_stock(99).await;

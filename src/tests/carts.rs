@@ -89,7 +89,7 @@ on_both_engines! {
         let mug = shop.sells("Mug").in_stock(9).await;
         let ada = shop.customer("ada@example.com").await;
         ada.puts_in_cart(&mug, 3).await.is(201);
-        let strict = shop.opens_again(|settings| settings.buying.max_per_product = 2).await;
+        let strict = shop.opens_again(|settings| settings.carts.max_per_product = 2).await;
         let ada = ada.of(&strict);
         ada.checks_out().await.is(422).about(&["items"]); // it was put in before
         ada.delete("/api/cart").await.is(204);

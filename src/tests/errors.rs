@@ -77,7 +77,7 @@ on_both_engines! {
         let mug = shop.sells("Mug").await;
         let limited = shop.opens_again(|settings| {
             settings.rate_limits = true;
-            settings.buying.orders_per_hour = 1;
+            settings.orders.orders_per_hour = 1;
         });
         let ada = ada.of(&limited.await);
         ada.post("/api/orders").json(&json!({"items": 1})).await.is(422); // takes no place

@@ -36,7 +36,7 @@ on_both_engines! {
     async fn an_order_of_nothing_needs_no_providers_keys(shop: TestShop) {
         let sample = shop.sells("Sample").at(0).await;
         let mug = shop.sells("Mug").at(12_00).await;
-        let without = shop.opens_again(|settings| settings.stripe = None).await;
+        let without = shop.opens_again(|settings| settings.payments.stripe = None).await;
         let ada = shop.customer("ada@example.com").await.of(&without);
         assert_eq!(ada.buys_online(&sample).await.json["payment_status"], "paid");
         let order = json!({"items": [{"product": mug.id, "quantity": 1}], "payment_method": "stripe"});

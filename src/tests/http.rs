@@ -264,7 +264,7 @@ on_both_engines! {
 
     async fn the_document_describes_every_operation_once(shop: TestShop) {
         let document = shop.visitor().get("/openapi.json").await.is(200).json();
-        assert_eq!(document, cartwright::app::api::document(shop.inside().settings.currency));
+        assert_eq!(document, cartwright::app::api::document(shop.inside().store.currency));
         let mut names = Vec::new();
         for (path, operations) in document["paths"].as_object().expect("paths") {
             for (method, operation) in operations.as_object().expect("operations") {

@@ -90,7 +90,7 @@ on_both_engines! {
     }
 
     async fn links_lead_to_the_storefront_and_never_to_where_a_client_says(shop: TestShop) {
-        let shop = shop.opens_again(|settings| settings.storefront_url = "https://www.shop.test/uk".to_owned()).await;
+        let shop = shop.opens_again(|settings| settings.store.storefront_url = "https://www.shop.test/uk".to_owned()).await;
         shop.registers("ada@example.com").await.is(201);
         assert!(newest_mail(&shop).await.link().starts_with("https://www.shop.test/uk/verify-email?token="));
         let forgotten = json!({"email": "ada@example.com"});

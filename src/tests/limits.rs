@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use cartwright::app::settings::Buying;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -209,7 +208,8 @@ on_both_engines! {
         let strict = shop
             .opens_again(|settings| {
                 settings.rate_limits = true;
-                settings.buying = Buying { orders_per_hour: 2, carts_per_minute: 3, ..settings.buying };
+                settings.orders.orders_per_hour = 2;
+                settings.carts.carts_per_minute = 3;
             })
             .await;
         let carts = join_all((0..5).map(|_| strict.visitor().post("/api/carts").into_future())).await;
@@ -255,7 +255,7 @@ on_both_engines! {
         let strict = shop
             .opens_again(|settings| {
                 settings.rate_limits = true;
-                settings.buying = Buying { orders_per_hour: 2, ..settings.buying };
+                settings.orders.orders_per_hour = 2;
             })
             .await;
         let mug = shop.sells("Mug").await;

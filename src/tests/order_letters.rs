@@ -143,7 +143,7 @@ on_both_engines! {
         assert_eq!(told(&shop).await.len(), 4);
         assert!(further > crossing);
 
-        let generous = shop.opens_again(|settings| settings.low_stock_threshold = 0).await;
+        let generous = shop.opens_again(|settings| settings.inventory.low_stock_threshold = 0).await;
         let pot = shop.sells("Pot").in_stock(9).await;
         order(&ada.of(&generous), &[(&pot, 8)]).await;
         assert_eq!(told(&shop).await.len(), 4);

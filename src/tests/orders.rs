@@ -461,7 +461,7 @@ on_both_engines! {
     }
 
     async fn orders_are_found_by_number_email_and_day(shop: TestShop) {
-        let shop = shop.opens_again(|settings| settings.access_token_ttl = Duration::from_hours(72)).await;
+        let shop = shop.opens_again(|settings| settings.accounts.access_token_ttl = Duration::from_hours(72)).await;
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         let first = ada.buys(&mug).await; // on 15 January 2025

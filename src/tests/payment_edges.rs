@@ -505,7 +505,7 @@ on_both_engines! {
             }
         };
         let slow = stands_between(&shop, meanwhile).await;
-        let waits = shop.opens_again(|settings| settings.stripe.as_mut().expect("keys").api_base = Some(slow)).await;
+        let waits = shop.opens_again(|settings| settings.payments.stripe.as_mut().expect("keys").api_base = Some(slow)).await;
         waits.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
         let transaction = ada.looks_at(&payment).await["transaction_id"].as_str().expect("Stripe's name").to_owned();

@@ -344,7 +344,7 @@ on_both_engines! {
             pays(&shop, &payment).await;
         }
         shop.time_passes(Duration::from_secs(1));
-        let without = shop.opens_again(|settings| settings.paypal = None).await;
+        let without = shop.opens_again(|settings| settings.payments.paypal = None).await;
         compares_the_books(&without).await;
         let compared = "SELECT COUNT(*) FROM payments WHERE compared_at IS NOT NULL";
         assert_eq!(shop.counts(compared).await, 2);
@@ -453,7 +453,7 @@ on_both_engines! {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         let changing = shop
             .opens_again(|settings| {
-                let stripe = settings.stripe.as_mut().expect("Stripe");
+                let stripe = settings.payments.stripe.as_mut().expect("Stripe");
                 stripe.webhook_secrets.insert(0, "whsec_new".into());
             })
             .await;

@@ -71,7 +71,7 @@ on_both_engines! {
 
     async fn a_session_stays_as_long_as_its_access_token(shop: TestShop) {
         let shop = shop.opens_again(|settings| {
-            settings.access_token_ttl = 60 * DAY;
+            settings.accounts.access_token_ttl = 60 * DAY;
             settings.retention.sessions = 2 * DAY;
         }).await;
         let ada = shop.customer("ada@example.com").await;

@@ -223,7 +223,7 @@ on_both_engines! {
 
 /// The same shop beside itself, where nobody has to sign in again within a year.
 async fn where_sign_ins_last(shop: &TestShop) -> TestShop {
-    shop.opens_again(|settings| settings.access_token_ttl = 365 * DAY).await
+    shop.opens_again(|settings| settings.accounts.access_token_ttl = 365 * DAY).await
 }
 
 /// Somebody who has paid by a bank that takes its time.

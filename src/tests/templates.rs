@@ -6,9 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-use cartwright::shop::{
-    Shop,
-    emails::{FILES, Template},
+use cartwright::{
+    app::{context, settings::Settings},
+    shop::emails::{FILES, Template},
 };
 use platform::clock::Clock;
 
@@ -61,9 +61,9 @@ on_both_engines! {
             (("order_shiped.txt", "Away"), "order_shiped.txt: no template has this name"),
         ] {
             let words = folder(&[files]);
-            let mut settings = shop.inside().settings.clone();
+            let mut settings = shop.inside().part::<Settings>().clone();
             settings.templates_dir = Some(words.path().to_owned());
-            let refused = Shop::new(settings, Clock::default()).err().expect("no shop opens").to_string();
+            let refused = context::shop(settings, Clock::default()).err().expect("no shop opens").to_string();
             let start = format!("TEMPLATES_DIR={}: {told}", words.path().display());
             assert!(refused.starts_with(&start) && !refused.contains('\n'), "{refused}");
         }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use crate::{
-    accounts::{self, NewUser, Role},
+    accounts::{self, NewUser, Passwords, Role},
     app::{programs, settings::SettingArgs},
     shop::Shop,
 };
@@ -58,7 +58,7 @@ fn read_password(unasked: bool) -> anyhow::Result<String> {
 }
 
 async fn create(shop: &Shop, email: String, username: Option<String>, password: String) -> anyhow::Result<String> {
-    let password_hash = shop.passwords.hash(password).await.map_err(told)?;
+    let password_hash = shop.part::<Passwords>().hash(password).await.map_err(told)?;
     let new = NewUser {
         email: email.clone(),
         username,

@@ -41,7 +41,7 @@ pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<(
     let said = match args.to {
         None => {
             let kept = currency::of_prices(&mut shop.db.read().await?).await?;
-            format!("the prices are in {}", kept.unwrap_or(shop.settings.currency))
+            format!("the prices are in {}", kept.unwrap_or(shop.store.currency))
         }
         Some(to) => {
             let (to, rate) = read(&to, args.rate.as_deref())?;

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use crate::{
     app::{
-        programs,
+        context, programs,
         settings::{SettingArgs, Settings},
     },
     catalog::currency,
@@ -76,14 +76,14 @@ use platform::{
 };
 
 async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
-    let shop = match programs::begin(args).and_then(|settings| Shop::new(settings, Clock::default())) {
+    let shop = match programs::begin(args).and_then(|settings| context::shop(settings, Clock::default())) {
         Ok(shop) => shop,
         Err(error) => {
             report("settings", &Fail(format!("{error:#}")))?;
             bail!("correct the setting and run this again; the rest can only be looked at with good settings");
         }
     };
-    let settings = &shop.settings;
+    let settings = &shop.part::<Settings>();
     let mut findings = vec![
         ("settings", Fine("every value can be used".to_owned())),
         ("DATA_DIR", folder(&settings.data_dir).await),
@@ -145,7 +145,7 @@ async fn media(shop: &Shop) -> Finding {
 }
 
 async fn database(shop: &Shop) -> Finding {
-    let file = db::sqlite_file(shop.settings.database_url.expose_secret());
+    let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
     if let Some(file) = file.filter(|file| !file.exists()) {
         return Fine(format!("{} is not there yet; the first start makes it", file.display()));
     }
@@ -165,13 +165,13 @@ async fn database(shop: &Shop) -> Finding {
 }
 
 async fn prices(shop: &Shop) -> Finding {
-    let file = db::sqlite_file(shop.settings.database_url.expose_secret());
+    let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
     let is_there = file.is_none_or(|file| file.exists());
     if !is_there || !matches!(in_time(shop.db.pending_migrations()).await, Ok(0)) {
         return Fine("not looked at, because the database is not ready".to_owned());
     }
     match in_time(currency::require(shop)).await {
-        Ok(()) => Fine(format!("they are in {}", shop.settings.currency)),
+        Ok(()) => Fine(format!("they are in {}", shop.store.currency)),
         Err(why) => Fail(why),
     }
 }
@@ -194,26 +194,26 @@ async fn redis(shop: &Shop) -> Finding {
 }
 
 async fn mail(shop: &Shop) -> Finding {
-    let outbox = shop.settings.data_dir.join("outbox");
+    let outbox = shop.part::<Settings>().data_dir.join("outbox");
     match shop.mailer.is_reachable().await {
         Err(why) => Fail(why),
-        Ok(()) if shop.settings.smtp_url.is_some() => Fine("the mail server answers".to_owned()),
+        Ok(()) if shop.part::<Settings>().smtp_url.is_some() => Fine("the mail server answers".to_owned()),
         Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are not sent but written to {}", outbox.display())),
     }
 }
 
 fn stripe(settings: &Settings) -> Finding {
-    let believes = settings.stripe.as_ref().map(|stripe| !stripe.webhook_secrets.is_empty());
+    let believes = settings.payments.stripe.as_ref().map(|stripe| !stripe.webhook_secrets.is_empty());
     provider(believes, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
 }
 
 fn paypal(settings: &Settings) -> Finding {
-    let believes = settings.paypal.as_ref().map(|paypal| paypal.webhook_id.is_some());
+    let believes = settings.payments.paypal.as_ref().map(|paypal| paypal.webhook_id.is_some());
     provider(believes, "PAYPAL_CLIENT_ID", "PAYPAL_WEBHOOK_ID")
 }
 
 fn razorpay(settings: &Settings) -> Finding {
-    let believes = settings.razorpay.as_ref().map(|razorpay| !razorpay.webhook_secrets.is_empty());
+    let believes = settings.payments.razorpay.as_ref().map(|razorpay| !razorpay.webhook_secrets.is_empty());
     provider(believes, "RAZORPAY_KEY_ID", "RAZORPAY_WEBHOOK_SECRET")
 }
 

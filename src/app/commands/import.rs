@@ -84,14 +84,14 @@ pub struct ProductsArgs {
 pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &SettingArgs) -> anyhow::Result<()> {
     let settings = programs::begin(settings)?;
     let source = Source::open(&args.file)?; // before any database is asked
-    let rules = shopify::Rules { decimals: settings.currency.decimals, stock: args.stock };
+    let rules = shopify::Rules { decimals: settings.store.currency.decimals, stock: args.stock };
     let Checked { told, not_read, contents } = source.read(|file| shopify::check(file, rules))?;
     tell(&not_read, &told);
     if !told.faults.is_empty() && !args.skip_bad {
         bail!("nothing was imported; correct the file, or leave its bad rows out with --skip-bad");
     }
     let shop = open_to_sell(settings).await?;
-    let rules = Rules { currency: shop.settings.currency, stock: args.stock, keep_stock: args.keep_stock };
+    let rules = Rules { currency: shop.store.currency, stock: args.stock, keep_stock: args.keep_stock };
     let result = match contents {
         Contents::Products(sound) => {
             let total = sound.count();

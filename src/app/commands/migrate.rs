@@ -2,16 +2,13 @@
 
 use platform::clock::Clock;
 
-use crate::{
-    app::{programs, settings::SettingArgs},
-    shop::Shop,
-};
+use crate::app::{context, programs, settings::SettingArgs};
 use anyhow::Context;
 
 use super::say;
 
 pub async fn run(settings: &SettingArgs) -> anyhow::Result<()> {
-    let shop = Shop::new(programs::begin(settings)?, Clock::default())?;
+    let shop = context::shop(programs::begin(settings)?, Clock::default())?;
     shop.wait_for_database().await?;
     let pending = shop.db.pending_migrations().await?;
     shop.db.migrate().await.context("the database cannot be migrated")?;

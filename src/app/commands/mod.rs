@@ -23,7 +23,7 @@ use platform::{clock::Clock, http::problem::Problem};
 
 use crate::{
     app::{
-        programs,
+        context, programs,
         settings::{SECRETS_HELP, SettingArgs, Settings},
     },
     shop::Shop,
@@ -98,14 +98,14 @@ pub async fn run() -> anyhow::Result<()> {
 
 /// The shop, with its database there and its schema current.
 async fn open(settings: Settings) -> anyhow::Result<Shop> {
-    let shop = Shop::new(settings, Clock::default())?;
+    let shop = context::shop(settings, Clock::default())?;
     programs::prepare(&shop).await?;
     Ok(shop)
 }
 
 /// The same for what needs to know what the prices are in.
 async fn open_to_sell(settings: Settings) -> anyhow::Result<Shop> {
-    let shop = Shop::new(settings, Clock::default())?;
+    let shop = context::shop(settings, Clock::default())?;
     programs::prepare_to_sell(&shop).await?;
     Ok(shop)
 }

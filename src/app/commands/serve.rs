@@ -7,6 +7,7 @@ use platform::clock::Clock;
 
 use crate::{
     app::{
+        context,
         demo::{self, SignIns},
         programs::{self, Listeners},
         settings::{SettingArgs, Settings},
@@ -56,7 +57,7 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
     let listeners = Listeners::open(&settings).await?; // first, so that a taken port is told at once
     let address = listeners.api.local_addr()?;
     let _simulator = if args.simulate_payments { Some(simulate_payments(&mut settings, address).await?) } else { None };
-    let shop = Shop::new(settings, Clock::default())?;
+    let shop = context::shop(settings, Clock::default())?;
     tokio::select! {
         ready = prepare(&shop, args) => ready?,
         () = stop.cancelled() => return Ok(()),
@@ -113,7 +114,7 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
 
 /// Says where to look next.
 fn say_where(shop: &Shop) -> anyhow::Result<()> {
-    let front = local_address(shop.settings.bind);
+    let front = local_address(shop.part::<Settings>().bind);
     say(format!("Open http://{front}/ to see what is here"))?;
     match shop.mailer.outbox() {
         Some(outbox) => say(format!("E-mails are kept in {}, and shown there", outbox.display())),

@@ -17,7 +17,7 @@ use platform::{
 use super::price;
 use crate::{
     accounts::{User, jobs::SendVerification},
-    app::{settings::Settings, workers},
+    app::{context, settings::Settings, workers},
     carts,
     orders::{self, Checkout, Order, OrderStatus},
     payments::{self, Provider, refunds},
@@ -120,8 +120,9 @@ impl Past {
     pub fn of(shop: &Shop) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("cartwright-demo-{}", uuid::Uuid::new_v4().simple()));
         let clock = Clock::standing_at(ago(shop.now(), PURCHASES[0].0));
-        let settings = Settings { data_dir: folder.clone(), smtp_url: None, redis_url: None, ..shop.settings.clone() };
-        Ok(Self { shop: Shop::new(settings, clock.clone())?, clock, folder })
+        let settings =
+            Settings { data_dir: folder.clone(), smtp_url: None, redis_url: None, ..shop.part::<Settings>().clone() };
+        Ok(Self { shop: context::shop(settings, clock.clone())?, clock, folder })
     }
 
     fn moves_to(&self, moment: Timestamp) {
@@ -227,7 +228,7 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
         orders::advance(tx, order, *status, placed + HOUR * *hours).await?;
     }
     if let RefundedInPart(amount) = fate {
-        let amount = price(shop.settings.currency, amount)?;
+        let amount = price(shop.store.currency, amount)?;
         for payment in payments::of_order(tx, id).await? {
             refunds::ask(tx, payment.id, Some(amount), placed + HOUR * 110).await?;
         }

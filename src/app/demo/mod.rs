@@ -19,7 +19,7 @@ use platform::{
 use serde::Deserialize;
 
 use crate::{
-    accounts::{self, NewUser, Role, User},
+    accounts::{self, NewUser, Passwords, Role, User},
     catalog::{
         self, NewProduct, Part,
         images::{self, Kept},
@@ -135,7 +135,7 @@ pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)
     let jonas = moves_in(&mut tx, jonas(hashes.1), "Berlin", "DE", now).await?;
     register(&mut tx, edmund(hashes.2), now).await?;
     let shelves = put_up_shelves(&mut tx, &catalog).await?;
-    let stocked = fill_shelves(&mut tx, shop.settings.currency, &catalog, &shelves, &pictures, now).await?;
+    let stocked = fill_shelves(&mut tx, shop.store.currency, &catalog, &shelves, &pictures, now).await?;
     let cast = Cast { nora, jonas, products: stocked };
     history::write(&mut tx, &past, &cast, now).await?;
     tx.commit().await?;
@@ -170,7 +170,7 @@ pub async fn works(shop: &Shop, sign_in: SignIn) -> ApiResult<bool> {
 }
 
 async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
-    shop.passwords.hash(sign_in.password.to_owned()).await
+    shop.part::<Passwords>().hash(sign_in.password.to_owned()).await
 }
 
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
@@ -311,7 +311,7 @@ async fn generate(
     further: usize,
     progress: impl Fn(usize),
 ) -> anyhow::Result<()> {
-    let mut products = generated::products(catalog, shelves, shop.settings.currency)?.take(further);
+    let mut products = generated::products(catalog, shelves, shop.store.currency)?.take(further);
     let mut written = catalog.products.len();
     loop {
         let batch: Vec<NewProduct> = products.by_ref().take(BATCH).collect();

@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use self::{render::page, visitor::Visitor};
 use crate::{
     accounts::Role,
-    app::demo::{self, SIGN_INS, SignIn},
+    app::{
+        demo::{self, SIGN_INS, SignIn},
+        settings::Settings,
+    },
     catalog::{self, list::Filter},
     shop::Shop,
 };
@@ -39,7 +42,7 @@ pub async fn front(request: &Request, shop: Data<&Shop>) -> ApiResult<Response> 
     let mut answer = if takes_pages(request) {
         match Visitor::to_demo(request, &shop).await? {
             Some(visitor) => demo_page(&shop, &visitor).await?,
-            None => page("plain.html", &json!({"shop": about(&shop), "is_demo": shop.settings.demo}))?,
+            None => page("plain.html", &json!({"shop": about(&shop), "is_demo": shop.part::<Settings>().demo}))?,
         }
     } else {
         Response::builder().content_type(JSON).body(about(&shop).to_string())
@@ -56,7 +59,7 @@ fn takes_pages(request: &Request) -> bool {
 
 fn about(shop: &Shop) -> Value {
     json!({
-        "name": shop.settings.store_name,
+        "name": shop.store.name,
         "version": env!("CARGO_PKG_VERSION"),
         "docs": "/docs",
         "reference": "/reference",
@@ -90,7 +93,7 @@ async fn sign_ins(shop: &Shop) -> ApiResult<Vec<Value>> {
 }
 
 fn simulated(shop: &Shop) -> Option<Value> {
-    let url = shop.settings.simulator.as_ref()?;
+    let url = shop.part::<Settings>().simulator.as_ref()?;
     let cards: Vec<Value> =
         payment_simulator::CARDS.iter().map(|card| json!({"name": card.name, "does": card.does})).collect();
     Some(json!({"url": url, "cards": cards}))
@@ -105,7 +108,7 @@ async fn products(shop: &Shop) -> ApiResult<Vec<Value>> {
     let shown = newest.iter().filter_map(|product| {
         let image = product.images.first()?;
         // Relative, for the browser may know the shop by another name than PUBLIC_URL.
-        let image = image.thumbnail_url.strip_prefix(&shop.settings.public_url)?;
+        let image = image.thumbnail_url.strip_prefix(&shop.store.public_url)?;
         Some(json!({"id": product.id, "name": product.name, "price": product.price.to_string(), "image": image}))
     });
     Ok(shown.collect())

@@ -6,7 +6,10 @@ use poem::{
     http::{HeaderMap, Uri, header},
 };
 
-use crate::{app::demo, shop::Shop};
+use crate::{
+    app::{demo, settings::Settings},
+    shop::Shop,
+};
 
 /// What a proxy or a tunnel adds. Who comes through one is somewhere else, however near the proxy is.
 const FORWARDED: [&str; 6] =
@@ -25,7 +28,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub async fn to_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
-        if !shop.settings.demo {
+        if !shop.part::<Settings>().demo {
             return Ok(None);
         }
         let is_here =

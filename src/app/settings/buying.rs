@@ -2,7 +2,7 @@
 
 use platform::settings::{Checked, number};
 
-use crate::carts::MAX_QUANTITY;
+use crate::carts::{self, MAX_QUANTITY};
 
 #[allow(clippy::doc_markdown)]
 /// How much one buyer may take.
@@ -23,26 +23,19 @@ pub struct BuyingArgs {
     payments_per_hour: String,
 }
 
-/// How much one buyer may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Buying {
-    /// Pieces in a cart or an order.
-    pub max_per_product: i64,
-    /// Of one user. Off with the rate limits.
-    pub orders_per_hour: usize,
-    /// Of one address, anonymous ones. Off with the rate limits.
-    pub carts_per_minute: usize,
-    /// Of one user; of one address three times as many. Off with the rate limits.
-    pub payments_per_hour: usize,
-}
-
 impl BuyingArgs {
-    pub(super) fn check(&self) -> Checked<Buying> {
-        Ok(Buying {
+    pub(super) fn carts(&self) -> Checked<carts::Settings> {
+        Ok(carts::Settings {
             max_per_product: number("MAX_PER_PRODUCT", &self.max_per_product, (1, MAX_QUANTITY))?,
-            orders_per_hour: number("ORDERS_PER_HOUR", &self.orders_per_hour, (1, 10_000))?,
             carts_per_minute: number("CARTS_PER_MINUTE", &self.carts_per_minute, (1, 10_000))?,
-            payments_per_hour: number("PAYMENTS_PER_HOUR", &self.payments_per_hour, (1, 10_000))?,
         })
+    }
+
+    pub(super) fn orders_per_hour(&self) -> Checked<usize> {
+        number("ORDERS_PER_HOUR", &self.orders_per_hour, (1, 10_000))
+    }
+
+    pub(super) fn payments_per_hour(&self) -> Checked<usize> {
+        number("PAYMENTS_PER_HOUR", &self.payments_per_hour, (1, 10_000))
     }
 }

@@ -5,14 +5,11 @@
 
 mod buying;
 mod jwt_secret;
-mod payments;
-mod retention;
 
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -24,12 +21,13 @@ use platform::{
 };
 use secrecy::SecretString;
 
-pub use self::{
-    buying::Buying,
-    payments::{PaypalSettings, RazorpaySettings, StripeSettings},
-    retention::Retention,
+use self::{buying::BuyingArgs, jwt_secret::jwt_secret};
+use crate::{
+    accounts, carts, inventory, orders,
+    payments::{self, settings::PaymentArgs},
+    retention::{self, settings::RetentionArgs},
+    shop::Store,
 };
-use self::{buying::BuyingArgs, jwt_secret::jwt_secret, payments::PaymentArgs, retention::RetentionArgs};
 
 // What is written to the fields is what `--help` prints, where backticks and angle brackets would stand as they are.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
@@ -149,42 +147,28 @@ pub struct Settings {
     pub redis_url: Option<SecretString>,
     pub inline_workers: bool,
     pub worker_concurrency: usize,
-    pub jwt_secret: SecretString,
-    pub access_token_ttl: Duration,
-    pub refresh_token_ttl: Duration,
-    pub store_name: String,
-    pub currency: Currency,
-    /// Without a slash at its end.
-    pub public_url: String,
-    /// Where the links in e-mails lead. Without a slash at its end.
-    pub storefront_url: String,
+    pub store: Store,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     /// E-mail templates that take the place of the built-in ones.
     pub templates_dir: Option<PathBuf>,
-    pub stripe: Option<StripeSettings>,
-    pub paypal: Option<PaypalSettings>,
-    pub razorpay: Option<RazorpaySettings>,
     /// Where the payment simulator is, when it is paid with. No variable says so.
     pub simulator: Option<String>,
     /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
     /// `serve --demo`.
     pub demo: bool,
-    /// How long a payment may be open before the provider is asked about it.
-    pub payment_check_after: Duration,
-    /// How long an order waits for a payment that a bank is processing.
-    pub payment_processing_limit: Duration,
-    pub reservation_ttl: Duration,
-    /// Pieces. An order that brings a product down to it is told to the admins.
-    pub low_stock_threshold: i64,
     pub media: Place,
     /// Bytes.
     pub body_limit: usize,
     pub cors_origins: Vec<String>,
     pub rate_limits: bool,
     pub trusted_proxies: Vec<IpNet>,
-    pub buying: Buying,
-    pub retention: Retention,
+    pub accounts: accounts::Settings,
+    pub inventory: inventory::Settings,
+    pub carts: carts::Settings,
+    pub orders: orders::Settings,
+    pub payments: payments::settings::Settings,
+    pub retention: retention::settings::Settings,
 }
 
 impl Settings {
@@ -192,7 +176,7 @@ impl Settings {
     #[must_use]
     pub fn http(&self) -> HttpSettings {
         HttpSettings {
-            public_url: self.public_url.clone(),
+            public_url: self.store.public_url.clone(),
             body_limit: self.body_limit,
             cors_origins: self.cors_origins.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
@@ -256,37 +240,39 @@ impl SettingArgs {
             inline_workers: given(self.inline_workers.as_ref())
                 .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,
             worker_concurrency: number("WORKER_CONCURRENCY", &self.worker_concurrency, (1, 64))?,
-            jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
-            access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
-            refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
-            store_name: self.store_name.clone(),
-            currency: self.currency()?,
-            storefront_url: given(self.storefront_url.as_ref())
-                .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
-            public_url,
+            accounts: accounts::Settings {
+                jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
+                access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
+                refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
+            },
+            store: Store {
+                name: self.store_name.clone(),
+                currency: self.currency()?,
+                storefront_url: given(self.storefront_url.as_ref())
+                    .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
+                public_url,
+            },
             smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             templates_dir: self.templates_dir(),
-            stripe: self.payments.stripe()?,
-            paypal: self.payments.paypal()?,
-            razorpay: self.payments.razorpay()?,
+            payments: self.payments.check(self.buying.payments_per_hour()?)?,
             simulator: None,
             demo: false,
-            payment_check_after: self.payments.check_after()?,
-            payment_processing_limit: self.payments.processing_limit()?,
             media: self.media()?,
-            low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
+            inventory: inventory::Settings {
+                low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
+            },
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
             cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
             rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
             trusted_proxies: listed(&self.trusted_proxies)
                 .map(|text| network("TRUSTED_PROXIES", text))
                 .collect::<Checked<_>>()?,
-            buying: self.buying.check()?,
+            carts: self.buying.carts()?,
+            orders: orders::Settings { orders_per_hour: self.buying.orders_per_hour()?, reservation_ttl },
             retention: self.retention.check()?,
             data_dir: self.data_dir.clone(),
             database_url: database_url.into(),
-            reservation_ttl,
             bind,
         })
     }

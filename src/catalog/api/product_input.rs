@@ -134,7 +134,7 @@ impl ProductPatch {
 
 /// The price, or a stand-in for one whose fault is noted.
 fn price(shop: &Shop, amount: &Amount, errors: &mut Vec<FieldError>) -> Money {
-    shop.settings.currency.parse(amount).unwrap_or_else(|why| {
+    shop.store.currency.parse(amount).unwrap_or_else(|why| {
         errors.push(FieldError::new("price", "amount", why));
         Money(0)
     })

@@ -43,7 +43,7 @@ use crate::{
 };
 
 fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError> {
-    shop.settings.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
+    shop.store.currency.parse(amount).map_err(|why| FieldError::new(field, "amount", why))
 }
 
 /// A list so far back is counted as a search: all that comes before it is read, too.

@@ -6,6 +6,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use cartwright::app::settings::Settings;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -75,7 +76,7 @@ impl TestShop {
     }
 
     fn import(&self, file: &Path, flags: &[&str], input: Stdio) -> Child {
-        let settings = &self.inside().settings;
+        let settings = &self.inside().part::<Settings>();
         Command::new(env!("CARGO_BIN_EXE_cartwright"))
             .args(["import", "products"])
             .arg(file)
@@ -84,8 +85,8 @@ impl TestShop {
             .env_clear()
             .env("DATABASE_URL", settings.database_url.expose_secret())
             .env("DATA_DIR", &settings.data_dir)
-            .env("JWT_SECRET", settings.jwt_secret.expose_secret())
-            .env("STORE_CURRENCY", settings.currency.to_string())
+            .env("JWT_SECRET", settings.accounts.jwt_secret.expose_secret())
+            .env("STORE_CURRENCY", settings.store.currency.to_string())
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -94,7 +95,7 @@ impl TestShop {
     }
 
     fn export(&self, csv: &str) -> PathBuf {
-        let folder = self.inside().settings.data_dir.join("exports");
+        let folder = self.inside().part::<Settings>().data_dir.join("exports");
         std::fs::create_dir_all(&folder).expect("a folder for exports");
         let file = folder.join("export.csv");
         std::fs::write(&file, csv).expect("an export");

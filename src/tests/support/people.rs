@@ -87,7 +87,7 @@ impl Person {
             Some(access) => request.bearer_auth(access),
             None => request,
         };
-        Ask::new(&name, path, self.shop.inside().settings.currency, request)
+        Ask::new(&name, path, self.shop.inside().store.currency, request)
     }
 
     pub fn get(&self, path: &str) -> Ask {

@@ -9,9 +9,10 @@ use std::{
 };
 
 use cartwright::{
-    accounts::{self, NewUser, Role},
+    accounts::{self, NewUser, Passwords, Role},
     app::{
         api::{self, Contract},
+        context,
         settings::{SettingArgs, Settings},
         workers,
     },
@@ -263,7 +264,7 @@ impl TestShop {
     }
 
     pub async fn gives_an_account(&self, email: &str, role: Role) -> Person {
-        let hash = self.shop.passwords.hash(PASSWORD.to_owned()).await.expect("a core to hash on");
+        let hash = self.shop.part::<Passwords>().hash(PASSWORD.to_owned()).await.expect("a core to hash on");
         let new = NewUser {
             email: email.to_owned(),
             username: None,
@@ -391,7 +392,7 @@ fn settings(house: &House) -> Settings {
     settings.database_url = house.database.url.clone().into();
     settings.redis_url = None;
     settings.rate_limits = false; // all stories come from one address
-    settings.jwt_secret = JWT_SECRET.into();
+    settings.accounts.jwt_secret = JWT_SECRET.into();
     settings.smtp_url = Some(house.mail.url().into());
     settings.pay_with_simulator(house.simulator.url());
     settings
@@ -400,7 +401,7 @@ fn settings(house: &House) -> Settings {
 /// The API of a shop. Nearly all have the same currency and with it the same contract, which takes a while to make.
 fn app(shop: &Shop) -> impl Endpoint<Output = Response> + use<> {
     static OF_MOST: OnceLock<Contract> = OnceLock::new();
-    let currency = shop.settings.currency;
+    let currency = shop.store.currency;
     let of_most = OF_MOST.get_or_init(|| Contract::of("USD".parse().expect("a currency")));
     if currency == "USD".parse().expect("a currency") {
         api::app(shop, of_most)
@@ -410,7 +411,7 @@ fn app(shop: &Shop) -> impl Endpoint<Output = Response> + use<> {
 }
 
 async fn open(house: Arc<House>, settings: Settings) -> TestShop {
-    let shop = Shop::new(settings, house.clock.clone()).expect("the shop opens");
+    let shop = context::shop(settings, house.clock.clone()).expect("the shop opens");
     house.databases.lock().unwrap().push(shop.db.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
     let address = format!("http://{}", listener.local_addr().expect("the address just bound"));

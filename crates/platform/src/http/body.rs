@@ -91,9 +91,8 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Body<T> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let settings = <Data<&Arc<HttpSettings>> as FromRequest>::from_request(request, body).await?;
         let schemas = <Data<&Arc<Schemas>> as FromRequest>::from_request(request, body).await?;
-        let bytes = read(request, body, settings.body_limit).await?;
+        let bytes = read(request, body, HttpSettings::of(request)?.body_limit).await?;
         // A body left out altogether is an empty object: every field of it may be optional.
         let bytes = if bytes.is_empty() { b"{}".to_vec() } else { bytes };
         let is_json = request.content_type().map_or(bytes == b"{}", Json::<T>::check_content_type);

@@ -5,15 +5,12 @@
 //!
 //! Whether a request comes from this very machine is asked more strictly: what a proxy on this machine hands on does not.
 
-use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use poem::{Addr, FromRequest, Request, RequestBody, Result, http::HeaderMap, web::Data};
+use poem::{Addr, FromRequest, Request, RequestBody, Result, http::HeaderMap};
 
-use super::HttpSettings;
+use super::{HttpSettings, problem::ApiResult};
 
 /// The address of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +35,21 @@ impl ClientAddress {
 }
 
 impl<'a> FromRequest<'a> for ClientAddress {
-    async fn from_request(request: &'a Request, body: &mut RequestBody) -> Result<Self> {
-        let settings = <Data<&Arc<HttpSettings>> as FromRequest>::from_request(request, body).await?;
-        Ok(Self::of(request, &settings.trusted_proxies))
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(Self::of(request, &HttpSettings::of(request)?.trusted_proxies))
     }
 }
 
 /// Whether a request was made on this machine. One that a proxy handed on was not, as far as we know, wherever the proxy runs.
-pub fn is_this_machine(request: &Request, settings: &HttpSettings) -> bool {
+///
+/// # Errors
+/// 500 when the program gave no settings.
+pub fn is_this_machine(request: &Request) -> ApiResult<bool> {
+    let settings = HttpSettings::of(request)?;
     let (peer, headers) = (peer(request), request.headers());
     let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&peer));
     let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(*name));
-    (peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on
+    Ok((peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on)
 }
 
 /// What proxies add to a request.

@@ -192,11 +192,10 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Form<T> {
         let Some(Ok(boundary)) = request.header(header::CONTENT_TYPE).map(multer::parse_boundary) else {
             return Ok(Self::Json(Body::from_request(request, body, options).await?));
         };
-        let settings = <Data<&Arc<HttpSettings>> as FromRequest>::from_request(request, body).await?;
         let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
         let schemas = <Data<&Arc<Schemas>> as FromRequest>::from_request(request, body).await?;
         let seat = media.seat().await;
-        let text_limit = settings.body_limit;
+        let text_limit = HttpSettings::of(request)?.body_limit;
         let bytes = read(request, body, LIMIT + text_limit).await?;
         let sent = parts_of(bytes, boundary, text_limit).await;
         Ok(Self::Parts(Parts { sent, schemas: Arc::clone(&schemas), wanted: PhantomData, _seat: seat }))

@@ -23,7 +23,12 @@ pub mod server;
 pub mod static_page;
 pub mod upload;
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
+use poem::Request;
+
+use self::problem::{ApiResult, Problem};
 
 /// What HTTP needs to know of the settings.
 #[derive(Clone, Debug)]
@@ -36,4 +41,15 @@ pub struct HttpSettings {
     pub cors_origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+impl HttpSettings {
+    /// Those that the program gave its endpoints, as data of the request.
+    ///
+    /// # Errors
+    /// 500 when it gave none.
+    pub fn of(request: &Request) -> ApiResult<&Self> {
+        let given = request.data::<Arc<Self>>().map(AsRef::as_ref);
+        given.ok_or_else(|| Problem::internal("the program gave no HttpSettings"))
+    }
 }

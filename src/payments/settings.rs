@@ -5,9 +5,6 @@ use std::time::Duration;
 use platform::settings::{Checked, at_least, duration, given, secret, web_address, wrong};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Settings;
-use payment_simulator;
-
 #[allow(clippy::doc_markdown)]
 /// Where the payment providers are. Their keys are variables only.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,6 +25,20 @@ pub struct PaymentArgs {
     /// How long an order waits for a payment that the provider has accepted and a bank is processing, at least 1d
     #[arg(long, env = "PAYMENT_PROCESSING_LIMIT", default_value = "21d", global = true)]
     payment_processing_limit: String,
+}
+
+/// The payments' settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of one user; of one address three times as many. Off with the rate limits.
+    pub payments_per_hour: usize,
+    /// How long a payment may be open before the provider is asked about it.
+    pub check_after: Duration,
+    /// How long an order waits for a payment that a bank is processing.
+    pub processing_limit: Duration,
+    pub stripe: Option<StripeSettings>,
+    pub paypal: Option<PaypalSettings>,
+    pub razorpay: Option<RazorpaySettings>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +70,24 @@ pub struct RazorpaySettings {
 }
 
 impl PaymentArgs {
-    pub(super) fn stripe(&self) -> Checked<Option<StripeSettings>> {
+    /// # Errors
+    /// [`platform::settings::SettingError`] for the first setting that cannot be.
+    pub fn check(&self, payments_per_hour: usize) -> Checked<Settings> {
+        Ok(Settings {
+            payments_per_hour,
+            check_after: duration("PAYMENT_CHECK_AFTER", &self.payment_check_after)?,
+            processing_limit: at_least(
+                "PAYMENT_PROCESSING_LIMIT",
+                &self.payment_processing_limit,
+                Duration::from_hours(24),
+            )?,
+            stripe: self.stripe()?,
+            paypal: self.paypal()?,
+            razorpay: self.razorpay()?,
+        })
+    }
+
+    fn stripe(&self) -> Checked<Option<StripeSettings>> {
         let Some(secret_key) = secret("STRIPE_SECRET_KEY") else { return Ok(None) };
         if !secret_key.expose_secret().starts_with("sk_") && !secret_key.expose_secret().starts_with("rk_") {
             return Err(wrong(
@@ -75,7 +103,7 @@ impl PaymentArgs {
         }))
     }
 
-    pub(super) fn paypal(&self) -> Checked<Option<PaypalSettings>> {
+    fn paypal(&self) -> Checked<Option<PaypalSettings>> {
         let keys = pair("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")?;
         let Some((client_id, client_secret)) = keys else { return Ok(None) };
         Ok(Some(PaypalSettings {
@@ -86,7 +114,7 @@ impl PaymentArgs {
         }))
     }
 
-    pub(super) fn razorpay(&self) -> Checked<Option<RazorpaySettings>> {
+    fn razorpay(&self) -> Checked<Option<RazorpaySettings>> {
         let keys = pair("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET")?;
         let Some((key_id, key_secret)) = keys else { return Ok(None) };
         if !key_id.starts_with("rzp_") {
@@ -98,38 +126,6 @@ impl PaymentArgs {
             webhook_secrets: secrets("RAZORPAY_WEBHOOK_SECRET"),
             api_base: base("RAZORPAY_API_BASE", self.razorpay_api_base.as_ref())?,
         }))
-    }
-
-    pub(super) fn check_after(&self) -> Checked<Duration> {
-        duration("PAYMENT_CHECK_AFTER", &self.payment_check_after)
-    }
-
-    pub(super) fn processing_limit(&self) -> Checked<Duration> {
-        at_least("PAYMENT_PROCESSING_LIMIT", &self.payment_processing_limit, Duration::from_hours(24))
-    }
-}
-
-impl Settings {
-    /// Pays with the simulator at this address, and with nobody else.
-    pub fn pay_with_simulator(&mut self, url: &str) {
-        self.simulator = Some(url.to_owned());
-        self.stripe = Some(StripeSettings {
-            secret_key: payment_simulator::STRIPE_SECRET_KEY.into(),
-            webhook_secrets: vec![payment_simulator::STRIPE_WEBHOOK_SECRET.into()],
-            api_base: Some(format!("{url}/stripe")),
-        });
-        self.paypal = Some(PaypalSettings {
-            client_id: payment_simulator::PAYPAL_CLIENT_ID.into(),
-            client_secret: payment_simulator::PAYPAL_CLIENT_SECRET.into(),
-            webhook_id: Some(payment_simulator::PAYPAL_WEBHOOK_ID.into()),
-            api_base: Some(format!("{url}/paypal")),
-        });
-        self.razorpay = Some(RazorpaySettings {
-            key_id: payment_simulator::RAZORPAY_KEY_ID.into(),
-            key_secret: payment_simulator::RAZORPAY_KEY_SECRET.into(),
-            webhook_secrets: vec![payment_simulator::RAZORPAY_WEBHOOK_SECRET.into()],
-            api_base: Some(format!("{url}/razorpay")),
-        });
     }
 }
 

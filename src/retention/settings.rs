@@ -34,7 +34,7 @@ pub struct RetentionArgs {
 
 /// How long things are kept that nobody needs for ever.
 #[derive(Clone, Debug)]
-pub struct Retention {
+pub struct Settings {
     /// Anonymous ones, since they were last touched.
     pub carts: Duration,
     /// Since their last token expired.
@@ -49,9 +49,11 @@ pub struct Retention {
 }
 
 impl RetentionArgs {
-    pub(super) fn check(&self) -> Checked<Retention> {
+    /// # Errors
+    /// [`platform::settings::SettingError`] for the first setting that cannot be.
+    pub fn check(&self) -> Checked<Settings> {
         let (no_least, a_day) = (Duration::ZERO, Duration::from_hours(24));
-        Ok(Retention {
+        Ok(Settings {
             carts: at_least("CART_TTL", &self.cart_ttl, no_least)?,
             // A letter about a session, and any letter, is tried for a day.
             sessions: at_least("SESSION_RETENTION", &self.session_retention, 2 * a_day)?,
