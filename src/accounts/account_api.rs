@@ -132,7 +132,7 @@ impl AccountApi {
         let (_, known, wrong) = judge(&shop, by, from, given.password).await?;
         Problem::unless_empty(wrong.into_iter().collect())?;
         let mut tx = shop.db.write().await?;
-        closing::close(&mut tx, &known, shop.now()).await?;
+        closing::close(&mut tx, &shop, &known, shop.now()).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }

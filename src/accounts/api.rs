@@ -14,20 +14,17 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    NewUser, Passwords, Role, SignedIn, User, check_credentials, invalid_credentials,
+    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials, invalid_credentials,
     jobs::SendVerification,
     limits,
     sessions::{self, Refreshed, SignIn},
     store,
     tokens::Tokens,
 };
-use crate::{
-    carts,
-    shop::{
-        Shop,
-        ids::{CartId, UserId},
-        tags::Tag,
-    },
+use crate::shop::{
+    Shop,
+    ids::{CartId, UserId},
+    tags::Tag,
 };
 
 /// Who wants an account.
@@ -202,7 +199,7 @@ impl AccountsApi {
         let mut tx = shop.db.write().await?;
         let sign_in = sessions::begin(&mut tx, &shop.part::<Tokens>(), &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
-            carts::merge(&mut tx, &shop, cart, user.id).await?;
+            (shop.part::<Hooks>().bring_cart)(&mut tx, &shop, cart, user.id).await?;
         }
         tx.commit().await?;
         Ok(Reply::json(&TokenPair::of(&shop, user.id, sign_in)?))
@@ -307,7 +304,7 @@ async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let mut tx = shop.db.write().await?;
     let user = super::register(&mut tx, new, shop.now()).await?;
     if let Some(cart) = wanted.cart_id {
-        carts::merge(&mut tx, shop, cart, user.id).await?;
+        (shop.part::<Hooks>().bring_cart)(&mut tx, shop, cart, user.id).await?;
     }
     SendVerification::to(user.id).enqueue(&mut tx, shop.now()).await?;
     tx.commit().await?;

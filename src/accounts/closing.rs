@@ -22,14 +22,14 @@ use platform::{
 };
 use uuid::Uuid;
 
-use super::{Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
-use crate::{carts, orders, wishlists};
+use super::{Hooks, Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
+use crate::shop::Shop;
 
 /// Closes the account of who gave the right password.
 ///
 /// # Errors
-/// 409 while an order is not finished, and for the last admin; 401 when the password is not `known` any more.
-pub async fn close(tx: &mut Tx, known: &Credentials, now: Timestamp) -> ApiResult<()> {
+/// 409 for the last admin, and while a feature above refuses, e.g. because of an open order; 401 when the password is not `known` any more.
+pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp) -> ApiResult<()> {
     // From here on nobody can place an order for them, and no other admin can go.
     let admins = store::lock_with_admins(tx, known.id).await?;
     if !store::still_hold(tx, known).await? {
@@ -39,16 +39,14 @@ pub async fn close(tx: &mut Tx, known: &Credentials, now: Timestamp) -> ApiResul
     if user.role == Role::Admin && !admins.iter().any(|admin| *admin != user.id) {
         return Err(last_admin());
     }
-    if let Some(number) = orders::unfinished(tx, user.id).await? {
-        return Err(order_open(&number));
+    for close in shop.part::<Hooks>().close {
+        close(tx, user.id).await?;
     }
     store::end_sessions(tx, user.id, None, now).await?;
     for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
         store::delete_links(tx, user.id, purpose).await?;
     }
     email_changes::call_off(tx, user.id).await?;
-    carts::forget(tx, user.id).await?;
-    wishlists::forget(tx, user.id).await?;
     idempotency::forget(tx, user.id.0).await?;
     store::erase(tx, user.id, now).await?;
     let former = Uuid::new_v4();
@@ -60,10 +58,4 @@ pub async fn close(tx: &mut Tx, known: &Credentials, now: Timestamp) -> ApiResul
 fn last_admin() -> Problem {
     let detail = "You are the only admin, and the shop needs one. Make somebody else an admin first.";
     Problem::conflict("last_admin", detail)
-}
-
-fn order_open(number: &str) -> Problem {
-    let detail =
-        format!("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.");
-    Problem::conflict("order_open", detail)
 }

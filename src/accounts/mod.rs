@@ -39,8 +39,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::shop::{
     Shop,
-    ids::{SessionId, UserId},
+    ids::{CartId, SessionId, UserId},
 };
+use futures_util::future::BoxFuture;
 use links::Purpose;
 use store::Credentials;
 
@@ -49,6 +50,14 @@ pub use passwords::Passwords;
 pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
 pub use tokens::{Settings, Tokens, bad_token};
+
+/// What features above do for accounts, which know none of them; `app/context.rs` brings it.
+pub struct Hooks {
+    /// Takes along the cart that somebody filled before they signed in.
+    pub bring_cart: for<'a> fn(&'a mut Tx, &'a Shop, CartId, UserId) -> BoxFuture<'a, ApiResult<()>>,
+    /// What each does when a user closes their account, in this order: refuse, or delete what was the user's alone.
+    pub close: &'static [for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, ApiResult<()>>],
+}
 
 text_enum! {
     /// What a user may do. Admins run the shop.

@@ -1,6 +1,6 @@
 //! Puts the API together: every feature's endpoints, their document, and what surrounds them.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use platform::{
     http::{aliases, documented::Documented, edge::Edge, etags, reply::JSON, schema::Schemas, static_page::StaticPage},
@@ -8,11 +8,16 @@ use platform::{
     money::Currency,
 };
 use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route, get,
-    http::header,
+    Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route,
+    endpoint::BoxEndpoint,
+    get,
+    http::{Method, header},
     middleware::{Compression, NormalizePath, TrailingSlash},
 };
-use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
+use poem_openapi::{
+    LicenseObject, OpenApi, OpenApiService,
+    registry::{MetaApi, MetaPath, Registry},
+};
 use serde_json::Value;
 
 use crate::{
@@ -27,6 +32,7 @@ use crate::{
     },
     carts::api::CartsApi,
     catalog::api::{BrandsApi, CategoriesApi, ImagesApi, ProductsApi},
+    checkout::api::CheckoutApi,
     dashboard::api::DashboardApi,
     inventory::api::InventoryApi,
     orders::api::OrdersApi,
@@ -52,7 +58,7 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         ReviewsApi,
         WishlistsApi,
         CartsApi,
-        OrdersApi,
+        (OrdersApi, CheckoutApi),
         (PaymentsApi, PaymentsAdminApi),
         DashboardApi,
         InventoryApi,
@@ -61,9 +67,33 @@ fn service() -> OpenApiService<impl OpenApi, ()> {
         UsersApi,
         HealthApi,
     );
-    OpenApiService::new(endpoints, "Cartwright", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(OneDocument(endpoints), "Cartwright", env!("CARGO_PKG_VERSION"))
         .description(description)
         .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// Endpoints of several features at one address: poem-openapi would document those of the last one only.
+struct OneDocument<T>(T);
+
+impl<T: OpenApi> OpenApi for OneDocument<T> {
+    fn meta() -> Vec<MetaApi> {
+        let mut paths: Vec<MetaPath> = Vec::new();
+        for path in T::meta().into_iter().flat_map(|api| api.paths) {
+            match paths.iter_mut().find(|known| known.path == path.path) {
+                Some(known) => known.operations.extend(path.operations),
+                None => paths.push(path),
+            }
+        }
+        vec![MetaApi { paths }]
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn add_routes(self, routes: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        self.0.add_routes(routes);
+    }
 }
 
 /// The OpenAPI document, as it is served by a shop with this currency. That of the default is kept in

@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use futures_util::{FutureExt, TryFutureExt};
 use platform::{cache::Cache, clock::Clock, db::Db, http::limits::Limits, mail::Mailer, media::Media};
 use secrecy::ExposeSecret;
 
 use crate::{
-    accounts::{Passwords, Tokens},
+    accounts::{self, Passwords, Tokens},
     app::settings::Settings,
-    orders::events::followers::Followers,
-    payments::gateway::Gateways,
+    carts, checkout,
+    orders::{self, events::followers::Followers},
+    payments::{self, gateway::Gateways},
     shop::{Features, MIGRATIONS, Parts, Shop, emails::Templates},
+    wishlists,
 };
 
 /// The shop of these settings. Nothing is asked of the database or Redis yet: they may still be starting.
@@ -46,6 +49,18 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
         .with(Tokens::new(&settings.accounts))
         .with(Passwords::new())
         .with(Followers::of(db))
+        .with(accounts::Hooks {
+            bring_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).err_into().boxed(),
+            close: &[
+                |tx, user| orders::require_finished(tx, user).boxed(),
+                |tx, user| carts::forget(tx, user).err_into().boxed(),
+                |tx, user| wishlists::forget(tx, user).err_into().boxed(),
+            ],
+        })
+        .with(orders::Hooks {
+            payments: |tx, order| payments::told(tx, order).boxed(),
+            cancel_refunded: |shop, order| checkout::cancel_refunded(shop, order).boxed(),
+        })
         .with(gateways)
         .with(settings.accounts.clone())
         .with(settings.inventory.clone())

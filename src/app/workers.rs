@@ -11,11 +11,12 @@ use crate::{
         TellEmailChanged, TellPasswordChanged, TellSessionEnded,
     },
     catalog::jobs::DeletePictures,
+    checkout::jobs::{EXPIRE_EVERY, ExpireUnpaid},
     inventory::{
         self,
         jobs::{self as stock, ProveOrderStock, ReconcileStock, TellLowStock},
     },
-    orders::jobs::{self as orders, CancelRefunded, ExpireUnpaid, SendConfirmation, TellStatus},
+    orders::jobs::{CancelRefunded, SendConfirmation, TellStatus},
     payments::{
         self,
         jobs::{self as payment_jobs, Cancel, CheckHanging, HandleWebhook, LookUp, Pay, Reconcile, SendRefund},
@@ -63,7 +64,7 @@ pub fn stock() -> Worker<Shop> {
         .takes::<CancelRefunded>()
         .takes::<DeletePictures>()
         .takes_every::<ReconcileStock>(stock::EVERY)
-        .takes_every::<ExpireUnpaid>(orders::EXPIRE_EVERY)
+        .takes_every::<ExpireUnpaid>(EXPIRE_EVERY)
         .takes_every::<Sweep>(SWEEP_EVERY)
 }
 

@@ -26,6 +26,7 @@ use poem_openapi::{
 use super::{Cart, CartItem, Settings};
 use crate::{
     accounts::{self, Visitor},
+    pricing,
     shop::{
         Shop,
         ids::{CartId, CartItemId, ProductId, UserId},
@@ -96,7 +97,7 @@ struct ItemChange {
 }
 
 fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
-    let subtotal = item.price.times(item.quantity).ok_or_else(super::amount_out_of_range)?;
+    let subtotal = pricing::subtotal(item.price, item.quantity)?;
     Ok(CartItemView {
         available: item.available(),
         id: item.id,

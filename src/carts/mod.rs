@@ -15,7 +15,7 @@ use platform::{
 use poem::http::StatusCode;
 
 use crate::{
-    catalog,
+    catalog, pricing,
     shop::{
         Shop,
         ids::{CartId, CartItemId, ProductId, UserId},
@@ -200,17 +200,5 @@ async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i
 /// # Errors
 /// 422 when that is more than money can say.
 pub fn total(items: &[CartItem]) -> ApiResult<Money> {
-    items
-        .iter()
-        .try_fold(Money(0), |sum, item| sum.plus(item.price.times(item.quantity)?))
-        .ok_or_else(amount_out_of_range)
-}
-
-#[must_use]
-pub fn amount_out_of_range() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "amount_out_of_range",
-        "This comes to more than an amount can be; order less at once.",
-    )
+    pricing::total(items.iter().map(|item| (item.price, item.quantity)))
 }

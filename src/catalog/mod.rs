@@ -14,6 +14,7 @@ pub mod list;
 mod search;
 pub mod shopify;
 pub mod slugs;
+pub mod stock;
 mod store;
 pub mod view;
 
@@ -26,10 +27,7 @@ use platform::{
 use poem::http::StatusCode;
 use poem_openapi::types::MaybeUndefined;
 
-use crate::{
-    inventory::{self, Reason},
-    shop::ids::{BrandId, CategoryId, ProductId},
-};
+use crate::shop::ids::{BrandId, CategoryId, ProductId};
 
 pub use cached::Part;
 use images::Kept;
@@ -98,7 +96,7 @@ pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Api
         let other = store::insert_product(tx, &new, &random_slug(&slug), now).await.map_err(refused)?;
         other.ok_or(db::Error::RowNotFound)?
     };
-    inventory::receive(tx, product.id, new.stock, now).await?;
+    stock::receive(tx, product.id, new.stock, now).await?;
     Ok(product)
 }
 
@@ -129,7 +127,7 @@ pub async fn change_product(
         product.sku = sku;
     }
     if let Some(stock) = change.stock {
-        inventory::set(tx, product.id, stock, Reason::Adjusted, now).await?;
+        stock::set(tx, product.id, stock, stock::Reason::Adjusted, now).await?;
         product.stock = stock;
     }
     Ok(product)

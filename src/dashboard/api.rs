@@ -1,6 +1,7 @@
 //! The endpoints of the dashboard.
 
 use platform::{
+    day::Day,
     http::{
         paging::Page,
         problem::{ApiResult, Faults, Problem},
@@ -12,7 +13,7 @@ use platform::{
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi};
 
-use super::{Day, Interval, Range, Sales, TopProduct};
+use super::{Interval, Range, Sales, TopProduct};
 use crate::{
     accounts::Admin,
     catalog::view::{self, ProductView},

@@ -5,12 +5,12 @@
 //! rows; weeks and months are folded from days here.
 
 pub mod api;
-mod day;
 mod store;
 
 use std::{collections::BTreeMap, iter::successors};
 
 use platform::{
+    day::Day,
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
     money::{Currency, Money},
@@ -19,8 +19,6 @@ use platform::{
 use sqlx::FromRow;
 
 use crate::shop::ids::ProductId;
-
-pub use day::Day;
 
 /// The most periods of one report.
 const MAX_PERIODS: usize = 1_000;

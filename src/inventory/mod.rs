@@ -12,13 +12,15 @@ use platform::{
     db::{Result, Tx},
     http::problem::{ApiResult, Problem},
     jobs::Job,
-    text_enum,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts,
-    catalog::Product,
+    catalog::{
+        Product,
+        stock::{self, Reason},
+    },
     shop::{
         Shop,
         ids::{MovementId, OrderId, ProductId},
@@ -34,22 +36,6 @@ pub struct Settings {
     pub low_stock_threshold: i64,
 }
 
-text_enum! {
-    /// Why stock changed.
-    pub enum Reason {
-        /// The product was made with it, or an import brought it.
-        Received = "received",
-        /// An admin set another number.
-        Adjusted = "adjusted",
-        /// An order took it.
-        Ordered = "ordered",
-        /// A cancelled order gave it back.
-        Returned = "returned",
-        /// An admin counted the shelf.
-        Counted = "counted",
-    }
-}
-
 /// Takes units off the shelf for an order. `false` when there are not enough; then nothing changed.
 /// The order that brings a product down to the threshold tells the admins.
 pub async fn take(
@@ -61,7 +47,7 @@ pub async fn take(
     now: Timestamp,
 ) -> Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
-    store::insert_movement(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
+    stock::record(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
     let threshold = shop.part::<Settings>().low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
@@ -76,26 +62,8 @@ pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: Order
     if store::adjust(tx, product, units).await?.is_none() {
         return Ok(false);
     }
-    store::insert_movement(tx, product, units, Reason::Returned, Some(order), None, now).await?;
+    stock::record(tx, product, units, Reason::Returned, Some(order), None, now).await?;
     Ok(true)
-}
-
-/// Writes down the units a new product comes with.
-pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
-    match units {
-        0 => Ok(()),
-        units => store::insert_movement(tx, product, units, Reason::Received, None, None, now).await,
-    }
-}
-
-/// Sets the stock; the movement is the difference.
-pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
-    let before = store::lock(tx, product).await?.ok_or(platform::db::Error::RowNotFound)?;
-    if before == stock {
-        return Ok(());
-    }
-    store::set(tx, product, stock).await?;
-    store::insert_movement(tx, product, stock - before, reason, None, None, now).await
 }
 
 /// Adds units that were found, or takes those that are gone, in an admin's own words. How many there are then.
@@ -104,7 +72,7 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, no
 /// 409 when the stock would become less than nothing, or more than can be counted.
 pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> ApiResult<i64> {
     let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| out_of_range(product, delta))?;
-    store::insert_movement(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
+    stock::record(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
     Ok(adjusted)
 }
 
@@ -122,7 +90,7 @@ pub async fn count(
     note: Option<&str>,
     now: Timestamp,
 ) -> ApiResult<(i64, i64)> {
-    let before = store::lock(tx, product.id).await?.ok_or_else(Problem::not_found)?;
+    let before = stock::lock(tx, product.id).await?.ok_or_else(Problem::not_found)?;
     let reserved = store::reserved(tx, &[product.id]).await?.get(&product.id).copied().unwrap_or(0);
     let stock = counted - reserved;
     if stock < 0 {
@@ -130,8 +98,8 @@ pub async fn count(
         return Err(Problem::conflict("count_below_reserved", detail).with("reserved", reserved));
     }
     if stock != before {
-        store::set(tx, product.id, stock).await?;
-        store::insert_movement(tx, product.id, stock - before, Reason::Counted, None, note, now).await?;
+        stock::set_units(tx, product.id, stock).await?;
+        stock::record(tx, product.id, stock - before, Reason::Counted, None, note, now).await?;
     }
     Ok((stock, reserved))
 }

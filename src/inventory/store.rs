@@ -7,7 +7,7 @@ use platform::{
     db::{Db, Query, Result, Tx},
 };
 
-use super::{Checked, Mismatch, Movement, Reason};
+use super::{Checked, Mismatch, Movement};
 use crate::shop::ids::{OrderId, ProductId};
 
 /// How many are left; `None` when there were not enough.
@@ -33,41 +33,6 @@ pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Optio
         .fetch_optional()
         .await?;
     Ok(adjusted.map(|(stock,)| stock))
-}
-
-/// How many there are, until the transaction ends.
-pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
-    let found: Option<(i64,)> =
-        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_optional().await?;
-    Ok(found.map(|(stock,)| stock))
-}
-
-pub async fn set(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
-}
-
-pub async fn insert_movement(
-    tx: &mut Tx,
-    product: ProductId,
-    delta: i64,
-    reason: Reason,
-    order: Option<OrderId>,
-    note: Option<&str>,
-    now: Timestamp,
-) -> Result<()> {
-    tx.query(
-        "INSERT INTO stock_movements (product_id, delta, reason, order_id, note, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(product)
-    .bind(delta)
-    .bind(reason)
-    .bind(order)
-    .bind(note.map(ToOwned::to_owned))
-    .bind(now)
-    .execute()
-    .await
-    .map(drop)
 }
 
 /// One page of movements, newest first, and how many there are; of one product, or of all.

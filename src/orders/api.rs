@@ -1,21 +1,19 @@
-//! The endpoints of orders.
+//! The endpoints of orders: to list, show and follow them, and to send them elsewhere.
 
 use std::{sync::Arc, time::Duration};
 
 use platform::{
-    db::Tx,
+    day::Day,
     http::{
         body::Body,
         connection::Peer,
-        idempotency::{Once, Stored},
         limits::{Limit, Place},
         paging::Page,
-        problem::{ApiResult, Faults, FieldError, Problem},
+        problem::{ApiResult, Faults, Problem},
         query::{self, Ask},
-        reply::{Created, Done, List, Reply, json_bytes},
+        reply::{List, Reply},
         server::Stopping,
     },
-    money::Amount,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{
@@ -24,7 +22,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Checkout, Order, OrderStatus, PaymentStatus, Settings,
+    OrderStatus, PaymentStatus,
     events::{
         followers::Followers,
         stream::{self, Events},
@@ -34,41 +32,13 @@ use super::{
     view::{self, OrderView},
 };
 use crate::{
-    accounts::{self, Admin, SignedIn},
-    catalog::Part,
-    dashboard::Day,
-    payments::Provider,
+    accounts::{self, SignedIn},
     shop::{
         Shop,
-        ids::{OrderId, ProductId, UserId},
+        ids::{OrderId, UserId},
         tags::Tag,
     },
 };
-
-/// What to order. Without `items`, the cart.
-#[derive(Object)]
-#[oai(rename = "Checkout")]
-struct CheckoutInput {
-    /// Where to send it. Left out: the profile's address; without one the order has none.
-    #[oai(validator(max_length = 1000))]
-    shipping_address: Option<String>,
-    /// Default `cash_on_delivery`.
-    payment_method: Option<Provider>,
-    /// Orders these and leaves the cart alone. A product named twice is one line; one that customers cannot see does not
-    /// exist.
-    #[oai(validator(min_items = 1, max_items = 100))]
-    items: Option<Vec<CheckoutItem>>,
-    /// What the customer was shown. Another total than ours is refused instead of charged.
-    expected_total: Option<Amount>,
-}
-
-#[derive(Object)]
-struct CheckoutItem {
-    /// The id of a product.
-    product: ProductId,
-    #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
-    quantity: i64,
-}
 
 /// Where an order is to go.
 #[derive(Object)]
@@ -86,47 +56,6 @@ struct OrderPatch {
     shipping_address: Option<String>,
 }
 
-/// Where an order is moved.
-#[derive(Object)]
-struct StatusChange {
-    /// A later status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
-    #[oai(validator(max_length = 20))]
-    status: String,
-}
-
-impl CheckoutInput {
-    /// What is wanted; whether the products exist is asked in the transaction.
-    async fn checkout(self, tx: &mut Tx, shop: &Shop) -> ApiResult<Checkout> {
-        let mut errors = Vec::new();
-        let expected_total = self.expected_total.and_then(|amount| {
-            let read = shop.store.currency.parse(&amount);
-            read.map_err(|why| errors.push(FieldError::new("expected_total", "amount", why))).ok()
-        });
-        let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
-        let items: Option<Vec<_>> = items;
-        let items = match items {
-            Some(items) => Some(super::add_up(tx, shop, &items, errors).await?),
-            None => Problem::unless_empty(errors).map(|()| None)?,
-        };
-        Ok(Checkout {
-            shipping_address: self.shipping_address,
-            payment_method: self.payment_method.unwrap_or(Provider::CashOnDelivery),
-            items,
-            expected_total,
-        })
-    }
-}
-
-/// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
-fn orders_of_one(shop: &Shop) -> Limit {
-    Limit::new(
-        "orders",
-        shop.part::<Settings>().orders_per_hour,
-        Duration::from_hours(1),
-        "Too many orders were placed with this account.",
-    )
-}
-
 /// Per user. Each change is kept for those who follow the order.
 const ADDRESS_CHANGES: Limit =
     Limit::new("address_changes", 30, Duration::from_hours(1), "Too many addresses of orders were changed.");
@@ -135,45 +64,6 @@ pub struct OrdersApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Orders")]
 impl OrdersApi {
-    /// Places an order.
-    ///
-    /// From the cart, which is empty afterwards, or from `items`. Prices are the catalog's. Send an `Idempotency-Key`:
-    /// the same request again, after a lost answer, then gives the first order instead of a second. An order of 0.00 is
-    /// `confirmed` and `paid` at once, whatever its payment method.
-    ///
-    /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
-    /// `provider_not_configured`, `rate_limited`, `currency_changed`.
-    #[oai(path = "/orders", method = "post", operation_id = "placeOrder")]
-    async fn place(
-        &self,
-        shop: Data<&Shop>,
-        request: &Request,
-        by: SignedIn,
-        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
-        #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
-        body: Body<CheckoutInput>,
-    ) -> ApiResult<Created<OrderView>> {
-        let once = Once::of(request, "/api/orders", body.bytes(), by.id.0)?;
-        let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
-            Ok(place) => place,
-            // Who lost the answer to the last order they may place gets it all the same.
-            Err(refused) => {
-                let stored = once.given_before(&mut shop.db.read().await?).await?;
-                return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
-            }
-        };
-        let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
-        match place_once(&shop, by.id, &once, input).await {
-            Ok(Placed::Before(stored)) => {
-                shop.limits.give_back(place).await;
-                Ok(stored.replay("/api/orders"))
-            }
-            Ok(Placed::Now(answer)) => Ok(answer),
-            Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
-        }
-    }
-
     /// Lists one's own orders, newest first; admins see everybody's.
     ///
     /// The filters narrow what the caller may see, so a customer who asks for another `user` gets an empty list.
@@ -237,7 +127,7 @@ impl OrdersApi {
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
-        let order = visible(store::find(&mut tx, id.0).await?, by)?;
+        let order = super::visible(store::find(&mut tx, id.0).await?, by)?;
         Ok(Reply::json(&view::order(&mut tx, order).await?))
     }
 
@@ -267,7 +157,7 @@ impl OrdersApi {
         #[oai(name = "Last-Event-ID")]
         last_seen: Header<Option<String>>,
     ) -> ApiResult<Events> {
-        let order = visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
+        let order = super::visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
         // First the place, then the beginning: what happens in between is heard of.
         let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
@@ -312,86 +202,10 @@ impl OrdersApi {
         let address = body.judged().await.map(|input| input.shipping_address);
         change_address(&shop, by, id.0, address, place).await
     }
-
-    /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
-    ///
-    /// A review that its buyer wrote of a product that is in no other order of theirs is deleted. Cancelling again gives the
-    /// same answer.
-    ///
-    /// Problems: `invalid_transition`, `stock_out_of_range`.
-    #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
-    async fn cancel(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
-        Ok(Reply::json(&cancel(&shop, by, id.0).await?))
-    }
-
-    /// Cancels an order that has not shipped.
-    ///
-    /// The same as `POST /api/orders/{id}/cancel`: the order stays on record as `cancelled`.
-    ///
-    /// Problems: `invalid_transition`, `stock_out_of_range`.
-    #[oai(path = "/orders/:id", method = "delete", operation_id = "deleteOrder")]
-    async fn delete(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Done> {
-        cancel(&shop, by, id.0).await?;
-        Ok(Done::Done)
-    }
-
-    /// Moves an order forward.
-    ///
-    /// `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` from the first two. The buyer
-    /// hears of the new status by e-mail, and whoever follows the order at once.
-    ///
-    /// Problems: `invalid_transition`, `stock_out_of_range`.
-    #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
-    async fn set_status(
-        &self,
-        shop: Data<&Shop>,
-        _by: Admin,
-        id: Path<OrderId>,
-        body: Body<StatusChange>,
-    ) -> ApiResult<Reply<OrderView>> {
-        let change = body.judged().await;
-        let mut tx = shop.db.write().await?;
-        let order = store::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        let status = change?.status.to_lowercase();
-        let status: OrderStatus =
-            status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
-        let shown = super::advance(&mut tx, order, status, shop.now()).await?;
-        if status == OrderStatus::Cancelled {
-            commit_cancelled(&shop, tx, &shown).await?;
-        } else {
-            tx.commit().await?;
-        }
-        Ok(Reply::json(&shown))
-    }
-}
-
-/// What came of a request for an order.
-enum Placed {
-    Now(Created<OrderView>),
-    /// By an earlier request with the same key.
-    Before(Stored),
-}
-
-async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInput) -> ApiResult<Placed> {
-    let mut tx = shop.db.write().await?;
-    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-        return Ok(Placed::Before(stored));
-    }
-    let checkout = input.checkout(&mut tx, shop).await?;
-    let placed = super::place(&mut tx, shop, buyer, checkout).await?;
-    let answer = json_bytes(&placed);
-    once.keep(&mut tx, &answer).await?;
-    commit_and_forget(shop, tx, &placed).await?;
-    Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
 }
 
 fn day(asked: &Ask<Day>, name: &str) -> ApiResult<Option<Day>> {
     asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
-}
-
-/// Somebody else's order is as unknown as one that does not exist.
-fn visible(order: Option<Order>, by: SignedIn) -> ApiResult<Order> {
-    order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
 }
 
 /// Admins, who may change everybody's addresses, may do so as often as they like.
@@ -422,7 +236,7 @@ async fn set_address(
     address: ApiResult<Option<String>>,
 ) -> ApiResult<(OrderView, bool)> {
     let mut tx = shop.db.write().await?;
-    let order = visible(store::lock(&mut tx, id).await?, by)?;
+    let order = super::visible(store::lock(&mut tx, id).await?, by)?;
     let (shown, changed) = match address? {
         None => (view::order(&mut tx, order).await?, false),
         // An order without an address may be sent back as it was received.
@@ -436,25 +250,4 @@ async fn set_address(
     };
     tx.commit().await?;
     Ok((shown, changed))
-}
-
-async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
-    let mut tx = shop.db.write().await?;
-    let order = visible(store::lock(&mut tx, id).await?, by)?;
-    let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
-    commit_cancelled(shop, tx, &cancelled).await?;
-    Ok(cancelled)
-}
-
-/// The stock of the order's products has changed.
-async fn commit_and_forget(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
-    let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
-}
-
-/// The same of a cancelled order. The rating of a review that went with it showed in lists, too.
-async fn commit_cancelled(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
-    let products = order.items.iter().map(|line| Part::Product(line.product));
-    let parts: Vec<Part> = products.chain([Part::ProductLists]).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
 }

@@ -2,12 +2,13 @@
 
 use platform::{
     clock::Timestamp,
+    day::Day,
     db::{Query, Result, Tx},
     http::{paging::Page, query::Column},
 };
 
 use super::{Order, OrderStatus, PaymentStatus};
-use crate::{dashboard::Day, shop::ids::UserId};
+use crate::shop::ids::UserId;
 
 /// What a list shows.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,4 @@
-//! Orders: the checkout, and what becomes of it.
-//!
-//! [`place`] is the whole checkout. It runs in one write transaction together with its idempotency key, so all of it
-//! exists or none: the order, its lines at today's prices, the stock it took, the empty cart, and its jobs.
+//! Orders: what was bought, at which price, and how far it is. How one is placed and cancelled is the checkout's.
 //!
 //! Whatever changes an order holds its row's lock, and ends by telling who follows it ([`events`]).
 
@@ -11,32 +8,27 @@ pub mod jobs;
 mod letters;
 mod list;
 mod store;
-mod view;
+pub mod view;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
+    http::problem::{ApiResult, Problem},
     jobs::Job,
     money::{Currency, Money},
     text_enum,
 };
-use poem::http::StatusCode;
-use serde_json::json;
 
 use crate::{
-    accounts,
-    carts::{self, amount_out_of_range},
-    catalog, inventory,
-    payments::{self, Provider},
-    reviews,
+    accounts::SignedIn,
     shop::{
-        Shop,
+        Provider, Shop,
         ids::{OrderId, OrderLineId, ProductId, UserId},
     },
 };
+use futures_util::future::BoxFuture;
 use view::OrderView;
 
 /// What orders are told by the settings.
@@ -57,7 +49,8 @@ text_enum! {
 
 impl OrderStatus {
     /// Whether an order goes from here to there on its way to the customer, over how many steps soever.
-    fn comes_before(self, later: Self) -> bool {
+    #[must_use]
+    pub fn comes_before(self, later: Self) -> bool {
         const WAY: [OrderStatus; 4] =
             [OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered];
         let place = |status| WAY.iter().position(|step| *step == status);
@@ -80,7 +73,15 @@ impl PaymentStatus {
     }
 }
 
-pub use store::{find, hold, hold_until, lock, set_payment_status, unfinished};
+/// What features above do for orders, which know none of them; `app/context.rs` brings it.
+pub struct Hooks {
+    /// The payments of an order, each as its followers see it.
+    pub payments: for<'a> fn(&'a mut Tx, OrderId) -> BoxFuture<'a, db::Result<Vec<String>>>,
+    /// Cancels an order whose money has all gone back, unless it has left meanwhile.
+    pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, ApiResult<()>>,
+}
+
+pub use store::{NewOrder, expired, find, hold, hold_until, lines, lock, lock_expired, set_payment_status};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -108,197 +109,32 @@ pub struct Line {
     pub quantity: i64,
 }
 
-/// What a customer wants to order.
-pub struct Checkout {
-    pub shipping_address: Option<String>,
-    pub payment_method: Provider,
-    /// Pieces by product; `None` orders the cart.
-    pub items: Option<BTreeMap<ProductId, i64>>,
-    /// What the customer was shown.
-    pub expected_total: Option<Money>,
-}
-
-/// Places an order: all of it, or nothing.
-///
-/// # Errors
-/// 409 for an empty cart, a total other than expected, and products that are gone.
-pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
-    accounts::hold_open(tx, buyer).await?;
-    let now = shop.now();
-    let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
-    let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
-    let lines = priced(tx, &wanted, cart.is_some()).await?;
-    catalog::currency::require_unchanged(tx, shop).await?;
-    let total = total(&lines)?;
-    let is_free = total == Money(0);
-    if !is_free {
-        payments::require_configured(shop, checkout.payment_method)?;
-    }
-    if checkout.expected_total.is_some_and(|expected| expected != total) {
-        return Err(total_changed(shop, total));
-    }
-    let new = store::NewOrder {
-        number: order_number(now),
-        buyer,
-        payment_method: checkout.payment_method,
-        address,
-        currency: shop.store.currency,
-        total,
-        held_until: (checkout.payment_method.is_online() && !is_free)
-            .then(|| now + shop.part::<Settings>().reservation_ttl),
-    };
+/// Writes a new order with its lines.
+pub async fn create(tx: &mut Tx, new: NewOrder, lines: &[Line], now: Timestamp) -> db::Result<Order> {
     let order = store::insert(tx, new, now).await?;
-    take_stock(tx, shop, &order, &lines, now).await?;
-    for line in &lines {
+    for line in lines {
         store::insert_line(tx, order.id, line).await?;
     }
-    if let Some(cart) = cart {
-        carts::clear(tx, cart).await?;
-    }
-    jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
-    inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
-    if is_free {
-        return settle_free(tx, &order, now).await;
-    }
-    Ok(events::order_changed(tx, order, now).await?)
+    Ok(order)
 }
 
-/// An order that comes to nothing is paid at once, by nobody: there is no payment of it, and no provider is asked.
-async fn settle_free(tx: &mut Tx, order: &Order, now: Timestamp) -> ApiResult<OrderView> {
-    store::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
-    confirm(tx, order, now).await?;
-    tell(tx, order.id, now).await
-}
-
-/// The address that was given, else the profile's, else none: a shop may hand things over its counter.
-async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> ApiResult<String> {
-    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
-        return Ok(given);
-    }
-    let user = accounts::find(tx, buyer).await?.ok_or_else(Problem::not_found)?;
-    let lines: Vec<String> =
-        [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
-    Ok(lines.join("\n"))
-}
-
-/// What is to be ordered, in product order, and the cart it came from. The cart is locked: of two orders from it at the
-/// same moment the second finds it empty.
-async fn wanted(
-    tx: &mut Tx,
-    shop: &Shop,
-    buyer: UserId,
-    items: Option<BTreeMap<ProductId, i64>>,
-    now: Timestamp,
-) -> ApiResult<(BTreeMap<ProductId, i64>, Option<crate::shop::ids::CartId>)> {
-    if let Some(items) = items {
-        return Ok((items, None));
-    }
-    let (cart, _) = carts::own(tx, buyer, now).await?;
-    let items: BTreeMap<_, _> =
-        carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
-    if items.is_empty() {
-        return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
-    }
-    let most = shop.part::<carts::Settings>().max_per_product;
-    if items.values().any(|quantity| *quantity > most) {
-        // Put in while more were allowed.
-        return Err(Problem::invalid_field("items", "maximum", format!("must be at most {most} of one product")));
-    }
-    Ok((items, Some(cart.id)))
-}
-
-/// The lines at today's prices, from the catalog and never from the request. What is not sold any more is named to who had
-/// it in the cart; to anybody else it does not exist.
-async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bool) -> ApiResult<Vec<Line>> {
-    let ids: Vec<ProductId> = wanted.keys().copied().collect();
-    let mut products = catalog::find_products(tx, &ids).await?;
-    let mut lines = Vec::new();
-    for (&id, &quantity) in wanted {
-        let Some(product) = products.remove(&id).filter(|product| product.is_active || were_in_cart) else {
-            return Err(Problem::invalid_field("items", "unknown", unknown(id)));
-        };
-        if !product.is_active {
-            let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
-            return Err(Problem::conflict("product_unavailable", detail).with("product", id.0));
-        }
-        lines.push(Line { id: OrderLineId(0), product_id: id, name: product.name, price: product.price, quantity });
-    }
-    Ok(lines)
-}
-
-/// # Errors
-/// 422 when it is more than money can say.
-fn total(lines: &[Line]) -> ApiResult<Money> {
-    lines
-        .iter()
-        .try_fold(Money(0), |sum, line| sum.plus(line.price.times(line.quantity)?))
-        .ok_or_else(amount_out_of_range)
-}
-
-/// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
-async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> ApiResult<()> {
-    let mut lacking = Vec::new();
-    for line in lines {
-        if !inventory::take(tx, shop, line.product_id, line.quantity, order.id, now).await? {
-            let left = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
-            lacking.push(
-                json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}),
-            );
-        }
-    }
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::conflict("out_of_stock", "There is not enough in stock; see lines.").with("lines", lacking))
-}
-
-fn total_changed(shop: &Shop, total: Money) -> Problem {
-    let total = shop.store.currency.format(total).to_string();
-    Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again."))
-        .with("total_price", total)
-}
-
-/// What people quote: the day, and eight letters that cannot be misread. It tells nobody how many orders there are.
-fn order_number(now: Timestamp) -> String {
-    const LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-    let random: [u8; 8] = rand::random();
-    let letters: String = random.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
-    let day = now.date_time();
-    format!("{:04}{:02}{:02}-{letters}", day.year(), u8::from(day.month()), day.day())
-}
-
-/// Reads `items` of a request: a product named twice is one line.
+/// Nobody closes their account in the middle of something.
 ///
 /// # Errors
-/// 422 with everything that is wrong, also with what was found before: products that do not exist, or not for customers, and
-/// those that add up to too many pieces.
-pub async fn add_up(
-    tx: &mut Tx,
-    shop: &Shop,
-    items: &[(ProductId, i64)],
-    mut errors: Vec<FieldError>,
-) -> ApiResult<BTreeMap<ProductId, i64>> {
-    let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
-    let known = catalog::find_products(tx, &products).await?;
-    let mut wanted = BTreeMap::new();
-    for (index, (product, quantity)) in items.iter().enumerate() {
-        if known.get(product).is_none_or(|product| !product.is_active) {
-            errors.push(FieldError::new(format!("items[{index}].product"), "unknown", unknown(*product)));
-        }
-        let sum = wanted.entry(*product).or_insert(0);
-        *sum += quantity;
-        let most = shop.part::<carts::Settings>().max_per_product;
-        if *sum > most {
-            let message = format!("must be at most {most} of one product");
-            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", message));
-        }
-    }
-    Problem::unless_empty(errors)?;
-    Ok(wanted)
+/// 409 while one of their orders is not finished.
+pub async fn require_finished(tx: &mut Tx, user: UserId) -> ApiResult<()> {
+    let Some(number) = store::unfinished(tx, user).await? else { return Ok(()) };
+    let detail =
+        format!("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.");
+    Err(Problem::conflict("order_open", detail))
 }
 
-fn unknown(product: ProductId) -> String {
-    format!("names product {product}, which does not exist")
+/// Somebody else's order is as unknown as one that does not exist.
+///
+/// # Errors
+/// 404 unless it is there and theirs, or they are an admin.
+pub fn visible(order: Option<Order>, by: SignedIn) -> ApiResult<Order> {
+    order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
 }
 
 /// Sends an order somewhere else, as long as it has not left.
@@ -323,63 +159,14 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
     Ok(events::address_changed(tx, order, now).await?)
 }
 
-/// Cancels an order that has not shipped: the stock returns, money that was paid goes back, and what its buyer says of
-/// products goes that only this order had. Cancelling again changes nothing.
-///
-/// # Errors
-/// 409 once it has shipped.
-pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<OrderView> {
-    match order.status {
-        OrderStatus::Cancelled => return Ok(view::order(tx, order).await?),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            return Err(invalid_transition(order.status, OrderStatus::Cancelled));
-        }
-        OrderStatus::Pending | OrderStatus::Confirmed => {}
-    }
-    for line in store::lines(tx, order.id).await? {
-        if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
-            let detail = format!(
-                "The stock of {:?} has no room for what this order would give back. Lower it first.",
-                line.name
-            );
-            return Err(Problem::conflict("stock_out_of_range", detail));
-        }
-    }
-    set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
-    reviews::delete_unfounded(tx, order.user_id, order.id).await?;
-    if order.total_price == Money(0) && order.payment_status == PaymentStatus::Paid {
-        set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // all of nothing
-    }
-    payments::order_cancelled(tx, &order, now).await?;
-    tell(tx, order.id, now).await
-}
-
-/// Moves an order forward, also over steps: who packs at once need not confirm first. Never back.
-///
-/// # Errors
-/// 409 for any other step.
-pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> ApiResult<OrderView> {
-    if to == OrderStatus::Cancelled {
-        return cancel(tx, order, now).await;
-    }
-    if !order.status.comes_before(to) {
-        return Err(invalid_transition(order.status, to));
-    }
-    set_status(tx, order.id, to, now).await?;
-    if to == OrderStatus::Delivered {
-        payments::order_delivered(tx, &order, now).await?;
-    }
-    tell(tx, order.id, now).await
-}
-
 /// Moves an order to its next status and tells the buyer by e-mail.
-async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -> db::Result<()> {
+pub async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -> db::Result<()> {
     store::set_status(tx, id, to, now).await?;
     jobs::TellStatus { order: id, status: to.to_string() }.enqueue(tx, now).await
 }
 
 /// Tells who follows an order how it stands after a change. What has several steps calls this once, at its end.
-async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<OrderView> {
+pub async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<OrderView> {
     let order = store::find(tx, id).await?.ok_or(db::Error::RowNotFound)?;
     Ok(events::order_changed(tx, order, now).await?)
 }
@@ -392,33 +179,10 @@ pub async fn tell_if_changed<E: From<db::Error>>(tx: &mut Tx, before: Order, now
     Ok(())
 }
 
-fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "invalid_transition", format!("An order that is {from} cannot become {to}."))
-}
-
 /// Confirms a pending order, because it is paid or will be paid at the door. It holds its stock from now on.
 pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     if order.status == OrderStatus::Pending {
         set_status(tx, order.id, OrderStatus::Confirmed, now).await?;
     }
     Ok(())
-}
-
-/// Cancels an unpaid order if its time has run out. Whether it had.
-pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool> {
-    let Some(order) = store::lock_expired(tx, id, now).await? else { return Ok(false) };
-    cancel(tx, order, now).await?;
-    tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
-    Ok(true)
-}
-
-/// Cancels an order whose money has all gone back, if it has not left yet. Whether it did.
-pub async fn cancel_refunded(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool> {
-    let Some(order) = store::lock(tx, id).await? else { return Ok(false) };
-    let still_here = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
-    if !still_here || order.payment_status != PaymentStatus::Refunded {
-        return Ok(false);
-    }
-    cancel(tx, order, now).await?;
-    Ok(true)
 }

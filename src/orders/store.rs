@@ -7,9 +7,9 @@ use platform::{
 };
 
 use super::{Line, Order, OrderStatus, PaymentStatus};
-use crate::{
-    payments::Provider,
-    shop::ids::{OrderId, UserId},
+use crate::shop::{
+    Provider,
+    ids::{OrderId, UserId},
 };
 
 pub struct NewOrder {

@@ -10,9 +10,9 @@ use platform::{
 use poem_openapi::Object;
 
 use super::{Line, Order, OrderStatus, PaymentStatus, store};
-use crate::{
-    payments::Provider,
-    shop::ids::{OrderId, OrderLineId, ProductId, UserId},
+use crate::shop::{
+    Provider,
+    ids::{OrderId, OrderLineId, ProductId, UserId},
 };
 
 /// An order.

@@ -15,14 +15,13 @@ use poem_openapi::{Object, OpenApi, param::Path, types::Any};
 use serde_json::Value;
 
 use super::{
-    Provider,
     reconciliation::{self, Difference},
     store::{self, InboxEntry},
     webhooks,
 };
 use crate::{
     accounts::Admin,
-    shop::{Shop, ids::WebhookId, tags::Tag},
+    shop::{Provider, Shop, ids::WebhookId, tags::Tag},
 };
 
 text_enum! {

@@ -22,7 +22,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Payment, Provider, attempts,
+    Payment, attempts,
     refunds::{self, RefundView},
     store,
     view::PaymentView,
@@ -32,7 +32,7 @@ use crate::{
     accounts::{Admin, SignedIn},
     orders,
     shop::{
-        Shop,
+        Provider, Shop,
         ids::{OrderId, PaymentId},
         tags::Tag,
     },

@@ -24,8 +24,8 @@ use platform::{
     },
 };
 
-use super::{Payment, Provider, Status, settings::Settings};
-use crate::shop::{Shop, ids::UserId};
+use super::{Payment, Status, settings::Settings};
+use crate::shop::{Provider, Shop, ids::UserId};
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
 const FREE: usize = 3;

@@ -11,10 +11,13 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::{
-    Outcome, Payment, Provider, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund,
-    settings::Settings, stripe::Stripe,
+    Outcome, Payment, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, settings::Settings,
+    stripe::Stripe,
 };
-use crate::shop::ids::{PaymentId, RefundId};
+use crate::shop::{
+    Provider,
+    ids::{PaymentId, RefundId},
+};
 
 /// What a provider says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::{
-    Outcome, Payment, Provider, Status,
+    Outcome, Payment, Status,
     gateway::{Gateway, Gateways, RefundReport, Report, Subject, Trouble},
     processing, reconciliation,
     refunds::{self, Refund, RefundStatus},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     orders,
     shop::{
-        Queue, Shop,
+        Provider, Queue, Shop,
         ids::{PaymentId, RefundId, WebhookId},
     },
 };

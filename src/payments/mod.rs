@@ -47,38 +47,10 @@ pub use self::{standing::Standing, store::of_order};
 use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus, events},
     shop::{
-        Shop,
+        Provider, Shop,
         ids::{OrderId, PaymentId},
     },
 };
-
-text_enum! {
-    /// Who takes the money.
-    #[oai(rename = "PaymentProvider")]
-    pub enum Provider {
-        /// Paid at the door.
-        CashOnDelivery = "cash_on_delivery",
-        Stripe = "stripe", Paypal = "paypal", Razorpay = "razorpay",
-    }
-}
-
-impl Provider {
-    /// Whether the money comes before the parcel leaves. Such an order holds its stock for a limited time.
-    #[must_use]
-    pub fn is_online(self) -> bool {
-        self != Self::CashOnDelivery
-    }
-
-    #[must_use]
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::CashOnDelivery => "Cash on delivery",
-            Self::Stripe => "Card, by Stripe",
-            Self::Paypal => "PayPal",
-            Self::Razorpay => "Razorpay",
-        }
-    }
-}
 
 text_enum! {
     /// `queued → processing → requires_action → captured`, or `failed`, `cancelled`; after that `partially_refunded`,
@@ -240,7 +212,7 @@ pub async fn begin(
     }
     jobs::Pay { payment: id }.enqueue_once(tx, unsent::key(id), now).await?;
     withdraw_failed(tx, order, now).await?;
-    events::payment_changed(tx, payment.clone(), now).await?;
+    tell(tx, payment.clone(), now).await?;
     orders::tell_if_changed::<db::Error>(tx, order.clone(), now).await?;
     Ok(payment)
 }
@@ -415,7 +387,7 @@ pub async fn adopt(tx: &mut Tx, payment: &Payment, transaction: &str, now: Times
     }
     let known = store::find_by_transaction(tx, payment.provider, transaction).await?.unwrap_or(id);
     let adopted = store::find(tx, known).await?.ok_or(db::Error::RowNotFound)?;
-    events::payment_changed(tx, adopted.clone(), now).await?;
+    tell(tx, adopted.clone(), now).await?;
     Ok(adopted)
 }
 
@@ -447,9 +419,19 @@ async fn tell_if_changed(tx: &mut Tx, order: Order, payment: Payment, now: Times
     orders::tell_if_changed(tx, order, now).await.map(drop)
 }
 
+/// Tells who follows the order of a payment how that stands now. The order is locked.
+async fn tell(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::Result<()> {
+    events::payment_changed(tx, payment.order_id, view::event(payment), now).await
+}
+
+/// The payments of an order, each as its followers see it.
+pub async fn told(tx: &mut Tx, order: OrderId) -> db::Result<Vec<String>> {
+    Ok(store::of_order(tx, order).await?.into_iter().map(view::event).collect())
+}
+
 async fn tell_payment_if_changed(tx: &mut Tx, before: Payment, now: Timestamp) -> db::Result<()> {
     match store::find(tx, before.id).await?.filter(|payment| *payment != before) {
-        Some(payment) => events::payment_changed(tx, payment, now).await,
+        Some(payment) => tell(tx, payment, now).await,
         None => Ok(()),
     }
 }

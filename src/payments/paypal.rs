@@ -406,7 +406,7 @@ fn issue(answered: &Answered) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payments::Provider;
+    use crate::shop::Provider;
 
     #[test]
     fn a_refund_made_at_paypal_says_what_it_is_of() {

@@ -19,14 +19,14 @@ use poem_openapi::{
 };
 
 use super::{
-    Payment, Provider,
+    Payment,
     gateway::{Gateways, RefundReport, Report},
     jobs::{self, Reconcile},
     refunds::Refund,
     store,
 };
 use crate::shop::{
-    Shop,
+    Provider, Shop,
     ids::{OrderId, PaymentId},
 };
 
@@ -237,11 +237,10 @@ mod tests {
     use super::*;
     use crate::{
         payments::{
-            Provider,
             gateway::RefundOutcome,
             refunds::{Reason, RefundStatus},
         },
-        shop::ids::RefundId,
+        shop::{Provider, ids::RefundId},
     };
     use platform::{clock::Timestamp, money::Money};
 

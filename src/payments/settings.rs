@@ -5,7 +5,7 @@ use std::time::Duration;
 use platform::settings::{Checked, at_least, duration, given, secret, web_address, wrong};
 use secrecy::{ExposeSecret, SecretString};
 
-#[allow(clippy::doc_markdown)]
+#[allow(clippy::doc_markdown, rustdoc::bare_urls)]
 /// Where the payment providers are. Their keys are variables only.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Payments")]

@@ -8,13 +8,16 @@ use platform::{
 use sqlx::FromRow;
 
 use super::{
-    Payment, Provider, Standing,
+    Payment, Standing,
     gateway::Report,
     refunds::{Reason, Refund, RefundStatus},
 };
 use crate::{
     orders::Order,
-    shop::ids::{OrderId, PaymentId, RefundId, UserId, WebhookId},
+    shop::{
+        Provider,
+        ids::{OrderId, PaymentId, RefundId, UserId, WebhookId},
+    },
 };
 
 pub async fn insert(

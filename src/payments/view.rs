@@ -1,11 +1,11 @@
 //! What a payment looks like in JSON: in answers, and in the events of its order.
 
 use platform::{clock::Timestamp, money::Amount};
-use poem_openapi::Object;
+use poem_openapi::{Object, types::ToJSON};
 
-use super::{Payment, Provider, Status, settings::Settings};
+use super::{Payment, Status, settings::Settings};
 use crate::shop::{
-    Shop,
+    Provider, Shop,
     ids::{OrderId, PaymentId},
 };
 
@@ -91,6 +91,13 @@ impl From<Payment> for PaymentView {
             updated_at: payment.updated_at,
         }
     }
+}
+
+/// A payment as those see it who follow its order. Without what lets the buyer pay: events are kept, so that is asked for at
+/// the payment itself.
+#[must_use]
+pub fn event(payment: Payment) -> String {
+    PaymentView::from(Payment { client_secret: None, approval_url: None, ..payment }).to_json_string()
 }
 
 fn waits_for_the_buyer(payment: &Payment) -> bool {

@@ -14,12 +14,11 @@ use platform::{
 use poem::http::{HeaderMap, StatusCode};
 
 use super::{
-    Provider,
     gateway::{Disbelief, Event, Gateways},
     jobs::HandleWebhook,
     store,
 };
-use crate::shop::{Shop, ids::WebhookId};
+use crate::shop::{Provider, Shop, ids::WebhookId};
 
 /// Events of one sender that the provider was asked about and that were not its own. What is its own takes a place only
 /// while it is asked about, so the provider never meets this limit, whoever forges events from elsewhere. Behind a proxy

@@ -23,9 +23,11 @@ use platform::{
 };
 
 use emails::Templates;
+pub use provider::Provider;
 
 pub mod emails;
 pub mod ids;
+mod provider;
 pub mod tags;
 
 text_enum! {

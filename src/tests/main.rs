@@ -23,6 +23,7 @@ mod email_changes;
 mod errors;
 mod events;
 mod fields;
+mod floors;
 mod free_orders;
 mod front;
 mod fuzz;

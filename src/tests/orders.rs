@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cartwright::orders::jobs::ExpireUnpaid;
+use cartwright::checkout::jobs::ExpireUnpaid;
 use futures_util::future::join_all;
 use platform::jobs::Job;
 use serde_json::{Value, json};
@@ -644,7 +644,7 @@ on_both_engines! {
 
 /// The scheduled job, run at this moment instead of at its tick.
 pub async fn expires_the_unpaid(shop: &TestShop) {
-    use cartwright::orders::jobs::ExpireUnpaid;
+    use cartwright::checkout::jobs::ExpireUnpaid;
     use platform::jobs::Job;
     ExpireUnpaid {}.run(shop.inside()).await.expect("unpaid orders expire");
 }

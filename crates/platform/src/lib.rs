@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod clock;
+pub mod day;
 pub mod db;
 pub mod http;
 pub mod ids;

@@ -19,11 +19,12 @@ use crate::{
     accounts::{User, jobs::SendVerification},
     app::{context, settings::Settings, workers},
     carts,
-    orders::{self, Checkout, Order, OrderStatus},
-    payments::{self, Provider, refunds},
+    checkout::{self, Checkout},
+    orders::{self, Order, OrderStatus},
+    payments::{self, refunds},
     reviews,
     shop::{
-        Shop,
+        Provider, Shop,
         ids::{OrderId, ProductId},
     },
     wishlists,
@@ -208,7 +209,7 @@ async fn buys(tx: &mut Tx, shop: &Shop, cast: &Cast, buyer: Buyer, items: &[(&st
         items: Some(items?),
         expected_total: None,
     };
-    Ok(orders::place(tx, shop, cast.buyer(buyer).id, checkout).await?.id)
+    Ok(checkout::place(tx, shop, cast.buyer(buyer).id, checkout).await?.id)
 }
 
 /// The days after an order was placed, whatever the time is now.
@@ -225,7 +226,7 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
     };
     for (hours, status) in steps {
         let order = locked(tx, id).await?;
-        orders::advance(tx, order, *status, placed + HOUR * *hours).await?;
+        checkout::advance(tx, order, *status, placed + HOUR * *hours).await?;
     }
     if let RefundedInPart(amount) = fate {
         let amount = price(shop.store.currency, amount)?;

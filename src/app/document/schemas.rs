@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use platform::http::schema::references;
-use platform::money::{Currency, MAX_MONEY};
+use platform::{
+    http::schema::references,
+    money::{Currency, MAX_MONEY},
+};
 use serde_json::{Map, Value, json};
 
 use super::{operations, operations_mut};

@@ -13,9 +13,11 @@ use std::{
 };
 
 use ipnet::IpNet;
-use platform::{db, media::place::Place, money::Currency};
 use platform::{
+    db,
     http::HttpSettings,
+    media::place::Place,
+    money::Currency,
     settings::{Checked, address, duration, given, listed, network, number, size, truth, web_address, wrong},
     telemetry::LogFormat,
 };
@@ -188,7 +190,7 @@ impl SettingArgs {
     /// How to log, which must be known before anything else can be told.
     ///
     /// # Errors
-    /// [`SettingError`] when the format is unknown.
+    /// [`SettingError`](platform::settings::SettingError) when the format is unknown.
     pub fn log_format(&self) -> Checked<LogFormat> {
         use std::io::IsTerminal;
         match given(self.log_format.as_ref()) {
@@ -202,7 +204,7 @@ impl SettingArgs {
     /// Where the program with these settings tells whether it is ready. Checks nothing else and makes nothing.
     ///
     /// # Errors
-    /// [`SettingError`] when the address is none.
+    /// [`SettingError`](platform::settings::SettingError) when the address is none.
     pub fn health_address(&self) -> Checked<SocketAddr> {
         match given(self.worker_bind.as_ref()) {
             Some(text) => address("WORKER_BIND", text),
@@ -213,7 +215,7 @@ impl SettingArgs {
     /// Checks every setting and makes the folder the embedded default lives in.
     ///
     /// # Errors
-    /// [`SettingError`] for the first setting that cannot be.
+    /// [`SettingError`](platform::settings::SettingError) for the first setting that cannot be.
     pub fn check(&self) -> Checked<Settings> {
         let bind = address("BIND", &self.bind)?;
         let database_url = self.database_url()?;
@@ -280,7 +282,7 @@ impl SettingArgs {
     /// The store's currency, which the API document depends on. Checks nothing else.
     ///
     /// # Errors
-    /// [`SettingError`] when there is no such currency.
+    /// [`SettingError`](platform::settings::SettingError) when there is no such currency.
     pub fn currency(&self) -> Checked<Currency> {
         let text = &self.store_currency;
         text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))

@@ -22,8 +22,10 @@ use super::{
     shopify::{Count, Findings, ImportedProduct, Wrong},
 };
 use crate::{
-    catalog::Part,
-    inventory::{self, Reason},
+    catalog::{
+        Part,
+        stock::{self, Reason},
+    },
     shop::{Shop, ids::ProductId},
 };
 
@@ -197,7 +199,7 @@ impl Import {
         let counted = found.len();
         for (id, count) in found {
             if super::store::lock_product(&mut tx, id).await?.is_some() {
-                inventory::set(&mut tx, id, count.stock, Reason::Adjusted, now).await?;
+                stock::set(&mut tx, id, count.stock, Reason::Adjusted, now).await?;
                 store::remember_count(&mut tx, id, &count.key, count.stock).await?;
             }
         }

@@ -26,13 +26,10 @@ use platform::{
 use poem_openapi::types::ToJSON;
 
 use super::{
-    Order,
+    Hooks, Order,
     view::{self, OrderView},
 };
-use crate::{
-    payments::{self, Payment, view::PaymentView},
-    shop::ids::OrderId,
-};
+use crate::shop::ids::OrderId;
 
 /// How young an event is whose place another address takes.
 const REPLACED_WITHIN: Duration = Duration::from_secs(1);
@@ -65,15 +62,9 @@ pub async fn address_changed(tx: &mut Tx, order: Order, now: Timestamp) -> Resul
     order_changed(tx, order, now).await
 }
 
-/// Tells the order's readers how one of its payments stands now. The order is locked.
-pub async fn payment_changed(tx: &mut Tx, payment: Payment, now: Timestamp) -> Result<()> {
-    let order = payment.order_id;
-    write(tx, order, Kind::Payment, payment_json(payment), now).await
-}
-
-/// Without what lets the buyer pay: events are kept, so that is asked for at the payment itself.
-fn payment_json(payment: Payment) -> String {
-    PaymentView::from(Payment { client_secret: None, approval_url: None, ..payment }).to_json_string()
+/// Tells the order's readers how one of its payments stands now, in JSON. The order is locked.
+pub async fn payment_changed(tx: &mut Tx, order: OrderId, payment: String, now: Timestamp) -> Result<()> {
+    write(tx, order, Kind::Payment, payment, now).await
 }
 
 async fn write(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: Timestamp) -> Result<()> {
@@ -84,7 +75,7 @@ async fn write(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: Times
 
 /// What a reader gets first, and the id it goes on from: everything after the event it names, or, when there is no such
 /// event of this order (any more), how things stand.
-async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i64, Vec<Event>)> {
+async fn start(tx: &mut Tx, hooks: &Hooks, order: Order, last_seen: Option<&str>) -> Result<(i64, Vec<Event>)> {
     let named = last_seen.and_then(|id| id.trim().parse().ok());
     if let Some(id) = named
         && store::exists(tx, order.id, id).await?
@@ -93,7 +84,7 @@ async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i6
         return Ok((missed.last().and_then(|event| event.id).unwrap_or(id), missed));
     }
     let newest = store::newest(tx, order.id).await?;
-    let mut events = standing(tx, order).await?;
+    let mut events = standing(tx, hooks, order).await?;
     // A reader that loses us before it has all of it starts again.
     if let Some(last) = events.last_mut() {
         last.id = newest;
@@ -101,13 +92,10 @@ async fn start(tx: &mut Tx, order: Order, last_seen: Option<&str>) -> Result<(i6
     Ok((newest.unwrap_or(0), events))
 }
 
-async fn standing(tx: &mut Tx, order: Order) -> Result<Vec<Event>> {
-    let payments = payments::of_order(tx, order.id).await?;
-    let mut events = vec![Event { id: None, kind: Kind::Order, data: view::order(tx, order).await?.to_json_string() }];
-    events.extend(payments.into_iter().map(|payment| Event {
-        id: None,
-        kind: Kind::Payment,
-        data: payment_json(payment),
-    }));
-    Ok(events)
+async fn standing(tx: &mut Tx, hooks: &Hooks, order: Order) -> Result<Vec<Event>> {
+    let payments = (hooks.payments)(tx, order.id).await?;
+    let order = view::order(tx, order).await?.to_json_string();
+    let standing = |kind, data| Event { id: None, kind, data };
+    let payments = payments.into_iter().map(|payment| standing(Kind::Payment, payment));
+    Ok(std::iter::once(standing(Kind::Order, order)).chain(payments).collect())
 }

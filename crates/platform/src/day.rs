@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use platform::clock::Timestamp;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
 use time::{Date, Duration, Month, format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::clock::Timestamp;
 
 const ISO: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 

@@ -1,0 +1,80 @@
+//! The stock of a product, of which every change is a movement, written in the same transaction.
+
+use platform::{
+    clock::Timestamp,
+    db::{Result, Tx},
+    text_enum,
+};
+
+use crate::shop::ids::{OrderId, ProductId};
+
+text_enum! {
+    /// Why stock changed.
+    pub enum Reason {
+        /// The product was made with it, or an import brought it.
+        Received = "received",
+        /// An admin set another number.
+        Adjusted = "adjusted",
+        /// An order took it.
+        Ordered = "ordered",
+        /// A cancelled order gave it back.
+        Returned = "returned",
+        /// An admin counted the shelf.
+        Counted = "counted",
+    }
+}
+
+/// Writes down the units a new product comes with.
+pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
+    match units {
+        0 => Ok(()),
+        units => record(tx, product, units, Reason::Received, None, None, now).await,
+    }
+}
+
+/// Sets the stock; the movement is the difference.
+pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
+    let before = lock(tx, product).await?.ok_or(platform::db::Error::RowNotFound)?;
+    if before == stock {
+        return Ok(());
+    }
+    set_units(tx, product, stock).await?;
+    record(tx, product, stock - before, reason, None, None, now).await
+}
+
+/// How many there are, until the transaction ends.
+pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
+    let found: Option<(i64,)> =
+        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_optional().await?;
+    Ok(found.map(|(stock,)| stock))
+}
+
+/// The movement is the caller's.
+pub async fn set_units(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
+    tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
+}
+
+/// Writes down a movement.
+pub async fn record(
+    tx: &mut Tx,
+    product: ProductId,
+    delta: i64,
+    reason: Reason,
+    order: Option<OrderId>,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO stock_movements (product_id, delta, reason, order_id, note, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(product)
+    .bind(delta)
+    .bind(reason)
+    .bind(order)
+    .bind(note.map(ToOwned::to_owned))
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}

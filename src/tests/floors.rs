@@ -1,0 +1,141 @@
+//! The floors of the house: who may know whom, read from the imports of the sources.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From the ground up: each knows those before it, and none behind.
+const FLOORS: [&str; 14] = [
+    "shop",
+    "accounts",
+    "catalog",
+    "inventory",
+    "pricing",
+    "carts",
+    "orders",
+    "payments",
+    "reviews",
+    "wishlists",
+    "checkout",
+    "dashboard",
+    "retention",
+    "app",
+];
+
+#[test]
+fn nobody_knows_who_is_above() {
+    let mut faults = Vec::new();
+    for (feature, known) in imports() {
+        let floor = |name: &str| FLOORS.iter().position(|floor| *floor == name);
+        let own = floor(&feature).unwrap_or_else(|| panic!("{feature} has no floor; give it one in FLOORS"));
+        let above = known.into_iter().filter(|name| floor(name).is_none_or(|floor| floor > own));
+        faults.extend(above.map(|name| format!("{feature} knows {name}")));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn what_is_read_are_imports() {
+    let text = "use crate::{\n    accounts::{self, carts},\n    shop::ids,\n};\nfn f() { crate::orders::find() }";
+    assert_eq!(known(text), ["accounts", "orders", "shop"].map(str::to_owned).into());
+}
+
+#[test]
+fn the_sql_of_a_feature_is_its_own() {
+    let open: Vec<_> = sources().into_iter().filter(|(_, text)| text.contains("pub mod store;")).collect();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn the_platform_and_the_simulator_know_no_shop() {
+    for name in ["platform", "payment-simulator"] {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect("its manifest");
+        assert!(!manifest.contains("cartwright ="), "{name} knows the shop");
+    }
+}
+
+#[test]
+fn only_who_puts_things_together_knows_the_simulator() {
+    let app = root().join("src/app");
+    let knows = |(path, text): &(PathBuf, String)| text.contains("payment_simulator") && !path.starts_with(&app);
+    let faults: Vec<_> = sources().into_iter().filter(knows).map(|(path, _)| path).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+/// Which features each feature names.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources() {
+        let path = path.strip_prefix(root().join("src")).expect("a source below src");
+        let feature = path.iter().next().and_then(|part| part.to_str()).expect("a name").to_owned();
+        if !feature.ends_with(".rs") {
+            imports
+                .entry(feature.clone())
+                .or_default()
+                .extend(known(&text).into_iter().filter(|name| *name != feature));
+        }
+    }
+    imports
+}
+
+/// The names that stand right behind `crate::`, also in a group.
+fn known(text: &str) -> BTreeSet<String> {
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let name =
+        |text: &str| text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let mut known = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let path = &code[at + "crate::".len()..];
+        match path.strip_prefix('{') {
+            Some(group) => known.extend(entries(group).into_iter().map(name)),
+            None => known.extend([name(path)]),
+        }
+    }
+    known
+}
+
+/// What stands between the commas of a group, up to its end.
+fn entries(group: &str) -> Vec<&str> {
+    let (mut depth, mut begin, mut entries) = (0, 0, Vec::new());
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                entries.push(&group[begin..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                entries.push(&group[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    entries.into_iter().filter(|entry| !entry.trim().is_empty()).collect()
+}
+
+/// Every source of the shop, but for the stories.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    read(&root().join("src"), &mut found);
+    found
+}
+
+fn read(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("tests") {
+            read(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).expect("a source");
+            found.push((path, text));
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
