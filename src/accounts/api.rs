@@ -197,7 +197,7 @@ impl AccountsApi {
         let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = sessions::begin(&mut tx, &shop.part::<Tokens>(), &user, shop.now()).await?;
+        let sign_in = sessions::begin(&mut tx, shop.part::<Tokens>(), &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
             (shop.part::<Hooks>().bring_cart)(&mut tx, &shop, cart, user.id).await?;
         }
@@ -218,7 +218,7 @@ impl AccountsApi {
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.judged().await?;
         let mut tx = shop.db.write().await?;
-        let refreshed = sessions::refresh(&mut tx, &shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
+        let refreshed = sessions::refresh(&mut tx, shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
         tx.commit().await?;
         match refreshed {
             Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),

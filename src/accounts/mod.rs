@@ -51,12 +51,15 @@ pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
 pub use tokens::{Settings, Tokens, bad_token};
 
+/// What a feature does in the transaction that closes an account.
+pub type Closing = for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, ApiResult<()>>;
+
 /// What features above do for accounts, which know none of them; `app/context.rs` brings it.
 pub struct Hooks {
     /// Takes along the cart that somebody filled before they signed in.
     pub bring_cart: for<'a> fn(&'a mut Tx, &'a Shop, CartId, UserId) -> BoxFuture<'a, ApiResult<()>>,
     /// What each does when a user closes their account, in this order: refuse, or delete what was the user's alone.
-    pub close: &'static [for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, ApiResult<()>>],
+    pub close: &'static [Closing],
 }
 
 text_enum! {

@@ -70,7 +70,7 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
     for (path, text) in sources() {
         let path = path.strip_prefix(root().join("src")).expect("a source below src");
         let feature = path.iter().next().and_then(|part| part.to_str()).expect("a name").to_owned();
-        if !feature.ends_with(".rs") {
+        if root().join("src").join(&feature).is_dir() {
             imports
                 .entry(feature.clone())
                 .or_default()

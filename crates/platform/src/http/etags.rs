@@ -61,6 +61,7 @@ fn unpacked(tag: &str) -> Option<&str> {
 }
 
 /// Gives a packed answer the tag of its own. Behind the compressor.
+#[allow(clippy::unused_async)] // poem wants it
 pub async fn name_packed(answer: Result<Response>) -> Result<Response> {
     let mut response = answer?;
     let text = |name| response.header(name).map(ToOwned::to_owned);
