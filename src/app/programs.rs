@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use clap::Parser;
-use mimalloc::MiMalloc;
 use platform::{clock::Clock, db::Dialect, http::server, jobs::worker::Worker, telemetry};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -19,10 +18,6 @@ use crate::{
     catalog::currency,
     shop::Shop,
 };
-
-/// It gives back what was needed for a moment, as a picture's many megabytes; glibc's keeps much of it for good.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Where `serve` listens.
 pub struct Listeners {
