@@ -72,8 +72,9 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         held_until: (checkout.payment_method.is_online() && !is_free)
             .then(|| now + shop.part::<orders::Settings>().reservation_ttl),
     };
-    let order = orders::create(tx, new, &lines, now).await?;
+    let order = orders::insert(tx, new, now).await?;
     take_stock(tx, shop, &order, &lines, now).await?;
+    orders::add_lines(tx, order.id, &lines).await?;
     if let Some(cart) = cart {
         carts::clear(tx, cart).await?;
     }

@@ -81,7 +81,7 @@ pub struct Hooks {
     pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, ApiResult<()>>,
 }
 
-pub use store::{NewOrder, expired, find, hold, hold_until, lines, lock, lock_expired, set_payment_status};
+pub use store::{NewOrder, expired, find, hold, hold_until, insert, lines, lock, lock_expired, set_payment_status};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -109,13 +109,12 @@ pub struct Line {
     pub quantity: i64,
 }
 
-/// Writes a new order with its lines.
-pub async fn create(tx: &mut Tx, new: NewOrder, lines: &[Line], now: Timestamp) -> db::Result<Order> {
-    let order = store::insert(tx, new, now).await?;
+/// Writes the lines of a new order.
+pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Result<()> {
     for line in lines {
-        store::insert_line(tx, order.id, line).await?;
+        store::insert_line(tx, order, line).await?;
     }
-    Ok(order)
+    Ok(())
 }
 
 /// Nobody closes their account in the middle of something.
