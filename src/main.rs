@@ -5,10 +5,5 @@ use std::process::ExitCode;
 use cartwright::app::{commands, programs};
 
 fn main() -> ExitCode {
-    programs::ending(run())
-}
-
-fn run() -> anyhow::Result<()> {
-    programs::read_env_file()?;
-    programs::block_on(commands::run())
+    programs::run(commands::run)
 }

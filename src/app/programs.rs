@@ -1,10 +1,10 @@
 //! What the programs have in common: they start, work until they are told to stop, and stop cleanly.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use platform::{clock::Clock, db::Dialect, http::server, jobs::worker::Worker, telemetry};
+use platform::{allocator, clock::Clock, db::Dialect, http::server, jobs::worker::Worker, telemetry};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -85,18 +85,6 @@ pub fn stop_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Reads `.env`, which adds to the environment and never overrides it. Before anything else, and before any thread.
-///
-/// # Errors
-/// When the file is there and cannot be read.
-pub fn read_env_file() -> anyhow::Result<()> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        Err(error) => anyhow::bail!(".env cannot be read: {error}"),
-    }
-}
-
 /// Starts logging and installs the one TLS library. Every program does this first.
 ///
 /// # Errors
@@ -119,8 +107,8 @@ struct WorkerArgs {
 
 /// The whole of a worker program.
 #[must_use]
-pub fn worker_program(worker: Worker<Shop>) -> std::process::ExitCode {
-    ending(read_env_file().and_then(|()| block_on(run_worker(WorkerArgs::parse(), worker))))
+pub fn worker_program(worker: Worker<Shop>) -> ExitCode {
+    run(|| run_worker(WorkerArgs::parse(), worker))
 }
 
 async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()> {
@@ -167,28 +155,34 @@ pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
     currency::require(shop).await
 }
 
+/// The whole of a program, from the first line of `main` to how it ended: in one line on stderr, if it failed.
+#[must_use]
+pub fn run<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) -> ExitCode {
+    allocator::keep_large_blocks_apart();
+    match read_env_file().and_then(|()| block_on(program())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads `.env`, which adds to the environment and never overrides it. Before any thread starts.
+fn read_env_file() -> anyhow::Result<()> {
+    match dotenvy::dotenv() {
+        Ok(_) => Ok(()),
+        Err(error) if error.not_found() => Ok(()),
+        Err(error) => anyhow::bail!(".env cannot be read: {error}"),
+    }
+}
+
 /// How many threads read and write files at a time. tokio would start up to 512, each with a heap of its own; whatever
 /// takes long or much memory has threads of its own ([`platform::thread_pool`]).
 const FILE_THREADS: usize = 16;
 
-/// Runs a program's future to its end.
-///
-/// # Errors
-/// The future's, or that no runtime could be started.
-pub fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().max_blocking_threads(FILE_THREADS).enable_all().build()?;
     runtime.block_on(program)
-}
-
-/// Tells how a program ended: in one line, if it failed.
-#[must_use]
-pub fn ending(result: anyhow::Result<()>) -> std::process::ExitCode {
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", format!("{error:#}").replace('\n', " "));
-            std::process::ExitCode::FAILURE
-        }
-    }
 }

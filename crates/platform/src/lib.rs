@@ -3,6 +3,7 @@
 //!
 //! Jobs are generic over the context that they are given ([`jobs::Context`]); extractors ask for the parts they need.
 
+pub mod allocator;
 pub mod cache;
 pub mod clock;
 pub mod day;

@@ -2,25 +2,26 @@
 //!
 //! tokio's blocking threads come and go, up to 512 of them, and glibc gives each thread a heap of its own, which keeps
 //! most of what was ever freed in it. So whatever is large is done on few threads that stay the same, and each keeps
-//! what it works in, an `M`, for the next piece of work.
+//! what it works in, an `M`, for the next piece of work; when there is none for a while, it frees it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
     thread,
+    time::Duration,
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::oneshot;
+
+/// After how long without work a thread frees what it works in.
+const IDLE: Duration = Duration::from_secs(10);
 
 type Work<M> = Box<dyn FnOnce(&mut M) + Send>;
 
 /// Threads that work off one queue. They end when this is dropped and the queue is empty.
 #[derive(Debug)]
 pub struct ThreadPool<M> {
-    queue: SyncSender<Work<M>>,
+    queue: Sender<Work<M>>,
 }
 
 /// Why a piece of work has no result.
@@ -39,12 +40,15 @@ impl<M: Default + 'static> ThreadPool<M> {
     /// When the system refuses a thread.
     #[must_use]
     pub fn start(name: &str, threads: usize, queue: usize) -> Self {
-        let (queue, waiting) = sync_channel(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
+        Self::start_with(IDLE, name, threads, queue)
+    }
+
+    fn start_with(idle: Duration, name: &str, threads: usize, queue: usize) -> Self {
+        let (queue, waiting) = bounded(queue);
         for _ in 0..threads {
-            let waiting = Arc::clone(&waiting);
+            let waiting = waiting.clone();
             let thread = thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || work_off(&waiting)).expect("the system starts a thread");
+            thread.spawn(move || work_off(&waiting, idle)).expect("the system starts a thread");
         }
         Self { queue }
     }
@@ -71,13 +75,15 @@ impl<M: Default + 'static> ThreadPool<M> {
     }
 }
 
-fn work_off<M: Default>(queue: &Mutex<Receiver<Work<M>>>) {
-    let mut memory = M::default();
-    // The lock is held while waiting and never while working.
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok(work) = next() {
-        // The panic was told on standard error; the thread goes on.
-        let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
+fn work_off<M: Default>(queue: &Receiver<Work<M>>, idle: Duration) {
+    while let Ok(work) = queue.recv() {
+        let mut memory = M::default();
+        let mut next = Ok(work);
+        while let Ok(work) = next {
+            // The panic was told on standard error; the thread goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
+            next = queue.recv_timeout(idle);
+        }
     }
 }
 
@@ -86,9 +92,8 @@ mod tests {
     use std::{
         future::poll_fn,
         pin::pin,
-        sync::{atomic::AtomicUsize, atomic::Ordering::SeqCst, mpsc},
+        sync::{Arc, atomic::AtomicUsize, atomic::Ordering::SeqCst, mpsc},
         task::Poll,
-        time::Duration,
     };
 
     use super::*;
@@ -126,6 +131,23 @@ mod tests {
             };
             assert_eq!(pool.run(count).await, Ok(turn));
         }
+    }
+
+    #[tokio::test]
+    async fn a_thread_without_work_frees_what_it_works_in() {
+        /// Says when it is freed.
+        #[derive(Default)]
+        struct Memory(Option<oneshot::Sender<()>>);
+        impl Drop for Memory {
+            fn drop(&mut self) {
+                self.0.take().map(|freed| freed.send(()));
+            }
+        }
+        let pool = ThreadPool::<Memory>::start_with(Duration::from_millis(1), "test", 1, 8);
+        let (free, freed) = oneshot::channel();
+        assert_eq!(pool.run(move |memory| memory.0 = Some(free)).await, Ok(()));
+        assert_eq!(freed.await, Ok(()));
+        assert_eq!(pool.run(|memory| memory.0.is_none()).await, Ok(true), "it works on");
     }
 
     #[tokio::test]
