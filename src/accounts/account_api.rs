@@ -5,16 +5,17 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
-        problem::{ApiResult, FieldError, Problem},
+        problem::{ApiResult, Problem},
         reply::{Done, Reply, UnderWay},
     },
+    validation::FieldError,
 };
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
 use super::{
-    SignedIn, User, closing, email_changes, email_store, is_address, key, limits, session_revoked, store,
-    store::Credentials,
+    SignedIn, User, closing, email_changes, email_store, is_address, key, limits, session_revoked,
+    store::{self, Credentials},
 };
 use crate::shop::{Shop, tags::Tag};
 
@@ -93,7 +94,7 @@ impl AccountApi {
         let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let asked = ask(&shop, &known, &given.email).await;
         // Only an address that is taken tells something of others.
-        if !asked.as_ref().is_err_and(|problem| problem.code == "email_taken") {
+        if !asked.as_ref().is_err_and(|problem| problem.code() == "email_taken") {
             shop.limits.give_back(place).await;
         }
         asked.map(|()| UnderWay::UnderWay)

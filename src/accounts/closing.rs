@@ -23,7 +23,7 @@ use platform::{
 use uuid::Uuid;
 
 use super::{Hooks, Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
-use crate::shop::Shop;
+use crate::{accounts::problems, shop::Shop};
 
 /// Closes the account of who gave the right password.
 ///
@@ -57,5 +57,5 @@ pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp
 
 fn last_admin() -> Problem {
     let detail = "You are the only admin, and the shop needs one. Make somebody else an admin first.";
-    Problem::conflict("last_admin", detail)
+    problems::LAST_ADMIN.problem(detail)
 }

@@ -9,10 +9,9 @@ use platform::{
     http::problem::{ApiResult, Problem},
     text_enum,
 };
-use poem::http::StatusCode;
 
 use super::{User, email_store, store, tokens::Secret};
-use crate::shop::ids::UserId;
+use crate::{accounts::problems, shop::ids::UserId};
 
 text_enum! {
     /// What a link is for.
@@ -78,5 +77,5 @@ pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -
 
 pub fn invalid_token() -> Problem {
     let detail = "This link was used before, is too old, or was not copied whole. Ask for another letter.";
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_token", detail)
+    problems::INVALID_TOKEN.problem(detail)
 }

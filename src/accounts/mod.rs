@@ -20,6 +20,7 @@ mod links;
 mod list;
 mod passwords;
 pub mod passwords_api;
+pub mod problems;
 mod sessions;
 mod signed_in;
 mod store;
@@ -30,11 +31,11 @@ use email_address::{EmailAddress, Options};
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
+    http::problem::{ApiResult, Problem},
     jobs::Job,
     text_enum,
+    validation::FieldError,
 };
-use poem::http::StatusCode;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::shop::{
@@ -155,11 +156,11 @@ fn random_name(base: &str) -> String {
 }
 
 fn email_taken() -> Problem {
-    Problem::conflict("email_taken", "There is an account with this e-mail already. Sign in instead.")
+    problems::EMAIL_TAKEN.problem("There is an account with this e-mail already. Sign in instead.")
 }
 
 fn username_taken() -> Problem {
-    Problem::conflict("username_taken", "This username is taken. Choose another.")
+    problems::USERNAME_TAKEN.problem("This username is taken. Choose another.")
 }
 
 /// An address alone: no display name around it, no IP number for a domain.
@@ -278,14 +279,13 @@ async fn change_standing(
     let mut user = user.ok_or_else(Problem::not_found)?;
     if by == id {
         let detail = "You cannot change your own role or make yourself inactive. Ask another admin.";
-        return Err(Problem::conflict("own_account", detail));
+        return Err(problems::OWN_ACCOUNT.problem(detail));
     }
     admin.filter(|admin| admin.is_active && admin.role == Role::Admin).ok_or_else(Problem::forbidden)?;
     if user.closed_at.is_some() {
-        return Err(Problem::conflict(
-            "account_closed",
-            "This account was closed by its user; nothing of it can be changed.",
-        ));
+        return Err(
+            problems::ACCOUNT_CLOSED.problem("This account was closed by its user; nothing of it can be changed.")
+        );
     }
     user.role = wanted.role.unwrap_or(user.role);
     user.is_active = wanted.is_active.unwrap_or(user.is_active);
@@ -301,11 +301,10 @@ async fn change_standing(
 }
 
 fn session_revoked() -> Problem {
-    Problem::unauthenticated("session_revoked", "This session has ended. Sign in again.")
+    problems::SESSION_REVOKED.problem("This session has ended. Sign in again.")
 }
 
 fn invalid_credentials() -> Problem {
     let detail = "There is no account with this name and password.";
-    Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
-        .header(poem::http::header::WWW_AUTHENTICATE, "Bearer")
+    problems::INVALID_CREDENTIALS.problem(detail).header(poem::http::header::WWW_AUTHENTICATE, "Bearer")
 }

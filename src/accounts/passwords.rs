@@ -15,7 +15,10 @@ use argon2::{
     },
 };
 use platform::{
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
     thread_pool::{NotDone, ThreadPool},
 };
 
@@ -59,7 +62,7 @@ impl Passwords {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> ApiResult<T> {
         self.0.run(work).await.map_err(|not_done| match not_done {
             NotDone::Full => {
-                Problem::unavailable("overloaded", "Too many people are signing in at this moment; try again.")
+                problem_types::OVERLOADED.problem("Too many people are signing in at this moment; try again.")
             }
             NotDone::Panicked => Problem::internal(not_done),
         })

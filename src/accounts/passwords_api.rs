@@ -4,10 +4,11 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
-        problem::{ApiResult, FieldError, Problem},
+        problem::{ApiResult, Problem},
         reply::{Done, UnderWay},
     },
     jobs::Job,
+    validation::FieldError,
 };
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
@@ -17,7 +18,10 @@ use super::{
     jobs::{SendPasswordReset, SendVerification},
     limits, links, passwords, store,
 };
-use crate::shop::{Shop, tags::Tag};
+use crate::{
+    accounts::problems,
+    shop::{Shop, tags::Tag},
+};
 
 /// A new password, and the one it replaces.
 #[derive(Object)]
@@ -162,7 +166,7 @@ impl PasswordsApi {
     async fn resend(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<UnderWay> {
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
         if user.email_verified {
-            return Err(Problem::conflict("already_verified", "This e-mail is verified; there is nothing to do."));
+            return Err(problems::ALREADY_VERIFIED.problem("This e-mail is verified; there is nothing to do."));
         }
         shop.limits.take(&limits::VERIFICATION_LETTERS, &by.id.to_string()).await?;
 

@@ -20,7 +20,10 @@
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
     jobs::Job,
 };
 
@@ -29,7 +32,10 @@ use super::{
     store::Credentials,
     tokens::{Secret, Tokens},
 };
-use crate::shop::ids::{SessionId, UserId};
+use crate::{
+    accounts::problems,
+    shop::ids::{SessionId, UserId},
+};
 
 /// How many successors of a token are kept that were never used.
 const UNUSED: i64 = 100;
@@ -100,7 +106,7 @@ async fn hand_out(
 
 fn unknown() -> Refreshed {
     let detail = "This refresh token is not valid. Sign in again.";
-    Refreshed::Refused(Problem::unauthenticated("unauthenticated", detail))
+    Refreshed::Refused(problem_types::UNAUTHENTICATED.problem(detail))
 }
 
 async fn stolen(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> ApiResult<Refreshed> {
@@ -109,7 +115,7 @@ async fn stolen(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -
         jobs::TellSessionEnded { session }.enqueue(tx, now).await?;
     }
     let detail = "A newer refresh token than this one was used already, so its session was ended. Sign in again.";
-    Ok(Refreshed::Refused(Problem::unauthenticated("refresh_reused", detail)))
+    Ok(Refreshed::Refused(problems::REFRESH_REUSED.problem(detail)))
 }
 
 /// Ends a session: its tokens stop working. Whether it was alive.

@@ -9,14 +9,20 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use platform::{
     clock::Timestamp,
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::shop::ids::{SessionId, UserId};
+use crate::{
+    accounts::problems,
+    shop::ids::{SessionId, UserId},
+};
 
 const ISSUER: &str = "cartwright";
 const AUDIENCE: &str = "cartwright-api";
@@ -130,10 +136,8 @@ impl Tokens {
             return Err(bad_token());
         }
         if claims.exp.saturating_add(LEEWAY) < now {
-            return Err(Problem::unauthenticated(
-                "token_expired",
-                "This access token is too old. Use the refresh token to get a new one.",
-            ));
+            return Err(problems::TOKEN_EXPIRED
+                .problem("This access token is too old. Use the refresh token to get a new one."));
         }
         Ok(claims.sid)
     }
@@ -141,5 +145,5 @@ impl Tokens {
 
 #[must_use]
 pub fn bad_token() -> Problem {
-    Problem::unauthenticated("unauthenticated", "Send the access token of a sign-in as Authorization: Bearer ….")
+    problem_types::UNAUTHENTICATED.problem("Send the access token of a sign-in as Authorization: Bearer ….")
 }

@@ -5,10 +5,11 @@ use platform::{
     http::{
         body::Body,
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
     },
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -71,14 +72,14 @@ impl UsersApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<AdminUserView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let wanted = Wanted {
             search: list::search(&faults.note(query::search(&search))),
             role: faults.note(role.get("role")),
             is_active: faults.note(is_active.get("is_active")),
         };
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let (users, total) = list::users(&mut shop.db.read().await?, &wanted, page).await?;
         let shown = users.into_iter().map(Into::into).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))

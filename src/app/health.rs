@@ -12,12 +12,12 @@ use platform::{
     },
     telemetry, text_enum,
 };
-use poem::{Endpoint, EndpointExt, Request, Response, http::StatusCode, web::Data};
+use poem::{Endpoint, EndpointExt, Request, Response, web::Data};
 use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{settings::Settings, workers},
+    app::{problems, settings::Settings, workers},
     shop::{Shop, tags::Tag},
 };
 
@@ -78,7 +78,7 @@ impl HealthApi {
         let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
         if database == Dependency::Down {
             let detail = "The database does not answer; it is asked again with the next request.";
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+            let problem = problems::NOT_READY.problem(detail);
             return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
         }
         Ok(Reply::json(&Readiness { status: "ready".to_owned(), database, redis }))

@@ -4,7 +4,7 @@ use platform::{
     clock::Timestamp,
     http::{
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::Ask,
         reply::{Done, List, Reply},
     },
@@ -14,6 +14,7 @@ use platform::{
         store::{self, JobRow, Wanted},
     },
     text_enum,
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -132,10 +133,10 @@ impl JobsApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<JobView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let wanted = wanted(faults.note(queue.get("queue")), faults.note(state.get("state")));
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let now = shop.now();
         let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect::<ApiResult<_>>()?;

@@ -4,6 +4,7 @@
 //! its random id alone; when its owner signs in with it, it is merged into theirs and gone.
 
 pub mod api;
+pub mod problems;
 mod store;
 
 use platform::{
@@ -12,10 +13,9 @@ use platform::{
     http::problem::{ApiResult, Problem},
     money::Money,
 };
-use poem::http::StatusCode;
 
 use crate::{
-    catalog, pricing,
+    catalog, inventory, pricing,
     shop::{
         Shop,
         ids::{CartId, CartItemId, ProductId, UserId},
@@ -110,11 +110,7 @@ pub use store::{clear, find_of, items};
 pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> ApiResult<()> {
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "cart_full",
-            format!("A cart holds at most {MAX_LINES} products."),
-        ));
+        return Err(problems::CART_FULL.problem(format!("A cart holds at most {MAX_LINES} products.")));
     }
     let wanted = before.unwrap_or(0) + quantity;
     check_buyable(tx, shop, product, wanted).await?;
@@ -129,7 +125,7 @@ pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, qua
 pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> ApiResult<()> {
     if !item.is_active {
         let detail = format!("{:?} is not sold any more. Take it out of the cart.", item.name);
-        return Err(Problem::conflict("product_unavailable", detail).with("product", item.product_id.0));
+        return Err(problems::PRODUCT_UNAVAILABLE.problem(detail).with("product", item.product_id.0));
     }
     check_buyable(tx, shop, item.product_id, quantity).await?;
     store::put(tx, cart, item.product_id, quantity).await?;
@@ -190,7 +186,7 @@ async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i
     }
     if product.stock < quantity {
         let detail = format!("There are {} of {:?} in stock.", product.stock, product.name);
-        return Err(Problem::conflict("out_of_stock", detail).with("available", product.stock));
+        return Err(inventory::problems::OUT_OF_STOCK.problem(detail).with("available", product.stock));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use platform::{
 
 use super::any_products;
 use crate::{
-    catalog::Part,
+    catalog::{Part, problems},
     shop::{Shop, ids::ProductId},
 };
 
@@ -52,7 +52,7 @@ pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> ApiResult<()> {
         return Ok(());
     }
     let detail = "The prices are in another currency now. Try again when the shop was started again.";
-    Err(Problem::unavailable("currency_changed", detail))
+    Err(problems::CURRENCY_CHANGED.problem(detail))
 }
 
 /// The currency of the prices. A database of before it was kept has that of its newest order; `None`: nobody knows.

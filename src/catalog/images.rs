@@ -10,16 +10,22 @@ use std::time::Duration;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
     jobs::{self, Job},
     media::{self, files, picture::Picture},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Brand, jobs::DeletePictures, store};
-use crate::shop::{
-    Shop,
-    ids::{ImageId, ProductId},
+use crate::{
+    catalog::problems,
+    shop::{
+        Shop,
+        ids::{ImageId, ProductId},
+    },
 };
 
 /// How many images a product may have.
@@ -91,14 +97,14 @@ async fn settle(tx: &mut Tx, kept: &Kept) -> ApiResult<()> {
     if jobs::withdraw(tx, &kept.key()).await? {
         return Ok(());
     }
-    Err(Problem::unavailable("overloaded", "The upload took too long, and its files are gone; send it again."))
+    Err(problem_types::OVERLOADED.problem("The upload took too long, and its files are gone; send it again."))
 }
 
 /// Deletes a picture's files again when what was to show it was refused. When nobody knows what became of it, the job that
 /// was announced asks later.
 pub async fn or_give_up<T>(shop: &Shop, kept: Option<Kept>, outcome: ApiResult<T>) -> ApiResult<T> {
     if let (Some(kept), Err(problem)) = (kept, &outcome)
-        && problem.status.is_client_error()
+        && problem.status().is_client_error()
     {
         give_up(shop, &kept).await;
     }
@@ -126,7 +132,7 @@ pub async fn check_room(tx: &mut Tx, product: ProductId) -> ApiResult<()> {
     if store::count_images(tx, product).await? < MOST {
         return Ok(());
     }
-    Err(Problem::conflict("too_many_images", format!("A product has at most {MOST} images. Delete one first.")))
+    Err(problems::TOO_MANY_IMAGES.problem(format!("A product has at most {MOST} images. Delete one first.")))
 }
 
 /// Shows a product by a picture, behind those it has. The product is locked.

@@ -11,6 +11,7 @@ pub mod images;
 pub mod import;
 pub mod jobs;
 pub mod list;
+pub mod problems;
 mod search;
 pub mod shopify;
 pub mod slugs;
@@ -21,10 +22,10 @@ pub mod view;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
+    http::problem::{ApiResult, Problem},
     money::Money,
+    validation::FieldError,
 };
-use poem::http::StatusCode;
 use poem_openapi::types::MaybeUndefined;
 
 use crate::shop::ids::{BrandId, CategoryId, ProductId};
@@ -134,7 +135,7 @@ pub async fn change_product(
 }
 
 fn sku_taken() -> Problem {
-    Problem::conflict("sku_taken", "Another product has this SKU. `GET /api/products?sku=` finds it.")
+    problems::SKU_TAKEN.problem("Another product has this SKU. `GET /api/products?sku=` finds it.")
 }
 
 fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
@@ -231,7 +232,7 @@ pub async fn delete_brand(tx: &mut Tx, mut brand: Brand, now: Timestamp) -> ApiR
 }
 
 fn in_use(what: &str) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "in_use", format!("There are products in this {what}. Move them first."))
+    problems::IN_USE.problem(format!("There are products in this {what}. Move them first."))
 }
 
 /// A slug nobody has: `oak-shelf`, `oak-shelf-2`, … and at last one with a random end, so that a thousand products of

@@ -6,11 +6,12 @@
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, FieldError, Problem},
+    http::problem::{ApiResult, Problem},
+    validation::FieldError,
 };
 
 use super::{NewProduct, Product, create_product, slug_of, store};
-use crate::shop::ids::ProductId;
+use crate::{catalog::problems, shop::ids::ProductId};
 
 /// The most characters of a slug that is chosen.
 const LONGEST: usize = 200;
@@ -84,7 +85,7 @@ pub(super) fn or_taken(error: db::Error, taken: fn() -> Problem) -> Problem {
 }
 
 fn taken() -> Problem {
-    Problem::conflict("slug_taken", "Another product has this slug. Choose another, or leave it out.")
+    problems::SLUG_TAKEN.problem("Another product has this slug. Choose another, or leave it out.")
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use platform::{
         body::Body,
         idempotency::{Once, Stored},
         limits::Limit,
-        problem::{ApiResult, FieldError, Problem},
+        problem::{ApiResult, Problem},
         reply::{Created, Done, Reply, json_bytes},
     },
     money::Amount,
+    validation::FieldError,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{

@@ -5,17 +5,18 @@
 
 pub mod api;
 pub mod jobs;
+pub mod problems;
 
 use std::collections::BTreeMap;
 
 use platform::{
     clock::Timestamp,
     db::Tx,
-    http::problem::{ApiResult, FieldError, Problem},
+    http::problem::{ApiResult, Problem},
     jobs::Job,
     money::Money,
+    validation::FieldError,
 };
-use poem::http::StatusCode;
 use serde_json::json;
 
 use crate::{
@@ -120,7 +121,7 @@ async fn wanted(
     let items: BTreeMap<_, _> =
         carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
     if items.is_empty() {
-        return Err(Problem::conflict("cart_empty", "There is nothing in the cart to order."));
+        return Err(problems::CART_EMPTY.problem("There is nothing in the cart to order."));
     }
     let most = shop.part::<carts::Settings>().max_per_product;
     if items.values().any(|quantity| *quantity > most) {
@@ -142,7 +143,7 @@ async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bo
         };
         if !product.is_active {
             let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
-            return Err(Problem::conflict("product_unavailable", detail).with("product", id.0));
+            return Err(carts::problems::PRODUCT_UNAVAILABLE.problem(detail).with("product", id.0));
         }
         lines.push(Line { id: OrderLineId(0), product_id: id, name: product.name, price: product.price, quantity });
     }
@@ -163,12 +164,13 @@ async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now
     if lacking.is_empty() {
         return Ok(());
     }
-    Err(Problem::conflict("out_of_stock", "There is not enough in stock; see lines.").with("lines", lacking))
+    Err(inventory::problems::OUT_OF_STOCK.problem("There is not enough in stock; see lines.").with("lines", lacking))
 }
 
 fn total_changed(shop: &Shop, total: Money) -> Problem {
     let total = shop.store.currency.format(total).to_string();
-    Problem::conflict("total_changed", format!("The total is {total} now. Show it to the customer and order again."))
+    problems::TOTAL_CHANGED
+        .problem(format!("The total is {total} now. Show it to the customer and order again."))
         .with("total_price", total)
 }
 
@@ -234,7 +236,7 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
                 "The stock of {:?} has no room for what this order would give back. Lower it first.",
                 line.name
             );
-            return Err(Problem::conflict("stock_out_of_range", detail));
+            return Err(inventory::problems::STOCK_OUT_OF_RANGE.problem(detail));
         }
     }
     orders::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
@@ -265,7 +267,7 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
 }
 
 fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "invalid_transition", format!("An order that is {from} cannot become {to}."))
+    problems::INVALID_TRANSITION.problem(format!("An order that is {from} cannot become {to}."))
 }
 
 /// Cancels an unpaid order if its time has run out. Whether it had.

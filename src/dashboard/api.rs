@@ -4,11 +4,12 @@ use platform::{
     day::Day,
     http::{
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::Ask,
         reply::{List, Reply},
     },
     money::Amount,
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi};
@@ -75,7 +76,7 @@ fn number(asked: &Ask<i64>, name: &str, default: i64, least: i64, most: i64) -> 
 }
 
 /// The days that are asked for. What is wrong with either is noted.
-fn range(shop: &Shop, from: &Ask<Day>, to: &Ask<Day>, faults: &mut Faults) -> Range {
+fn range(shop: &Shop, from: &Ask<Day>, to: &Ask<Day>, faults: &mut ValidationErrors) -> Range {
     let today = Day::of(shop.now());
     let day = |asked: &Ask<Day>, name: &str| {
         asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
@@ -131,10 +132,10 @@ impl DashboardApi {
         /// What one line covers; weeks begin on Monday. Default `day`.
         interval: Ask<Interval>,
     ) -> ApiResult<Reply<Vec<SalesView>>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let range = range(&shop, &from, &to, &mut faults);
         let interval = faults.note(interval.get("interval")).unwrap_or(Interval::Day);
-        faults.end()?;
+        faults.into_result()?;
         let periods = range.periods(interval)?;
         let sales = super::sales(&mut shop.db.read().await?, shop.store.currency, range, interval, periods).await?;
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
@@ -157,10 +158,10 @@ impl DashboardApi {
         /// The last day, inclusive. Left out: today.
         to: Ask<Day>,
     ) -> ApiResult<Reply<Vec<TopProductView>>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let range = range(&shop, &from, &to, &mut faults);
         let limit = faults.note(number(&limit, "limit", 10, 1, 100));
-        faults.end()?;
+        faults.into_result()?;
         let sold = super::top_products(&shop.db, shop.store.currency, range, limit).await?;
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
@@ -180,10 +181,10 @@ impl DashboardApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<ProductView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let threshold = faults.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = super::low_stock(&mut tx, threshold, page.size, page.offset()).await?;
         let shown = view::products(&mut tx, &shop, products).await?;

@@ -6,10 +6,11 @@ use platform::{
     http::{
         body::Body,
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
     },
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -136,10 +137,10 @@ impl InventoryApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<InventoryView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = list::products(&mut tx, &filter, page).await?;
         let shown = inventory(&mut tx, products).await?;
@@ -212,10 +213,10 @@ impl InventoryApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<MovementView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let product = faults.note(product.get("product")).map(ProductId);
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let mut tx = shop.db.read().await?;
         let (movements, total) = super::movements(&mut tx, product, page.size, page.offset()).await?;
         let shown = movements.into_iter().map(MovementView::from).collect();

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod jobs;
+pub mod problems;
 mod store;
 
 use platform::{
@@ -95,7 +96,7 @@ pub async fn count(
     let stock = counted - reserved;
     if stock < 0 {
         let detail = format!("Open orders hold {reserved} of {:?}, and only {counted} were counted.", product.name);
-        return Err(Problem::conflict("count_below_reserved", detail).with("reserved", reserved));
+        return Err(problems::COUNT_BELOW_RESERVED.problem(detail).with("reserved", reserved));
     }
     if stock != before {
         stock::set_units(tx, product.id, stock).await?;
@@ -108,10 +109,10 @@ fn out_of_range(product: &Product, delta: i64) -> Problem {
     let stock = product.stock;
     if delta < 0 {
         let detail = format!("There are {stock} of {:?} in stock; no more can be taken away.", product.name);
-        return Problem::conflict("out_of_stock", detail).with("available", stock);
+        return problems::OUT_OF_STOCK.problem(detail).with("available", stock);
     }
     let detail = format!("There are {stock} of {:?} in stock, and no room for {delta} more.", product.name);
-    Problem::conflict("stock_out_of_range", detail)
+    problems::STOCK_OUT_OF_RANGE.problem(detail)
 }
 
 /// One change of a product's stock.

@@ -9,11 +9,12 @@ use platform::{
         connection::Peer,
         limits::{Limit, Place},
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
         server::Stopping,
     },
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{
@@ -102,7 +103,7 @@ impl OrdersApi {
         /// How many on a page, at most 100.
         per_page: Ask<i64>,
     ) -> ApiResult<List<OrderView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let filter = Filter {
             visible_to: (faults.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
             user: faults.note(user.get("user")).map(UserId),
@@ -114,7 +115,7 @@ impl OrdersApi {
             ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let mut tx = shop.db.read().await?;
         let (orders, total) = list::orders(&mut tx, &filter, page).await?;
         let shown = view::orders(&mut tx, orders).await?;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod jobs;
 mod letters;
 mod list;
+pub mod problems;
 mod store;
 pub mod view;
 
@@ -125,7 +126,7 @@ pub async fn require_finished(tx: &mut Tx, user: UserId) -> ApiResult<()> {
     let Some(number) = store::unfinished(tx, user).await? else { return Ok(()) };
     let detail =
         format!("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.");
-    Err(Problem::conflict("order_open", detail))
+    Err(problems::ORDER_OPEN.problem(detail))
 }
 
 /// Somebody else's order is as unknown as one that does not exist.
@@ -145,10 +146,10 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
         OrderStatus::Pending | OrderStatus::Confirmed => {}
         OrderStatus::Shipped | OrderStatus::Delivered => {
             let detail = format!("This order is {}; its address cannot change any more.", order.status);
-            return Err(Problem::conflict("order_already_shipped", detail));
+            return Err(problems::ORDER_ALREADY_SHIPPED.problem(detail));
         }
         OrderStatus::Cancelled => {
-            return Err(Problem::conflict("order_cancelled", "This order is cancelled; it goes nowhere."));
+            return Err(problems::ORDER_CANCELLED.problem("This order is cancelled; it goes nowhere."));
         }
     }
     if order.shipping_address == address {

@@ -4,11 +4,12 @@ use platform::{
     clock::Timestamp,
     http::{
         paging::Page,
-        problem::{ApiResult, Faults},
+        problem::ApiResult,
         query::Ask,
         reply::{Accepted, List, Reply},
     },
     text_enum,
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::Any};
@@ -100,11 +101,11 @@ impl PaymentsAdminApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<WebhookView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let provider = faults.note(provider.get("provider"));
         let status = faults.note(status.get("status"));
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let processed = status.map(|status| status == WebhookStatus::Processed);
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::inbox(&mut tx, provider, processed, page.size, page.offset()).await?;

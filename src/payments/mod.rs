@@ -17,6 +17,7 @@ mod cash;
 pub mod gateway;
 pub mod jobs;
 mod paypal;
+pub mod problems;
 mod processing;
 mod razorpay;
 pub mod reconciliation;
@@ -37,7 +38,6 @@ use platform::{
     money::{Currency, Money},
     text_enum,
 };
-use poem::http::StatusCode;
 
 use self::{
     gateway::{Gateways, Report},
@@ -192,10 +192,10 @@ pub async fn begin(
 ) -> ApiResult<Payment> {
     require_configured(shop, provider)?;
     if order.status == OrderStatus::Cancelled {
-        return Err(Problem::conflict("order_cancelled", "This order is cancelled. Place a new one."));
+        return Err(orders::problems::ORDER_CANCELLED.problem("This order is cancelled. Place a new one."));
     }
     if order.payment_status.is_settled() {
-        return Err(Problem::conflict("already_paid", "This order is paid."));
+        return Err(problems::ALREADY_PAID.problem("This order is paid."));
     }
     let earlier = store::of_order(tx, order.id).await?;
     if earlier.iter().any(Payment::holds_its_order) {
@@ -234,11 +234,11 @@ pub fn require_configured(shop: &Shop, provider: Provider) -> ApiResult<()> {
         return Ok(());
     }
     let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail))
+    Err(problems::PROVIDER_NOT_CONFIGURED.problem(detail))
 }
 
 fn payment_in_progress() -> Problem {
-    Problem::conflict("payment_in_progress", "This order is being paid. Look at its payments.")
+    problems::PAYMENT_IN_PROGRESS.problem("This order is being paid. Look at its payments.")
 }
 
 /// Writes down what a provider says, once, whatever came before it. How the payment is then.

@@ -14,7 +14,6 @@ use platform::{
     money::{Amount, Currency, Money},
     text_enum,
 };
-use poem::http::StatusCode;
 use poem_openapi::Object;
 use sqlx::FromRow;
 
@@ -23,7 +22,10 @@ use super::{
     gateway::{RefundOutcome, RefundReport},
     jobs, lock, move_on, store,
 };
-use crate::shop::ids::{PaymentId, RefundId};
+use crate::{
+    payments::problems,
+    shop::ids::{PaymentId, RefundId},
+};
 
 text_enum! {
     /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when
@@ -135,16 +137,16 @@ pub async fn ask(
     let Some((_, payment)) = lock(tx, payment).await? else { return Err(Problem::not_found()) };
     if payment.captured == Money(0) {
         let detail = format!("This payment is {}; there is no money to give back.", payment.status);
-        return Err(Problem::conflict("not_captured", detail));
+        return Err(problems::NOT_CAPTURED.problem(detail));
     }
     let left = left(tx, &payment).await?;
     if left == Money(0) {
-        return Err(Problem::conflict("already_refunded", "All of this payment has gone back, or is on its way."));
+        return Err(problems::ALREADY_REFUNDED.problem("All of this payment has gone back, or is on its way."));
     }
     let amount = amount.unwrap_or(left);
     if amount > left {
         let detail = format!("At most {} is left of this payment to give back.", payment.currency.format(left));
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refund_exceeds_payment", detail));
+        return Err(problems::REFUND_EXCEEDS_PAYMENT.problem(detail));
     }
     Ok((begin(tx, &payment, amount, Reason::Requested, now).await?, payment))
 }

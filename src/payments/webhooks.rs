@@ -8,17 +8,21 @@ use platform::{
         client_address::ClientAddress,
         limits::Limit,
         problem::{ApiResult, Problem},
+        problem_types,
     },
     jobs::Job,
 };
-use poem::http::{HeaderMap, StatusCode};
+use poem::http::HeaderMap;
 
 use super::{
     gateway::{Disbelief, Event, Gateways},
     jobs::HandleWebhook,
     store,
 };
-use crate::shop::{Provider, Shop, ids::WebhookId};
+use crate::{
+    payments::problems,
+    shop::{Provider, Shop, ids::WebhookId},
+};
 
 /// Events of one sender that the provider was asked about and that were not its own. What is its own takes a place only
 /// while it is asked about, so the provider never meets this limit, whoever forges events from elsewhere. Behind a proxy
@@ -54,7 +58,7 @@ pub async fn receive(
     let event = believed.map_err(|disbelief| refusal(&disbelief))?;
     if [&event.id, &event.kind].into_iter().any(|text| text.contains('\0')) {
         let detail = "The id or the type of the event has a NUL, which no text has.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail));
+        return Err(problem_types::MALFORMED_JSON.problem(detail));
     }
     keep(shop, provider, &event).await
 }
@@ -63,10 +67,8 @@ fn refusal(disbelief: &Disbelief) -> Problem {
     match disbelief {
         Disbelief::InvalidSignature => invalid_signature(),
         Disbelief::NotConfigured(setting) => not_configured(setting),
-        Disbelief::Unreachable => Problem::unavailable(
-            "provider_unavailable",
-            "The provider could not be asked about the signature. Send it again.",
-        ),
+        Disbelief::Unreachable => problems::PROVIDER_UNAVAILABLE
+            .problem("The provider could not be asked about the signature. Send it again."),
     }
 }
 
@@ -94,10 +96,10 @@ pub async fn replay(shop: &Shop, id: WebhookId) -> ApiResult<store::InboxEntry> 
 
 fn invalid_signature() -> Problem {
     let detail = "The signature does not fit the body, the secret or the time. Nothing was kept.";
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_signature", detail)
+    problems::INVALID_SIGNATURE.problem(detail)
 }
 
 fn not_configured(what: &str) -> Problem {
     let detail = format!("This shop has no {what}, so it believes no event.");
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider_not_configured", detail)
+    problems::PROVIDER_NOT_CONFIGURED.problem(detail)
 }

@@ -5,10 +5,11 @@ use platform::{
     http::{
         body::{Body, cleared},
         paging::Page,
-        problem::{ApiResult, Faults, Problem},
+        problem::{ApiResult, Problem},
         query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
     },
+    validation::ValidationErrors,
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
@@ -109,10 +110,10 @@ impl ReviewsApi {
         let admin = accounts::is_admin(request, &shop).await;
         let mut tx = shop.db.browse().await?;
         super::require_product(&mut tx, id.0, admin).await?;
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let order = faults.note(query::ordering(&ordering, COLUMNS));
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let (reviews, total) =
             store::list(&mut tx, Filter { product: Some(id.0), ..Filter::default() }, &order, page.size, page.offset())
                 .await?;
@@ -143,7 +144,7 @@ impl ReviewsApi {
         page: Ask<i64>,
         per_page: Ask<i64>,
     ) -> ApiResult<List<ReviewView>> {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let filter = Filter {
             product: faults.note(product.get("product")).map(ProductId),
             user: faults.note(user.get("user")).map(UserId),
@@ -151,7 +152,7 @@ impl ReviewsApi {
         };
         let order = faults.note(query::ordering(&ordering, COLUMNS));
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         let mut tx = shop.db.read().await?;
         let (reviews, total) = store::list(&mut tx, filter, &order, page.size, page.offset()).await?;
         let shown = reviews.into_iter().map(ReviewView::from).collect();

@@ -8,14 +8,17 @@
 //! of products never has to add up reviews.
 
 pub mod api;
+pub mod problems;
 mod store;
 
 use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
 };
-use poem::http::StatusCode;
 
 use crate::{
     accounts::SignedIn,
@@ -83,7 +86,7 @@ pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> Ap
         return Ok(());
     }
     let detail = "Only who bought this product may review it. Sign in with the account that ordered it.";
-    Err(Problem::new(StatusCode::FORBIDDEN, "not_purchased", detail))
+    Err(problems::NOT_PURCHASED.problem(detail))
 }
 
 /// Writes a review.
@@ -99,7 +102,7 @@ pub async fn write(
     now: Timestamp,
 ) -> ApiResult<Review> {
     let Some(id) = store::insert(tx, product, by, rating, comment, now).await? else {
-        return Err(Problem::conflict("already_reviewed", "You reviewed this product before. Change that review."));
+        return Err(problems::ALREADY_REVIEWED.problem("You reviewed this product before. Change that review."));
     };
     store::add_rating(tx, product, rating, 1).await?;
     Ok(store::lock(tx, id).await?.ok_or(platform::db::Error::RowNotFound)?)
@@ -135,7 +138,7 @@ fn visible(review: Option<Review>, by: SignedIn) -> ApiResult<Review> {
 
 fn not_the_author() -> Problem {
     let detail = "Somebody else wrote this review. Its author may change it; its author or an admin may delete it.";
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    problem_types::FORBIDDEN.problem(detail)
 }
 
 /// Changes a locked review; what is `None` stays.

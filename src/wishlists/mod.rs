@@ -4,18 +4,31 @@
 //! A product that became inactive exists for admins only, so it is not shown; its entry stays, and with it comes back.
 
 pub mod api;
+mod problems;
 mod store;
 
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
 };
 
 use crate::{
     catalog::{self, Product},
     shop::ids::{ProductId, UserId},
 };
+
+/// Why a wishlist was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("There is no such product in the shop.")]
+    UnknownProduct,
+    #[error("This product is not on the wishlist.")]
+    NotFound,
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// A product on a list.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -28,12 +41,10 @@ pub struct Entry {
 /// Puts a product on the list. `false` when it was on it before, which changes nothing.
 ///
 /// # Errors
-/// 422 for a product that is not in the shop.
-pub async fn add(tx: &mut Tx, user: UserId, product: ProductId, now: Timestamp) -> ApiResult<(Entry, bool)> {
+/// When the product is not in the shop.
+pub async fn add(tx: &mut Tx, user: UserId, product: ProductId, now: Timestamp) -> Result<(Entry, bool)> {
     let found = catalog::find_product(tx, product).await?.filter(|product| product.is_active);
-    let Some(product) = found else {
-        return Err(Problem::invalid_field("product", "unknown", "names a product that does not exist"));
-    };
+    let product = found.ok_or(Error::UnknownProduct)?;
     let added = store::insert(tx, user, product.id, now).await? == 1;
     let added_at = store::added_at(tx, user, product.id).await?;
     Ok((Entry { product, added_at }, added))
@@ -42,10 +53,10 @@ pub async fn add(tx: &mut Tx, user: UserId, product: ProductId, now: Timestamp) 
 /// Takes a product off the list.
 ///
 /// # Errors
-/// 404 when it is not on it.
-pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> ApiResult<()> {
+/// When it is not on it.
+pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> Result<()> {
     match store::delete(tx, user, product).await? {
-        0 => Err(Problem::not_found()),
+        0 => Err(Error::NotFound),
         _ => Ok(()),
     }
 }

@@ -18,3 +18,4 @@ pub mod settings;
 pub mod telemetry;
 mod text_enum;
 pub mod thread_pool;
+pub mod validation;

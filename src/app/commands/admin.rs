@@ -70,7 +70,7 @@ async fn create(shop: &Shop, email: String, username: Option<String>, password: 
         address: String::new(),
     };
     let mut tx = shop.db.write().await?;
-    let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|problem| match problem.code {
+    let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|problem| match problem.code() {
         "email_taken" => anyhow!("{email} has an account already; nothing was changed"),
         _ => told(problem),
     })?;

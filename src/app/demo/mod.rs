@@ -176,7 +176,7 @@ async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
     let email = new.email.clone();
     match accounts::register(tx, new, now).await {
-        Err(problem) if problem.code == "email_taken" => {
+        Err(problem) if problem.code() == "email_taken" => {
             bail!("{email} has an account already: the demo shop goes into an empty database only")
         }
         registered => Ok(registered?),

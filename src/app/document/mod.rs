@@ -1,15 +1,14 @@
 //! The OpenAPI document: what poem-openapi reads from the types, completed with what types do not say.
 //!
 //! What an operation can answer follows from its shape: who may call it, what it takes. What only its verb knows stands
-//! in its doc comment, as a last paragraph: ``Problems: `cart_empty`, `out_of_stock`.`` Each code is explained in
-//! [`problems`]; the stories check every answer they get against this document. Examples stand in
+//! in its doc comment, as a last paragraph: ``Problems: `cart_empty`, `out_of_stock`.`` Each feature explains its
+//! codes in its `problems.rs`; the stories check every answer they get against this document. Examples stand in
 //! `openapi/examples.json`, by schema.
 
 mod examples;
 mod forms;
 mod operations;
 pub mod pages;
-pub mod problems;
 pub(crate) mod schemas;
 
 use std::collections::HashSet;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use platform::http::problem::ProblemType;
 use serde_json::{Value, json};
 
-use super::{operations_mut, problems};
+use super::operations_mut;
+use crate::app::problems;
 
 /// What any address can answer, whatever it is.
 const ANYWHERE: [&str; 10] = [
@@ -61,7 +63,7 @@ pub fn complete(document: &mut Value) {
     }
     components["responses"]["AnyProblem"] = any_problem();
     components["headers"] = headers();
-    components["examples"] = problems::PROBLEMS
+    components["examples"] = problems::ALL
         .iter()
         .map(|problem| (problem.code.to_owned(), json!({"summary": problem.title(), "value": problem.example()})))
         .collect::<serde_json::Map<_, _>>()
@@ -152,13 +154,13 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
 /// Takes the paragraph ``Problems: `code`, `code`.`` out of the description.
 ///
 /// # Panics
-/// When it names a problem that [`problems`] does not explain: a fault of ours that the first start shows.
+/// When it names a problem that no feature declares: a fault of ours that the first start shows.
 fn take_named(operation: &mut Value) -> BTreeSet<&'static str> {
     let description = operation["description"].as_str().unwrap_or_default().to_owned();
     let Some((kept, named)) = description.split_once("Problems: ") else { return BTreeSet::new() };
     let codes = named.split('`').skip(1).step_by(2);
     let explained =
-        |code: &str| problems::find(code).unwrap_or_else(|| panic!("src/document/problems.rs lacks {code}")).code;
+        |code: &str| problems::find(code).unwrap_or_else(|| panic!("no feature declares the problem {code}")).code;
     let codes = codes.map(explained).collect();
     operation["description"] = kept.trim().into();
     codes
@@ -177,7 +179,7 @@ fn response(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     let problems: Vec<_> = codes.iter().filter_map(|code| problems::find(code)).collect();
     let said: Vec<String> =
         problems.iter().map(|problem| format!("`{}`: {}", problem.code, problem.happened)).collect();
-    let example = |problem: &&problems::ProblemType| {
+    let example = |problem: &&ProblemType| {
         (problem.code.to_owned(), json!({"$ref": format!("#/components/examples/{}", problem.code)}))
     };
     let examples: serde_json::Map<String, Value> = problems.iter().map(example).collect();

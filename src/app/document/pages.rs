@@ -1,7 +1,7 @@
 //! The pages for people: Swagger UI, Scalar, and one for each kind of problem.
 
 use platform::http::{
-    problem::{ApiResult, Problem},
+    problem::{ApiResult, Problem, ProblemType},
     static_page::StaticPage,
 };
 use poem::{
@@ -10,7 +10,7 @@ use poem::{
     web::{Html, Path},
 };
 
-use super::problems::{self, PROBLEMS, ProblemType};
+use crate::app::problems;
 
 /// Swagger UI, opened ready to try: the token is kept when the page is loaded again.
 ///
@@ -46,7 +46,7 @@ fn all_problems() -> Response {
             words(problem.happened)
         )
     };
-    page("Problems", &format!("<ul>{}</ul>", PROBLEMS.iter().map(item).collect::<String>()))
+    page("Problems", &format!("<ul>{}</ul>", problems::ALL.iter().map(item).collect::<String>()))
 }
 
 #[handler]

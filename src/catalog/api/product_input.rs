@@ -1,8 +1,9 @@
 //! The bodies that say what a product is to be, and what they say to the catalog.
 
 use platform::{
-    http::{body::cleared, problem::FieldError},
+    http::body::cleared,
     money::{Amount, Money},
+    validation::FieldError,
 };
 use poem_openapi::{Object, types::MaybeUndefined};
 

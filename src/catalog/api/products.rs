@@ -11,11 +11,12 @@ use platform::{
         form::Form,
         limits::Limit,
         paging::Page,
-        problem::{ApiResult, Faults, FieldError, Problem},
+        problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
     },
     money::{Amount, Money},
+    validation::{FieldError, ValidationErrors},
 };
 use poem::{Request, web::Data};
 use poem_openapi::{
@@ -35,6 +36,7 @@ use crate::{
     catalog::{
         self, NewProduct, Part, Product, ProductChange, images,
         list::{self, Filter},
+        problems,
         slugs::{self, Found},
         store,
         view::{self, ProductView},
@@ -60,7 +62,7 @@ fn or_too_slow(error: db::Error) -> Problem {
     }
     tracing::info!("a list of products took too long and was given up");
     let detail = "This search takes too long. Search for fewer or rarer words, or filter by category or brand.";
-    Problem::unavailable("too_slow", detail)
+    problems::TOO_SLOW.problem(detail)
 }
 
 pub struct ProductsApi;
@@ -111,7 +113,7 @@ impl ProductsApi {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
             given.map_err(|error| Problem::invalid(vec![error]))
         };
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         let filter = Filter {
             terms: list::terms(&faults.note(query::search(&search))),
             category: faults.note(category.get("category")),
@@ -124,7 +126,7 @@ impl ProductsApi {
             order: faults.note(query::ordering(&ordering, list::COLUMNS)),
         };
         let page = faults.note(Page::asked(&page, &per_page));
-        faults.end()?;
+        faults.into_result()?;
         if !admin && (!filter.terms.is_empty() || page.offset() > DEEP) {
             shop.limits.take(&SEARCHES, &from.network()).await?;
         }

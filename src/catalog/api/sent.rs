@@ -1,11 +1,9 @@
 //! A product as it was sent: its fields judged and its picture kept, as far as the database need not be asked.
 
 use platform::{
-    http::{
-        form::Form,
-        problem::{ApiResult, FieldError},
-    },
+    http::{form::Form, problem::ApiResult},
     media::picture::Picture,
+    validation::FieldError,
 };
 use poem_openapi::types::ParseFromJSON;
 

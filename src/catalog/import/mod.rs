@@ -34,7 +34,10 @@ use parents::Parents;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
+    http::{
+        problem::{ApiResult, Problem},
+        problem_types,
+    },
     money::{Amount, Currency, Money},
 };
 
@@ -224,7 +227,7 @@ async fn update(
     now: Timestamp,
 ) -> ApiResult<()> {
     let Some(before) = super::store::lock_product(tx, known.id).await? else {
-        return Err(Problem::unavailable("overloaded", "A product was deleted while it was imported."));
+        return Err(problem_types::OVERLOADED.problem("A product was deleted while it was imported."));
     };
     if changes.is_seen() {
         let change = ProductChange {

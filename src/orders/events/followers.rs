@@ -14,14 +14,17 @@ use platform::{
     db::{self, Db, Dialect, MISSED_NOTICES},
     http::problem::{ApiResult, Problem},
 };
-use poem::http::{StatusCode, header};
+use poem::http::header;
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{MissedTickBehavior, interval},
 };
 
 use super::store;
-use crate::shop::ids::{OrderId, UserId};
+use crate::{
+    orders::problems,
+    shop::ids::{OrderId, UserId},
+};
 
 /// How many streams one user may have open in one process.
 pub const PER_USER: usize = 20;
@@ -69,8 +72,7 @@ impl Followers {
         let taken = seats.by_user.entry(user).or_default();
         if *taken >= PER_USER {
             let detail = format!("You have {PER_USER} event streams open. Close one that you do not read any more.");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
-                .header(header::RETRY_AFTER, "15"));
+            return Err(problems::TOO_MANY_STREAMS.problem(detail).header(header::RETRY_AFTER, "15"));
         }
         *taken += 1;
         let news = seats.by_order.entry(order).or_default().subscribe();

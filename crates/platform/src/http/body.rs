@@ -25,7 +25,7 @@ use super::{
     problem::{ApiResult, Problem},
     schema::Schemas,
 };
-use crate::{db, thread_pool::NotDone};
+use crate::{db, http::problem_types, thread_pool::NotDone};
 
 /// How long a client may stop sending in the middle of a body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -61,7 +61,7 @@ impl<T: ParseFromJSON + Send + 'static> Body<T> {
         let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
         match self.schemas.desk.run(move |()| judge(&schemas, &bytes)).await {
             Ok(judged) => judged,
-            Err(NotDone::Full) => Err(Problem::unavailable("overloaded", "Too many large bodies are being judged.")),
+            Err(NotDone::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
             Err(NotDone::Panicked) => Err(Problem::internal("judging a body panicked")),
         }
     }
@@ -103,7 +103,7 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Body<T> {
 fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
     let body = json::read(bytes).map_err(|what| {
         let detail = format!("The body is not well-formed JSON: {what}.");
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+        problem_types::MALFORMED_JSON.problem(detail)
     })?;
     schemas.check(&T::name(), &body)?;
     T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
@@ -136,7 +136,8 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
     loop {
         let next = tokio::time::timeout(STALL_TIMEOUT, chunks.next()).await.map_err(|_| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body stopped arriving; send it again.")
+            problem_types::REQUEST_TIMEOUT
+                .problem("The body stopped arriving; send it again.")
                 .header(header::CONNECTION, "close")
         })?;
         match next {
@@ -146,7 +147,7 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
                 return Err(too_large());
             }
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
-            Some(Err(_)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body broke off.")),
+            Some(Err(_)) => return Err(problem_types::MALFORMED_BODY.problem("The body broke off.")),
         }
     }
 }

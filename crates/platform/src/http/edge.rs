@@ -16,7 +16,7 @@ use super::{
     HttpSettings, aliases, connection::Peer, cors, documented::Documented, handler, problem::Problem, query,
     reply::JSON,
 };
-use crate::{db, telemetry};
+use crate::{db, http::problem_types, telemetry};
 
 const MAX_URL: usize = 8 * 1024;
 const MAX_HEADERS: usize = 16 * 1024;
@@ -119,12 +119,12 @@ fn request_id(headers: &HeaderMap) -> String {
 
 fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     if uri_length(request.original_uri()) > MAX_URL {
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The address is longer than 8 KiB."));
+        return Err(problem_types::URI_TOO_LONG.problem("The address is longer than 8 KiB."));
     }
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEADERS {
         let detail = "The headers are larger than 16 KiB.";
-        return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+        return Err(problem_types::HEADERS_TOO_LARGE.problem(detail));
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ fn refuse_misaddressed(request: &Request) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "A request has exactly one Host header.";
-    Err(Problem::new(StatusCode::BAD_REQUEST, "malformed_request", detail).header(header::CONNECTION, "close"))
+    Err(problem_types::MALFORMED_REQUEST.problem(detail).header(header::CONNECTION, "close"))
 }
 
 fn uri_length(uri: &Uri) -> usize {
@@ -153,7 +153,7 @@ fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
     if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Answers are application/json; accept that."))
+    Err(problem_types::NOT_ACCEPTABLE.problem("Answers are application/json; accept that."))
 }
 
 fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use poem::{
     Response, Result,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
 };
 use poem_openapi::{
     registry::{MetaSchemaRef, Registry},
@@ -16,6 +16,7 @@ use poem_openapi::{
 };
 
 use super::problem::{ApiResult, Problem};
+use crate::http::problem_types;
 
 /// How an answer may be packed.
 const CODINGS: [&str; 4] = ["br", "deflate", "gzip", "zstd"];
@@ -38,7 +39,7 @@ impl IfMatch {
         }
         let detail =
             "It was changed since you loaded it: your `If-Match` is not its ETag. Load it again, and decide anew.";
-        Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail))
+        Err(problem_types::PRECONDITION_FAILED.problem(detail))
     }
 }
 

@@ -25,11 +25,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     HttpSettings,
     body::{Body, read},
-    problem::{ApiResult, FieldError, Problem},
+    problem::{ApiResult, Problem},
     schema::Schemas,
     upload::{LIMIT, malformed},
 };
-use crate::{db, media::Media};
+use crate::{db, media::Media, validation::FieldError};
 
 pub const KIND: &str = "multipart/form-data";
 

@@ -12,6 +12,7 @@ use super::{
     connection::Peer,
     problem::{ApiResult, Problem},
 };
+use crate::http::problem_types;
 
 /// How long a read goes on when its client says nothing more. It has gone, or it closed its half of the connection and waits
 /// for the answer: nobody can tell these apart.
@@ -40,7 +41,7 @@ pub async fn read<T: Send + 'static>(
         done = task => done.map_err(|_| panicked()),
         () = has_gone(client) => {
             let detail = "The client closed its half of the connection before the answer was there.";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+            Err(problem_types::REQUEST_TIMEOUT.problem(detail))
         }
     }
 }
@@ -103,7 +104,7 @@ mod tests {
         let reading = tokio::spawn(read(Some(connection.peer()), work));
         drop(client);
         let refused = reading.await.expect("it does not panic").expect_err("it has no end of its own");
-        assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
         assert!(let_go.await.is_err(), "nobody works for it any more");
     }
 

@@ -4,10 +4,7 @@
 //! request with the key waits for the first at the claim and then gets its answer; only when the wait is too long (three
 //! seconds, PostgreSQL's lock timeout) is it told to come back. Only what succeeded is kept, for 24 hours.
 
-use poem::{
-    Request,
-    http::{StatusCode, header},
-};
+use poem::{Request, http::header};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
@@ -18,6 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
+    http::problem_types,
 };
 
 /// What a client wants done at most once: its key, if it sent one, and who it is.
@@ -104,7 +102,7 @@ impl Key {
         });
         let Some(key) = key else {
             let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
+            return Err(problem_types::IDEMPOTENCY_KEY_INVALID.problem(detail));
         };
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
@@ -146,7 +144,7 @@ impl Key {
             return Ok(stored);
         }
         let detail = "This Idempotency-Key was used for another request; make a new one for each thing you want done.";
-        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail))
+        Err(problem_types::IDEMPOTENCY_KEY_REUSED.problem(detail))
     }
 
     async fn keep(&self, tx: &mut Tx, user: i64, response: &[u8]) -> ApiResult<()> {
@@ -168,5 +166,5 @@ pub async fn forget(tx: &mut Tx, user: i64) -> db::Result<()> {
 
 fn in_progress() -> Problem {
     let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
-    Problem::conflict("idempotency_in_progress", detail).header(header::RETRY_AFTER, "1")
+    problem_types::IDEMPOTENCY_IN_PROGRESS.problem(detail).header(header::RETRY_AFTER, "1")
 }

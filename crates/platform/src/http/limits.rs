@@ -15,7 +15,7 @@ use std::{
 };
 
 use moka::{future::Cache as Moka, policy::EvictionPolicy};
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, header};
 use redis::{AsyncTypedCommands, Script};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -24,6 +24,7 @@ use super::problem::{ApiResult, Problem};
 use crate::{
     cache::Cache,
     clock::{Clock, Timestamp},
+    http::problem_types,
 };
 
 /// How many keys a process remembers. Beyond it the one that was not asked for longest is forgotten, never a new one
@@ -198,7 +199,7 @@ pub fn refused(limit: &'static str, told: &str, wait: Duration) -> Problem {
     metrics::counter!("rate_limited_total", "limit" => limit).increment(1);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let detail = format!("{told} Try again in {seconds} seconds.");
-    let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+    let mut problem = problem_types::RATE_LIMITED.problem(detail);
     if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
         problem.headers.push((header::RETRY_AFTER, seconds));
     }

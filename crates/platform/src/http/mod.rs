@@ -16,6 +16,7 @@ mod json;
 pub mod limits;
 pub mod paging;
 pub mod problem;
+pub mod problem_types;
 pub mod query;
 pub mod reply;
 pub mod schema;

@@ -3,9 +3,10 @@
 use poem::http::Uri;
 
 use super::{
-    problem::{ApiResult, FieldError, Problem},
+    problem::{ApiResult, Problem},
     query::Ask,
 };
+use crate::validation::FieldError;
 
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: i64 = 100;

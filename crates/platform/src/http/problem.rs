@@ -13,10 +13,16 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::db;
+use super::problem_types::{
+    self, BAD_REQUEST, FORBIDDEN, INTERNAL_ERROR, METHOD_NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, OVERLOADED,
+    PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED,
+};
+use crate::{
+    db,
+    validation::{FieldError, MOST_ERRORS, ValidationErrors},
+};
 
 /// What every endpoint answers with: the thing, or a [`Problem`].
 pub type ApiResult<T> = Result<T, Problem>;
@@ -24,8 +30,7 @@ pub type ApiResult<T> = Result<T, Problem>;
 /// An error on its way to the client. The address, request id and `type` are added at the edge, which knows them.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    pub status: StatusCode,
-    pub code: &'static str,
+    pub kind: ProblemType,
     pub detail: String,
     pub errors: Vec<FieldError>,
     /// Further members, e.g. the new total of `total_changed`.
@@ -33,86 +38,125 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// How many faults an answer tells: as many as anybody mends at a time.
-pub const MOST_FAULTS: usize = 50;
-
-/// One thing that is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
-pub struct FieldError {
-    /// Where it is: `quantity`, `items[0].quantity`, or the name of a query parameter.
-    pub field: String,
-    /// What kind of fault it is: `required`, `type`, `minimum`, `maxLength`, `unknown`, …
-    pub code: String,
-    /// The same in words.
-    pub message: String,
+/// One kind of problem. Its code never changes: clients switch on it. Each feature declares its own with
+/// [`problem_types!`](crate::problem_types), beside its endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProblemType {
+    pub code: &'static str,
+    pub status: u16,
+    /// In one sentence.
+    pub happened: &'static str,
+    /// What a frontend does about it.
+    pub to_do: &'static str,
 }
 
-impl FieldError {
-    pub fn new(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code: code.into(), message: message.into() }
+/// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of all of them, from which the API document
+/// and `/problems/{code}` are made.
+#[macro_export]
+macro_rules! problem_types {
+    ($($name:ident = $status:literal $code:literal, $happened:literal, $to_do:literal;)*) => {
+        $(pub const $name: $crate::http::problem::ProblemType = $crate::http::problem::ProblemType {
+            code: $code, status: $status, happened: $happened, to_do: $to_do,
+        };)*
+        pub const PROBLEMS: &[$crate::http::problem::ProblemType] = &[$($name),*];
+    };
+}
+
+impl ProblemType {
+    /// `out_of_stock` reads "Out of stock".
+    #[must_use]
+    pub fn title(&self) -> String {
+        let words = self.code.replace('_', " ").replace("json", "JSON");
+        let (first, rest) = words.split_at(words.len().min(1));
+        first.to_uppercase() + rest
+    }
+
+    /// The problem, with what happened this time and what to do.
+    pub fn problem(&self, detail: impl Into<String>) -> Problem {
+        let problem =
+            Problem { kind: *self, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() };
+        match self.status {
+            401 => problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            503 => problem.header(header::RETRY_AFTER, "1"),
+            _ => problem,
+        }
+    }
+
+    /// The problem in the words of its kind.
+    #[must_use]
+    pub fn as_described(&self) -> Problem {
+        self.problem(self.happened)
+    }
+
+    /// What a client gets, for the document.
+    #[must_use]
+    pub fn example(&self) -> Value {
+        let mut example = json!({
+            "type": format!("https://shop.example/problems/{}", self.code),
+            "title": self.title(),
+            "status": self.status,
+            "detail": self.happened,
+            "instance": "/api/orders",
+            "code": self.code,
+            "request_id": "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e",
+        });
+        if let Some(error) = problem_types::example_error(self) {
+            example["errors"] = json!([error]);
+        }
+        example
     }
 }
 
-/// Collects what is wrong with a request, so that a client hears of it all at once.
-#[derive(Default)]
-pub struct Faults(Vec<FieldError>);
+/// An error of one field is a kind of its own where clients switch on it.
+impl From<ValidationErrors> for Problem {
+    fn from(ValidationErrors(errors): ValidationErrors) -> Self {
+        Self::invalid(errors)
+    }
+}
 
-impl Faults {
-    /// The value that was read; or nothing yet, and its fault is noted.
+impl ValidationErrors {
+    /// The value that was read; or the default, and its errors are noted.
     pub fn note<T: Default>(&mut self, read: ApiResult<T>) -> T {
         read.unwrap_or_else(|problem| {
             self.0.extend(problem.errors);
             T::default()
         })
     }
-
-    /// # Errors
-    /// 422 with everything that was noted.
-    pub fn end(self) -> ApiResult<()> {
-        Problem::unless_empty(self.0)
-    }
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() }
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code
     }
 
     /// One body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "There is nothing here that you may see. Check the address and the id in it.",
-        )
+        NOT_FOUND.problem("There is nothing here that you may see. Check the address and the id in it.")
     }
 
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
-    }
-
-    /// At most [`MOST_FAULTS`] are told.
+    /// At most [`MOST_ERRORS`] are told.
     #[must_use]
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}.", one.field, one.message),
-            many if many.len() > MOST_FAULTS => {
-                format!("More than {MOST_FAULTS} fields need another value; errors has the first {MOST_FAULTS}.")
+            many if many.len() > MOST_ERRORS => {
+                format!("More than {MOST_ERRORS} fields need another value; errors has the first {MOST_ERRORS}.")
             }
             many => format!("{} fields need another value; see errors.", many.len()),
         };
-        errors.truncate(MOST_FAULTS);
-        // A single fault of a kind that clients switch on gives the problem its name.
-        let code = match errors.as_slice() {
-            [one] if one.code == "weak_password" => "weak_password",
-            [one] if one.code == "invalid_image" => "invalid_image",
-            [one] if one.code == "invalid_ordering" => "invalid_ordering",
-            _ => "validation_failed",
+        errors.truncate(MOST_ERRORS);
+        let kind = match errors.as_slice() {
+            [one] => *problem_types::SINGLE.iter().find(|kind| kind.code == one.code).unwrap_or(&VALIDATION_FAILED),
+            _ => VALIDATION_FAILED,
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
-        problem.errors = errors;
-        problem
+        Self { errors, ..kind.problem(detail) }
     }
 
     /// # Errors
@@ -131,30 +175,17 @@ impl Problem {
         Self::invalid(vec![FieldError::new(field, code, message)])
     }
 
-    /// Nobody is signed in, or not any more. One body whatever was wrong with the token.
-    pub fn unauthenticated(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, code, detail)
-            .header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
-    }
-
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "You are signed in, but only an admin may do this.")
-    }
-
-    /// Something that is needed is away or too busy. Trying again in a second makes sense.
-    #[must_use]
-    pub fn unavailable(code: &'static str, detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).header(header::RETRY_AFTER, "1")
+        FORBIDDEN.problem("You are signed in, but only an admin may do this.")
     }
 
     /// The cause goes to the log and stays there.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "Something went wrong on our side; it was logged under the request_id. Trying again is safe with an Idempotency-Key.",
+        INTERNAL_ERROR.problem(
+            "Something went wrong on our side; it was logged under the request_id. Trying again is safe with an \
+             Idempotency-Key.",
         )
     }
 
@@ -173,34 +204,33 @@ impl Problem {
     /// The problem for an error that poem found before any endpoint of ours was asked.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
-        let (code, detail) = match status {
-            StatusCode::NOT_FOUND => return Self::not_found(),
+        match status {
+            StatusCode::NOT_FOUND => Self::not_found(),
             StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "This address takes other methods; see the Allow header.")
+                METHOD_NOT_ALLOWED.problem("This address takes other methods; see the Allow header.")
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "Send the body as application/json."),
-            StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "The body is larger than this shop accepts."),
-            StatusCode::BAD_REQUEST => ("bad_request", "The request could not be understood."),
-            _ => ("internal_error", "Something went wrong on our side; it was logged under the request_id."),
-        };
-        Self::new(status, code, detail)
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA_TYPE.problem("Send the body as application/json."),
+            StatusCode::PAYLOAD_TOO_LARGE => PAYLOAD_TOO_LARGE.problem("The body is larger than this shop accepts."),
+            StatusCode::BAD_REQUEST => BAD_REQUEST.as_described(),
+            _ => INTERNAL_ERROR.problem("Something went wrong on our side; it was logged under the request_id."),
+        }
     }
 
     /// The response as the client sees it.
     #[must_use]
     pub fn render(&self, docs: &str, instance: &str, request_id: &str) -> Response {
         let mut body = self.extra.clone();
-        body.insert("type".into(), format!("{docs}/problems/{}", self.code).into());
-        body.insert("title".into(), title(self.code).into());
-        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("type".into(), format!("{docs}/problems/{}", self.code()).into());
+        body.insert("title".into(), self.kind.title().into());
+        body.insert("status".into(), self.kind.status.into());
         body.insert("detail".into(), self.detail.clone().into());
         body.insert("instance".into(), instance.into());
-        body.insert("code".into(), self.code.into());
+        body.insert("code".into(), self.code().into());
         body.insert("request_id".into(), request_id.into());
         if !self.errors.is_empty() {
             body.insert("errors".into(), serde_json::to_value(&self.errors).unwrap_or_default());
         }
-        let start = Response::builder().status(self.status).content_type("application/problem+json");
+        let start = Response::builder().status(self.status()).content_type("application/problem+json");
         let headed = self.headers.iter().fold(start, |response, (name, value)| response.header(name, value));
         headed.body(Value::Object(body).to_string())
     }
@@ -208,7 +238,7 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.code(), self.detail)
     }
 }
 
@@ -217,7 +247,7 @@ impl std::error::Error for Problem {}
 /// Carries the problem to the edge, which renders it.
 impl From<Problem> for poem::Error {
     fn from(problem: Problem) -> Self {
-        let mut error = Self::from_status(problem.status);
+        let mut error = Self::from_status(problem.status());
         error.set_data(problem);
         error
     }
@@ -227,8 +257,7 @@ impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if db::is_outcome_unknown(&error) {
             tracing::warn!(%error, "the database did not say whether it was done");
-            return Self::unavailable(
-                "outcome_unknown",
+            return OUTCOME_UNKNOWN.problem(
                 "The shop's database went away before it said whether this was done: it may be, or not. With an \
                  Idempotency-Key, send the same request with the same key again: it is done once. Without one, look \
                  whether it was done before you send it again.",
@@ -236,21 +265,11 @@ impl From<db::Error> for Problem {
         }
         if db::is_unavailable(&error) {
             tracing::warn!(%error, "the database is away or busy");
-            return Self::unavailable(
-                "overloaded",
-                "The shop's database is away or busy for a moment. Nothing was done; try again.",
-            );
+            return OVERLOADED
+                .problem("The shop's database is away or busy for a moment. Nothing was done; try again.");
         }
         Self::internal(error)
     }
-}
-
-/// `out_of_stock` reads "Out of stock".
-#[must_use]
-pub fn title(code: &str) -> String {
-    let words = code.replace('_', " ").replace("json", "JSON");
-    let (first, rest) = words.split_at(words.len().min(1));
-    first.to_uppercase() + rest
 }
 
 /// What went wrong, in the form of RFC 9457. Every error has it.

@@ -5,7 +5,6 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use poem::http::StatusCode;
 use poem_openapi::{
     param::Query,
     registry::{MetaSchemaRef, Registry},
@@ -13,6 +12,7 @@ use poem_openapi::{
 };
 
 use super::problem::{ApiResult, Problem};
+use crate::http::problem_types;
 
 /// An optional query parameter as it was asked for.
 pub type Ask<T> = Query<Asked<T>>;
@@ -54,7 +54,7 @@ const MAX_OF_ONE: usize = 10;
 /// # Errors
 /// 400 that names the parameter.
 pub fn refuse_too_many(query: &str) -> ApiResult<()> {
-    let refused = |detail| Err(Problem::new(StatusCode::BAD_REQUEST, "too_many_parameters", detail));
+    let refused = |detail| Err(problem_types::TOO_MANY_PARAMETERS.problem(detail));
     let mut times = HashMap::new();
     for (count, parameter) in query.split('&').filter(|parameter| !parameter.is_empty()).enumerate() {
         let name = parameter.split('=').next().unwrap_or_default();

@@ -10,8 +10,11 @@ use jsonschema::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::problem::{FieldError, MOST_FAULTS, Problem};
-use crate::thread_pool::ThreadPool;
+use super::problem::Problem;
+use crate::{
+    thread_pool::ThreadPool,
+    validation::{FieldError, MOST_ERRORS},
+};
 
 /// What a reference to a schema of the document begins with.
 pub const PREFIX: &str = "#/components/schemas/";
@@ -72,7 +75,7 @@ impl Schemas {
         let mut named = HashSet::new();
         let errors = validator.iter_errors(body).flat_map(|error| field_errors(&error));
         let errors = errors.filter(|error| named.insert(error.field.clone()));
-        Problem::unless_empty(errors.take(MOST_FAULTS + 1).collect())
+        Problem::unless_empty(errors.take(MOST_ERRORS + 1).collect())
     }
 
     /// The first list that is longer than its schema lets it be.

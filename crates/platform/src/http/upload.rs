@@ -19,7 +19,7 @@ use super::{
     body::read,
     problem::{ApiResult, Problem},
 };
-use crate::media::Media;
+use crate::{http::problem_types, media::Media};
 
 /// Bytes of the picture alone.
 pub const LIMIT: usize = 8 << 20;
@@ -87,15 +87,11 @@ async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
 }
 
 fn no_form() -> Problem {
-    Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "Send the picture as the part image of a multipart/form-data body.",
-    )
+    problem_types::UNSUPPORTED_MEDIA_TYPE.problem("Send the picture as the part image of a multipart/form-data body.")
 }
 
 pub(super) fn malformed() -> Problem {
     let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
                   broke off. Send it again, and let the browser write the Content-Type.";
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", detail)
+    problem_types::MALFORMED_BODY.problem(detail)
 }

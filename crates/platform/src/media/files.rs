@@ -12,7 +12,7 @@ use poem::{
 };
 
 use super::Media;
-use crate::http::problem::Problem;
+use crate::http::{problem::Problem, problem_types};
 
 /// Names are never used again, so what has one never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -73,5 +73,5 @@ fn content_type(name: &str) -> Option<&'static str> {
 /// The place of the files does not answer. Why is for the log.
 pub fn away(error: &object_store::Error) -> Problem {
     tracing::error!(%error, "MEDIA_URL: files cannot be reached");
-    Problem::unavailable("media_unavailable", "The shop's pictures are out of reach for a moment; try again.")
+    problem_types::MEDIA_UNAVAILABLE.problem("The shop's pictures are out of reach for a moment; try again.")
 }

@@ -1,0 +1,13 @@
+//! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
+//! `/problems/{code}` are made from this table.
+
+use platform::problem_types;
+
+problem_types! {
+    NOT_PURCHASED = 403 "not_purchased",
+        "Only who bought a product may review it.",
+        "Offer the review form for products of the customer's own orders that were not cancelled.";
+    ALREADY_REVIEWED = 409 "already_reviewed",
+        "This customer has reviewed this product.",
+        "Change the review with `PATCH /api/reviews/{id}`.";
+}

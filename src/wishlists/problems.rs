@@ -1,0 +1,15 @@
+//! What each error of this feature is over HTTP.
+
+use platform::http::problem::Problem;
+
+use super::Error;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UnknownProduct => Self::invalid_field("product", "unknown", "names a product that does not exist"),
+            Error::NotFound => Self::not_found(),
+            Error::Database(error) => error.into(),
+        }
+    }
+}
