@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytesize::ByteSize;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -64,39 +65,29 @@ pub fn truth(setting: &'static str, text: &str, accepted: &str) -> Checked<bool>
     }
 }
 
+/// The longest duration that makes sense: ten years.
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+
 pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = match unit {
-        "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3_600),
-        "d" => Some(86_400),
-        _ => None,
-    };
-    let seconds = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-    let sensible = seconds.filter(|seconds| (1..=315_360_000).contains(seconds));
-    sensible.map(Duration::from_secs).ok_or_else(|| wrong(setting, text, "write a number and s, m, h or d, like 30m"))
+    let sensible =
+        humantime::parse_duration(text).ok().filter(|given| (Duration::from_secs(1)..=LONGEST).contains(given));
+    sensible.ok_or_else(|| wrong(setting, text, "write a duration from 1s to 10years, like 30m or 1h 30m"))
 }
 
-/// A duration of at least so many days.
+/// A duration of at least `least`.
 pub fn at_least(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
     let given = duration(setting, text)?;
     if given >= least {
         return Ok(given);
     }
-    Err(wrong(setting, text, format!("write at least {}d", least.as_secs() / 86_400)))
+    Err(wrong(setting, text, format!("write at least {}", humantime::format_duration(least))))
 }
 
+/// A size in bytes.
 pub fn size(setting: &'static str, text: &str) -> Checked<usize> {
-    let (number, unit) = match (text.strip_suffix("MiB"), text.strip_suffix("KiB")) {
-        (Some(number), _) => (number, 1 << 20),
-        (_, Some(number)) => (number, 1 << 10),
-        _ => (text, 1),
-    };
-    let bytes =
-        number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes >= 1024);
-    bytes.ok_or_else(|| wrong(setting, text, "write a size of at least 1KiB, like 1MiB"))
+    let bytes = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+    let sensible = bytes.filter(|bytes| *bytes >= 1024);
+    sensible.ok_or_else(|| wrong(setting, text, "write a size of at least 1KiB, like 1MiB"))
 }
 
 pub fn secret(variable: &str) -> Option<SecretString> {
@@ -130,19 +121,26 @@ mod tests {
     fn durations_and_sizes_are_read_or_refused_with_a_reason() {
         assert_eq!(duration("X", "30m").unwrap(), Duration::from_mins(30));
         assert_eq!(duration("X", "7d").unwrap(), Duration::from_hours(168));
+        assert_eq!(duration("X", "1h 30m").unwrap(), Duration::from_mins(90));
         assert_eq!(size("X", "1MiB").unwrap(), 1_048_576);
-        for refused in ["", "30", "m", "-1m", "0s", "1w", "99999999999999999999d"] {
+        assert_eq!(size("X", "2 MB").unwrap(), 2_000_000);
+        for refused in ["", "30", "m", "-1m", "0s", "11years", "99999999999999999999d"] {
             assert_eq!(
                 duration("TTL", refused).unwrap_err().to_string(),
-                format!("TTL={refused}: write a number and s, m, h or d, like 30m")
+                format!("TTL={refused}: write a duration from 1s to 10years, like 30m or 1h 30m")
             );
         }
-        assert!(size("X", "10").is_err());
+        for refused in ["", "10", "-1MiB", "one"] {
+            assert!(size("X", refused).is_err(), "{refused}");
+        }
     }
 
     #[test]
     fn what_has_a_least_cannot_be_set_shorter() {
         assert_eq!(at_least("X", "48h", Duration::from_hours(48)).unwrap(), Duration::from_hours(48));
-        assert_eq!(at_least("X", "1h", Duration::from_hours(48)).unwrap_err().to_string(), "X=1h: write at least 2d");
+        assert_eq!(
+            at_least("X", "1h", Duration::from_hours(48)).unwrap_err().to_string(),
+            "X=1h: write at least 2days"
+        );
     }
 }
