@@ -198,11 +198,6 @@ fn told_pattern(currency: Currency) -> String {
 fn say_forms(name: &str, schema: &mut Value) {
     for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         match field.as_str() {
-            // Its reader takes them in any case; see `http::schema`.
-            "status" => {
-                property["format"] = "any-case".into();
-                property["enum"] = json!(["confirmed", "shipped", "delivered", "cancelled"]);
-            }
             // Whether a letter is sent there is told to nobody, so anything is taken.
             "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
             "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
