@@ -5,6 +5,7 @@ use platform::{
     http::{
         body::{Body, cleared},
         client_address::ClientAddress,
+        described::Text,
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply},
     },
@@ -14,7 +15,9 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials, invalid_credentials,
+    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
+    fields::Email,
+    invalid_credentials,
     jobs::SendVerification,
     limits,
     sessions::{self, Refreshed, SignIn},
@@ -32,7 +35,7 @@ use crate::shop::{
 struct Registration {
     /// Where the shop writes to. Unique, without regard to case.
     #[oai(validator(max_length = 254))]
-    email: String,
+    email: Text<Email>,
     /// 8 to 128 characters, not a common one.
     password: String,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
@@ -94,7 +97,7 @@ impl From<User> for UserView {
 #[derive(Object)]
 struct Login {
     #[oai(validator(max_length = 255))]
-    email: Option<String>,
+    email: Option<Text<Email>>,
     #[oai(validator(max_length = 255))]
     username: Option<String>,
     #[oai(validator(max_length = 1000))]
@@ -286,14 +289,14 @@ async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
 async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
     let given = body.judged().await?;
     let missing = || Problem::invalid_field("email", "required", "or username is required");
-    let name = given.email.as_ref().or(given.username.as_ref()).ok_or_else(missing)?;
-    Ok((name.clone(), given))
+    let name = given.email.as_deref().or(given.username.as_deref()).ok_or_else(missing)?;
+    Ok((name.to_owned(), given))
 }
 
 async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
         password_hash: shop.part::<Passwords>().hash(wanted.password).await?,
-        email: wanted.email,
+        email: wanted.email.0,
         username: wanted.username,
         role: Role::Customer,
         first_name: wanted.first_name.unwrap_or_default(),

@@ -37,6 +37,7 @@ struct PasswordChange {
 #[derive(Object)]
 struct ForgottenPassword {
     /// The e-mail of the account.
+    // Whether a letter is sent there is told to nobody, so anything is taken.
     #[oai(validator(max_length = 255))]
     email: String,
 }

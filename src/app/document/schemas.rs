@@ -198,8 +198,6 @@ fn told_pattern(currency: Currency) -> String {
 fn say_forms(name: &str, schema: &mut Value) {
     for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         match field.as_str() {
-            // Whether a letter is sent there is told to nobody, so anything is taken.
-            "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
             "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
                 property["format"] = "password".into();
                 property["minLength"] = 8.into();
