@@ -16,7 +16,7 @@ use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
     Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
-    fields::Email,
+    fields::{Email, NewPassword, Username},
     invalid_credentials,
     jobs::SendVerification,
     limits,
@@ -37,9 +37,9 @@ struct Registration {
     #[oai(validator(max_length = 254))]
     email: Text<Email>,
     /// 8 to 128 characters, not a common one.
-    password: String,
+    password: Text<NewPassword>,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
-    username: Option<String>,
+    username: Option<Text<Username>>,
     #[oai(validator(max_length = 255))]
     first_name: Option<String>,
     #[oai(validator(max_length = 255))]
@@ -295,9 +295,9 @@ async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
 
 async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
-        password_hash: shop.part::<Passwords>().hash(wanted.password).await?,
+        password_hash: shop.part::<Passwords>().hash(wanted.password.0).await?,
         email: wanted.email.0,
-        username: wanted.username,
+        username: wanted.username.map(|name| name.0),
         role: Role::Customer,
         first_name: wanted.first_name.unwrap_or_default(),
         last_name: wanted.last_name.unwrap_or_default(),

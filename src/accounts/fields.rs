@@ -12,3 +12,25 @@ impl Kind for Email {
         schema.format = Some("email");
     }
 }
+
+/// A password to be. `passwords::weakness` says the same of it, and more.
+pub enum NewPassword {}
+
+impl Kind for NewPassword {
+    fn describe(schema: &mut MetaSchema) {
+        schema.format = Some("password");
+        schema.min_length = Some(8);
+        schema.max_length = Some(128);
+    }
+}
+
+/// A username to be. `check_credentials` says the same of it, and more.
+pub enum Username {}
+
+impl Kind for Username {
+    fn describe(schema: &mut MetaSchema) {
+        schema.format = Some("username");
+        schema.min_length = Some(3);
+        schema.max_length = Some(150);
+    }
+}

@@ -22,9 +22,6 @@ pub fn complete(document: &mut Value, currency: Currency) {
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
         say_amounts(schema, currency, asked.contains(name));
         say_ids(schema);
-        if asked.contains(name) {
-            say_forms(name, schema);
-        }
         // The problem's own `errors` is left out where there are none.
         match asked.contains(name) {
             true => allow_null(schema, &never_null(name, &required), &kinds),
@@ -190,26 +187,6 @@ fn told_pattern(currency: Currency) -> String {
     match currency.decimals {
         0 => r"^-?\d+$".to_owned(),
         decimals => format!(r"^-?\d+\.\d{{{decimals}}}$"),
-    }
-}
-
-/// What forms like to know beforehand. Names and passwords are judged by readers of their own, all faults at once; at the
-/// sign-in any may be tried.
-fn say_forms(name: &str, schema: &mut Value) {
-    for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
-        match field.as_str() {
-            "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
-                property["format"] = "password".into();
-                property["minLength"] = 8.into();
-                property["maxLength"] = 128.into();
-            }
-            "username" if name != "Login" => {
-                property["format"] = "username".into();
-                property["minLength"] = 3.into();
-                property["maxLength"] = 150.into();
-            }
-            _ => {}
-        }
     }
 }
 
