@@ -7,7 +7,7 @@ use platform::{
         body::{self, Body},
         client_address::ClientAddress,
         idempotency::{Once, Stored},
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{Accepted, List, Reply, json_bytes},
@@ -134,8 +134,8 @@ impl PaymentsApi {
         by: SignedIn,
         /// Only those of this order.
         order: Ask<i64>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<PaymentView>> {
         let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);

@@ -4,7 +4,7 @@ use platform::{
     clock::Timestamp,
     http::{
         body::{Body, cleared},
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
@@ -104,8 +104,8 @@ impl ReviewsApi {
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let mut tx = shop.db.browse().await?;
@@ -141,8 +141,8 @@ impl ReviewsApi {
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let mut faults = ValidationErrors::default();
         let filter = Filter {

@@ -237,20 +237,22 @@ fn describe_parameters(operation: &mut Value) {
                 members.insert("allowEmptyValue".to_owned(), true.into());
             }
         }
-        let (description, schema) = match parameter["name"].as_str().unwrap_or_default() {
-            "page" => (
-                "Which page of the list, from 1. One past the end is empty.",
-                json!({"type": "integer", "format": "int64", "minimum": 1, "default": 1}),
-            ),
-            "per_page" => (
-                "How many a page has.",
-                json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 100, "default": 20}),
-            ),
-            _ => continue,
-        };
-        parameter["description"] = description.into();
-        parameter["schema"] = schema;
+        if parameter.get("description").is_none() {
+            take_description_of_type(parameter);
+        }
     }
+}
+
+/// A type that describes the parameter itself does so in its schema, where poem-openapi writes limits with a point.
+fn take_description_of_type(parameter: &mut Value) {
+    let schema = &mut parameter["schema"];
+    let Some(description) = schema.as_object_mut().and_then(|members| members.remove("description")) else { return };
+    for limit in ["minimum", "maximum"] {
+        if let Some(whole) = schema[limit].as_f64().and_then(|point| point.to_string().parse::<i64>().ok()) {
+            schema[limit] = whole.into();
+        }
+    }
+    parameter["description"] = description;
 }
 
 /// The headers of what succeeds, and the 304 of what the client already has.

@@ -5,7 +5,7 @@ use platform::{
     http::{
         body::Body,
         etags::IfMatch,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{Created, Done, List, Reply, json_bytes},
@@ -53,8 +53,8 @@ impl BrandsApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<BrandView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {

@@ -5,7 +5,7 @@ use platform::{
     http::{
         body::{Body, cleared},
         etags::IfMatch,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{Created, Done, List, Reply, json_bytes},
@@ -55,8 +55,8 @@ impl CategoriesApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<CategoryView>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {

@@ -10,7 +10,7 @@ use platform::{
         etags::IfMatch,
         form::Form,
         limits::Limit,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
@@ -103,10 +103,8 @@ impl ProductsApi {
         /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
         ordering: Ask<String>,
-        /// Which page, from 1.
-        page: Ask<i64>,
-        /// How many on a page, at most 100.
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let limit = |field: &str, amount: &Ask<Amount>| {
