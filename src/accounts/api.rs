@@ -39,19 +39,21 @@ struct Registration {
     /// 8 to 128 characters, not a common one.
     password: Text<NewPassword>,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
+    #[oai(nullable)]
     username: Option<Text<Username>>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     first_name: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     last_name: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     phone_number: Option<String>,
     /// The same as `phone_number`.
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     phone: Option<String>,
-    #[oai(validator(max_length = 1000))]
+    #[oai(nullable, validator(max_length = 1000))]
     address: Option<String>,
     /// An anonymous cart that becomes the new user's.
+    #[oai(nullable)]
     cart_id: Option<CartId>,
 }
 
@@ -96,13 +98,14 @@ impl From<User> for UserView {
 /// A name and a password. One of `email` and `username` is needed.
 #[derive(Object)]
 struct Login {
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     email: Option<Text<Email>>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     username: Option<String>,
     #[oai(validator(max_length = 1000))]
     password: String,
     /// An anonymous cart to merge into the user's.
+    #[oai(nullable)]
     cart_id: Option<CartId>,
 }
 
@@ -137,6 +140,7 @@ struct RefreshRequest {
 
 /// What a user may change about themselves. Fields left out keep their value, `null` clears one.
 #[derive(Object)]
+#[oai(nullable_all)]
 struct ProfileChange {
     #[oai(validator(max_length = 255))]
     first_name: MaybeUndefined<String>,

@@ -85,7 +85,7 @@ struct NewItem {
     /// The id of a product.
     product: ProductId,
     /// How many pieces, 1 to 9,999. Default 1.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "9999")))]
     quantity: Option<i64>,
 }
 

@@ -36,7 +36,7 @@ use crate::{
 
 /// What to order. Without `items`, the cart.
 #[derive(Object)]
-#[oai(rename = "Checkout")]
+#[oai(rename = "Checkout", nullable_all)]
 struct CheckoutInput {
     /// Where to send it. Left out: the profile's address; without one the order has none.
     #[oai(validator(max_length = 1000))]

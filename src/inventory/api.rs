@@ -61,7 +61,7 @@ struct Count {
     #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
     counted: i64,
     /// Why, in your own words. Default `counted`.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     reason: Option<String>,
 }
 

@@ -44,15 +44,17 @@ struct PaymentInput {
     /// The id of one's own order.
     order: OrderId,
     /// Default: the order's payment method.
+    #[oai(nullable)]
     provider: Option<Provider>,
     /// What the buyer pays with, as the provider names it, e.g. Stripe's `pm_…`. Left out: the buyer chooses in the
     /// browser, with the `client_secret` that the payment shows.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     payment_method: Option<String>,
 }
 
 /// How much money is to go back.
 #[derive(Object)]
+#[oai(nullable_all)]
 struct RefundInput {
     /// More than nothing. Default: all that is left.
     amount: Option<Amount>,

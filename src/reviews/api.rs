@@ -32,7 +32,7 @@ struct ReviewInput {
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: i64,
     /// Plain text; escape it when you show it. Left out of a `PUT` it stays, `null` clears it.
-    #[oai(validator(max_length = 5000))]
+    #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 
@@ -43,7 +43,7 @@ struct ReviewPatch {
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: Option<i64>,
     /// `null` clears it.
-    #[oai(validator(max_length = 5000))]
+    #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 

@@ -30,7 +30,7 @@ use crate::{
 struct CategoryInput {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
@@ -39,7 +39,7 @@ struct CategoryInput {
 struct CategoryPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
