@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use poem::http::StatusCode;
 use tokio::task::AbortHandle;
 
 use super::{
@@ -68,6 +67,7 @@ impl Drop for EndsWithThis {
 mod tests {
     use std::future::pending;
 
+    use poem::http::StatusCode;
     use tokio::{
         net::{TcpListener, TcpStream},
         sync::oneshot,
