@@ -36,8 +36,8 @@ const SHARED: [(&str, &[&str]); 8] = [
 
 pub fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
-    for (_, method, operation) in operations_mut(document) {
-        if method == "get" && operation["tags"][0] == "Catalog" {
+    for (_, _, operation) in operations_mut(document) {
+        if operation["responses"].get("304").is_some() {
             take_etags(operation);
         }
         if let Some(body) = operation.get_mut("requestBody") {
@@ -208,7 +208,7 @@ fn any_problem() -> Value {
     response
 }
 
-/// Catalog reads carry an `ETag`, and ask whether the client has these very bytes already.
+/// Asks whether the client has these very bytes already.
 fn take_etags(operation: &mut Value) {
     let asked = json!({
         "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
@@ -255,16 +255,12 @@ fn take_description_of_type(parameter: &mut Value) {
     parameter["description"] = description;
 }
 
-/// The headers of what succeeds, and the 304 of what the client already has.
+/// The headers of what succeeds.
 fn describe_success(operation: &mut Value) {
     let named = |name: &str| {
         operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == name)
     };
     let (paged, tagged, once) = (named("per_page"), named("If-None-Match"), named("Idempotency-Key"));
-    if tagged {
-        operation["responses"]["304"] =
-            json!({"description": "The client has it already: nothing changed since that `ETag`."});
-    }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
             stream["schema"] = event();

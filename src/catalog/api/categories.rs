@@ -8,7 +8,7 @@ use platform::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Created, Done, List, Reply, json_bytes},
+        reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
 use poem::{Request, web::Data};
@@ -57,7 +57,7 @@ impl CategoriesApi {
         request: &Request,
         page: Ask<PageNumber>,
         per_page: Ask<PageSize>,
-    ) -> ApiResult<List<CategoryView>> {
+    ) -> ApiResult<Tagged<Vec<CategoryView>>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_categories(&mut shop.db.browse().await?, page.size, page.offset()).await?;
@@ -76,7 +76,7 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         request: &Request,
         id: Path<CategoryId>,
-    ) -> ApiResult<Reply<CategoryView>> {
+    ) -> ApiResult<Tagged<CategoryView>> {
         let load = async {
             let found =
                 store::find_category(&mut shop.db.browse().await?, id.0).await?.ok_or_else(Problem::not_found)?;

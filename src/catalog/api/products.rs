@@ -13,7 +13,7 @@ use platform::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
-        reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
+        reply::{Created, Done, FoundOrMoved, Reply, Tagged, json_bytes},
     },
     money::{Amount, Money},
     validation::{FieldError, ValidationErrors},
@@ -105,7 +105,7 @@ impl ProductsApi {
         ordering: Ask<String>,
         page: Ask<PageNumber>,
         per_page: Ask<PageSize>,
-    ) -> ApiResult<List<ProductView>> {
+    ) -> ApiResult<Tagged<Vec<ProductView>>> {
         let admin = accounts::is_admin(request, &shop).await;
         let limit = |field: &str, amount: &Ask<Amount>| {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
@@ -147,7 +147,7 @@ impl ProductsApi {
         shop: Data<&Shop>,
         request: &Request,
         id: Path<ProductId>,
-    ) -> ApiResult<Reply<ProductView>> {
+    ) -> ApiResult<Tagged<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
         show(&shop, request, admin, id.0).await
     }
@@ -252,7 +252,7 @@ impl ProductsApi {
     }
 }
 
-async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Reply<ProductView>> {
+async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Tagged<ProductView>> {
     let load = async {
         let mut tx = shop.db.browse().await?;
         let product = store::find_product(&mut tx, id).await?.filter(|product| product.is_active || admin);
