@@ -262,9 +262,6 @@ fn describe_success(operation: &mut Value) {
     };
     let (paged, tagged, once) = (named("per_page"), named("If-None-Match"), named("Idempotency-Key"));
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-        if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
-            stream["schema"] = event();
-        }
         if !(status.starts_with('2') || status.starts_with("30")) {
             continue;
         }
@@ -285,19 +282,6 @@ fn describe_success(operation: &mut Value) {
             response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
         }
     }
-}
-
-/// One event of a stream; poem-openapi describes a list of them.
-fn event() -> Value {
-    json!({
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {
-            "event": {"type": "string", "enum": ["order", "payment"], "description": "What `data` is."},
-            "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on from here."},
-            "data": {"type": "string", "description": "The `Order` or `Payment`, in JSON."},
-        },
-    })
 }
 
 fn headers() -> Value {
