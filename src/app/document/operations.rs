@@ -117,7 +117,7 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
     if only_admins {
         codes.extend(["forbidden"]);
     }
-    if takes("path") || named("X-Cart-Id") {
+    if takes("path") {
         codes.extend(["not_found"]);
     }
     if takes("query") {
