@@ -5,6 +5,7 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
+        described::Text,
         problem::{ApiResult, Problem},
         reply::{Done, Reply, UnderWay},
     },
@@ -14,7 +15,9 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
 use super::{
-    SignedIn, User, closing, email_changes, email_store, is_address, key, limits, session_revoked,
+    SignedIn, User, closing, email_changes, email_store,
+    fields::Email,
+    is_address, key, limits, session_revoked,
     store::{self, Credentials},
 };
 use crate::shop::{Shop, tags::Tag};
@@ -24,7 +27,7 @@ use crate::shop::{Shop, tags::Tag};
 struct EmailChange {
     /// Where the shop is to write to. Unique, without regard to case.
     #[oai(validator(max_length = 254))]
-    email: String,
+    email: Text<Email>,
     /// The password of the account.
     #[oai(validator(max_length = 1000))]
     password: String,

@@ -5,6 +5,7 @@ use platform::{
     http::{
         body::{Body, cleared},
         client_address::ClientAddress,
+        described::Text,
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply},
     },
@@ -14,7 +15,9 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials, invalid_credentials,
+    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
+    fields::{Email, NewPassword, Username},
+    invalid_credentials,
     jobs::SendVerification,
     limits,
     sessions::{self, Refreshed, SignIn},
@@ -32,23 +35,25 @@ use crate::shop::{
 struct Registration {
     /// Where the shop writes to. Unique, without regard to case.
     #[oai(validator(max_length = 254))]
-    email: String,
+    email: Text<Email>,
     /// 8 to 128 characters, not a common one.
-    password: String,
+    password: Text<NewPassword>,
     /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
-    username: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable)]
+    username: Option<Text<Username>>,
+    #[oai(nullable, validator(max_length = 255))]
     first_name: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     last_name: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     phone_number: Option<String>,
     /// The same as `phone_number`.
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
     phone: Option<String>,
-    #[oai(validator(max_length = 1000))]
+    #[oai(nullable, validator(max_length = 1000))]
     address: Option<String>,
     /// An anonymous cart that becomes the new user's.
+    #[oai(nullable)]
     cart_id: Option<CartId>,
 }
 
@@ -93,13 +98,14 @@ impl From<User> for UserView {
 /// A name and a password. One of `email` and `username` is needed.
 #[derive(Object)]
 struct Login {
-    #[oai(validator(max_length = 255))]
-    email: Option<String>,
-    #[oai(validator(max_length = 255))]
+    #[oai(nullable, validator(max_length = 255))]
+    email: Option<Text<Email>>,
+    #[oai(nullable, validator(max_length = 255))]
     username: Option<String>,
     #[oai(validator(max_length = 1000))]
     password: String,
     /// An anonymous cart to merge into the user's.
+    #[oai(nullable)]
     cart_id: Option<CartId>,
 }
 
@@ -134,6 +140,7 @@ struct RefreshRequest {
 
 /// What a user may change about themselves. Fields left out keep their value, `null` clears one.
 #[derive(Object)]
+#[oai(nullable_all)]
 struct ProfileChange {
     #[oai(validator(max_length = 255))]
     first_name: MaybeUndefined<String>,
@@ -286,15 +293,15 @@ async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
 async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
     let given = body.judged().await?;
     let missing = || Problem::invalid_field("email", "required", "or username is required");
-    let name = given.email.as_ref().or(given.username.as_ref()).ok_or_else(missing)?;
-    Ok((name.clone(), given))
+    let name = given.email.as_deref().or(given.username.as_deref()).ok_or_else(missing)?;
+    Ok((name.to_owned(), given))
 }
 
 async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
-        password_hash: shop.part::<Passwords>().hash(wanted.password).await?,
-        email: wanted.email,
-        username: wanted.username,
+        password_hash: shop.part::<Passwords>().hash(wanted.password.0).await?,
+        email: wanted.email.0,
+        username: wanted.username.map(|name| name.0),
         role: Role::Customer,
         first_name: wanted.first_name.unwrap_or_default(),
         last_name: wanted.last_name.unwrap_or_default(),

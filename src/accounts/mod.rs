@@ -13,6 +13,7 @@ pub mod api;
 mod closing;
 mod email_changes;
 mod email_store;
+mod fields;
 pub mod jobs;
 mod letters;
 mod limits;

@@ -4,6 +4,7 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
+        described::Text,
         problem::{ApiResult, Problem},
         reply::{Done, UnderWay},
     },
@@ -15,6 +16,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::{
     Passwords, Purpose, SignedIn,
+    fields::NewPassword,
     jobs::{SendPasswordReset, SendVerification},
     limits, links, passwords, store,
 };
@@ -30,13 +32,14 @@ struct PasswordChange {
     #[oai(validator(max_length = 1000))]
     current_password: String,
     /// 8 to 128 characters, not a common one.
-    new_password: String,
+    new_password: Text<NewPassword>,
 }
 
 /// Who forgot their password.
 #[derive(Object)]
 struct ForgottenPassword {
     /// The e-mail of the account.
+    // Whether a letter is sent there is told to nobody, so anything is taken.
     #[oai(validator(max_length = 255))]
     email: String,
 }
@@ -48,7 +51,7 @@ struct PasswordReset {
     #[oai(validator(max_length = 1000))]
     token: String,
     /// 8 to 128 characters, not a common one.
-    password: String,
+    password: Text<NewPassword>,
 }
 
 /// The token of the letter that was sent on registration, or for a change of the e-mail.
@@ -87,7 +90,7 @@ impl PasswordsApi {
             (!matches).then(|| FieldError::new("current_password", "incorrect", "is not the password of this account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
         Problem::unless_empty(wrong.into_iter().chain(weak).collect())?;
-        let hash = shop.part::<Passwords>().hash(given.new_password).await?;
+        let hash = shop.part::<Passwords>().hash(given.new_password.0).await?;
 
         let mut tx = shop.db.write().await?;
         super::change_password(&mut tx, by, &known, &hash, shop.now()).await?;
@@ -132,7 +135,7 @@ impl PasswordsApi {
         let user = links::owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
         Problem::unless_empty(weakness("password", &given.password, &user.email).into_iter().collect())?;
-        let hash = shop.part::<Passwords>().hash(given.password).await?;
+        let hash = shop.part::<Passwords>().hash(given.password.0).await?;
 
         let mut tx = shop.db.write().await?;
         let user = super::reset_password(&mut tx, &given.token, &hash, shop.now()).await?;

@@ -4,7 +4,7 @@ use platform::{
     clock::Timestamp,
     http::{
         body::Body,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
@@ -69,8 +69,8 @@ impl UsersApi {
         role: Ask<Role>,
         /// Only those who may sign in, or only those who may not.
         is_active: Ask<bool>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<AdminUserView>> {
         let mut faults = ValidationErrors::default();
         let wanted = Wanted {

@@ -3,7 +3,7 @@
 use platform::{
     clock::Timestamp,
     http::{
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{Done, List, Reply},
@@ -130,8 +130,8 @@ impl JobsApi {
         queue: Ask<Queue>,
         /// Only those in this state.
         state: Ask<JobState>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<JobView>> {
         let mut faults = ValidationErrors::default();
         let wanted = wanted(faults.note(queue.get("queue")), faults.note(state.get("state")));

@@ -85,7 +85,7 @@ struct NewItem {
     /// The id of a product.
     product: ProductId,
     /// How many pieces, 1 to 9,999. Default 1.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "9999")))]
     quantity: Option<i64>,
 }
 
@@ -130,7 +130,7 @@ impl CartsApi {
     /// The user's, made when first needed, so there always is one; without a sign-in the anonymous one that `X-Cart-Id`
     /// names. `available` says of each item whether that many can be ordered now.
     ///
-    /// Problems: `amount_out_of_range`.
+    /// Problems: `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
     async fn get(
         &self,
@@ -150,7 +150,7 @@ impl CartsApi {
     ///
     /// Answers the whole cart. The same as `POST /api/cart/items`.
     ///
-    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
     async fn add(
         &self,
@@ -170,7 +170,7 @@ impl CartsApi {
     ///
     /// Answers the whole cart.
     ///
-    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
+    /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
     async fn add_item(
         &self,
@@ -189,6 +189,8 @@ impl CartsApi {
     /// Empties one's own cart.
     ///
     /// The cart itself stays.
+    ///
+    /// Problems: `not_found`.
     #[oai(path = "/cart", method = "delete", operation_id = "clearCart")]
     async fn clear(
         &self,
@@ -208,7 +210,7 @@ impl CartsApi {
     ///
     /// For the little number beside the cart.
     ///
-    /// Problems: `amount_out_of_range`.
+    /// Problems: `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
     async fn summary(
         &self,

@@ -8,7 +8,7 @@ use anyhow::bail;
 use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
+    http::problem::ApiResult,
     money::{Currency, MAX_MONEY, Money},
 };
 

@@ -6,6 +6,7 @@ use platform::{
     db::Tx,
     http::{
         body::Body,
+        described::{Kind, Text},
         idempotency::{Once, Stored},
         limits::Limit,
         problem::{ApiResult, Problem},
@@ -18,6 +19,7 @@ use poem::{Request, web::Data};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path},
+    registry::MetaSchema,
 };
 
 use super::Checkout;
@@ -34,7 +36,7 @@ use crate::{
 
 /// What to order. Without `items`, the cart.
 #[derive(Object)]
-#[oai(rename = "Checkout")]
+#[oai(rename = "Checkout", nullable_all)]
 struct CheckoutInput {
     /// Where to send it. Left out: the profile's address; without one the order has none.
     #[oai(validator(max_length = 1000))]
@@ -62,7 +64,18 @@ struct CheckoutItem {
 struct StatusChange {
     /// A later status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
     #[oai(validator(max_length = 20))]
-    status: String,
+    status: Text<NextStatus>,
+}
+
+/// A status that an order can be moved to, in any case.
+enum NextStatus {}
+
+impl Kind for NextStatus {
+    fn describe(schema: &mut MetaSchema) {
+        use OrderStatus::{Cancelled, Confirmed, Delivered, Shipped};
+        schema.format = Some("any-case");
+        schema.enum_items = [Confirmed, Shipped, Delivered, Cancelled].map(|status| status.as_str().into()).to_vec();
+    }
 }
 
 impl CheckoutInput {

@@ -3,7 +3,7 @@
 use platform::{
     day::Day,
     http::{
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{List, Reply},
@@ -178,8 +178,8 @@ impl DashboardApi {
         /// The most that counts as nearly gone. Default 5.
         #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
         threshold: Ask<i64>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ProductView>> {
         let mut faults = ValidationErrors::default();
         let threshold = faults.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));

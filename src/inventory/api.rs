@@ -5,7 +5,7 @@ use platform::{
     db::{Result, Tx},
     http::{
         body::Body,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
@@ -61,7 +61,7 @@ struct Count {
     #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
     counted: i64,
     /// Why, in your own words. Default `counted`.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     reason: Option<String>,
 }
 
@@ -134,8 +134,8 @@ impl InventoryApi {
         _by: Admin,
         /// Words to find, as in the list of products.
         search: Ask<String>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<InventoryView>> {
         let mut faults = ValidationErrors::default();
         let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
@@ -210,8 +210,8 @@ impl InventoryApi {
         _by: Admin,
         /// Only those of the product with this id.
         product: Ask<i64>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<MovementView>> {
         let mut faults = ValidationErrors::default();
         let product = faults.note(product.get("product")).map(ProductId);

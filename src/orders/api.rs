@@ -8,7 +8,7 @@ use platform::{
         body::Body,
         connection::Peer,
         limits::{Limit, Place},
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
         reply::{List, Reply},
@@ -98,10 +98,8 @@ impl OrdersApi {
             pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price)){0,2}$"
         ))]
         ordering: Ask<String>,
-        /// Which page, from 1.
-        page: Ask<i64>,
-        /// How many on a page, at most 100.
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<OrderView>> {
         let mut faults = ValidationErrors::default();
         let filter = Filter {

@@ -3,7 +3,7 @@
 use platform::{
     clock::Timestamp,
     http::{
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
         query::Ask,
         reply::{Accepted, List, Reply},
@@ -98,8 +98,8 @@ impl PaymentsAdminApi {
         provider: Ask<Provider>,
         /// Only those with this status.
         status: Ask<WebhookStatus>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<WebhookView>> {
         let mut faults = ValidationErrors::default();
         let provider = faults.note(provider.get("provider"));

@@ -7,7 +7,7 @@ use platform::{
         body::{self, Body},
         client_address::ClientAddress,
         idempotency::{Once, Stored},
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
         reply::{Accepted, List, Reply, json_bytes},
@@ -44,15 +44,17 @@ struct PaymentInput {
     /// The id of one's own order.
     order: OrderId,
     /// Default: the order's payment method.
+    #[oai(nullable)]
     provider: Option<Provider>,
     /// What the buyer pays with, as the provider names it, e.g. Stripe's `pm_…`. Left out: the buyer chooses in the
     /// browser, with the `client_secret` that the payment shows.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     payment_method: Option<String>,
 }
 
 /// How much money is to go back.
 #[derive(Object)]
+#[oai(nullable_all)]
 struct RefundInput {
     /// More than nothing. Default: all that is left.
     amount: Option<Amount>,
@@ -134,8 +136,8 @@ impl PaymentsApi {
         by: SignedIn,
         /// Only those of this order.
         order: Ask<i64>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<PaymentView>> {
         let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);

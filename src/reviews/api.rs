@@ -4,7 +4,7 @@ use platform::{
     clock::Timestamp,
     http::{
         body::{Body, cleared},
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask, Column},
         reply::{Created, Done, List, Reply},
@@ -32,7 +32,7 @@ struct ReviewInput {
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: i64,
     /// Plain text; escape it when you show it. Left out of a `PUT` it stays, `null` clears it.
-    #[oai(validator(max_length = 5000))]
+    #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 
@@ -43,7 +43,7 @@ struct ReviewPatch {
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: Option<i64>,
     /// `null` clears it.
-    #[oai(validator(max_length = 5000))]
+    #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 
@@ -104,8 +104,8 @@ impl ReviewsApi {
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let mut tx = shop.db.browse().await?;
@@ -141,8 +141,8 @@ impl ReviewsApi {
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
         ordering: Ask<String>,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let mut faults = ValidationErrors::default();
         let filter = Filter {

@@ -5,7 +5,7 @@ use platform::{
     db::{Result, Tx},
     http::{
         body::Body,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
         query::Ask,
         reply::{Done, List, MadeOrFound},
@@ -74,8 +74,8 @@ impl WishlistsApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
     ) -> ApiResult<List<EntryView>> {
         let page = Page::asked(&page, &per_page)?;
         let mut tx = shop.db.read().await?;

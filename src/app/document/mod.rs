@@ -1,5 +1,8 @@
 //! The OpenAPI document: what poem-openapi reads from the types, completed with what types do not say.
 //!
+//! What can be said by a type is said there: an optional field of a request that may be null has `#[oai(nullable)]`, and a
+//! field or parameter with a format or a description of its own is a [`Described`](platform::http::described::Described).
+//!
 //! What an operation can answer follows from its shape: who may call it, what it takes. What only its verb knows stands
 //! in its doc comment, as a last paragraph: ``Problems: `cart_empty`, `out_of_stock`.`` Each feature explains its
 //! codes in its `problems.rs`; the stories check every answer they get against this document. Examples stand in

@@ -36,8 +36,8 @@ const SHARED: [(&str, &[&str]); 8] = [
 
 pub fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
-    for (_, method, operation) in operations_mut(document) {
-        if method == "get" && operation["tags"][0] == "Catalog" {
+    for (_, _, operation) in operations_mut(document) {
+        if operation["responses"].get("304").is_some() {
             take_etags(operation);
         }
         if let Some(body) = operation.get_mut("requestBody") {
@@ -117,7 +117,7 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
     if only_admins {
         codes.extend(["forbidden"]);
     }
-    if takes("path") || named("X-Cart-Id") {
+    if takes("path") {
         codes.extend(["not_found"]);
     }
     if takes("query") {
@@ -208,7 +208,7 @@ fn any_problem() -> Value {
     response
 }
 
-/// Catalog reads carry an `ETag`, and ask whether the client has these very bytes already.
+/// Asks whether the client has these very bytes already.
 fn take_etags(operation: &mut Value) {
     let asked = json!({
         "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
@@ -237,36 +237,31 @@ fn describe_parameters(operation: &mut Value) {
                 members.insert("allowEmptyValue".to_owned(), true.into());
             }
         }
-        let (description, schema) = match parameter["name"].as_str().unwrap_or_default() {
-            "page" => (
-                "Which page of the list, from 1. One past the end is empty.",
-                json!({"type": "integer", "format": "int64", "minimum": 1, "default": 1}),
-            ),
-            "per_page" => (
-                "How many a page has.",
-                json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 100, "default": 20}),
-            ),
-            _ => continue,
-        };
-        parameter["description"] = description.into();
-        parameter["schema"] = schema;
+        if parameter.get("description").is_none() {
+            take_description_of_type(parameter);
+        }
     }
 }
 
-/// The headers of what succeeds, and the 304 of what the client already has.
+/// A type that describes the parameter itself does so in its schema, where poem-openapi writes limits with a point.
+fn take_description_of_type(parameter: &mut Value) {
+    let schema = &mut parameter["schema"];
+    let Some(description) = schema.as_object_mut().and_then(|members| members.remove("description")) else { return };
+    for limit in ["minimum", "maximum"] {
+        if let Some(whole) = schema[limit].as_f64().and_then(|point| point.to_string().parse::<i64>().ok()) {
+            schema[limit] = whole.into();
+        }
+    }
+    parameter["description"] = description;
+}
+
+/// The headers of what succeeds.
 fn describe_success(operation: &mut Value) {
     let named = |name: &str| {
         operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == name)
     };
     let (paged, tagged, once) = (named("per_page"), named("If-None-Match"), named("Idempotency-Key"));
-    if tagged {
-        operation["responses"]["304"] =
-            json!({"description": "The client has it already: nothing changed since that `ETag`."});
-    }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-        if let Some(stream) = response.get_mut("content").and_then(|content| content.get_mut("text/event-stream")) {
-            stream["schema"] = event();
-        }
         if !(status.starts_with('2') || status.starts_with("30")) {
             continue;
         }
@@ -287,19 +282,6 @@ fn describe_success(operation: &mut Value) {
             response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
         }
     }
-}
-
-/// One event of a stream; poem-openapi describes a list of them.
-fn event() -> Value {
-    json!({
-        "type": "object",
-        "required": ["event", "data"],
-        "properties": {
-            "event": {"type": "string", "enum": ["order", "payment"], "description": "What `data` is."},
-            "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on from here."},
-            "data": {"type": "string", "description": "The `Order` or `Payment`, in JSON."},
-        },
-    })
 }
 
 fn headers() -> Value {

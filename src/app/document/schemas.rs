@@ -1,5 +1,5 @@
-//! What the schemas leave out: that a field may be null, that an answer always has all its fields, and how many decimals
-//! the store's currency has. And that it is said as the generators of clients understand it.
+//! What the schemas leave out: that an answer always has all its fields, and how many decimals the store's currency has.
+//! And that it is said as the generators of clients understand it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,22 +15,16 @@ pub fn complete(document: &mut Value, currency: Currency) {
     describe_references(&mut document["components"]["schemas"]);
     say_amounts_of_queries(document, currency);
     let asked = reachable(document, "requestBody");
-    let required: Vec<(String, Value)> =
-        schemas(document).map(|(name, schema)| (name, schema["required"].clone())).collect();
     let kinds: BTreeMap<String, Value> =
         schemas(document).map(|(name, schema)| (name, schema["type"].clone())).collect();
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
         say_amounts(schema, currency, asked.contains(name));
         say_ids(schema);
-        if asked.contains(name) {
-            say_forms(name, schema);
-        }
         // The problem's own `errors` is left out where there are none.
-        match asked.contains(name) {
-            true => allow_null(schema, &never_null(name, &required), &kinds),
-            false if name != "Problem" => always_whole(schema, &kinds),
-            false => {}
+        if !asked.contains(name) && name != "Problem" {
+            always_whole(schema);
         }
+        say_types_of_nullable(schema, &kinds);
     }
     let named: BTreeMap<String, Value> = schemas(document).map(|(name, schema)| (name, schema.clone())).collect();
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
@@ -40,15 +34,15 @@ pub fn complete(document: &mut Value, currency: Currency) {
     }
 }
 
-/// poem-openapi writes a described reference as `allOf` of the reference and its description. Some generators take the
-/// second for another type, which no enum can be combined with: the description stands beside instead.
+/// poem-openapi writes a described reference as `allOf` of the reference and what is said of it, which also stands beside.
+/// Some generators take the second for another type, which no enum can be combined with.
 fn describe_references(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(describe_references),
         Value::Object(members) => {
             members.values_mut().for_each(describe_references);
             if let Some(Value::Array(parts)) = members.get_mut("allOf") {
-                parts.retain(|part| part.as_object().is_none_or(|part| part.keys().ne(["description"])));
+                parts.retain(|part| part.get("$ref").is_some());
             }
         }
         _ => {}
@@ -72,30 +66,15 @@ fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
     found
 }
 
-/// What must be there when a thing is made cannot be cleared when it is changed; nor can what a user is.
-fn never_null(name: &str, required: &[(String, Value)]) -> Vec<String> {
-    if name == "UserChange" {
-        return vec!["role".to_owned(), "is_active".to_owned()];
-    }
-    let Some(stem) = name.strip_suffix("Patch").or_else(|| name.strip_suffix("Replacement")) else { return vec![] };
-    let made = required.iter().find(|(name, _)| *name == format!("{stem}Input"));
-    let names = made.and_then(|(_, names)| names.as_array()).into_iter().flatten();
-    names.filter_map(|name| name.as_str().map(ToOwned::to_owned)).collect()
-}
-
-/// An optional field of a request may be null.
-fn allow_null(schema: &mut Value, never: &[String], kinds: &BTreeMap<String, Value>) {
-    for name in optional(schema) {
-        if !never.contains(&name) {
-            nullable(&mut schema["properties"][&name], kinds);
-        }
-    }
-}
-
 /// An answer has all its fields: what is not there is null.
-fn always_whole(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
+fn always_whole(schema: &mut Value) {
     for name in optional(schema) {
-        nullable(&mut schema["properties"][&name], kinds);
+        let property = &mut schema["properties"][&name];
+        // What stands beside a reference is not read.
+        if property.get("$ref").is_some() {
+            *property = json!({"allOf": [property.take()]});
+        }
+        property["nullable"] = true.into();
     }
     let names: Option<Vec<Value>> =
         schema["properties"].as_object().map(|properties| properties.keys().map(|name| name.clone().into()).collect());
@@ -110,20 +89,14 @@ fn optional(schema: &Value) -> Vec<String> {
     names.filter(|name| !required.contains(&name.as_str())).cloned().collect()
 }
 
-/// What stands beside a reference is not read, so a reference moves into `allOf`; and only what has a type can be null.
-fn nullable(property: &mut Value, kinds: &BTreeMap<String, Value>) {
-    if property.get("oneOf").is_some() {
-        property["oneOf"][0]["nullable"] = true.into();
-        return;
+/// Only what has a type can be null; a reference that may be is given that of what it refers to.
+fn say_types_of_nullable(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
+    for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        if property.get("nullable").is_some() && property.get("allOf").is_some() {
+            let name = references(property).pop().unwrap_or_default();
+            property["type"] = kinds.get(&name).cloned().unwrap_or_default();
+        }
     }
-    if property.get("$ref").is_some() {
-        *property = json!({"allOf": [property.take()]});
-    }
-    if property.get("allOf").is_some() {
-        let name = references(property).pop().unwrap_or_default();
-        property["type"] = kinds.get(&name).cloned().unwrap_or_default();
-    }
-    property["nullable"] = true.into();
 }
 
 /// A reference that may be null gives way, in an answer, to what it refers to: many generators read of a reference no more
@@ -190,33 +163,6 @@ fn told_pattern(currency: Currency) -> String {
     match currency.decimals {
         0 => r"^-?\d+$".to_owned(),
         decimals => format!(r"^-?\d+\.\d{{{decimals}}}$"),
-    }
-}
-
-/// What forms like to know beforehand. Names and passwords are judged by readers of their own, all faults at once; at the
-/// sign-in any may be tried.
-fn say_forms(name: &str, schema: &mut Value) {
-    for (field, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
-        match field.as_str() {
-            // Its reader takes them in any case; see `http::schema`.
-            "status" => {
-                property["format"] = "any-case".into();
-                property["enum"] = json!(["confirmed", "shipped", "delivered", "cancelled"]);
-            }
-            // Whether a letter is sent there is told to nobody, so anything is taken.
-            "email" if name != "ForgottenPassword" => property["format"] = "email".into(),
-            "password" | "new_password" if !["Login", "EmailChange", "AccountClosing"].contains(&name) => {
-                property["format"] = "password".into();
-                property["minLength"] = 8.into();
-                property["maxLength"] = 128.into();
-            }
-            "username" if name != "Login" => {
-                property["format"] = "username".into();
-                property["minLength"] = 3.into();
-                property["maxLength"] = 150.into();
-            }
-            _ => {}
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use platform::{
     http::{
         body::Body,
         etags::IfMatch,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Created, Done, List, Reply, json_bytes},
+        reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
 use poem::{Request, web::Data};
@@ -53,9 +53,9 @@ impl BrandsApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
-    ) -> ApiResult<List<BrandView>> {
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
+    ) -> ApiResult<Tagged<Vec<BrandView>>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_brands(&mut shop.db.browse().await?, page.size, page.offset()).await?;
@@ -72,7 +72,7 @@ impl BrandsApi {
     ///
     /// Its products are at `GET /api/products?brand={id}`.
     #[oai(path = "/brands/:id", method = "get", operation_id = "getBrand")]
-    async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Reply<BrandView>> {
+    async fn get_brand(&self, shop: Data<&Shop>, request: &Request, id: Path<BrandId>) -> ApiResult<Tagged<BrandView>> {
         let load = async {
             let found = store::find_brand(&mut shop.db.browse().await?, id.0).await?.ok_or_else(Problem::not_found)?;
             Ok(Cached::new(json_bytes(&view::brand(&shop, found)), 1))

@@ -5,10 +5,10 @@ use platform::{
     http::{
         body::{Body, cleared},
         etags::IfMatch,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::Ask,
-        reply::{Created, Done, List, Reply, json_bytes},
+        reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
 use poem::{Request, web::Data};
@@ -30,7 +30,7 @@ use crate::{
 struct CategoryInput {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
@@ -39,7 +39,7 @@ struct CategoryInput {
 struct CategoryPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
@@ -55,9 +55,9 @@ impl CategoriesApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<i64>,
-        per_page: Ask<i64>,
-    ) -> ApiResult<List<CategoryView>> {
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
+    ) -> ApiResult<Tagged<Vec<CategoryView>>> {
         let page = Page::asked(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_categories(&mut shop.db.browse().await?, page.size, page.offset()).await?;
@@ -76,7 +76,7 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         request: &Request,
         id: Path<CategoryId>,
-    ) -> ApiResult<Reply<CategoryView>> {
+    ) -> ApiResult<Tagged<CategoryView>> {
         let load = async {
             let found =
                 store::find_category(&mut shop.db.browse().await?, id.0).await?.ok_or_else(Problem::not_found)?;

@@ -27,6 +27,7 @@ use crate::{
 
 /// What is to be different about an image. Fields left out stay.
 #[derive(Object)]
+#[oai(nullable_all)]
 struct ImagePatch {
     /// What is to be seen on it, for who does not see it: the `alt` of an HTML image. `null` clears it.
     #[oai(validator(max_length = 1000))]

@@ -14,7 +14,7 @@ use platform::{
     http::{
         paging::Page,
         problem::ApiResult,
-        reply::{Reply, json_bytes, tagged},
+        reply::{Reply, Tagged, json_bytes},
     },
 };
 use poem::{
@@ -50,10 +50,11 @@ async fn answer(
     shop.cache.get(part, key, load).await.map_err(Arc::unwrap_or_clone)
 }
 
-fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Reply<T> {
+fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Tagged<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
     let keeping = if admin { "no-store" } else { REVALIDATE };
-    tagged(request.header(header::IF_NONE_MATCH), &found.tag, fresh, keeping).header("vary", "Authorization")
+    let asked = request.header(header::IF_NONE_MATCH);
+    Tagged::answer(asked, &found.tag, fresh, keeping).header("vary", "Authorization")
 }
 
 /// Where a product is shown.
@@ -66,7 +67,7 @@ fn tag_of(thing: &impl ToJSON) -> String {
     Cached::new(json_bytes(thing), 1).tag
 }
 
-fn paged<T>(request: &Request, admin: bool, found: &Cached, page: Page) -> Reply<T> {
+fn paged<T>(request: &Request, admin: bool, found: &Cached, page: Page) -> Tagged<Vec<T>> {
     conditional(request, admin, found)
         .header("x-total-count", &found.total.to_string())
         .header("link", &page.links(request.original_uri(), found.total))

@@ -22,22 +22,25 @@ pub struct ProductInput {
     name: String,
     /// The name as it may stand in an address: words of lower-case letters and digits, joined by single dashes, of at most
     /// 200 characters. Left out: made from the name, made unique.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
     /// What the shop calls it on its shelf; no other product has it.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: Option<String>,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: Option<String>,
     price: Amount,
     /// The id of a category.
+    #[oai(nullable)]
     category: Option<CategoryId>,
     /// The id of a brand.
+    #[oai(nullable)]
     brand: Option<BrandId>,
     /// How many can be sold. Default 0.
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
     /// Whether customers see it. Default true.
+    #[oai(nullable)]
     is_active: Option<bool>,
 }
 
@@ -65,18 +68,21 @@ pub struct ProductReplacement {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
     /// Another slug. The one it had goes on leading to it.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: MaybeUndefined<String>,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
     price: Amount,
+    #[oai(nullable)]
     category: MaybeUndefined<CategoryId>,
+    #[oai(nullable)]
     brand: MaybeUndefined<BrandId>,
     /// How many can be sold, without those that open orders hold.
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
+    #[oai(nullable)]
     is_active: Option<bool>,
 }
 
@@ -102,18 +108,21 @@ pub struct ProductPatch {
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
     /// Another slug. The one it had goes on leading to it.
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
-    #[oai(validator(min_length = 1, max_length = 255))]
+    #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: MaybeUndefined<String>,
-    #[oai(validator(max_length = 10000))]
+    #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
     price: Option<Amount>,
+    #[oai(nullable)]
     category: MaybeUndefined<CategoryId>,
+    #[oai(nullable)]
     brand: MaybeUndefined<BrandId>,
     /// How many can be sold, without those that open orders hold.
-    #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
+    #[oai(nullable)]
     is_active: Option<bool>,
 }
 

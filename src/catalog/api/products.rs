@@ -10,10 +10,10 @@ use platform::{
         etags::IfMatch,
         form::Form,
         limits::Limit,
-        paging::Page,
+        paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::{self, Ask},
-        reply::{Created, Done, FoundOrMoved, List, Reply, json_bytes},
+        reply::{Created, Done, FoundOrMoved, Reply, Tagged, json_bytes},
     },
     money::{Amount, Money},
     validation::{FieldError, ValidationErrors},
@@ -103,11 +103,9 @@ impl ProductsApi {
         /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
         ordering: Ask<String>,
-        /// Which page, from 1.
-        page: Ask<i64>,
-        /// How many on a page, at most 100.
-        per_page: Ask<i64>,
-    ) -> ApiResult<List<ProductView>> {
+        page: Ask<PageNumber>,
+        per_page: Ask<PageSize>,
+    ) -> ApiResult<Tagged<Vec<ProductView>>> {
         let admin = accounts::is_admin(request, &shop).await;
         let limit = |field: &str, amount: &Ask<Amount>| {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
@@ -149,7 +147,7 @@ impl ProductsApi {
         shop: Data<&Shop>,
         request: &Request,
         id: Path<ProductId>,
-    ) -> ApiResult<Reply<ProductView>> {
+    ) -> ApiResult<Tagged<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
         show(&shop, request, admin, id.0).await
     }
@@ -254,7 +252,7 @@ impl ProductsApi {
     }
 }
 
-async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Reply<ProductView>> {
+async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Tagged<ProductView>> {
     let load = async {
         let mut tx = shop.db.browse().await?;
         let product = store::find_product(&mut tx, id).await?.filter(|product| product.is_active || admin);

@@ -12,7 +12,7 @@ use std::{
 
 use platform::{
     db::{self, Db, Dialect, MISSED_NOTICES},
-    http::problem::{ApiResult, Problem},
+    http::problem::ApiResult,
 };
 use poem::http::header;
 use tokio::{

@@ -15,14 +15,12 @@ use poem::{
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
-    types::Type,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, followers::Follower, start, store};
+use super::{Event, Kind, followers::Follower, start, store};
 use crate::{
-    accounts,
-    orders::{self, view::OrderView},
+    accounts, orders,
     shop::{
         Shop,
         ids::{OrderId, UserId},
@@ -31,8 +29,6 @@ use crate::{
 
 /// A comment is sent this often, so that nobody on the way takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// What the document calls a payment, which is above this floor.
-const PAYMENT: &str = "Payment";
 /// How long an idle reader goes unasked whether it still may read. Before each event it is asked in any case.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
@@ -140,10 +136,6 @@ impl IntoResponse for Events {
 
 impl ApiResponse for Events {
     fn meta() -> MetaResponses {
-        let events = MetaSchema {
-            items: Some(Box::new(event_schema())),
-            ..MetaSchema::new_with_format("array", "event-stream")
-        };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "`event: order` has an Order as its data, `event: payment` a Payment. Lines that begin with a \
@@ -152,19 +144,28 @@ impl ApiResponse for Events {
                 status_range: None,
                 content: vec![MetaMediaType {
                     content_type: "text/event-stream",
-                    schema: MetaSchemaRef::Inline(Box::new(events)),
+                    schema: MetaSchemaRef::Inline(Box::new(event_schema())),
                 }],
                 headers: vec![],
             }],
         }
     }
 
-    fn register(registry: &mut Registry) {
-        OrderView::register(registry);
-    }
+    fn register(_: &mut Registry) {}
 }
 
-fn event_schema() -> MetaSchemaRef {
-    let one_of = vec![OrderView::schema_ref(), MetaSchemaRef::Reference(PAYMENT.to_owned())];
-    MetaSchemaRef::Inline(Box::new(MetaSchema { one_of, ..MetaSchema::ANY }))
+/// One event of the stream.
+fn event_schema() -> MetaSchema {
+    let text = |description| MetaSchema { description: Some(description), ..MetaSchema::new("string") };
+    let kinds = [Kind::Order, Kind::Payment].map(|kind| kind.as_str().into()).to_vec();
+    let properties = [
+        ("event", MetaSchema { enum_items: kinds, ..text("What `data` is.") }),
+        ("id", text("Send it as `Last-Event-ID` to go on from here.")),
+        ("data", text("The `Order` or `Payment`, in JSON.")),
+    ];
+    MetaSchema {
+        required: vec!["event", "data"],
+        properties: properties.map(|(name, schema)| (name, MetaSchemaRef::Inline(Box::new(schema)))).into(),
+        ..MetaSchema::new("object")
+    }
 }

@@ -5,6 +5,7 @@ pub mod body;
 pub mod client_address;
 pub mod connection;
 mod cors;
+pub mod described;
 pub mod documented;
 pub mod edge;
 pub mod etags;

@@ -1,15 +1,43 @@
 //! Pages of lists: `?page=` and `?per_page=`, `X-Total-Count` and RFC 8288 `Link`.
 
 use poem::http::Uri;
+use poem_openapi::registry::MetaSchema;
 
 use super::{
+    described::{Described, Kind},
     problem::{ApiResult, Problem},
     query::Ask,
 };
 use crate::validation::FieldError;
 
 const DEFAULT_PER_PAGE: i64 = 20;
-const MAX_PER_PAGE: i64 = 100;
+const MAX_PER_PAGE: u8 = 100;
+
+/// `page`: which page of a list is wanted.
+pub type PageNumber = Described<i64, Number>;
+/// `per_page`: how many a page is to have.
+pub type PageSize = Described<i64, Size>;
+
+pub enum Number {}
+
+impl Kind for Number {
+    fn describe(schema: &mut MetaSchema) {
+        schema.description = Some("Which page of the list, from 1. One past the end is empty.");
+        schema.minimum = Some(1.0);
+        schema.default = Some(1.into());
+    }
+}
+
+pub enum Size {}
+
+impl Kind for Size {
+    fn describe(schema: &mut MetaSchema) {
+        schema.description = Some("How many a page has.");
+        schema.minimum = Some(1.0);
+        schema.maximum = Some(MAX_PER_PAGE.into());
+        schema.default = Some(DEFAULT_PER_PAGE.into());
+    }
+}
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,13 +49,14 @@ pub struct Page {
 impl Page {
     /// # Errors
     /// 422 when the page is not from 1, or its size not from 1 to 100.
-    pub fn asked(page: &Ask<i64>, per_page: &Ask<i64>) -> ApiResult<Self> {
-        let (number, size) = (page.get("page")?.unwrap_or(1), per_page.get("per_page")?.unwrap_or(DEFAULT_PER_PAGE));
+    pub fn asked(page: &Ask<PageNumber>, per_page: &Ask<PageSize>) -> ApiResult<Self> {
+        let number = page.get("page")?.map_or(1, |number| number.0);
+        let size = per_page.get("per_page")?.map_or(DEFAULT_PER_PAGE, |size| size.0);
         let mut errors = Vec::new();
         if number < 1 {
             errors.push(FieldError::new("page", "minimum", "must be at least 1"));
         }
-        if !(1..=MAX_PER_PAGE).contains(&size) {
+        if !(1..=i64::from(MAX_PER_PAGE)).contains(&size) {
             errors.push(FieldError::new("per_page", "range", format!("must be from 1 to {MAX_PER_PAGE}")));
         }
         Problem::unless_empty(errors)?;

@@ -130,9 +130,48 @@ impl<T: Type> ApiResponse for MadeOrFound<T> {
     }
 }
 
-/// 200: this is it; 301: it is elsewhere by now.
+/// 200: this is it, with its tag; 304: the client has these very bytes already.
+pub struct Tagged<T>(Reply<T>);
+
+impl<T> Tagged<T> {
+    /// `asked` is the request's `If-None-Match`.
+    pub fn answer(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Self {
+        let reply = if etags::is_known(asked, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
+        Self(reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control))
+    }
+
+    #[must_use]
+    pub fn header(self, name: &'static str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+}
+
+impl<T: Send> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Type> ApiResponse for Tagged<T> {
+    fn meta() -> MetaResponses {
+        let known = "The client has it already: nothing changed since that `ETag`.";
+        let mut answers = Reply::<T>::meta();
+        answers.responses.push(without_body(304, known));
+        answers
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+fn without_body(status: u16, description: &'static str) -> MetaResponse {
+    MetaResponse { description, status: Some(status), status_range: None, content: vec![], headers: vec![] }
+}
+
+/// As [`Tagged`]; or 301: it is elsewhere by now.
 pub enum FoundOrMoved<T> {
-    Found(Reply<T>),
+    Found(Tagged<T>),
     /// Where it is.
     Moved(String),
 }
@@ -140,7 +179,7 @@ pub enum FoundOrMoved<T> {
 impl<T: Send> IntoResponse for FoundOrMoved<T> {
     fn into_response(self) -> Response {
         match self {
-            Self::Found(reply) => reply.into_response(),
+            Self::Found(found) => found.into_response(),
             // It may move on, or back: nobody is to remember this without asking.
             Self::Moved(to) => Response::builder()
                 .status(StatusCode::MOVED_PERMANENTLY)
@@ -153,26 +192,14 @@ impl<T: Send> IntoResponse for FoundOrMoved<T> {
 
 impl<T: Type> ApiResponse for FoundOrMoved<T> {
     fn meta() -> MetaResponses {
-        let mut answers = Reply::<T>::meta();
-        answers.responses.push(MetaResponse {
-            description: "It is at `Location` by now.",
-            status: Some(301),
-            status_range: None,
-            content: vec![],
-            headers: vec![],
-        });
+        let mut answers = Tagged::<T>::meta();
+        answers.responses.push(without_body(301, "It is at `Location` by now."));
         answers
     }
 
     fn register(registry: &mut Registry) {
         T::register(registry);
     }
-}
-
-/// Where the client already has these very bytes: 304, else the bytes with their tag.
-pub fn tagged<T>(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Reply<T> {
-    let reply = if etags::is_known(asked, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
-    reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control)
 }
 
 /// 204: done, and there is nothing to show.
