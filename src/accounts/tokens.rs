@@ -120,7 +120,7 @@ impl Tokens {
     /// The session an access token belongs to.
     ///
     /// # Errors
-    /// [`Error::AccessTokenExpired`] for a token of ours that is too old, [`Error::InvalidAccessToken`] for everything else.
+    /// [`Error::AccessTokenExpired`] for a token of ours that is too old, else [`Error::InvalidAccessToken`].
     pub fn session(&self, token: &str, now: Timestamp) -> Result<SessionId> {
         let decoded = decode::<Claims>(token, &self.decoding, &self.validation);
         let decoded = decoded.map_err(|_| Error::InvalidAccessToken)?;
