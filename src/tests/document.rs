@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io::Read, path::Path};
 
-use cartwright::app::{
-    api,
-    document::{operations, problems},
-};
+use cartwright::app::{api, document::operations, problems};
 use flate2::read::GzDecoder;
 use platform::http::schema::Schemas;
 use serde_json::Value;
