@@ -15,9 +15,9 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
 use super::{
-    SignedIn, User, closing, email_changes, email_store,
+    Error, Result, SignedIn, User, closing, email_changes, email_store,
     fields::Email,
-    is_address, key, limits, session_revoked,
+    is_address, key, limits,
     store::{self, Credentials},
 };
 use crate::shop::{Shop, tags::Tag};
@@ -97,10 +97,11 @@ impl AccountApi {
         let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let asked = ask(&shop, &known, &given.email).await;
         // Only an address that is taken tells something of others.
-        if !asked.as_ref().is_err_and(|problem| problem.code() == "email_taken") {
+        if !matches!(asked, Err(Error::EmailTaken)) {
             shop.limits.give_back(place).await;
         }
-        asked.map(|()| UnderWay::UnderWay)
+        asked?;
+        Ok(UnderWay::UnderWay)
     }
 
     /// Calls a change of the e-mail off.
@@ -150,7 +151,7 @@ async fn judge(
     password: String,
 ) -> ApiResult<(User, Credentials, Option<FieldError>)> {
     let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
-    let known = store::credentials_of(&shop.db, by.id).await?.ok_or_else(session_revoked)?;
+    let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
     let matches = limits::password_matches(shop, (&user.email, from), password, Some(&known)).await?;
     let wrong = (!matches).then(|| FieldError::new("password", "incorrect", "is not the password of this account"));
     Ok((user, known, wrong))
@@ -166,7 +167,7 @@ fn unusable(email: &str, user: &User) -> Option<FieldError> {
     }
 }
 
-async fn ask(shop: &Shop, known: &Credentials, email: &str) -> ApiResult<()> {
+async fn ask(shop: &Shop, known: &Credentials, email: &str) -> Result<()> {
     let mut tx = shop.db.write().await?;
     email_changes::ask(&mut tx, known, email, shop.now()).await?;
     Ok(tx.commit().await?)

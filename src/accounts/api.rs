@@ -15,9 +15,8 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 
 use super::{
-    Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
+    Error, Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
     fields::{Email, NewPassword, Username},
-    invalid_credentials,
     jobs::SendVerification,
     limits,
     sessions::{self, Refreshed, SignIn},
@@ -201,7 +200,7 @@ impl AccountsApi {
             None => store::credentials_by_username(&shop.db, &name).await?,
         };
         let matches = limits::password_matches(&shop, (&name, from), given.password, known.as_ref()).await?;
-        let user = known.filter(|_| matches).ok_or_else(invalid_credentials)?;
+        let user = known.filter(|_| matches).ok_or(Error::InvalidCredentials)?;
 
         let mut tx = shop.db.write().await?;
         let sign_in = sessions::begin(&mut tx, shop.part::<Tokens>(), &user, shop.now()).await?;
@@ -229,7 +228,7 @@ impl AccountsApi {
         tx.commit().await?;
         match refreshed {
             Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),
-            Refreshed::Refused(problem) => Err(problem),
+            Refreshed::Refused(error) => Err(error.into()),
         }
     }
 

@@ -11,36 +11,32 @@
 //! reached, and must reach it; so the account cannot be closed until the order is cancelled or delivered. And the last
 //! admin stays, or nobody could run the shop.
 
-use platform::{
-    clock::Timestamp,
-    db::Tx,
-    http::{
-        idempotency,
-        problem::{ApiResult, Problem},
-    },
-    jobs::Job,
-};
+use platform::{clock::Timestamp, db::Tx, http::idempotency, jobs::Job};
 use uuid::Uuid;
 
-use super::{Hooks, Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
-use crate::{accounts::problems, shop::Shop};
+use super::{Error, Hooks, Result, Role, email_changes, email_store, jobs, links::Purpose, store, store::Credentials};
+use crate::shop::Shop;
 
 /// Closes the account of who gave the right password.
 ///
 /// # Errors
-/// 409 for the last admin, and while a feature above refuses, e.g. because of an open order; 401 when the password is not `known` any more.
-pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp) -> ApiResult<()> {
+/// [`Error::LastAdmin`]; [`Error::OrderOpen`]; [`Error::SessionEnded`] when the password is not `known` any more.
+pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp) -> Result<()> {
     // From here on nobody can place an order for them, and no other admin can go.
     let admins = store::lock_with_admins(tx, known.id).await?;
     if !store::still_hold(tx, known).await? {
-        return Err(super::session_revoked());
+        return Err(Error::SessionEnded);
     }
-    let user = store::find(tx, known.id).await?.ok_or_else(Problem::not_found)?;
+    let user = store::find(tx, known.id).await?.ok_or(Error::NotFound)?;
     if user.role == Role::Admin && !admins.iter().any(|admin| *admin != user.id) {
-        return Err(last_admin());
+        return Err(Error::LastAdmin);
     }
-    for close in shop.part::<Hooks>().close {
-        close(tx, user.id).await?;
+    let hooks = shop.part::<Hooks>();
+    if let Some(number) = (hooks.open_order)(tx, user.id).await? {
+        return Err(Error::OrderOpen { number });
+    }
+    for forget in hooks.forget {
+        forget(tx, user.id).await?;
     }
     store::end_sessions(tx, user.id, None, now).await?;
     for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
@@ -53,9 +49,4 @@ pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp
     email_store::insert_former(tx, former, &user.email, now).await?;
     tracing::info!(user = %user.id, "a user closed their account");
     Ok(jobs::TellAccountClosed { former }.enqueue(tx, now).await?)
-}
-
-fn last_admin() -> Problem {
-    let detail = "You are the only admin, and the shop needs one. Make somebody else an admin first.";
-    problems::LAST_ADMIN.problem(detail)
 }

@@ -10,31 +10,31 @@
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::ApiResult,
     jobs::Job,
 };
 use uuid::Uuid;
 
 use super::{
-    email_store,
+    Error, Result, email_store,
     email_store::EmailChange,
-    email_taken, jobs, key,
-    links::{self, Purpose, invalid_token},
+    jobs, key,
+    links::{self, Purpose},
     store,
     store::Credentials,
+    taken,
 };
 use crate::shop::ids::UserId;
 
 /// Begins a change, in the place of the one that may be pending.
 ///
 /// # Errors
-/// 409 when the address is an account's; 401 when the password is not `known` any more.
-pub async fn ask(tx: &mut Tx, known: &Credentials, email: &str, now: Timestamp) -> ApiResult<()> {
+/// When the address is an account's, or the password is not `known` any more.
+pub async fn ask(tx: &mut Tx, known: &Credentials, email: &str, now: Timestamp) -> Result<()> {
     if !store::still_hold(tx, known).await? {
-        return Err(super::session_revoked());
+        return Err(Error::SessionEnded);
     }
     if store::email_exists(tx, &key(email)).await? {
-        return Err(email_taken());
+        return Err(Error::EmailTaken);
     }
     call_off(tx, known.id).await?;
     let change = Uuid::new_v4();
@@ -55,14 +55,13 @@ pub async fn call_off(tx: &mut Tx, user: UserId) -> db::Result<()> {
 /// Makes the address the account's, verified. Links that were mailed to the old one stop working.
 ///
 /// # Errors
-/// 400 when the link does not work any more; 409 when the address became another account's meanwhile.
-pub async fn take_effect(tx: &mut Tx, token: &str, now: Timestamp) -> ApiResult<()> {
+/// When the link does not work any more, or the address became another account's meanwhile.
+pub async fn take_effect(tx: &mut Tx, token: &str, now: Timestamp) -> Result<()> {
     let user = links::spend(tx, Purpose::ChangeEmail, token, now).await?;
-    let change = email_store::change_of(tx, user.id).await?.ok_or_else(invalid_token)?;
+    let change = email_store::change_of(tx, user.id).await?.ok_or(Error::InvalidLink)?;
     if store::email_exists(tx, &key(&change.email)).await? {
-        return Err(email_taken());
+        return Err(Error::EmailTaken);
     }
-    let taken = |error| if db::is_taken(&error) { email_taken() } else { error.into() };
     email_store::set_email(tx, user.id, &change.email).await.map_err(taken)?;
     call_off(tx, user.id).await?;
     store::delete_links(tx, user.id, Purpose::VerifyEmail).await?;

@@ -56,7 +56,7 @@ pub async fn password_matches(
     if !matches!(outcome, Ok(false)) {
         shop.limits.give_back(attempt).await;
     }
-    outcome
+    Ok(outcome?)
 }
 
 /// Who has just proved to be the user may sign in, however often they forgot their password before.

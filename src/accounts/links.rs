@@ -6,12 +6,11 @@ use std::time::Duration;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     text_enum,
 };
 
-use super::{User, email_store, store, tokens::Secret};
-use crate::{accounts::problems, shop::ids::UserId};
+use super::{Error, Result, User, email_store, store, tokens::Secret};
+use crate::shop::ids::UserId;
 
 text_enum! {
     /// What a link is for.
@@ -60,22 +59,17 @@ pub async fn is_for(tx: &mut Tx, purpose: Purpose, token: &str) -> db::Result<bo
 /// Whose link it is, which works until it is spent.
 ///
 /// # Errors
-/// 400 for one that was used, is too old or never was.
-pub async fn owner(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> ApiResult<User> {
-    store::link_owner(tx, &Secret::hash_of(token), purpose, now).await?.ok_or_else(invalid_token)
+/// For one that was used, is too old or never was.
+pub async fn owner(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
+    store::link_owner(tx, &Secret::hash_of(token), purpose, now).await?.ok_or(Error::InvalidLink)
 }
 
 /// Uses a link up. Its owner is locked first, as in everything else that ends links.
 ///
 /// # Errors
-/// 400 for one that was used, is too old or never was.
-pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> ApiResult<User> {
+/// For one that was used, is too old or never was.
+pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
     let user = owner(tx, purpose, token, now).await?;
-    let user = store::lock(tx, user.id).await?.ok_or_else(invalid_token)?;
-    if store::delete_link(tx, &Secret::hash_of(token)).await? { Ok(user) } else { Err(invalid_token()) }
-}
-
-pub fn invalid_token() -> Problem {
-    let detail = "This link was used before, is too old, or was not copied whole. Ask for another letter.";
-    problems::INVALID_TOKEN.problem(detail)
+    let user = store::lock(tx, user.id).await?.ok_or(Error::InvalidLink)?;
+    if store::delete_link(tx, &Secret::hash_of(token)).await? { Ok(user) } else { Err(Error::InvalidLink) }
 }

@@ -13,6 +13,7 @@ pub mod api;
 mod closing;
 mod email_changes;
 mod email_store;
+mod error;
 mod fields;
 pub mod jobs;
 mod letters;
@@ -32,10 +33,9 @@ use email_address::{EmailAddress, Options};
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     jobs::Job,
     text_enum,
-    validation::FieldError,
+    validation::{FieldError, ValidationErrors},
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -47,21 +47,24 @@ use futures_util::future::BoxFuture;
 use links::Purpose;
 use store::Credentials;
 
+pub use error::{Error, Result};
 pub use letters::letter;
 pub use passwords::Passwords;
-pub use signed_in::{Admin, SignedIn, Visitor, bearer, is_admin, signed_in};
+pub use signed_in::{Admin, SignedIn, Visitor, bad_token, bearer, is_admin, signed_in};
 pub use store::{active_admins, find, update_profile};
-pub use tokens::{Settings, Tokens, bad_token};
+pub use tokens::{Settings, Tokens};
 
-/// What a feature does in the transaction that closes an account.
-pub type Closing = for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, ApiResult<()>>;
+/// Deletes what a feature keeps of a user alone, in the transaction that closes the account.
+pub type Forget = for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, db::Result<()>>;
 
 /// What features above do for accounts, which know none of them; `app/context.rs` brings it.
 pub struct Hooks {
     /// Takes along the cart that somebody filled before they signed in.
-    pub bring_cart: for<'a> fn(&'a mut Tx, &'a Shop, CartId, UserId) -> BoxFuture<'a, ApiResult<()>>,
-    /// What each does when a user closes their account, in this order: refuse, or delete what was the user's alone.
-    pub close: &'static [Closing],
+    pub bring_cart: for<'a> fn(&'a mut Tx, &'a Shop, CartId, UserId) -> BoxFuture<'a, db::Result<()>>,
+    /// The number of an order that a user is in the middle of, so that the account cannot be closed.
+    pub open_order: for<'a> fn(&'a mut Tx, UserId) -> BoxFuture<'a, db::Result<Option<String>>>,
+    /// What each does when a user closes their account, in this order.
+    pub forget: &'static [Forget],
 }
 
 text_enum! {
@@ -106,30 +109,28 @@ pub struct NewUser {
 /// Makes an account.
 ///
 /// # Errors
-/// 409 when the e-mail or the username is taken.
-pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> ApiResult<User> {
+/// When the e-mail or the username is taken.
+pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
     if store::email_exists(tx, &key(&new.email)).await? {
-        return Err(email_taken());
+        return Err(Error::EmailTaken);
     }
     let username = match &new.username {
         Some(name) => name.clone(),
         None => free_username(tx, &new.email).await?,
     };
-    // Of two who register at the same moment, the unique indexes let one through.
-    let taken = |error| if db::is_taken(&error) { email_taken() } else { error.into() };
     match store::insert(tx, &new, &username, now).await.map_err(taken)? {
         Some(user) => Ok(user),
-        None if new.username.is_some() => Err(username_taken()),
-        None => store::insert(tx, &new, &random_name(&username), now).await.map_err(taken)?.ok_or_else(username_taken),
+        None if new.username.is_some() => Err(Error::UsernameTaken),
+        None => store::insert(tx, &new, &random_name(&username), now).await.map_err(taken)?.ok_or(Error::UsernameTaken),
     }
 }
 
 /// Holds the account of a buyer open until the transaction ends: it cannot be closed over what is begun for it.
 ///
 /// # Errors
-/// 401 when it was closed, or made inactive, after its user was asked who they are.
-pub async fn hold_open(tx: &mut Tx, user: UserId) -> ApiResult<()> {
-    if store::hold_active(tx, user).await? { Ok(()) } else { Err(session_revoked()) }
+/// When it was closed, or made inactive, after its user was asked who they are.
+pub async fn hold_open(tx: &mut Tx, user: UserId) -> Result<()> {
+    if store::hold_active(tx, user).await? { Ok(()) } else { Err(Error::SessionEnded) }
 }
 
 /// Names are matched without regard to case, and to how a keyboard puts an accented letter together.
@@ -156,12 +157,9 @@ fn random_name(base: &str) -> String {
     format!("{base}-{:08x}", rand::random::<u32>())
 }
 
-fn email_taken() -> Problem {
-    problems::EMAIL_TAKEN.problem("There is an account with this e-mail already. Sign in instead.")
-}
-
-fn username_taken() -> Problem {
-    problems::USERNAME_TAKEN.problem("This username is taken. Choose another.")
+/// Of two who want an address at the same moment, the unique index lets one through.
+fn taken(error: db::Error) -> Error {
+    if db::is_taken(&error) { Error::EmailTaken } else { error.into() }
 }
 
 /// An address alone: no display name around it, no IP number for a domain.
@@ -173,8 +171,8 @@ fn is_address(email: &str) -> bool {
 /// What is wrong with an e-mail address, a username and a password, all at once.
 ///
 /// # Errors
-/// 422: `weak_password` when that is all there is, else `validation_failed`.
-pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> ApiResult<()> {
+/// When any of them cannot be what it is.
+pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> Result<(), ValidationErrors> {
     let mut errors = Vec::new();
     if !is_address(email) {
         errors.push(FieldError::new("email", "email", "is not an e-mail address"));
@@ -188,15 +186,15 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
     }
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));
-    Problem::unless_empty(errors)
+    ValidationErrors(errors).into_result()
 }
 
 /// Whether there is an active account with this e-mail and password. It is asked as often as one likes: for our own
 /// questions, not for strangers'.
 ///
 /// # Errors
-/// 503 when too many passwords are being hashed.
-pub async fn has_password(shop: &Shop, email: &str, password: &str) -> ApiResult<bool> {
+/// When too many passwords are being hashed.
+pub async fn has_password(shop: &Shop, email: &str, password: &str) -> Result<bool> {
     let known = store::credentials_by_email(&shop.db, email).await?;
     shop.part::<Passwords>().verify(password.to_owned(), known.map(|known| known.password_hash)).await
 }
@@ -204,10 +202,10 @@ pub async fn has_password(shop: &Shop, email: &str, password: &str) -> ApiResult
 /// Gives the user of a session another password. Their other sessions end, and so do links to reset the old one.
 ///
 /// # Errors
-/// 401 when the password is not `known` any more: who changed it meanwhile has ended this session.
-async fn change_password(tx: &mut Tx, by: SignedIn, known: &Credentials, hash: &str, now: Timestamp) -> ApiResult<()> {
+/// When the password is not `known` any more: who changed it meanwhile has ended this session.
+async fn change_password(tx: &mut Tx, by: SignedIn, known: &Credentials, hash: &str, now: Timestamp) -> Result<()> {
     if !store::still_hold(tx, known).await? {
-        return Err(session_revoked());
+        return Err(Error::SessionEnded);
     }
     replace_password(tx, by.id, hash, Some(by.session), now).await
 }
@@ -215,8 +213,8 @@ async fn change_password(tx: &mut Tx, by: SignedIn, known: &Credentials, hash: &
 /// Gives the owner of a link another password. All their sessions end. The link came by e-mail, so that is verified too.
 ///
 /// # Errors
-/// 400 when the link does not work any more.
-async fn reset_password(tx: &mut Tx, token: &str, hash: &str, now: Timestamp) -> ApiResult<User> {
+/// When the link does not work any more.
+async fn reset_password(tx: &mut Tx, token: &str, hash: &str, now: Timestamp) -> Result<User> {
     let user = links::spend(tx, Purpose::ResetPassword, token, now).await?;
     email_is_theirs(tx, user.id).await?;
     replace_password(tx, user.id, hash, None, now).await?;
@@ -229,7 +227,7 @@ async fn replace_password(
     hash: &str,
     except: Option<SessionId>,
     now: Timestamp,
-) -> ApiResult<()> {
+) -> Result<()> {
     store::set_password(tx, user, hash).await?;
     store::end_sessions(tx, user, except, now).await?;
     store::delete_links(tx, user, Purpose::ResetPassword).await?;
@@ -240,16 +238,16 @@ async fn replace_password(
 /// The owner of a link has got the letter it came in: the address is theirs, or becomes it.
 ///
 /// # Errors
-/// 400 when the link does not work any more; 409 when the address is another account's by now.
-async fn verify_email(tx: &mut Tx, token: &str, now: Timestamp) -> ApiResult<()> {
+/// When the link does not work any more, or the address is another account's by now.
+async fn verify_email(tx: &mut Tx, token: &str, now: Timestamp) -> Result<()> {
     if links::is_for(tx, Purpose::ChangeEmail, token).await? {
         return email_changes::take_effect(tx, token, now).await;
     }
     let user = links::spend(tx, Purpose::VerifyEmail, token, now).await?;
-    email_is_theirs(tx, user.id).await
+    Ok(email_is_theirs(tx, user.id).await?)
 }
 
-async fn email_is_theirs(tx: &mut Tx, user: UserId) -> ApiResult<()> {
+async fn email_is_theirs(tx: &mut Tx, user: UserId) -> db::Result<()> {
     store::mark_email_verified(tx, user).await?;
     store::delete_links(tx, user, Purpose::VerifyEmail).await?;
     Ok(())
@@ -264,29 +262,20 @@ struct StandingChange {
 /// Changes what a user may do. The sessions of one who is made inactive end, and so do the links in their letters.
 ///
 /// # Errors
-/// 404 for somebody unknown, 409 for oneself and for a closed account, 403 when `by` is no admin any more: so of two
-/// admins who demote each other at once, one stays.
-async fn change_standing(
-    tx: &mut Tx,
-    by: UserId,
-    id: UserId,
-    wanted: StandingChange,
-    now: Timestamp,
-) -> ApiResult<User> {
+/// [`Error::NotFound`], [`Error::OwnAccount`], [`Error::AccountClosed`]; [`Error::NotAdmin`] when `by` is none any more:
+/// so of two admins who demote each other at once, one stays.
+async fn change_standing(tx: &mut Tx, by: UserId, id: UserId, wanted: StandingChange, now: Timestamp) -> Result<User> {
     // In the order of their ids, so that two who change each other do not wait for each other.
     let first = store::lock(tx, by.min(id)).await?;
     let second = store::lock(tx, by.max(id)).await?;
     let (admin, user) = if by < id { (first, second) } else { (second, first) };
-    let mut user = user.ok_or_else(Problem::not_found)?;
+    let mut user = user.ok_or(Error::NotFound)?;
     if by == id {
-        let detail = "You cannot change your own role or make yourself inactive. Ask another admin.";
-        return Err(problems::OWN_ACCOUNT.problem(detail));
+        return Err(Error::OwnAccount);
     }
-    admin.filter(|admin| admin.is_active && admin.role == Role::Admin).ok_or_else(Problem::forbidden)?;
+    admin.filter(|admin| admin.is_active && admin.role == Role::Admin).ok_or(Error::NotAdmin)?;
     if user.closed_at.is_some() {
-        return Err(
-            problems::ACCOUNT_CLOSED.problem("This account was closed by its user; nothing of it can be changed.")
-        );
+        return Err(Error::AccountClosed);
     }
     user.role = wanted.role.unwrap_or(user.role);
     user.is_active = wanted.is_active.unwrap_or(user.is_active);
@@ -299,13 +288,4 @@ async fn change_standing(
     }
     tracing::info!(%by, user = %id, role = %user.role, is_active = user.is_active, "an admin changed a user");
     Ok(user)
-}
-
-fn session_revoked() -> Problem {
-    problems::SESSION_REVOKED.problem("This session has ended. Sign in again.")
-}
-
-fn invalid_credentials() -> Problem {
-    let detail = "There is no account with this name and password.";
-    problems::INVALID_CREDENTIALS.problem(detail).header(poem::http::header::WWW_AUTHENTICATE, "Bearer")
 }

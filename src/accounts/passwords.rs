@@ -14,13 +14,9 @@ use argon2::{
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
-use platform::{
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
-    thread_pool::{NotDone, ThreadPool},
-};
+use platform::thread_pool::{NotDone, ThreadPool};
+
+use super::{Error, Result};
 
 /// How many may wait for a core before the next is told to come back.
 const QUEUE: usize = 64;
@@ -41,16 +37,16 @@ impl Passwords {
     }
 
     /// # Errors
-    /// 503 when too many are waiting already.
-    pub async fn hash(&self, password: String) -> ApiResult<String> {
-        self.run(move |memory| hash(&password, memory)).await?.map_err(Problem::internal)
+    /// When too many are waiting already.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        self.run(move |memory| hash(&password, memory)).await?.map_err(|error| Error::Internal(error.into()))
     }
 
     /// Whether `password` is the one `known` was made from; with nothing known it is not, after the same time.
     ///
     /// # Errors
-    /// 503 when too many are waiting already.
-    pub async fn verify(&self, password: String, known: Option<String>) -> ApiResult<bool> {
+    /// When too many are waiting already.
+    pub async fn verify(&self, password: String, known: Option<String>) -> Result<bool> {
         self.run(move |memory| {
             let hash = known.as_deref().unwrap_or(NOBODYS);
             let matches = verify(&password, hash, memory).unwrap_or(false); // what is no hash is nobody's
@@ -59,12 +55,10 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> ApiResult<T> {
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         self.0.run(work).await.map_err(|not_done| match not_done {
-            NotDone::Full => {
-                problem_types::OVERLOADED.problem("Too many people are signing in at this moment; try again.")
-            }
-            NotDone::Panicked => Problem::internal(not_done),
+            NotDone::Full => Error::TooManySignIns,
+            NotDone::Panicked => Error::Internal(not_done.into()),
         })
     }
 }

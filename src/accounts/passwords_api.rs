@@ -15,15 +15,12 @@ use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 
 use super::{
-    Passwords, Purpose, SignedIn,
+    Error, Passwords, Purpose, SignedIn,
     fields::NewPassword,
     jobs::{SendPasswordReset, SendVerification},
     limits, links, passwords, store,
 };
-use crate::{
-    accounts::problems,
-    shop::{Shop, tags::Tag},
-};
+use crate::shop::{Shop, tags::Tag};
 
 /// A new password, and the one it replaces.
 #[derive(Object)]
@@ -83,7 +80,7 @@ impl PasswordsApi {
     ) -> ApiResult<Done> {
         let given = body.judged().await?;
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
-        let known = store::credentials_of(&shop.db, by.id).await?.ok_or_else(super::session_revoked)?;
+        let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
         let tried = (user.email.as_str(), from);
         let matches = limits::password_matches(&shop, tried, given.current_password, Some(&known)).await?;
         let wrong =
@@ -169,7 +166,7 @@ impl PasswordsApi {
     async fn resend(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<UnderWay> {
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
         if user.email_verified {
-            return Err(problems::ALREADY_VERIFIED.problem("This e-mail is verified; there is nothing to do."));
+            return Err(Error::AlreadyVerified.into());
         }
         shop.limits.take(&limits::VERIFICATION_LETTERS, &by.id.to_string()).await?;
 

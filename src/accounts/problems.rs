@@ -1,7 +1,16 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{
+    http::{
+        problem::Problem,
+        problem_types::{OVERLOADED, UNAUTHENTICATED},
+    },
+    problem_types,
+};
+use poem::http::header::{HeaderValue, WWW_AUTHENTICATE};
+
+use super::Error;
 
 problem_types! {
     INVALID_TOKEN = 400 "invalid_token",
@@ -32,10 +41,43 @@ problem_types! {
     LAST_ADMIN = 409 "last_admin",
         "The only admin of the shop cannot close their account.",
         "Make somebody else an admin first.";
+    ORDER_OPEN = 409 "order_open",
+        "An order of this account is neither delivered nor cancelled, or its money is under way.",
+        "Cancel the order that `detail` names, or wait until it was delivered.";
     OWN_ACCOUNT = 409 "own_account",
         "Admins do not change their own role, nor make themselves inactive.",
         "Ask another admin.";
     USERNAME_TAKEN = 409 "username_taken",
         "There is an account with this username.",
         "Let the person choose another, or leave it out.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::EmailTaken => EMAIL_TAKEN.problem(detail),
+            Error::UsernameTaken => USERNAME_TAKEN.problem(detail),
+            // Nobody sent a token, so none is blamed.
+            Error::InvalidCredentials => Self {
+                headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+                ..INVALID_CREDENTIALS.problem(detail)
+            },
+            Error::TooManySignIns => OVERLOADED.problem(detail),
+            Error::InvalidAccessToken | Error::InvalidRefreshToken => UNAUTHENTICATED.problem(detail),
+            Error::AccessTokenExpired => TOKEN_EXPIRED.problem(detail),
+            Error::RefreshTokenReused => REFRESH_REUSED.problem(detail),
+            Error::SessionEnded => SESSION_REVOKED.problem(detail),
+            Error::InvalidLink => INVALID_TOKEN.problem(detail),
+            Error::AlreadyVerified => ALREADY_VERIFIED.problem(detail),
+            Error::NotFound => Self::not_found(),
+            Error::NotAdmin => Self::forbidden(),
+            Error::OwnAccount => OWN_ACCOUNT.problem(detail),
+            Error::AccountClosed => ACCOUNT_CLOSED.problem(detail),
+            Error::LastAdmin => LAST_ADMIN.problem(detail),
+            Error::OrderOpen { .. } => ORDER_OPEN.problem(detail),
+            Error::Database(error) => error.into(),
+            Error::Internal(error) => Self::internal(format!("{error:#}")),
+        }
+    }
 }

@@ -20,22 +20,15 @@
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
     jobs::Job,
 };
 
 use super::{
-    jobs, store,
+    Error, Result, jobs, store,
     store::Credentials,
     tokens::{Secret, Tokens},
 };
-use crate::{
-    accounts::problems,
-    shop::ids::{SessionId, UserId},
-};
+use crate::shop::ids::{SessionId, UserId};
 
 /// How many successors of a token are kept that were never used.
 const UNUSED: i64 = 100;
@@ -51,11 +44,11 @@ pub struct SignIn {
 /// Begins a session for who gave the right password.
 ///
 /// # Errors
-/// 401 when the password was changed, or the user made inactive, after it was looked at: else a session would begin that
-/// the change was to end.
-pub async fn begin(tx: &mut Tx, tokens: &Tokens, known: &Credentials, now: Timestamp) -> ApiResult<SignIn> {
+/// When the password was changed, or the user made inactive, after it was looked at: else a session would begin that the
+/// change was to end.
+pub async fn begin(tx: &mut Tx, tokens: &Tokens, known: &Credentials, now: Timestamp) -> Result<SignIn> {
     if !store::still_hold(tx, known).await? {
-        return Err(super::invalid_credentials());
+        return Err(Error::InvalidCredentials);
     }
     let session = SessionId::random();
     store::insert_session(tx, session, known.id, now).await?;
@@ -66,22 +59,23 @@ pub async fn begin(tx: &mut Tx, tokens: &Tokens, known: &Credentials, now: Times
 /// How the use of a refresh token ended. Also what is refused changes something, so it is committed too.
 pub enum Refreshed {
     Continued { user: UserId, sign_in: SignIn },
-    Refused(Problem),
+    Refused(Error),
 }
 
 /// Uses a refresh token, for the first time or again.
-pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> ApiResult<Refreshed> {
+pub async fn refresh(tx: &mut Tx, tokens: &Tokens, token: &str, now: Timestamp) -> db::Result<Refreshed> {
     let hash = Secret::hash_of(token);
-    let Some(session) = store::lock_session_of(tx, &hash).await? else { return Ok(unknown()) };
+    let unknown = Ok(Refreshed::Refused(Error::InvalidRefreshToken));
+    let Some(session) = store::lock_session_of(tx, &hash).await? else { return unknown };
     let found = store::find_refresh_token(tx, &hash).await?;
-    let Some(token) = found.filter(|token| token.expires_at > now) else { return Ok(unknown()) };
+    let Some(token) = found.filter(|token| token.expires_at > now) else { return unknown };
     let is_new = token.generation > session.generation;
     let is_newest = token.generation == session.generation && token.spent_at.is_some();
     if !is_new && !is_newest {
         return stolen(tx, session.id, session.user_id, now).await;
     }
     if session.ended_at.is_some() || !session.is_active {
-        return Ok(Refreshed::Refused(super::session_revoked()));
+        return Ok(Refreshed::Refused(Error::SessionEnded));
     }
     if is_new {
         store::spend_refresh_token(tx, &hash, now).await?;
@@ -104,18 +98,12 @@ async fn hand_out(
     Ok(secret.text)
 }
 
-fn unknown() -> Refreshed {
-    let detail = "This refresh token is not valid. Sign in again.";
-    Refreshed::Refused(problem_types::UNAUTHENTICATED.problem(detail))
-}
-
-async fn stolen(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> ApiResult<Refreshed> {
+async fn stolen(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> db::Result<Refreshed> {
     if end(tx, session, now).await? {
         tracing::warn!(%user, %session, "a refresh token came back after its successor was used; the session was ended");
         jobs::TellSessionEnded { session }.enqueue(tx, now).await?;
     }
-    let detail = "A newer refresh token than this one was used already, so its session was ended. Sign in again.";
-    Ok(Refreshed::Refused(problems::REFRESH_REUSED.problem(detail)))
+    Ok(Refreshed::Refused(Error::RefreshTokenReused))
 }
 
 /// Ends a session: its tokens stop working. Whether it was alive.

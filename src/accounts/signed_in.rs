@@ -7,10 +7,7 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{
-    Role, session_revoked, store,
-    tokens::{Tokens, bad_token},
-};
+use super::{Error, Role, store, tokens::Tokens};
 use crate::shop::{
     Shop,
     ids::{SessionId, UserId},
@@ -69,7 +66,13 @@ pub fn bearer(request: &Request) -> Option<&str> {
 /// 401 when it is none, is too old, or its session has ended.
 pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
     let session = shop.part::<Tokens>().session(token, shop.now())?;
-    store::living_session(&shop.db, session).await?.ok_or_else(session_revoked)
+    Ok(store::living_session(&shop.db, session).await?.ok_or(Error::SessionEnded)?)
+}
+
+/// What is answered to who sends no access token, or none of ours.
+#[must_use]
+pub fn bad_token() -> Problem {
+    Error::InvalidAccessToken.into()
 }
 
 async fn judge(request: &Request, body: &mut RequestBody) -> Result<Option<SignedIn>> {

@@ -7,22 +7,14 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use platform::{
-    clock::Timestamp,
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
-};
+use platform::clock::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{
-    accounts::problems,
-    shop::ids::{SessionId, UserId},
-};
+use super::{Error, Result};
+use crate::shop::ids::{SessionId, UserId};
 
 const ISSUER: &str = "cartwright";
 const AUDIENCE: &str = "cartwright-api";
@@ -110,7 +102,7 @@ impl Tokens {
 
     /// # Errors
     /// Only when the crypto library fails.
-    pub fn access(&self, user: UserId, session: SessionId, now: Timestamp) -> ApiResult<String> {
+    pub fn access(&self, user: UserId, session: SessionId, now: Timestamp) -> Result<String> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -122,28 +114,23 @@ impl Tokens {
             exp: (now + self.access_ttl).unix_seconds(),
         };
         let header = Header { typ: Some(TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
-        encode(&header, &claims, &self.encoding).map_err(Problem::internal)
+        encode(&header, &claims, &self.encoding).map_err(|error| Error::Internal(error.into()))
     }
 
     /// The session an access token belongs to.
     ///
     /// # Errors
-    /// 401: `token_expired` for a token of ours that is too old, `unauthenticated` for everything else.
-    pub fn session(&self, token: &str, now: Timestamp) -> ApiResult<SessionId> {
-        let decoded = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|_| bad_token())?;
+    /// [`Error::AccessTokenExpired`] for a token of ours that is too old, else [`Error::InvalidAccessToken`].
+    pub fn session(&self, token: &str, now: Timestamp) -> Result<SessionId> {
+        let decoded = decode::<Claims>(token, &self.decoding, &self.validation);
+        let decoded = decoded.map_err(|_| Error::InvalidAccessToken)?;
         let (claims, now) = (decoded.claims, now.unix_seconds());
         if decoded.header.typ.as_deref() != Some(TYPE) || claims.nbf > now.saturating_add(LEEWAY) {
-            return Err(bad_token());
+            return Err(Error::InvalidAccessToken);
         }
         if claims.exp.saturating_add(LEEWAY) < now {
-            return Err(problems::TOKEN_EXPIRED
-                .problem("This access token is too old. Use the refresh token to get a new one."));
+            return Err(Error::AccessTokenExpired);
         }
         Ok(claims.sid)
     }
-}
-
-#[must_use]
-pub fn bad_token() -> Problem {
-    problem_types::UNAUTHENTICATED.problem("Send the access token of a sign-in as Authorization: Bearer ….")
 }

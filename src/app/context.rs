@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use futures_util::{FutureExt, TryFutureExt};
+use futures_util::FutureExt;
 use platform::{cache::Cache, clock::Clock, db::Db, http::limits::Limits, mail::Mailer, media::Media};
 use secrecy::ExposeSecret;
 
@@ -50,12 +50,9 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
         .with(Passwords::new())
         .with(Followers::of(db))
         .with(accounts::Hooks {
-            bring_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).err_into().boxed(),
-            close: &[
-                |tx, user| orders::require_finished(tx, user).boxed(),
-                |tx, user| carts::forget(tx, user).err_into().boxed(),
-                |tx, user| wishlists::forget(tx, user).err_into().boxed(),
-            ],
+            bring_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).boxed(),
+            open_order: |tx, user| orders::unfinished(tx, user).boxed(),
+            forget: &[|tx, user| carts::forget(tx, user).boxed(), |tx, user| wishlists::forget(tx, user).boxed()],
         })
         .with(orders::Hooks {
             payments: |tx, order| payments::told(tx, order).boxed(),

@@ -82,7 +82,9 @@ pub struct Hooks {
     pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, ApiResult<()>>,
 }
 
-pub use store::{NewOrder, expired, find, hold, hold_until, insert, lines, lock, lock_expired, set_payment_status};
+pub use store::{
+    NewOrder, expired, find, hold, hold_until, insert, lines, lock, lock_expired, set_payment_status, unfinished,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Order {
@@ -116,17 +118,6 @@ pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Resul
         store::insert_line(tx, order, line).await?;
     }
     Ok(())
-}
-
-/// Nobody closes their account in the middle of something.
-///
-/// # Errors
-/// 409 while one of their orders is not finished.
-pub async fn require_finished(tx: &mut Tx, user: UserId) -> ApiResult<()> {
-    let Some(number) = store::unfinished(tx, user).await? else { return Ok(()) };
-    let detail =
-        format!("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.");
-    Err(problems::ORDER_OPEN.problem(detail))
 }
 
 /// Somebody else's order is as unknown as one that does not exist.

@@ -7,9 +7,6 @@ problem_types! {
     ORDER_ALREADY_SHIPPED = 409 "order_already_shipped",
         "The order has left, so its address cannot change any more.",
         "Load the order again, and offer this only while it is `pending` or `confirmed`.";
-    ORDER_OPEN = 409 "order_open",
-        "An order of this account is neither delivered nor cancelled, or its money is under way.",
-        "Cancel the order that `detail` names, or wait until it was delivered.";
     ORDER_CANCELLED = 409 "order_cancelled",
         "The order was cancelled.",
         "Place a new order.";

@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 
-use super::{open, say, told};
+use super::{open, say};
 
 #[derive(Subcommand)]
 pub enum AdminCommand {
@@ -42,7 +42,7 @@ pub async fn run(AdminCommand::Create(args): AdminCommand, settings: &SettingArg
         Some(password) => password,
         None => read_password(args.password_stdin)?,
     };
-    accounts::check_credentials(&args.email, args.username.as_deref(), &password).map_err(told)?;
+    accounts::check_credentials(&args.email, args.username.as_deref(), &password)?;
     let username = create(&shop, args.email, args.username, password).await?;
     shop.db.close().await;
     say(format!("created the admin {username}"))
@@ -58,7 +58,7 @@ fn read_password(unasked: bool) -> anyhow::Result<String> {
 }
 
 async fn create(shop: &Shop, email: String, username: Option<String>, password: String) -> anyhow::Result<String> {
-    let password_hash = shop.part::<Passwords>().hash(password).await.map_err(told)?;
+    let password_hash = shop.part::<Passwords>().hash(password).await?;
     let new = NewUser {
         email: email.clone(),
         username,
@@ -70,9 +70,9 @@ async fn create(shop: &Shop, email: String, username: Option<String>, password: 
         address: String::new(),
     };
     let mut tx = shop.db.write().await?;
-    let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|problem| match problem.code() {
-        "email_taken" => anyhow!("{email} has an account already; nothing was changed"),
-        _ => told(problem),
+    let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|error| match error {
+        accounts::Error::EmailTaken => anyhow!("{email} has an account already; nothing was changed"),
+        error => error.into(),
     })?;
     tx.commit().await?;
     Ok(admin.username)

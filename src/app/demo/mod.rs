@@ -12,7 +12,6 @@ use futures_util::{TryStreamExt, stream::FuturesUnordered};
 use platform::{
     clock::Timestamp,
     db::Tx,
-    http::problem::ApiResult,
     money::{Amount, Currency, Money},
     thread_pool::ThreadPool,
 };
@@ -157,7 +156,7 @@ fn catalog() -> anyhow::Result<Catalog> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn is_its_own(shop: &Shop) -> ApiResult<bool> {
+pub async fn is_its_own(shop: &Shop) -> accounts::Result<bool> {
     works(shop, SIGN_INS.admin).await
 }
 
@@ -165,18 +164,18 @@ pub async fn is_its_own(shop: &Shop) -> ApiResult<bool> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn works(shop: &Shop, sign_in: SignIn) -> ApiResult<bool> {
+pub async fn works(shop: &Shop, sign_in: SignIn) -> accounts::Result<bool> {
     accounts::has_password(shop, sign_in.email, sign_in.password).await
 }
 
-async fn hash(shop: &Shop, sign_in: SignIn) -> ApiResult<String> {
+async fn hash(shop: &Shop, sign_in: SignIn) -> accounts::Result<String> {
     shop.part::<Passwords>().hash(sign_in.password.to_owned()).await
 }
 
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
     let email = new.email.clone();
     match accounts::register(tx, new, now).await {
-        Err(problem) if problem.code() == "email_taken" => {
+        Err(accounts::Error::EmailTaken) => {
             bail!("{email} has an account already: the demo shop goes into an empty database only")
         }
         registered => Ok(registered?),
