@@ -56,7 +56,7 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
         })
         .with(orders::Hooks {
             payments: |tx, order| payments::told(tx, order).boxed(),
-            cancel_refunded: |shop, order| checkout::cancel_refunded(shop, order).boxed(),
+            cancel_refunded: |shop, order| async move { Ok(checkout::cancel_refunded(shop, order).await?) }.boxed(),
         })
         .with(gateways)
         .with(settings.accounts.clone())

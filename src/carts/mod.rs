@@ -9,13 +9,12 @@ mod store;
 
 use platform::{
     clock::Timestamp,
-    db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
+    db::{self, Tx},
     money::Money,
 };
 
 use crate::{
-    catalog, inventory, pricing,
+    catalog, pricing,
     shop::{
         Shop,
         ids::{CartId, CartItemId, ProductId, UserId},
@@ -30,6 +29,28 @@ pub struct Settings {
     /// Anonymous ones of one address. Off with the rate limits.
     pub carts_per_minute: usize,
 }
+
+/// Why a cart is not shown or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Or nobody may reach it but another user.
+    #[error("There is no such cart, or no such product in it.")]
+    NotFound,
+    #[error("A cart holds at most {most} products.", most = MAX_LINES)]
+    Full,
+    #[error("There is no such product in the shop.")]
+    UnknownProduct,
+    #[error("{name:?} is not sold any more. Take it out of the cart.")]
+    ProductUnavailable { product: ProductId, name: String },
+    #[error("There can be at most {most} of one product.")]
+    TooMany { most: i64 },
+    #[error("There are {available} of {name:?} in stock.")]
+    OutOfStock { name: String, available: i64 },
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// The most pieces of one product in a cart or an order that a shop can allow; `MAX_PER_PRODUCT` says what it does.
 pub const MAX_QUANTITY: i64 = 9_999;
@@ -71,34 +92,34 @@ impl CartItem {
 }
 
 /// The user's own cart, locked; made if there is none yet. `true` when it was made.
-pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(Cart, bool)> {
+pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart, bool)> {
     if let Some(cart) = store::lock_of(tx, user).await? {
         return Ok((cart, false));
     }
     let made = store::insert_for(tx, CartId::random(), user, now).await? == 1;
-    let cart = store::lock_of(tx, user).await?.ok_or(platform::db::Error::RowNotFound)?;
+    let cart = store::lock_of(tx, user).await?.ok_or(db::Error::RowNotFound)?;
     Ok((cart, made))
 }
 
 /// A cart for somebody who is not signed in.
-pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> Result<Cart> {
+pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> db::Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
 
 /// A cart by its id, to be changed: locked, so that changes of one cart follow one another.
 ///
 /// # Errors
-/// 404 when there is none that `by` may reach.
-pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>) -> ApiResult<Cart> {
-    store::lock(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or_else(Problem::not_found)
+/// When there is none that `by` may reach.
+pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
+    store::lock(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or(Error::NotFound)
 }
 
 /// A cart by its id, to be shown.
 ///
 /// # Errors
-/// 404 when there is none that `by` may reach.
-pub async fn find(tx: &mut Tx, id: CartId, by: Option<UserId>) -> ApiResult<Cart> {
-    store::find(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or_else(Problem::not_found)
+/// When there is none that `by` may reach.
+pub async fn find(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
+    store::find(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or(Error::NotFound)
 }
 
 pub use store::{clear, find_of, items};
@@ -106,11 +127,11 @@ pub use store::{clear, find_of, items};
 /// Puts pieces of a product in; of one that is in already, more.
 ///
 /// # Errors
-/// 422 for an unknown product, 409 when it cannot be bought or there are not so many.
-pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> ApiResult<()> {
+/// When the cart is full, the product is not in the shop, there are not so many of it, or one buyer may not have so many.
+pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> Result<()> {
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
-        return Err(problems::CART_FULL.problem(format!("A cart holds at most {MAX_LINES} products.")));
+        return Err(Error::Full);
     }
     let wanted = before.unwrap_or(0) + quantity;
     check_buyable(tx, shop, product, wanted).await?;
@@ -121,11 +142,10 @@ pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, qua
 /// Changes how many pieces of a product are in.
 ///
 /// # Errors
-/// 409 when there are not so many, or it is not sold any more.
-pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> ApiResult<()> {
+/// When it is not sold any more, there are not so many, or one buyer may not have so many.
+pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> Result<()> {
     if !item.is_active {
-        let detail = format!("{:?} is not sold any more. Take it out of the cart.", item.name);
-        return Err(problems::PRODUCT_UNAVAILABLE.problem(detail).with("product", item.product_id.0));
+        return Err(Error::ProductUnavailable { product: item.product_id, name: item.name.clone() });
     }
     check_buyable(tx, shop, item.product_id, quantity).await?;
     store::put(tx, cart, item.product_id, quantity).await?;
@@ -133,29 +153,29 @@ pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartIte
 }
 
 /// # Errors
-/// 404 when it is not in this cart.
-pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> ApiResult<CartItem> {
-    items(tx, cart).await?.into_iter().find(|found| found.id == item).ok_or_else(Problem::not_found)
+/// When it is not in this cart.
+pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<CartItem> {
+    items(tx, cart).await?.into_iter().find(|found| found.id == item).ok_or(Error::NotFound)
 }
 
-pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp) -> Result<()> {
+pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp) -> db::Result<()> {
     store::remove(tx, cart, item).await?;
     store::touch(tx, cart, now).await
 }
 
 /// Deletes the cart of a user, if there is one.
-pub async fn forget(tx: &mut Tx, user: UserId) -> Result<()> {
+pub async fn forget(tx: &mut Tx, user: UserId) -> db::Result<()> {
     store::delete_of(tx, user).await
 }
 
 /// Takes an anonymous cart away, with what is in it.
-pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
+pub async fn delete(tx: &mut Tx, cart: CartId) -> db::Result<()> {
     store::delete(tx, cart).await
 }
 
 /// Pours an anonymous cart into the user's: quantities add up, capped by the stock and by what one buyer may have. A cart that is gone, or somebody's,
 /// is not merged, and that is no reason to refuse a sign-in.
-pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> Result<()> {
+pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::Result<()> {
     let (now, most) = (shop.now(), shop.part::<Settings>().max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = own(tx, user, now).await?;
@@ -176,17 +196,15 @@ pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> Resu
     store::touch(tx, own.id, now).await
 }
 
-async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> ApiResult<()> {
+async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> Result<()> {
     let most = shop.part::<Settings>().max_per_product;
-    let Some(product) = catalog::find_product(tx, product).await?.filter(|product| product.is_active) else {
-        return Err(Problem::invalid_field("product", "unknown", "names a product that does not exist"));
-    };
+    let found = catalog::find_product(tx, product).await?.filter(|product| product.is_active);
+    let product = found.ok_or(Error::UnknownProduct)?;
     if quantity > most {
-        return Err(Problem::invalid_field("quantity", "maximum", format!("must be at most {most} in all")));
+        return Err(Error::TooMany { most });
     }
     if product.stock < quantity {
-        let detail = format!("There are {} of {:?} in stock.", product.stock, product.name);
-        return Err(inventory::problems::OUT_OF_STOCK.problem(detail).with("available", product.stock));
+        return Err(Error::OutOfStock { name: product.name, available: product.stock });
     }
     Ok(())
 }
@@ -194,7 +212,7 @@ async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i
 /// What everything in a cart costs today.
 ///
 /// # Errors
-/// 422 when that is more than money can say.
-pub fn total(items: &[CartItem]) -> ApiResult<Money> {
-    Ok(pricing::total(items.iter().map(|item| (item.price, item.quantity)))?)
+/// When that is more than an amount can be.
+pub fn total(items: &[CartItem]) -> pricing::Result<Money> {
+    pricing::total(items.iter().map(|item| (item.price, item.quantity)))
 }

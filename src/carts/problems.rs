@@ -1,7 +1,10 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{http::problem::Problem, problem_types};
+
+use super::Error;
+use crate::inventory::problems::OUT_OF_STOCK;
 
 problem_types! {
     CART_FULL = 409 "cart_full",
@@ -10,4 +13,21 @@ problem_types! {
     PRODUCT_UNAVAILABLE = 409 "product_unavailable",
         "A product in the cart is not sold any more.",
         "Take it out of the cart and order the rest.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::Full => CART_FULL.problem(detail),
+            Error::UnknownProduct => Self::invalid_field("product", "unknown", "names a product that does not exist"),
+            Error::ProductUnavailable { product, .. } => PRODUCT_UNAVAILABLE.problem(detail).with("product", product.0),
+            Error::TooMany { most } => {
+                Self::invalid_field("quantity", "maximum", format!("must be at most {most} in all"))
+            }
+            Error::OutOfStock { available, .. } => OUT_OF_STOCK.problem(detail).with("available", available),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

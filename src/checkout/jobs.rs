@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use platform::{
-    http::problem::ApiResult,
-    jobs::{Job, JobError},
-};
+use platform::jobs::{Job, JobError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -55,10 +52,10 @@ async fn expire(shop: &Shop, order: OrderId) -> bool {
         let mut tx = shop.db.write().await?;
         let expired = super::expire(&mut tx, order, shop.now()).await?;
         tx.commit().await?;
-        ApiResult::Ok(expired)
+        super::Result::Ok(expired)
     };
-    expired.await.unwrap_or_else(|problem| {
-        tracing::error!(%order, %problem, "an unpaid order cannot be cancelled; it is tried again later");
+    expired.await.unwrap_or_else(|error| {
+        tracing::error!(%order, %error, "an unpaid order cannot be cancelled; it is tried again later");
         false
     })
 }

@@ -11,13 +11,12 @@ use std::collections::BTreeMap;
 
 use platform::{
     clock::Timestamp,
-    db::Tx,
-    http::problem::{ApiResult, Problem},
+    db::{self, Tx},
     jobs::Job,
-    money::Money,
-    validation::FieldError,
+    money::{Amount, Money},
+    validation::{FieldError, ValidationErrors},
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     accounts, carts,
@@ -34,6 +33,47 @@ use crate::{
     },
 };
 
+/// Why an order is not placed, not cancelled, or does not move on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("There is nothing in the cart to order.")]
+    CartEmpty,
+    #[error("{name:?} is not sold any more. Take it out and order the rest.")]
+    ProductUnavailable { product: ProductId, name: String },
+    #[error("The total is {total} now. Show it to the customer and order again.")]
+    TotalChanged { total: Amount },
+    #[error("There is not enough in stock; see lines.")]
+    OutOfStock { lines: Vec<Lacking> },
+    #[error("The stock of {name:?} has no room for what this order would give back. Lower it first.")]
+    StockOutOfRange { name: String },
+    #[error("An order that is {from} cannot become {to}.")]
+    InvalidTransition { from: OrderStatus, to: OrderStatus },
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    #[error(transparent)]
+    Accounts(#[from] accounts::Error),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error(transparent)]
+    Pricing(#[from] pricing::Error),
+    #[error(transparent)]
+    Payments(#[from] payments::Error),
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A line of which there is not enough.
+#[derive(Debug, Serialize)]
+pub struct Lacking {
+    pub product: ProductId,
+    pub name: String,
+    /// How many were wanted.
+    pub quantity: i64,
+    pub available: i64,
+}
+
 /// What a customer wants to order.
 pub struct Checkout {
     pub shipping_address: Option<String>,
@@ -47,8 +87,9 @@ pub struct Checkout {
 /// Places an order: all of it, or nothing.
 ///
 /// # Errors
-/// 409 for an empty cart, a total other than expected, and products that are gone.
-pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> ApiResult<OrderView> {
+/// When the buyer's account was closed, the cart is empty, a product is gone or there is not enough of it, the total is
+/// another than expected, or the shop cannot take it or be paid in that way.
+pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> Result<OrderView> {
     accounts::hold_open(tx, buyer).await?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
@@ -61,7 +102,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         payments::require_configured(shop, checkout.payment_method)?;
     }
     if checkout.expected_total.is_some_and(|expected| expected != total) {
-        return Err(total_changed(shop, total));
+        return Err(Error::TotalChanged { total: shop.store.currency.format(total) });
     }
     let new = NewOrder {
         number: order_number(now),
@@ -82,24 +123,24 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     orders::jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
     inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
     if is_free {
-        return settle_free(tx, &order, now).await;
+        return Ok(settle_free(tx, &order, now).await?);
     }
     Ok(events::order_changed(tx, order, now).await?)
 }
 
 /// An order that comes to nothing is paid at once, by nobody: there is no payment of it, and no provider is asked.
-async fn settle_free(tx: &mut Tx, order: &Order, now: Timestamp) -> ApiResult<OrderView> {
+async fn settle_free(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<OrderView> {
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await?;
     orders::tell(tx, order.id, now).await
 }
 
 /// The address that was given, else the profile's, else none: a shop may hand things over its counter.
-async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> ApiResult<String> {
+async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> Result<String> {
     if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
         return Ok(given);
     }
-    let user = accounts::find(tx, buyer).await?.ok_or_else(Problem::not_found)?;
+    let user = accounts::find(tx, buyer).await?.ok_or(accounts::Error::NotFound)?;
     let lines: Vec<String> =
         [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
     Ok(lines.join("\n"))
@@ -113,7 +154,7 @@ async fn wanted(
     buyer: UserId,
     items: Option<BTreeMap<ProductId, i64>>,
     now: Timestamp,
-) -> ApiResult<(BTreeMap<ProductId, i64>, Option<CartId>)> {
+) -> Result<(BTreeMap<ProductId, i64>, Option<CartId>)> {
     if let Some(items) = items {
         return Ok((items, None));
     }
@@ -121,29 +162,28 @@ async fn wanted(
     let items: BTreeMap<_, _> =
         carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
     if items.is_empty() {
-        return Err(problems::CART_EMPTY.problem("There is nothing in the cart to order."));
+        return Err(Error::CartEmpty);
     }
     let most = shop.part::<carts::Settings>().max_per_product;
     if items.values().any(|quantity| *quantity > most) {
         // Put in while more were allowed.
-        return Err(Problem::invalid_field("items", "maximum", format!("must be at most {most} of one product")));
+        return Err(ValidationErrors::one("items", "maximum", too_many(most)).into());
     }
     Ok((items, Some(cart.id)))
 }
 
 /// The lines at today's prices, from the catalog and never from the request. What is not sold any more is named to who had
 /// it in the cart; to anybody else it does not exist.
-async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bool) -> ApiResult<Vec<Line>> {
+async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bool) -> Result<Vec<Line>> {
     let ids: Vec<ProductId> = wanted.keys().copied().collect();
     let mut products = catalog::find_products(tx, &ids).await?;
     let mut lines = Vec::new();
     for (&id, &quantity) in wanted {
         let Some(product) = products.remove(&id).filter(|product| product.is_active || were_in_cart) else {
-            return Err(Problem::invalid_field("items", "unknown", unknown(id)));
+            return Err(ValidationErrors::one("items", "unknown", unknown(id)).into());
         };
         if !product.is_active {
-            let detail = format!("{:?} is not sold any more. Take it out and order the rest.", product.name);
-            return Err(carts::problems::PRODUCT_UNAVAILABLE.problem(detail).with("product", id.0));
+            return Err(Error::ProductUnavailable { product: id, name: product.name });
         }
         lines.push(Line { id: OrderLineId(0), product_id: id, name: product.name, price: product.price, quantity });
     }
@@ -151,27 +191,16 @@ async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bo
 }
 
 /// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
-async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> ApiResult<()> {
+async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> Result<()> {
     let mut lacking = Vec::new();
     for line in lines {
         if !inventory::take(tx, shop, line.product_id, line.quantity, order.id, now).await? {
-            let left = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
-            lacking.push(
-                json!({"product": line.product_id, "name": line.name, "quantity": line.quantity, "available": left}),
-            );
+            let available = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
+            let (product, name, quantity) = (line.product_id, line.name.clone(), line.quantity);
+            lacking.push(Lacking { product, name, quantity, available });
         }
     }
-    if lacking.is_empty() {
-        return Ok(());
-    }
-    Err(inventory::problems::OUT_OF_STOCK.problem("There is not enough in stock; see lines.").with("lines", lacking))
-}
-
-fn total_changed(shop: &Shop, total: Money) -> Problem {
-    let total = shop.store.currency.format(total).to_string();
-    problems::TOTAL_CHANGED
-        .problem(format!("The total is {total} now. Show it to the customer and order again."))
-        .with("total_price", total)
+    if lacking.is_empty() { Ok(()) } else { Err(Error::OutOfStock { lines: lacking }) }
 }
 
 /// What people quote: the day, and eight letters that cannot be misread. It tells nobody how many orders there are.
@@ -186,14 +215,14 @@ fn order_number(now: Timestamp) -> String {
 /// Reads `items` of a request: a product named twice is one line.
 ///
 /// # Errors
-/// 422 with everything that is wrong, also with what was found before: products that do not exist, or not for customers, and
+/// With everything that is wrong, also with what was found before: products that do not exist, or not for customers, and
 /// those that add up to too many pieces.
 pub async fn add_up(
     tx: &mut Tx,
     shop: &Shop,
     items: &[(ProductId, i64)],
     mut errors: Vec<FieldError>,
-) -> ApiResult<BTreeMap<ProductId, i64>> {
+) -> Result<BTreeMap<ProductId, i64>> {
     let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
     let known = catalog::find_products(tx, &products).await?;
     let mut wanted = BTreeMap::new();
@@ -205,12 +234,15 @@ pub async fn add_up(
         *sum += quantity;
         let most = shop.part::<carts::Settings>().max_per_product;
         if *sum > most {
-            let message = format!("must be at most {most} of one product");
-            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", message));
+            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", too_many(most)));
         }
     }
-    Problem::unless_empty(errors)?;
+    ValidationErrors(errors).into_result()?;
     Ok(wanted)
+}
+
+fn too_many(most: i64) -> String {
+    format!("must be at most {most} of one product")
 }
 
 fn unknown(product: ProductId) -> String {
@@ -221,22 +253,18 @@ fn unknown(product: ProductId) -> String {
 /// products goes that only this order had. Cancelling again changes nothing.
 ///
 /// # Errors
-/// 409 once it has shipped.
-pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<OrderView> {
+/// When it has shipped, or the stock has no room for what returns.
+pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
     match order.status {
         OrderStatus::Cancelled => return Ok(view::order(tx, order).await?),
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            return Err(invalid_transition(order.status, OrderStatus::Cancelled));
+        from @ (OrderStatus::Shipped | OrderStatus::Delivered) => {
+            return Err(Error::InvalidTransition { from, to: OrderStatus::Cancelled });
         }
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
     for line in orders::lines(tx, order.id).await? {
         if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
-            let detail = format!(
-                "The stock of {:?} has no room for what this order would give back. Lower it first.",
-                line.name
-            );
-            return Err(inventory::problems::STOCK_OUT_OF_RANGE.problem(detail));
+            return Err(Error::StockOutOfRange { name: line.name });
         }
     }
     orders::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
@@ -245,33 +273,32 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> ApiResult<Orde
         orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // all of nothing
     }
     payments::order_cancelled(tx, &order, now).await?;
-    orders::tell(tx, order.id, now).await
+    Ok(orders::tell(tx, order.id, now).await?)
 }
 
 /// Moves an order forward, also over steps: who packs at once need not confirm first. Never back.
 ///
 /// # Errors
-/// 409 for any other step.
-pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> ApiResult<OrderView> {
+/// For any other step, and when it cannot be cancelled.
+pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> Result<OrderView> {
     if to == OrderStatus::Cancelled {
         return cancel(tx, order, now).await;
     }
     if !order.status.comes_before(to) {
-        return Err(invalid_transition(order.status, to));
+        return Err(Error::InvalidTransition { from: order.status, to });
     }
     orders::set_status(tx, order.id, to, now).await?;
     if to == OrderStatus::Delivered {
         payments::order_delivered(tx, &order, now).await?;
     }
-    orders::tell(tx, order.id, now).await
-}
-
-fn invalid_transition(from: OrderStatus, to: OrderStatus) -> Problem {
-    problems::INVALID_TRANSITION.problem(format!("An order that is {from} cannot become {to}."))
+    Ok(orders::tell(tx, order.id, now).await?)
 }
 
 /// Cancels an unpaid order if its time has run out. Whether it had.
-pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool> {
+///
+/// # Errors
+/// When it cannot be cancelled.
+pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     let Some(order) = orders::lock_expired(tx, id, now).await? else { return Ok(false) };
     cancel(tx, order, now).await?;
     tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
@@ -279,7 +306,10 @@ pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<bool>
 }
 
 /// Cancels an order whose money has all gone back, if it has not left yet.
-pub async fn cancel_refunded(shop: &Shop, id: OrderId) -> ApiResult<()> {
+///
+/// # Errors
+/// When it cannot be cancelled.
+pub async fn cancel_refunded(shop: &Shop, id: OrderId) -> Result<()> {
     let mut tx = shop.db.write().await?;
     let Some(order) = orders::lock(&mut tx, id).await? else { return Ok(()) };
     let still_here = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);

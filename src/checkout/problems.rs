@@ -1,7 +1,14 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{http::problem::Problem, problem_types};
+use serde_json::json;
+
+use super::Error;
+use crate::{
+    carts::problems::PRODUCT_UNAVAILABLE,
+    inventory::problems::{OUT_OF_STOCK, STOCK_OUT_OF_RANGE},
+};
 
 problem_types! {
     CART_EMPTY = 409 "cart_empty",
@@ -15,4 +22,24 @@ problem_types! {
     TOTAL_CHANGED = 409 "total_changed",
         "The total is not the `expected_total`: a price changed.",
         "Show the customer the new `total_price` and order again with it.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::CartEmpty => CART_EMPTY.problem(detail),
+            Error::ProductUnavailable { product, .. } => PRODUCT_UNAVAILABLE.problem(detail).with("product", product.0),
+            Error::TotalChanged { total } => TOTAL_CHANGED.problem(detail).with("total_price", total.to_string()),
+            Error::OutOfStock { lines } => OUT_OF_STOCK.problem(detail).with("lines", json!(lines)),
+            Error::StockOutOfRange { .. } => STOCK_OUT_OF_RANGE.problem(detail),
+            Error::InvalidTransition { .. } => INVALID_TRANSITION.problem(detail),
+            Error::Invalid(errors) => errors.into(),
+            Error::Accounts(error) => error.into(),
+            Error::Catalog(error) => error.into(),
+            Error::Pricing(error) => error.into(),
+            Error::Payments(error) => error.into(),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

@@ -82,7 +82,8 @@ fn range(shop: &Shop, from: &Ask<Day>, to: &Ask<Day>, faults: &mut ValidationErr
         asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
     };
     let (from, to) = (faults.note(day(from, "from")), faults.note(day(to, "to")));
-    faults.note(Range::asked(from, to, today).map(Some)).unwrap_or(Range { from: today, to: today })
+    let asked = Range::asked(from, to, today).map(Some).map_err(Problem::from);
+    faults.note(asked).unwrap_or(Range { from: today, to: today })
 }
 
 pub struct DashboardApi;

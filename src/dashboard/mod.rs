@@ -12,9 +12,9 @@ use std::{collections::BTreeMap, iter::successors};
 use platform::{
     day::Day,
     db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
     money::{Currency, Money},
     text_enum,
+    validation::ValidationErrors,
 };
 use sqlx::FromRow;
 
@@ -61,12 +61,13 @@ impl Range {
     /// The days that are asked for; without `to` up to today, without `from` the 30 days up to `to`.
     ///
     /// # Errors
-    /// 422 when they end before they begin.
-    pub fn asked(from: Option<Day>, to: Option<Day>, today: Day) -> ApiResult<Self> {
+    /// When they end before they begin.
+    pub fn asked(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Self, ValidationErrors> {
         let to = to.unwrap_or(today);
         let from = from.unwrap_or_else(|| to.days_before(DEFAULT_DAYS - 1));
         if from > to {
-            return Err(Problem::invalid_field("from", "range", "must not be after to, which is today when left out"));
+            let message = "must not be after to, which is today when left out";
+            return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(Self { from, to })
     }
@@ -74,13 +75,13 @@ impl Range {
     /// Where each period begins. The first may begin before the range does.
     ///
     /// # Errors
-    /// 422 for more than a report shows.
-    pub fn periods(self, interval: Interval) -> ApiResult<Vec<Day>> {
+    /// When they are more than a report shows.
+    pub fn periods(self, interval: Interval) -> Result<Vec<Day>, ValidationErrors> {
         let begins = successors(Some(interval.begin(self.from)), |begin| interval.next(*begin));
         let begins: Vec<Day> = begins.take_while(|begin| *begin <= self.to).take(MAX_PERIODS + 1).collect();
         if begins.len() > MAX_PERIODS {
             let message = format!("is more than {MAX_PERIODS} periods before to; ask for less, or a longer interval");
-            return Err(Problem::invalid_field("from", "range", message));
+            return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(begins)
     }

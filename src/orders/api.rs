@@ -160,8 +160,8 @@ impl OrdersApi {
         // First the place, then the beginning: what happens in between is heard of.
         let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
-        stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stopping.0.0.clone(), Peer::of(request))
-            .await
+        let (stop, client) = (stopping.0.0.clone(), Peer::of(request));
+        Ok(stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stop, client).await?)
     }
 
     /// Replaces an order's shipping address.

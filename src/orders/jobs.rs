@@ -91,6 +91,6 @@ impl Job for CancelRefunded {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let cancelled = (shop.part::<Hooks>().cancel_refunded)(shop, self.order).await;
-        cancelled.map_err(|problem| JobError::Retry(problem.to_string()))
+        cancelled.map_err(|error| JobError::Retry(error.to_string()))
     }
 }

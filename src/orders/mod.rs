@@ -16,7 +16,6 @@ use std::time::Duration;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     jobs::Job,
     money::{Currency, Money},
     text_enum,
@@ -29,6 +28,7 @@ use crate::{
         ids::{OrderId, OrderLineId, ProductId, UserId},
     },
 };
+use events::followers::PER_USER;
 use futures_util::future::BoxFuture;
 use view::OrderView;
 
@@ -74,12 +74,30 @@ impl PaymentStatus {
     }
 }
 
+/// Why an order is not shown, followed or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Or it is somebody else's.
+    #[error("There is no such order.")]
+    NotFound,
+    #[error("This order is {status}; its address cannot change any more.")]
+    AlreadyShipped { status: OrderStatus },
+    #[error("This order is cancelled; it goes nowhere.")]
+    Cancelled,
+    #[error("You have {most} event streams open. Close one that you do not read any more.", most = PER_USER)]
+    TooManyStreams,
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// What features above do for orders, which know none of them; `app/context.rs` brings it.
 pub struct Hooks {
     /// The payments of an order, each as its followers see it.
     pub payments: for<'a> fn(&'a mut Tx, OrderId) -> BoxFuture<'a, db::Result<Vec<String>>>,
     /// Cancels an order whose money has all gone back, unless it has left meanwhile.
-    pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, ApiResult<()>>,
+    pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, anyhow::Result<()>>,
 }
 
 pub use store::{
@@ -123,25 +141,20 @@ pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Resul
 /// Somebody else's order is as unknown as one that does not exist.
 ///
 /// # Errors
-/// 404 unless it is there and theirs, or they are an admin.
-pub fn visible(order: Option<Order>, by: SignedIn) -> ApiResult<Order> {
-    order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
+/// Unless it is there and theirs, or they are an admin.
+pub fn visible(order: Option<Order>, by: SignedIn) -> Result<Order> {
+    order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or(Error::NotFound)
 }
 
 /// Sends an order somewhere else, as long as it has not left.
 ///
 /// # Errors
-/// 409 once it has shipped or is cancelled.
-pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> ApiResult<OrderView> {
+/// When it has shipped or is cancelled.
+pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> Result<OrderView> {
     match order.status {
         OrderStatus::Pending | OrderStatus::Confirmed => {}
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            let detail = format!("This order is {}; its address cannot change any more.", order.status);
-            return Err(problems::ORDER_ALREADY_SHIPPED.problem(detail));
-        }
-        OrderStatus::Cancelled => {
-            return Err(problems::ORDER_CANCELLED.problem("This order is cancelled; it goes nowhere."));
-        }
+        status @ (OrderStatus::Shipped | OrderStatus::Delivered) => return Err(Error::AlreadyShipped { status }),
+        OrderStatus::Cancelled => return Err(Error::Cancelled),
     }
     if order.shipping_address == address {
         return Ok(view::order(tx, order).await?);
@@ -157,13 +170,17 @@ pub async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestam
 }
 
 /// Tells who follows an order how it stands after a change. What has several steps calls this once, at its end.
-pub async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> ApiResult<OrderView> {
+pub async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> db::Result<OrderView> {
     let order = store::find(tx, id).await?.ok_or(db::Error::RowNotFound)?;
-    Ok(events::order_changed(tx, order, now).await?)
+    events::order_changed(tx, order, now).await
 }
 
 /// The same, if it stands otherwise than when it was locked.
-pub async fn tell_if_changed<E: From<db::Error>>(tx: &mut Tx, before: Order, now: Timestamp) -> Result<(), E> {
+pub async fn tell_if_changed<E: From<db::Error>>(
+    tx: &mut Tx,
+    before: Order,
+    now: Timestamp,
+) -> std::result::Result<(), E> {
     if let Some(order) = store::find(tx, before.id).await?.filter(|order| *order != before) {
         events::order_changed(tx, order, now).await?;
     }

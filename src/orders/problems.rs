@@ -1,7 +1,10 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{http::problem::Problem, problem_types};
+use poem::http::header;
+
+use super::Error;
 
 problem_types! {
     ORDER_ALREADY_SHIPPED = 409 "order_already_shipped",
@@ -14,4 +17,17 @@ problem_types! {
         "This user has 20 event streams open already.",
         "Close those that nobody reads, share one among the parts of a page, and try again after `Retry-After` \
          seconds.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::AlreadyShipped { .. } => ORDER_ALREADY_SHIPPED.problem(detail),
+            Error::Cancelled => ORDER_CANCELLED.problem(detail),
+            Error::TooManyStreams => TOO_MANY_STREAMS.problem(detail).header(header::RETRY_AFTER, "15"),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

@@ -13,11 +13,7 @@ mod store;
 
 use platform::{
     clock::Timestamp,
-    db::{Result, Tx},
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
+    db::{self, Tx},
 };
 
 use crate::{
@@ -25,6 +21,24 @@ use crate::{
     catalog,
     shop::ids::{OrderId, ProductId, ReviewId, UserId},
 };
+
+/// Why a review is not shown, written or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Or not for who asks.
+    #[error("There is no such product or review.")]
+    NotFound,
+    #[error("Only who bought this product may review it. Sign in with the account that ordered it.")]
+    NotPurchased,
+    #[error("You reviewed this product before. Change that review.")]
+    AlreadyReviewed,
+    #[error("Somebody else wrote this review. Its author may change it; its author or an admin may delete it.")]
+    NotTheAuthor,
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// A review, with the name of who wrote it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -71,28 +85,24 @@ impl Review {
 }
 
 /// # Errors
-/// 404 for a product that does not exist, or not for them.
-pub async fn require_product(tx: &mut Tx, product: ProductId, admin: bool) -> ApiResult<()> {
+/// When the product does not exist, or not for them.
+pub async fn require_product(tx: &mut Tx, product: ProductId, admin: bool) -> Result<()> {
     let found = catalog::find_product(tx, product).await?;
-    found.filter(|product| product.is_active || admin).map(drop).ok_or_else(Problem::not_found)
+    found.filter(|product| product.is_active || admin).map(drop).ok_or(Error::NotFound)
 }
 
 /// Asks whether they bought the product. The order that says so is not cancelled before the transaction ends.
 ///
 /// # Errors
-/// 403 unless the product is in one of their orders that was not cancelled.
-pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> ApiResult<()> {
-    if store::hold_purchase(tx, by, product).await? {
-        return Ok(());
-    }
-    let detail = "Only who bought this product may review it. Sign in with the account that ordered it.";
-    Err(problems::NOT_PURCHASED.problem(detail))
+/// Unless the product is in one of their orders that was not cancelled.
+pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> Result<()> {
+    if store::hold_purchase(tx, by, product).await? { Ok(()) } else { Err(Error::NotPurchased) }
 }
 
 /// Writes a review.
 ///
 /// # Errors
-/// 409 when they reviewed the product before.
+/// When they reviewed the product before.
 pub async fn write(
     tx: &mut Tx,
     product: ProductId,
@@ -100,45 +110,38 @@ pub async fn write(
     rating: i64,
     comment: &str,
     now: Timestamp,
-) -> ApiResult<Review> {
-    let Some(id) = store::insert(tx, product, by, rating, comment, now).await? else {
-        return Err(problems::ALREADY_REVIEWED.problem("You reviewed this product before. Change that review."));
-    };
+) -> Result<Review> {
+    let id = store::insert(tx, product, by, rating, comment, now).await?.ok_or(Error::AlreadyReviewed)?;
     store::add_rating(tx, product, rating, 1).await?;
-    Ok(store::lock(tx, id).await?.ok_or(platform::db::Error::RowNotFound)?)
+    Ok(store::lock(tx, id).await?.ok_or(db::Error::RowNotFound)?)
 }
 
 /// Locks the product of a review whose rating is about to change. Before the review itself, as a cancellation locks them,
 /// so that neither waits for the other; and only then, for orders wait for the product.
-pub async fn lock_product(tx: &mut Tx, id: ReviewId) -> Result<()> {
+pub async fn lock_product(tx: &mut Tx, id: ReviewId) -> db::Result<()> {
     store::lock_product(tx, id).await
 }
 
 /// A review to be changed: locked, so that its rating is counted once.
 ///
 /// # Errors
-/// 404 when there is none that they may see; 403 when they may see it, but somebody else wrote it.
-pub async fn lock_own(tx: &mut Tx, id: ReviewId, by: SignedIn) -> ApiResult<Review> {
+/// When there is none that they may see, or somebody else wrote it.
+pub async fn lock_own(tx: &mut Tx, id: ReviewId, by: SignedIn) -> Result<Review> {
     let review = visible(store::lock(tx, id).await?, by)?;
-    if review.user_id == by.id { Ok(review) } else { Err(not_the_author()) }
+    if review.user_id == by.id { Ok(review) } else { Err(Error::NotTheAuthor) }
 }
 
 /// A review to be taken away, by who wrote it or by an admin.
 ///
 /// # Errors
-/// 404 and 403 as for a change.
-pub async fn lock_removable(tx: &mut Tx, id: ReviewId, by: SignedIn) -> ApiResult<Review> {
+/// The same as for a change.
+pub async fn lock_removable(tx: &mut Tx, id: ReviewId, by: SignedIn) -> Result<Review> {
     let review = visible(store::lock(tx, id).await?, by)?;
-    if review.user_id == by.id || by.is_admin() { Ok(review) } else { Err(not_the_author()) }
+    if review.user_id == by.id || by.is_admin() { Ok(review) } else { Err(Error::NotTheAuthor) }
 }
 
-fn visible(review: Option<Review>, by: SignedIn) -> ApiResult<Review> {
-    review.filter(|review| review.is_public || review.user_id == by.id || by.is_admin()).ok_or_else(Problem::not_found)
-}
-
-fn not_the_author() -> Problem {
-    let detail = "Somebody else wrote this review. Its author may change it; its author or an admin may delete it.";
-    problem_types::FORBIDDEN.problem(detail)
+fn visible(review: Option<Review>, by: SignedIn) -> Result<Review> {
+    review.filter(|review| review.is_public || review.user_id == by.id || by.is_admin()).ok_or(Error::NotFound)
 }
 
 /// Changes a locked review; what is `None` stays.
@@ -148,7 +151,7 @@ pub async fn change(
     rating: Option<i64>,
     comment: Option<String>,
     now: Timestamp,
-) -> Result<Review> {
+) -> db::Result<Review> {
     let (rating, comment) = (rating.unwrap_or(review.rating), comment.unwrap_or(review.comment));
     store::update(tx, review.id, rating, &comment, now).await?;
     if rating != review.rating {
@@ -158,11 +161,11 @@ pub async fn change(
 }
 
 /// Takes a locked review away.
-pub async fn delete(tx: &mut Tx, review: &Review) -> Result<()> {
+pub async fn delete(tx: &mut Tx, review: &Review) -> db::Result<()> {
     delete_rating(tx, Rating { id: review.id, product_id: review.product_id, rating: review.rating }).await
 }
 
-async fn delete_rating(tx: &mut Tx, review: Rating) -> Result<()> {
+async fn delete_rating(tx: &mut Tx, review: Rating) -> db::Result<()> {
     store::delete(tx, review.id).await?;
     store::add_rating(tx, review.product_id, -review.rating, -1).await
 }
@@ -170,7 +173,7 @@ async fn delete_rating(tx: &mut Tx, review: Rating) -> Result<()> {
 /// Takes away what a buyer says of the products of an order that was just cancelled, unless another order of theirs has
 /// them. The products are locked already: of two such orders that are cancelled at once, the second finds what was written
 /// meanwhile.
-pub async fn delete_unfounded(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> Result<()> {
+pub async fn delete_unfounded(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> db::Result<()> {
     for review in store::lock_of_order(tx, buyer, cancelled).await? {
         if !store::has_bought(tx, buyer, review.product_id).await? {
             delete_rating(tx, review).await?;

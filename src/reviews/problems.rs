@@ -1,7 +1,12 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{
+    http::{problem::Problem, problem_types::FORBIDDEN},
+    problem_types,
+};
+
+use super::Error;
 
 problem_types! {
     NOT_PURCHASED = 403 "not_purchased",
@@ -10,4 +15,17 @@ problem_types! {
     ALREADY_REVIEWED = 409 "already_reviewed",
         "This customer has reviewed this product.",
         "Change the review with `PATCH /api/reviews/{id}`.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::NotFound => Self::not_found(),
+            Error::NotPurchased => NOT_PURCHASED.problem(detail),
+            Error::AlreadyReviewed => ALREADY_REVIEWED.problem(detail),
+            Error::NotTheAuthor => FORBIDDEN.problem(detail),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

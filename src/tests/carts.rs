@@ -85,6 +85,19 @@ on_both_engines! {
         ada.post("/api/cart").json(&json!({})).await.is(422).about(&["product"]);
     }
 
+    async fn a_cart_holds_a_hundred_products(shop: TestShop) {
+        let mug = shop.sells("Mug").await;
+        let ada = shop.customer("ada@example.com").await;
+        ada.puts_in_cart(&mug, 1).await.is(201);
+        for number in 2..=100 {
+            let pot = shop.sells(&format!("Pot {number}")).await;
+            ada.puts_in_cart(&pot, 1).await.is(201);
+        }
+        let pan = shop.sells("Pan").await;
+        ada.puts_in_cart(&pan, 1).await.is(409).with_code("cart_full");
+        ada.puts_in_cart(&mug, 1).await.is(201);
+    }
+
     async fn a_shop_can_say_how_many_of_a_product_one_buyer_may_have(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(9).await;
         let ada = shop.customer("ada@example.com").await;

@@ -19,7 +19,7 @@ macro_rules! text_enum {
 
         impl std::str::FromStr for $name {
             type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
+            fn from_str(text: &str) -> std::result::Result<Self, String> {
                 match text {
                     $($text => Ok(Self::$variant),)+
                     other => Err(format!("{other:?} is not one of {}", [$($text),+].join(", "))),
@@ -42,13 +42,15 @@ macro_rules! text_enum {
             fn encode_by_ref(
                 &self,
                 buf: &mut <D as sqlx::Database>::ArgumentBuffer,
-            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+            ) -> std::result::Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
                 self.as_str().to_owned().encode(buf)
             }
         }
 
         impl<'r, D: sqlx::Database> sqlx::Decode<'r, D> for $name where String: sqlx::Decode<'r, D> {
-            fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+            fn decode(
+                value: <D as sqlx::Database>::ValueRef<'r>,
+            ) -> std::result::Result<Self, sqlx::error::BoxDynError> {
                 Ok(String::decode(value)?.parse::<Self>()?)
             }
         }

@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use platform::{
-    db::{self, Db, Dialect, MISSED_NOTICES},
-    http::problem::ApiResult,
-};
-use poem::http::header;
+use platform::db::{self, Db, Dialect, MISSED_NOTICES};
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{MissedTickBehavior, interval},
@@ -22,7 +18,7 @@ use tokio::{
 
 use super::store;
 use crate::{
-    orders::problems,
+    orders::{Error, Result},
     shop::ids::{OrderId, UserId},
 };
 
@@ -66,13 +62,12 @@ impl Followers {
     /// Takes a place.
     ///
     /// # Errors
-    /// 429 when the user has too many.
-    pub fn follow(self: &Arc<Self>, user: UserId, order: OrderId) -> ApiResult<Follower> {
+    /// When the user has too many.
+    pub fn follow(self: &Arc<Self>, user: UserId, order: OrderId) -> Result<Follower> {
         let mut seats = self.seats();
         let taken = seats.by_user.entry(user).or_default();
         if *taken >= PER_USER {
-            let detail = format!("You have {PER_USER} event streams open. Close one that you do not read any more.");
-            return Err(problems::TOO_MANY_STREAMS.problem(detail).header(header::RETRY_AFTER, "15"));
+            return Err(Error::TooManyStreams);
         }
         *taken += 1;
         let news = seats.by_order.entry(order).or_default().subscribe();

@@ -3,10 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::stream;
-use platform::http::{
-    connection::Peer,
-    problem::{ApiResult, Problem},
-};
+use platform::http::connection::Peer;
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, header},
@@ -49,7 +46,7 @@ struct Reader {
 /// Opens the stream: reads its beginning, and goes on until the client leaves, its session ends or the server stops.
 ///
 /// # Errors
-/// When the database is away.
+/// When there is no such order, or the database is away.
 pub async fn open(
     shop: &Shop,
     follower: Follower,
@@ -58,9 +55,9 @@ pub async fn open(
     last_seen: Option<&str>,
     stop: CancellationToken,
     client: Option<Peer>,
-) -> ApiResult<Events> {
+) -> orders::Result<Events> {
     let mut tx = shop.db.read().await?;
-    let found = orders::find(&mut tx, order).await?.ok_or_else(Problem::not_found)?;
+    let found = orders::find(&mut tx, order).await?.ok_or(orders::Error::NotFound)?;
     let buyer = found.user_id;
     let (seen, events) = start(&mut tx, shop.part(), found, last_seen).await?;
     drop(tx);
