@@ -8,13 +8,12 @@ use anyhow::bail;
 use platform::{
     clock::Timestamp,
     db::{Result, Tx},
-    http::problem::ApiResult,
     money::{Currency, MAX_MONEY, Money},
 };
 
-use super::any_products;
+use super::{Error, Part, any_products};
 use crate::{
-    catalog::{Part, problems},
+    catalog,
     shop::{Shop, ids::ProductId},
 };
 
@@ -46,13 +45,12 @@ pub async fn require(shop: &Shop) -> anyhow::Result<()> {
 /// none is sold under the name of the currency before.
 ///
 /// # Errors
-/// 503 until it is started again, with the new setting.
-pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> ApiResult<()> {
+/// When they were, until it is started again with the new setting.
+pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> catalog::Result<()> {
     if kept(tx).await?.is_none_or(|kept| kept == shop.store.currency) {
         return Ok(());
     }
-    let detail = "The prices are in another currency now. Try again when the shop was started again.";
-    Err(problems::CURRENCY_CHANGED.problem(detail))
+    Err(Error::CurrencyChanged)
 }
 
 /// The currency of the prices. A database of before it was kept has that of its newest order; `None`: nobody knows.

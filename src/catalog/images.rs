@@ -10,26 +10,19 @@ use std::time::Duration;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
     jobs::{self, Job},
-    media::{self, files, picture::Picture},
+    media::{self, picture::Picture},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Brand, jobs::DeletePictures, store};
-use crate::{
-    catalog::problems,
-    shop::{
-        Shop,
-        ids::{ImageId, ProductId},
-    },
+use super::{Brand, Error, Result, jobs::DeletePictures, store};
+use crate::shop::{
+    Shop,
+    ids::{ImageId, ProductId},
 };
 
 /// How many images a product may have.
-const MOST: i64 = 20;
+pub(super) const MOST: i64 = 20;
 /// Far longer than any upload takes from its first byte in our store to its row.
 const ANNOUNCED: Duration = Duration::from_hours(1);
 
@@ -73,14 +66,14 @@ impl From<Image> for Kept {
 /// Writes a picture's files. Nothing shows them yet: [`show`] or [`set_logo`] must follow, or they are deleted again.
 ///
 /// # Errors
-/// 503 when the files cannot be written.
-pub async fn keep(shop: &Shop, picture: Picture) -> ApiResult<Kept> {
+/// When the files cannot be written.
+pub async fn keep(shop: &Shop, picture: Picture) -> Result<Kept> {
     let name = |file: &media::picture::Encoded| media::new_name(file.kind.ending());
     let kept = Kept { file: name(&picture.image), thumbnail: picture.thumbnail.as_ref().map(name) };
     announce(shop, &kept).await?;
     let encoded = [Some(picture.image), picture.thumbnail].into_iter().flatten();
     for (name, file) in kept.files().zip(encoded) {
-        shop.media.put(name, file).await.map_err(|error| files::away(&error))?;
+        shop.media.put(name, file).await?;
     }
     Ok(kept)
 }
@@ -93,25 +86,12 @@ async fn announce(shop: &Shop, kept: &Kept) -> db::Result<()> {
 }
 
 /// What is about to be shown is no longer to be deleted.
-async fn settle(tx: &mut Tx, kept: &Kept) -> ApiResult<()> {
-    if jobs::withdraw(tx, &kept.key()).await? {
-        return Ok(());
-    }
-    Err(problem_types::OVERLOADED.problem("The upload took too long, and its files are gone; send it again."))
+async fn settle(tx: &mut Tx, kept: &Kept) -> Result<()> {
+    if jobs::withdraw(tx, &kept.key()).await? { Ok(()) } else { Err(Error::UploadExpired) }
 }
 
-/// Deletes a picture's files again when what was to show it was refused. When nobody knows what became of it, the job that
-/// was announced asks later.
-pub async fn or_give_up<T>(shop: &Shop, kept: Option<Kept>, outcome: ApiResult<T>) -> ApiResult<T> {
-    if let (Some(kept), Err(problem)) = (kept, &outcome)
-        && problem.status().is_client_error()
-    {
-        give_up(shop, &kept).await;
-    }
-    outcome
-}
-
-async fn give_up(shop: &Shop, kept: &Kept) {
+/// Deletes a picture's files again, because what was to show it was refused.
+pub async fn give_up(shop: &Shop, kept: &Kept) {
     let deleted = async {
         for file in kept.files() {
             shop.media.delete(file).await?;
@@ -127,19 +107,16 @@ async fn give_up(shop: &Shop, kept: &Kept) {
 }
 
 /// # Errors
-/// 409 when the product has as many images as it may have.
-pub async fn check_room(tx: &mut Tx, product: ProductId) -> ApiResult<()> {
-    if store::count_images(tx, product).await? < MOST {
-        return Ok(());
-    }
-    Err(problems::TOO_MANY_IMAGES.problem(format!("A product has at most {MOST} images. Delete one first.")))
+/// When the product has as many images as it may have.
+pub async fn check_room(tx: &mut Tx, product: ProductId) -> Result<()> {
+    if store::count_images(tx, product).await? < MOST { Ok(()) } else { Err(Error::TooManyImages) }
 }
 
 /// Shows a product by a picture, behind those it has. The product is locked.
 ///
 /// # Errors
-/// 503 when the files are gone by now.
-pub async fn show(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) -> ApiResult<Image> {
+/// When the files are gone by now.
+pub async fn show(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) -> Result<Image> {
     settle(tx, kept).await?;
     store::touch_product(tx, product, now).await?;
     Ok(store::insert_image(tx, product, &kept.file, kept.thumbnail.as_deref(), now).await?)
@@ -148,8 +125,8 @@ pub async fn show(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) 
 /// The same, before those it has.
 ///
 /// # Errors
-/// 503 when the files are gone by now.
-pub async fn show_first(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) -> ApiResult<()> {
+/// When the files are gone by now.
+pub async fn show_first(tx: &mut Tx, product: ProductId, kept: &Kept, now: Timestamp) -> Result<()> {
     let image = show(tx, product, kept, now).await?;
     Ok(place(tx, &image, 1).await?)
 }
@@ -190,9 +167,9 @@ async fn place(tx: &mut Tx, image: &Image, position: i64) -> db::Result<()> {
 /// Takes an image of a product away. The product is locked.
 ///
 /// # Errors
-/// 404 when the product has no such image.
-pub async fn take_down(tx: &mut Tx, product: ProductId, image: ImageId, now: Timestamp) -> ApiResult<()> {
-    let image = store::delete_image(tx, product, image).await?.ok_or_else(Problem::not_found)?;
+/// When the product has no such image.
+pub async fn take_down(tx: &mut Tx, product: ProductId, image: ImageId, now: Timestamp) -> Result<()> {
+    let image = store::delete_image(tx, product, image).await?.ok_or(Error::ImageNotFound)?;
     store::touch_product(tx, product, now).await?;
     Ok(discard(tx, vec![image.into()], now).await?)
 }
@@ -200,8 +177,8 @@ pub async fn take_down(tx: &mut Tx, product: ProductId, image: ImageId, now: Tim
 /// Gives a brand another logo, or none. The brand is locked.
 ///
 /// # Errors
-/// 503 when the files are gone by now.
-pub async fn set_logo(tx: &mut Tx, brand: &mut Brand, logo: Option<Kept>, now: Timestamp) -> ApiResult<()> {
+/// When the files are gone by now.
+pub async fn set_logo(tx: &mut Tx, brand: &mut Brand, logo: Option<Kept>, now: Timestamp) -> Result<()> {
     if let Some(kept) = &logo {
         settle(tx, kept).await?;
     }

@@ -22,9 +22,9 @@ pub mod view;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
+    media,
     money::Money,
-    validation::FieldError,
+    validation::{FieldError, ValidationErrors},
 };
 use poem_openapi::types::MaybeUndefined;
 
@@ -33,6 +33,36 @@ use crate::shop::ids::{BrandId, CategoryId, ProductId};
 pub use cached::Part;
 use images::Kept;
 pub use store::{any_products, find_product, find_products};
+
+/// Why the catalog did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Another product has this SKU. `GET /api/products?sku=` finds it.")]
+    SkuTaken,
+    #[error("Another product has this slug. Choose another, or leave it out.")]
+    SlugTaken,
+    /// A `category` or a `brand`.
+    #[error("There are products in this {0}. Move them first.")]
+    InUse(&'static str),
+    #[error("A product has at most {} images. Delete one first.", images::MOST)]
+    TooManyImages,
+    #[error("The product has no such image.")]
+    ImageNotFound,
+    #[error("The upload took too long, and its files are gone; send it again.")]
+    UploadExpired,
+    #[error("A product was deleted while it was imported.")]
+    DeletedDuringImport,
+    #[error("The prices are in another currency now. Try again when the shop was started again.")]
+    CurrencyChanged,
+    #[error(transparent)]
+    Invalid(#[from] ValidationErrors),
+    #[error(transparent)]
+    Media(#[from] media::Error),
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// A product as the database keeps it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -87,10 +117,10 @@ pub struct ProductChange {
 /// [`check_parents`].
 ///
 /// # Errors
-/// 409 when another product has its SKU.
-pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
+/// When another product has its SKU.
+pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Result<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
-    let refused = |error| slugs::or_taken(error, sku_taken);
+    let refused = |error| slugs::or_taken(error, Error::SkuTaken);
     let product = if let Some(product) = store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
         product
     } else {
@@ -104,13 +134,13 @@ pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Api
 /// Changes a product, which is locked. The difference to a new stock is a movement.
 ///
 /// # Errors
-/// 409 when another product has the new slug or SKU.
+/// When another product has the new slug or SKU.
 pub async fn change_product(
     tx: &mut Tx,
     mut product: Product,
     change: ProductChange,
     now: Timestamp,
-) -> ApiResult<Product> {
+) -> Result<Product> {
     product.name = change.name.unwrap_or(product.name);
     product.description = change.description.unwrap_or(product.description);
     product.price = change.price.unwrap_or(product.price);
@@ -124,7 +154,8 @@ pub async fn change_product(
     }
     let sku = changed(change.sku, product.sku.clone());
     if sku != product.sku {
-        store::set_sku(tx, product.id, sku.as_deref()).await.map_err(|error| slugs::or_taken(error, sku_taken))?;
+        let set = store::set_sku(tx, product.id, sku.as_deref()).await;
+        set.map_err(|error| slugs::or_taken(error, Error::SkuTaken))?;
         product.sku = sku;
     }
     if let Some(stock) = change.stock {
@@ -132,10 +163,6 @@ pub async fn change_product(
         product.stock = stock;
     }
     Ok(product)
-}
-
-fn sku_taken() -> Problem {
-    problems::SKU_TAKEN.problem("Another product has this SKU. `GET /api/products?sku=` finds it.")
 }
 
 fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
@@ -149,13 +176,13 @@ fn changed<T>(change: MaybeUndefined<T>, before: Option<T>) -> Option<T> {
 /// Adds what only the database knows to be wrong to what is wrong already, so that a client hears of it all at once.
 ///
 /// # Errors
-/// 422 when anything is wrong.
+/// When anything is wrong.
 pub async fn check_parents(
     tx: &mut Tx,
     category: Option<CategoryId>,
     brand: Option<BrandId>,
     mut errors: Vec<FieldError>,
-) -> ApiResult<()> {
+) -> Result<()> {
     if let Some(id) = category
         && !store::category_stays(tx, id).await?
     {
@@ -166,7 +193,7 @@ pub async fn check_parents(
     {
         errors.push(FieldError::new("brand", "unknown", "names a brand that does not exist"));
     }
-    Problem::unless_empty(errors)
+    Ok(ValidationErrors(errors).into_result()?)
 }
 
 /// Takes a product out of the shop: for good if nobody ever ordered it, else out of sight.
@@ -197,10 +224,10 @@ pub async fn create_category(tx: &mut Tx, name: &str, slug: Option<&str>, descri
 }
 
 /// # Errors
-/// 409 while products are in it.
-pub async fn delete_category(tx: &mut Tx, id: CategoryId) -> ApiResult<()> {
+/// While products are in it.
+pub async fn delete_category(tx: &mut Tx, id: CategoryId) -> Result<()> {
     if store::category_has_products(tx, id).await? {
-        return Err(in_use("category"));
+        return Err(Error::InUse("category"));
     }
     Ok(store::delete_category(tx, id).await?)
 }
@@ -222,17 +249,13 @@ pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Re
 }
 
 /// # Errors
-/// 409 while products are of it.
-pub async fn delete_brand(tx: &mut Tx, mut brand: Brand, now: Timestamp) -> ApiResult<()> {
+/// While products are of it.
+pub async fn delete_brand(tx: &mut Tx, mut brand: Brand, now: Timestamp) -> Result<()> {
     if store::brand_has_products(tx, brand.id).await? {
-        return Err(in_use("brand"));
+        return Err(Error::InUse("brand"));
     }
     images::set_logo(tx, &mut brand, None, now).await?;
     Ok(store::delete_brand(tx, brand.id).await?)
-}
-
-fn in_use(what: &str) -> Problem {
-    problems::IN_USE.problem(format!("There are products in this {what}. Move them first."))
 }
 
 /// A slug nobody has: `oak-shelf`, `oak-shelf-2`, … and at last one with a random end, so that a thousand products of

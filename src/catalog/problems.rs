@@ -1,7 +1,12 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{
+    http::{problem::Problem, problem_types::OVERLOADED},
+    problem_types,
+};
+
+use super::Error;
 
 problem_types! {
     IN_USE = 409 "in_use",
@@ -22,4 +27,22 @@ problem_types! {
     CURRENCY_CHANGED = 503 "currency_changed",
         "The prices were converted to another currency while the shop was running; nothing was ordered.",
         "Try again when the shop was started again, and show the new prices.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::SkuTaken => SKU_TAKEN.problem(detail),
+            Error::SlugTaken => SLUG_TAKEN.problem(detail),
+            Error::InUse(_) => IN_USE.problem(detail),
+            Error::TooManyImages => TOO_MANY_IMAGES.problem(detail),
+            Error::ImageNotFound => Self::not_found(),
+            Error::UploadExpired | Error::DeletedDuringImport => OVERLOADED.problem(detail),
+            Error::CurrencyChanged => CURRENCY_CHANGED.problem(detail),
+            Error::Invalid(errors) => errors.into(),
+            Error::Media(error) => error.into(),
+            Error::Database(error) => error.into(),
+        }
+    }
 }

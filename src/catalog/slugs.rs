@@ -6,12 +6,11 @@
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     validation::FieldError,
 };
 
-use super::{NewProduct, Product, create_product, slug_of, store};
-use crate::{catalog::problems, shop::ids::ProductId};
+use super::{Error, NewProduct, Product, create_product, slug_of, store};
+use crate::{catalog, shop::ids::ProductId};
 
 /// The most characters of a slug that is chosen.
 const LONGEST: usize = 200;
@@ -45,47 +44,43 @@ pub fn check(slug: &str) -> Result<(), FieldError> {
 /// Makes a product. A slug that was chosen for it is its slug, or the product is not made.
 ///
 /// # Errors
-/// 409 when another product has that slug or the SKU.
-pub async fn create(tx: &mut Tx, new: NewProduct, now: Timestamp) -> ApiResult<Product> {
+/// When another product has that slug or the SKU.
+pub async fn create(tx: &mut Tx, new: NewProduct, now: Timestamp) -> catalog::Result<Product> {
     let chosen = new.slug.clone();
     if let Some(slug) = &chosen {
         take(tx, slug).await?;
     }
     let product = create_product(tx, new, now).await?;
     // Somebody else may have taken it in this very moment; then it was made unique.
-    if chosen.is_some_and(|slug| slug != product.slug) { Err(taken()) } else { Ok(product) }
+    if chosen.is_some_and(|slug| slug != product.slug) { Err(Error::SlugTaken) } else { Ok(product) }
 }
 
 /// Gives a product another slug. The one it had still leads to it.
 ///
 /// # Errors
-/// 409 when another product has it.
-pub async fn change(tx: &mut Tx, product: &mut Product, slug: String) -> ApiResult<()> {
+/// When another product has it.
+pub async fn change(tx: &mut Tx, product: &mut Product, slug: String) -> catalog::Result<()> {
     if slug == product.slug {
         return Ok(());
     }
     take(tx, &slug).await?;
-    store::set_slug(tx, product.id, &slug).await.map_err(|error| or_taken(error, taken))?;
+    store::set_slug(tx, product.id, &slug).await.map_err(|error| or_taken(error, Error::SlugTaken))?;
     store::keep_old_slug(tx, &product.slug, product.id).await?;
     product.slug = slug;
     Ok(())
 }
 
 /// Takes a slug from the products that had it before; not from one that has it today.
-async fn take(tx: &mut Tx, slug: &str) -> ApiResult<()> {
+async fn take(tx: &mut Tx, slug: &str) -> catalog::Result<()> {
     if store::product_of_slug(tx, slug).await?.is_some() {
-        return Err(taken());
+        return Err(Error::SlugTaken);
     }
     Ok(store::forget_old_slug(tx, slug).await?)
 }
 
-/// A problem of its own for what a unique index refused. The transaction is lost either way.
-pub(super) fn or_taken(error: db::Error, taken: fn() -> Problem) -> Problem {
-    if db::is_taken(&error) { taken() } else { error.into() }
-}
-
-fn taken() -> Problem {
-    problems::SLUG_TAKEN.problem("Another product has this slug. Choose another, or leave it out.")
+/// An error of its own for what a unique index refused. The transaction is lost either way.
+pub(super) fn or_taken(error: db::Error, taken: Error) -> Error {
+    if db::is_taken(&error) { taken } else { error.into() }
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ mod store;
 
 use platform::{
     clock::Timestamp,
-    db::{Result, Tx},
-    http::problem::{ApiResult, Problem},
+    db::{self, Tx},
     jobs::Job,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +29,23 @@ use crate::{
 
 pub use store::{movements, reconciliation, reserved, save_reconciliation};
 
+/// Why stock was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("There is no such product.")]
+    NotFound,
+    #[error("There are {available} of {product:?} in stock; no more can be taken away.")]
+    OutOfStock { product: String, available: i64 },
+    #[error("There are {stock} of {product:?} in stock, and no room for {delta} more.")]
+    OutOfRange { product: String, stock: i64, delta: i64 },
+    #[error("Open orders hold {reserved} of {product:?}, and only {counted} were counted.")]
+    CountBelowReserved { product: String, reserved: i64, counted: i64 },
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// What the inventory is told by the settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,7 +62,7 @@ pub async fn take(
     units: i64,
     order: OrderId,
     now: Timestamp,
-) -> Result<bool> {
+) -> db::Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
     stock::record(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
     let threshold = shop.part::<Settings>().low_stock_threshold;
@@ -59,7 +75,13 @@ pub async fn take(
 }
 
 /// Puts the units of a cancelled order back. `false` when the stock has no room for them; then nothing changed.
-pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> Result<bool> {
+pub async fn give_back(
+    tx: &mut Tx,
+    product: ProductId,
+    units: i64,
+    order: OrderId,
+    now: Timestamp,
+) -> db::Result<bool> {
     if store::adjust(tx, product, units).await?.is_none() {
         return Ok(false);
     }
@@ -70,9 +92,9 @@ pub async fn give_back(tx: &mut Tx, product: ProductId, units: i64, order: Order
 /// Adds units that were found, or takes those that are gone, in an admin's own words. How many there are then.
 ///
 /// # Errors
-/// 409 when the stock would become less than nothing, or more than can be counted.
-pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> ApiResult<i64> {
-    let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| out_of_range(product, delta))?;
+/// When the stock would become less than nothing, or more than can be counted.
+pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> Result<i64> {
+    let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| no_room(product, delta))?;
     stock::record(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
     Ok(adjusted)
 }
@@ -83,20 +105,19 @@ pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now:
 /// then takes them from what was counted.
 ///
 /// # Errors
-/// 409 when fewer were counted than orders hold.
+/// When fewer were counted than orders hold, or the product is gone.
 pub async fn count(
     tx: &mut Tx,
     product: &Product,
     counted: i64,
     note: Option<&str>,
     now: Timestamp,
-) -> ApiResult<(i64, i64)> {
-    let before = stock::lock(tx, product.id).await?.ok_or_else(Problem::not_found)?;
+) -> Result<(i64, i64)> {
+    let before = stock::lock(tx, product.id).await?.ok_or(Error::NotFound)?;
     let reserved = store::reserved(tx, &[product.id]).await?.get(&product.id).copied().unwrap_or(0);
     let stock = counted - reserved;
     if stock < 0 {
-        let detail = format!("Open orders hold {reserved} of {:?}, and only {counted} were counted.", product.name);
-        return Err(problems::COUNT_BELOW_RESERVED.problem(detail).with("reserved", reserved));
+        return Err(Error::CountBelowReserved { product: product.name.clone(), reserved, counted });
     }
     if stock != before {
         stock::set_units(tx, product.id, stock).await?;
@@ -105,14 +126,13 @@ pub async fn count(
     Ok((stock, reserved))
 }
 
-fn out_of_range(product: &Product, delta: i64) -> Problem {
-    let stock = product.stock;
+fn no_room(product: &Product, delta: i64) -> Error {
+    let (stock, product) = (product.stock, product.name.clone());
     if delta < 0 {
-        let detail = format!("There are {stock} of {:?} in stock; no more can be taken away.", product.name);
-        return problems::OUT_OF_STOCK.problem(detail).with("available", stock);
+        Error::OutOfStock { product, available: stock }
+    } else {
+        Error::OutOfRange { product, stock, delta }
     }
-    let detail = format!("There are {stock} of {:?} in stock, and no room for {delta} more.", product.name);
-    problems::STOCK_OUT_OF_RANGE.problem(detail)
 }
 
 /// One change of a product's stock.
@@ -144,12 +164,12 @@ pub struct Checked {
 }
 
 /// Compares every product's stock with its movements. Repairs nothing.
-pub async fn reconcile(tx: &mut Tx) -> Result<Checked> {
+pub async fn reconcile(tx: &mut Tx) -> db::Result<Checked> {
     Ok(Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? })
 }
 
 /// Keeps the gauge of `/metrics` fresh, in every process alike.
-pub async fn measure(shop: &Shop) -> Result<()> {
+pub async fn measure(shop: &Shop) -> db::Result<()> {
     let Some((_, _, mismatches)) = store::reconciliation(&shop.db).await? else { return Ok(()) };
     let mismatches: Vec<Mismatch> = serde_json::from_str(&mismatches).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; at most 100 are counted")]
@@ -158,6 +178,6 @@ pub async fn measure(shop: &Shop) -> Result<()> {
 }
 
 /// Whether the stock of one order's products adds up.
-pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
+pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> db::Result<Vec<Mismatch>> {
     store::mismatches_of_order(tx, order).await
 }

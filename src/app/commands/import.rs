@@ -6,12 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::http::problem::ApiResult;
-
 use crate::{
     app::{programs, settings::SettingArgs},
     catalog::{
-        Part,
+        self, Part,
         import::{BATCH, Import, Imported, Rules},
         shopify::{self, Checked, Contents, ReadError, Told},
     },
@@ -22,7 +20,7 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
-use super::{open_to_sell, progress_bar, say, told};
+use super::{open_to_sell, progress_bar, say};
 
 #[derive(Subcommand)]
 pub enum ImportCommand {
@@ -125,7 +123,7 @@ async fn write_all<T>(
     rules: Rules,
     total: usize,
     mut rows: impl Iterator<Item = Result<T, ReadError>>,
-    write: impl AsyncFn(&mut Import, Vec<T>) -> ApiResult<()>,
+    write: impl AsyncFn(&mut Import, Vec<T>) -> catalog::Result<()>,
 ) -> anyhow::Result<Imported> {
     let bar = progress_bar(total, "products")?;
     let mut import = Import::new(shop, rules);
@@ -147,7 +145,7 @@ async fn write_all<T>(
 async fn write_batches<T>(
     import: &mut Import,
     rows: &mut impl Iterator<Item = Result<T, ReadError>>,
-    write: impl AsyncFn(&mut Import, Vec<T>) -> ApiResult<()>,
+    write: impl AsyncFn(&mut Import, Vec<T>) -> catalog::Result<()>,
     bar: &ProgressBar,
 ) -> anyhow::Result<()> {
     loop {
@@ -156,7 +154,7 @@ async fn write_batches<T>(
             return Ok(());
         }
         let count = batch.len();
-        write(import, batch).await.map_err(told)?;
+        write(import, batch).await?;
         bar.inc(count as u64);
     }
 }

@@ -28,7 +28,7 @@ use poem_openapi::{
 use super::{
     answer, conditional, paged,
     product_input::{ProductInput, ProductPatch, ProductReplacement},
-    sent::Sent,
+    sent::{Sent, or_give_up},
     showing, tag_of,
 };
 use crate::{
@@ -186,7 +186,7 @@ impl ProductsApi {
     ) -> ApiResult<Created<ProductView>> {
         let sent = Sent::of(&shop, &form, ProductInput::read).await?;
         let image = sent.image.clone();
-        let made = images::or_give_up(&shop, image, create(&shop, sent).await).await?;
+        let made = or_give_up(&shop, image, create(&shop, sent).await).await?;
         Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
     }
 
@@ -320,7 +320,7 @@ async fn change<T: ParseFromJSON + Send + 'static>(
     let sent = Sent::of(shop, form, read).await;
     let image = sent.as_ref().ok().and_then(|sent| sent.image.clone());
     let changed = change_locked(shop, id, seen, sent).await;
-    Ok(Reply::json(&images::or_give_up(shop, image, changed).await?))
+    Ok(Reply::json(&or_give_up(shop, image, changed).await?))
 }
 
 async fn change_locked(

@@ -1,8 +1,11 @@
 //! A product as it was sent: its fields judged and its picture kept, as far as the database need not be asked.
 
 use platform::{
-    http::{form::Form, problem::ApiResult},
-    media::picture::Picture,
+    http::{
+        form::Form,
+        problem::{ApiResult, Problem},
+    },
+    media::{self, picture::Picture},
     validation::FieldError,
 };
 use poem_openapi::types::ParseFromJSON;
@@ -48,7 +51,18 @@ async fn picture_of<T: ParseFromJSON + Send + 'static>(
     let Some(file) = form.image()? else { return Ok((None, vec![])) };
     match shop.media.take_in(file).await {
         Ok(picture) => Ok((Some(picture), vec![])),
-        Err(problem) if problem.errors.is_empty() => Err(problem),
-        Err(problem) => Ok((None, problem.errors)),
+        Err(error @ media::Error::InvalidImage(_)) => Ok((None, Problem::from(error).errors)),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Deletes a picture's files again when what was to show it was refused. When nobody knows what became of it, the job that
+/// was announced asks later.
+pub async fn or_give_up<T>(shop: &Shop, image: Option<Kept>, outcome: ApiResult<T>) -> ApiResult<T> {
+    if let (Some(image), Err(problem)) = (image, &outcome)
+        && problem.status().is_client_error()
+    {
+        images::give_up(shop, &image).await;
+    }
+    outcome
 }

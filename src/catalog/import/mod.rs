@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    NewProduct, Product, ProductChange, change_product, create_product,
+    Error, NewProduct, Product, ProductChange, Result, change_product, create_product,
     shopify::{Count, Findings, ImportedProduct, Wrong},
 };
 use crate::{
@@ -34,11 +34,8 @@ use parents::Parents;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
     money::{Amount, Currency, Money},
+    validation::ValidationErrors,
 };
 
 /// How many products are looked up at a time, and at most written in one transaction.
@@ -86,7 +83,7 @@ impl Import {
 
     /// Creates or changes a batch of products. What a file leaves empty (brand, category, images, stock) stays as it is;
     /// its name, description, price and status are taken over.
-    pub async fn products(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<()> {
+    pub async fn products(&mut self, batch: Vec<ImportedProduct>) -> Result<()> {
         let mut left = self.what_differs(batch).await?;
         while !left.is_empty() {
             self.take_a_turn(&mut left).await?;
@@ -96,7 +93,7 @@ impl Import {
     }
 
     /// The products that have to be written, those that the shop knows first and in id order. The others are counted.
-    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> ApiResult<VecDeque<Differing>> {
+    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> Result<VecDeque<Differing>> {
         let mut tx = self.shop.db.read().await?;
         let known = known::find(&mut tx, &batch).await?;
         let mut differing = Vec::new();
@@ -111,7 +108,7 @@ impl Import {
     }
 
     /// Writes until the turn is over, in one transaction.
-    async fn take_a_turn(&mut self, left: &mut VecDeque<Differing>) -> ApiResult<()> {
+    async fn take_a_turn(&mut self, left: &mut VecDeque<Differing>) -> Result<()> {
         let mut tx = self.shop.db.write().await?;
         let (now, began) = (self.shop.now(), Instant::now());
         let (mut parents, mut done, mut touched) = (Parents::default(), self.done.clone(), vec![Part::ProductLists]);
@@ -126,7 +123,7 @@ impl Import {
         Ok(())
     }
 
-    fn changes(&self, known: &Known, product: &ImportedProduct) -> ApiResult<Changes> {
+    fn changes(&self, known: &Known, product: &ImportedProduct) -> Result<Changes> {
         Ok(known.changes(product, price(self.rules.currency, product)?, self.rules))
     }
 
@@ -137,7 +134,7 @@ impl Import {
         parents: &mut Parents,
         done: &mut Imported,
         now: Timestamp,
-    ) -> ApiResult<()> {
+    ) -> Result<()> {
         let known = known::find(tx, std::slice::from_ref(&product)).await?.into_iter().flatten().next();
         let Some(known) = known else {
             done.created += 1;
@@ -153,13 +150,7 @@ impl Import {
         update(tx, &known, product, &changes, parents, now).await
     }
 
-    async fn create(
-        &self,
-        tx: &mut Tx,
-        product: ImportedProduct,
-        parents: &mut Parents,
-        now: Timestamp,
-    ) -> ApiResult<()> {
+    async fn create(&self, tx: &mut Tx, product: ImportedProduct, parents: &mut Parents, now: Timestamp) -> Result<()> {
         let told = LastTold::of(product.stock, self.rules.stock);
         let new = NewProduct {
             price: price(self.rules.currency, &product)?,
@@ -178,7 +169,7 @@ impl Import {
     }
 
     /// Sets the stock of a batch of variants to what was counted.
-    pub async fn counts(&mut self, batch: Vec<Count>) -> ApiResult<()> {
+    pub async fn counts(&mut self, batch: Vec<Count>) -> Result<()> {
         let mut found = Vec::new();
         let mut reader = self.shop.db.read().await?;
         for count in batch {
@@ -225,9 +216,9 @@ async fn update(
     changes: &Changes,
     parents: &mut Parents,
     now: Timestamp,
-) -> ApiResult<()> {
+) -> Result<()> {
     let Some(before) = super::store::lock_product(tx, known.id).await? else {
-        return Err(problem_types::OVERLOADED.problem("A product was deleted while it was imported."));
+        return Err(Error::DeletedDuringImport);
     };
     if changes.is_seen() {
         let change = ProductChange {
@@ -251,10 +242,10 @@ async fn update(
     Ok(store::remember(tx, known.id, &product.key, changes.told).await?)
 }
 
-fn price(currency: Currency, product: &ImportedProduct) -> ApiResult<Money> {
+fn price(currency: Currency, product: &ImportedProduct) -> Result<Money> {
     currency
         .parse(&Amount::new(product.price.as_str()))
-        .map_err(|why| Problem::invalid_field("price", "amount", format!("on line {} {why}", product.line)))
+        .map_err(|why| ValidationErrors::one("price", "amount", format!("on line {} {why}", product.line)).into())
 }
 
 /// Shows the product by the file's images: they take the place of an earlier import's and leave our own files alone.

@@ -19,7 +19,10 @@ use super::{
     body::read,
     problem::{ApiResult, Problem},
 };
-use crate::{http::problem_types, media::Media};
+use crate::{
+    http::problem_types,
+    media::{self, Media},
+};
 
 /// Bytes of the picture alone.
 pub const LIMIT: usize = 8 << 20;
@@ -84,6 +87,21 @@ async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
         };
     }
     Err(Problem::invalid_field("image", "required", "is required"))
+}
+
+/// Why the files cannot be reached is for the log.
+impl From<media::Error> for Problem {
+    fn from(error: media::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            media::Error::InvalidImage(why) => Self::invalid_field("image", "invalid_image", why),
+            media::Error::Unavailable(error) => {
+                tracing::error!(%error, "MEDIA_URL: files cannot be reached");
+                problem_types::MEDIA_UNAVAILABLE.problem(detail)
+            }
+            media::Error::NotDone(error) => Self::internal(error),
+        }
+    }
 }
 
 fn no_form() -> Problem {

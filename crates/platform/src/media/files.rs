@@ -11,8 +11,8 @@ use poem::{
     http::{Method, StatusCode, header},
 };
 
-use super::Media;
-use crate::http::{problem::Problem, problem_types};
+use super::{Error, Media};
+use crate::http::problem::Problem;
 
 /// Names are never used again, so what has one never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -42,7 +42,7 @@ async fn serve(media: &Media, request: &Request) -> Result<Response> {
             return Ok(headed.status(StatusCode::NOT_MODIFIED).header(header::ETAG, known).finish());
         }
         Err(object_store::Error::NotFound { .. }) => return Err(Problem::not_found().into()),
-        Err(error) => return Err(away(&error).into()),
+        Err(error) => return Err(Problem::from(Error::Unavailable(error)).into()),
     };
     let headed = match &found.meta.e_tag {
         Some(tag) => headed.header(header::ETAG, tag),
@@ -68,10 +68,4 @@ fn content_type(name: &str) -> Option<&'static str> {
         "png" if ours => Some("image/png"),
         _ => None,
     }
-}
-
-/// The place of the files does not answer. Why is for the log.
-pub fn away(error: &object_store::Error) -> Problem {
-    tracing::error!(%error, "MEDIA_URL: files cannot be reached");
-    problem_types::MEDIA_UNAVAILABLE.problem("The shop's pictures are out of reach for a moment; try again.")
 }

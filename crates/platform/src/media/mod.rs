@@ -19,15 +19,26 @@ use object_store::{Attribute, Attributes, GetOptions, GetResult, ObjectStore, Ob
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::{
-    http::problem::{ApiResult, Problem},
-    thread_pool::{NotDone, ThreadPool},
-};
+use crate::thread_pool::{NotDone, ThreadPool};
 use picture::{Encoded, Picture};
 use place::Place;
 
 /// How many uploads are held in memory at a time. The others wait unread, in the sender's socket.
 pub const SEATS: usize = 2;
+
+/// Why a picture was not taken in, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is wrong with it, to stand behind its name: "is animated".
+    #[error("image {0}.")]
+    InvalidImage(String),
+    #[error("The shop's pictures are out of reach for a moment; try again.")]
+    Unavailable(#[source] object_store::Error),
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Where the shop keeps its files. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -64,8 +75,8 @@ impl Media {
     /// Judges an upload and makes of it what will be kept: the picture anew, and its thumbnail. One at a time.
     ///
     /// # Errors
-    /// 422 `invalid_image` with what is wrong with it.
-    pub async fn take_in(&self, file: Bytes) -> ApiResult<Picture> {
+    /// When it is no picture that can be kept, with what is wrong with it.
+    pub async fn take_in(&self, file: Bytes) -> Result<Picture> {
         let read = match self.desk.run(move |()| picture::read(&file)).await {
             Ok(read) => read,
             Err(NotDone::Panicked) => {
@@ -73,21 +84,22 @@ impl Media {
                 Err("cannot be read".to_owned())
             }
             // Whoever comes here has a seat, and there is room in the queue for all of them.
-            Err(full @ NotDone::Full) => return Err(Problem::internal(full)),
+            Err(full @ NotDone::Full) => return Err(full.into()),
         };
-        read.map_err(|why| Problem::invalid_field("image", "invalid_image", why))
+        read.map_err(Error::InvalidImage)
     }
 
     /// Keeps a file.
     ///
     /// # Errors
     /// When the folder cannot be written or the bucket does not answer.
-    pub async fn put(&self, name: &str, file: Encoded) -> object_store::Result<()> {
+    pub async fn put(&self, name: &str, file: Encoded) -> Result<()> {
         let mut options = PutOptions::default();
         if matches!(self.place, Place::Bucket { .. }) {
             options.attributes = Attributes::from_iter([(Attribute::ContentType, file.kind.content_type())]);
         }
-        self.store.put_opts(&Path::from(name), file.bytes.into(), options).await.map(drop)
+        let written = self.store.put_opts(&Path::from(name), file.bytes.into(), options).await;
+        written.map(drop).map_err(Error::Unavailable)
     }
 
     /// Opens a file for reading; [`object_store::Error::NotModified`] when it still has this tag.
