@@ -1,194 +1,147 @@
-//! How a provider is talked to: the one seam of this shop that has four implementations.
+//! The payment providers. Each has a folder here, with its client, its settings and its webhooks, and implements
+//! [`PaymentProvider`].
 //!
-//! A gateway only asks and reads answers. It is called outside of any transaction, by jobs; what an answer means for a
-//! payment and its order is decided in one place, [`super::record`], whoever said it.
+//! A provider only sends requests and reads responses. It is called by jobs, outside of any transaction; what a response
+//! means for a payment and its order is decided in one place, [`super::apply_report`], for all of them.
+
+mod cash;
+mod error;
+mod http;
+mod paypal;
+mod razorpay;
+mod report;
+mod settings;
+mod stripe;
+
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
-use platform::{clock::Timestamp, money::Money};
+use platform::{clock::Timestamp, settings::Checked};
 use poem::http::HeaderMap;
+use reqwest::Client;
 use serde_json::Value;
 
-use std::time::Duration;
-
-use super::{
-    Outcome, Payment, calls, cash::Cash, paypal::Paypal, razorpay::Razorpay, refunds::Refund, settings::Settings,
-    stripe::Stripe,
+pub use self::{
+    error::{ProviderError, ProviderResult, VerificationError},
+    report::{RefundOutcome, RefundReport, Report},
+    settings::{ProviderArgs, ProviderSettings, Variable},
 };
-use crate::shop::{
-    Provider,
-    ids::{PaymentId, RefundId},
-};
+use self::cash::Cash;
+use super::{Payment, refunds::Refund, settings::Settings};
+use crate::shop::{Provider, ids::PaymentId};
 
-/// What a provider says of a payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The provider's id of it.
-    pub transaction_id: Option<String>,
-    pub client_secret: Option<String>,
-    /// Where the buyer agrees.
-    pub approval_url: Option<String>,
-    /// What the provider refunds.
-    pub capture_id: Option<String>,
-    pub outcome: Outcome,
-    /// What it is about, amount and ISO 4217 code, to be compared with ours. What was received is in the outcome.
-    pub amount: Money,
-    pub currency: String,
-    /// Each of its refunds, whoever made them. An answer that does not speak of refunds has none.
-    pub refunds: Vec<RefundReport>,
+/// Every online provider. A new one is a folder beside this file and a line here.
+pub const ONLINE: &[OnlineProvider] = &[stripe::STRIPE, paypal::PAYPAL, razorpay::RAZORPAY];
+
+/// A provider as the rest of the shop knows it: its settings, its webhooks, and how to connect to it.
+pub struct OnlineProvider {
+    pub provider: Provider,
+    /// Its name, for people.
+    pub name: &'static str,
+    /// Where its API is; also a flag.
+    pub api_base: Variable,
+    /// Turns it on.
+    pub key: Variable,
+    /// Verifies its webhooks.
+    pub webhook_key: Variable,
+    pub webhook: WebhookDocs,
+    /// Reads its settings, given the value of `api_base`; `None` without its key.
+    pub read: fn(api_base: Option<&String>) -> Checked<Option<ProviderSettings>>,
+    pub connect: fn(&ProviderSettings, http: Client, storefront_url: &str) -> Box<dyn PaymentProvider>,
 }
 
-impl Report {
-    /// One that says nothing but whose it is, and that it is under way.
-    #[must_use]
-    pub fn of(payment: &Payment) -> Self {
-        Self {
-            transaction_id: payment.transaction_id.clone(),
-            client_secret: None,
-            approval_url: None,
-            capture_id: None,
-            outcome: Outcome::Processing,
-            amount: payment.amount,
-            currency: payment.currency.to_string(),
-            refunds: Vec::new(),
-        }
+/// What the API document says of the endpoint that receives its webhooks.
+pub struct WebhookDocs {
+    pub operation_id: &'static str,
+    pub summary: &'static str,
+    pub description: &'static str,
+}
+
+/// What every provider can do.
+#[async_trait]
+pub trait PaymentProvider: Send + Sync {
+    /// How long the provider remembers an idempotency key, with a margin. After that the thing is retrieved before it is
+    /// requested again.
+    fn idempotency_key_lifetime(&self) -> Duration;
+
+    /// Creates the payment, or returns the one that was created with the same key before.
+    async fn create_payment(&self, payment: &Payment) -> ProviderResult<Report>;
+
+    /// Captures a payment that the buyer has approved, at providers that leave this to the shop.
+    async fn capture_payment(&self, payment: &Payment) -> ProviderResult<Report>;
+
+    /// The payment with its refunds; `None` when the provider does not know it, or cannot find it without its id.
+    async fn retrieve_payment(&self, payment: &Payment) -> ProviderResult<Option<Report>>;
+
+    /// Cancels a payment, where the provider allows that. The payment as it is then.
+    async fn cancel_payment(&self, payment: &Payment) -> ProviderResult<Option<Report>> {
+        self.retrieve_payment(payment).await
     }
 
-    /// How much has gone back to the buyer, of all refunds together.
-    #[must_use]
-    pub fn refunded(&self) -> Money {
-        let arrived = self.refunds.iter().filter(|refund| refund.outcome == RefundOutcome::Succeeded);
-        Money(arrived.map(|refund| refund.amount.0).sum())
+    /// Creates the refund, or returns the one that was created with the same key before.
+    async fn create_refund(&self, payment: &Payment, refund: &Refund) -> ProviderResult<RefundReport>;
+
+    /// The public key that the buyer's browser needs, where the provider has one for each shop.
+    fn publishable_key(&self) -> Option<&str> {
+        None
     }
+
+    /// Whether verifying a webhook calls the provider: then forged webhooks cause calls.
+    fn verifies_webhooks_remotely(&self) -> bool {
+        false
+    }
+
+    /// Verifies the signature of a webhook, on its raw body.
+    async fn verify_webhook(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<WebhookEvent, VerificationError>;
+
+    /// Which payment an event is about; `None` when it is about something else.
+    fn webhook_subject(&self, event: &Value) -> Option<WebhookSubject>;
 }
 
-/// What a provider says of a refund.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefundReport {
-    /// Ours, if we made it.
-    pub refund: Option<RefundId>,
-    /// The provider's id of it.
-    pub transaction_id: Option<String>,
-    pub outcome: RefundOutcome,
-    /// To be compared with ours, as a payment's.
-    pub amount: Money,
-    pub currency: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RefundOutcome {
-    /// It is on its way, and may still fail.
-    Processing,
-    Succeeded,
-    /// Why, in words.
-    Failed(String),
-}
-
-/// Why a provider gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// Nothing is known: it may have been done or not. Trying again with the same key is safe.
-    #[error("the provider could not be reached or did not answer ({0})")]
-    Unknown(String),
-    /// It failed on its side, and may repeat this very answer under the same key.
-    #[error("the provider failed on its side ({0})")]
-    Failed(String),
-    /// It refuses the request as such; trying again changes nothing.
-    #[error("the provider refuses the request ({0})")]
-    Refused(String),
-}
-
-pub type Answer<T> = Result<T, Trouble>;
-
-/// An event whose signature is good.
+/// An event whose signature is valid.
 #[derive(Debug)]
-pub struct Event {
+pub struct WebhookEvent {
     pub id: String,
+    /// The provider's type of it, e.g. `payment_intent.succeeded`.
     pub kind: String,
     pub body: String,
 }
 
-/// Why an event is not believed.
-#[derive(Debug)]
-pub enum Disbelief {
-    InvalidSignature,
-    /// This shop lacks the named setting to check it with.
-    NotConfigured(&'static str),
-    /// The provider, which must be asked, is away: it is to send the event again.
-    Unreachable,
-}
-
 /// What an event is about, as far as its body says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Subject {
+pub struct WebhookSubject {
     pub payment: Option<PaymentId>,
     /// The provider's id of the payment.
     pub transaction: Option<String>,
-    /// What the provider refunds of it.
+    /// The id of what the provider refunds.
     pub capture: Option<String>,
 }
 
-#[async_trait]
-pub trait Gateway: Send + Sync {
-    /// How long the provider remembers an idempotency key, with time to spare. After that a thing is looked for before it
-    /// is asked for again.
-    fn key_life(&self) -> Duration;
+/// The providers this shop can use: cash on delivery, and those whose keys are set.
+pub struct Providers(HashMap<Provider, Box<dyn PaymentProvider>>);
 
-    /// Asks for the money, or finds what the same key asked for before.
-    async fn create(&self, payment: &Payment) -> Answer<Report>;
-
-    /// Takes the money of a payment that the buyer has agreed to. For providers that leave this to the shop.
-    async fn capture(&self, payment: &Payment) -> Answer<Report>;
-
-    /// How a payment stands, with each of its refunds; `None` when the provider has never heard of it, or cannot find it without its id.
-    async fn look_up(&self, payment: &Payment) -> Answer<Option<Report>>;
-
-    /// Tells that the money is not wanted any more, where that can be told. How the payment stands then.
-    async fn cancel(&self, payment: &Payment) -> Answer<Option<Report>> {
-        self.look_up(payment).await
-    }
-
-    /// Gives money back, or finds what the same key gave back before.
-    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport>;
-
-    /// Whether the provider itself must be asked if an event is its own: then forged ones make calls.
-    fn must_be_asked(&self) -> bool {
-        false
-    }
-
-    /// Checks the signature of an event on its raw bytes.
-    async fn believe(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Event, Disbelief>;
-
-    /// Which payment an event is about; `None` when it is about something else.
-    fn subject(&self, event: &Value) -> Option<Subject>;
-}
-
-/// The providers this shop has keys of.
-pub struct Gateways {
-    stripe: Option<Stripe>,
-    paypal: Option<Paypal>,
-    razorpay: Option<Razorpay>,
-}
-
-impl Gateways {
+impl Providers {
     /// # Errors
-    /// When a provider's address cannot be used.
-    pub fn new(settings: &Settings, storefront: &str) -> anyhow::Result<Self> {
-        let http = calls::client()?;
-        let (stripe, paypal, razorpay) = (&settings.stripe, &settings.paypal, &settings.razorpay);
-        Ok(Self {
-            stripe: stripe.as_ref().map(|stripe| Stripe::new(stripe, http.clone())),
-            paypal: paypal.as_ref().map(|paypal| Paypal::new(paypal, storefront, http.clone())),
-            razorpay: razorpay.as_ref().map(|razorpay| Razorpay::new(razorpay, http.clone())),
-        })
+    /// When there is no HTTP client.
+    pub fn new(settings: &Settings, storefront_url: &str) -> anyhow::Result<Self> {
+        let http = http::client()?;
+        let mut providers: HashMap<Provider, Box<dyn PaymentProvider>> = HashMap::new();
+        providers.insert(Provider::CashOnDelivery, Box::new(Cash));
+        for online in ONLINE {
+            if let Some(settings) = settings.providers.get(&online.provider) {
+                providers.insert(online.provider, (online.connect)(settings, http.clone(), storefront_url));
+            }
+        }
+        Ok(Self(providers))
     }
 
     #[must_use]
-    pub fn of(&self, provider: Provider) -> Option<&dyn Gateway> {
-        match provider {
-            Provider::CashOnDelivery => Some(&Cash),
-            Provider::Stripe => self.stripe.as_ref().map(|stripe| stripe as _),
-            Provider::Paypal => self.paypal.as_ref().map(|paypal| paypal as _),
-            Provider::Razorpay => self.razorpay.as_ref().map(|razorpay| razorpay as _),
-        }
+    pub fn get(&self, provider: Provider) -> Option<&dyn PaymentProvider> {
+        self.0.get(&provider).map(AsRef::as_ref)
     }
 }

@@ -1,4 +1,4 @@
-//! Cash on delivery: nobody outside is asked. The promise to pay is the payment, the parcel handed over captures it.
+//! Cash on delivery: no provider is called. The promise to pay is the payment; handing over the parcel captures it.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use poem::http::HeaderMap;
 use serde_json::Value;
 
 use super::{
-    Payment,
-    gateway::{Answer, Disbelief, Event, Gateway, RefundOutcome, RefundReport, Report, Subject},
-    refunds::Refund,
+    PaymentProvider, ProviderResult, RefundOutcome, RefundReport, Report, VerificationError, WebhookEvent,
+    WebhookSubject,
 };
+use crate::payments::{Payment, refunds::Refund};
 
 pub struct Cash;
 
 #[async_trait]
-impl Gateway for Cash {
-    fn key_life(&self) -> Duration {
-        Duration::MAX // nothing is sent twice, because nothing is sent
+impl PaymentProvider for Cash {
+    fn idempotency_key_lifetime(&self) -> Duration {
+        Duration::MAX // no key is ever sent
     }
 
-    async fn create(&self, payment: &Payment) -> Answer<Report> {
-        Ok(Report::of(payment))
+    async fn create_payment(&self, payment: &Payment) -> ProviderResult<Report> {
+        Ok(Report::processing(payment))
     }
 
-    async fn capture(&self, payment: &Payment) -> Answer<Report> {
-        self.create(payment).await
+    async fn capture_payment(&self, payment: &Payment) -> ProviderResult<Report> {
+        self.create_payment(payment).await
     }
 
-    async fn look_up(&self, _: &Payment) -> Answer<Option<Report>> {
+    async fn retrieve_payment(&self, _: &Payment) -> ProviderResult<Option<Report>> {
         Ok(None)
     }
 
-    /// Somebody hands it over; that it is asked for is all that can be known.
-    async fn refund(&self, payment: &Payment, refund: &Refund) -> Answer<RefundReport> {
+    /// Somebody hands the money over; the shop only knows that they were asked to.
+    async fn create_refund(&self, payment: &Payment, refund: &Refund) -> ProviderResult<RefundReport> {
         Ok(RefundReport {
             refund: Some(refund.id),
             transaction_id: None,
@@ -44,11 +44,16 @@ impl Gateway for Cash {
         })
     }
 
-    async fn believe(&self, _: &HeaderMap, _: &[u8], _: Timestamp) -> Result<Event, Disbelief> {
-        Err(Disbelief::InvalidSignature)
+    async fn verify_webhook(
+        &self,
+        _: &HeaderMap,
+        _: &[u8],
+        _: Timestamp,
+    ) -> Result<WebhookEvent, VerificationError> {
+        Err(VerificationError::InvalidSignature)
     }
 
-    fn subject(&self, _: &Value) -> Option<Subject> {
+    fn webhook_subject(&self, _: &Value) -> Option<WebhookSubject> {
         None
     }
 }
