@@ -196,5 +196,5 @@ async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i
 /// # Errors
 /// 422 when that is more than money can say.
 pub fn total(items: &[CartItem]) -> ApiResult<Money> {
-    pricing::total(items.iter().map(|item| (item.price, item.quantity)))
+    Ok(pricing::total(items.iter().map(|item| (item.price, item.quantity)))?)
 }

@@ -2,9 +2,14 @@
 //!
 //! The PostgreSQL twins have a Redis when `TEST_REDIS_URL` names one; without it these stories are about one process.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use cartwright::{app::settings::Settings, catalog::Part};
+use futures_util::future::{join, join_all};
+use platform::http::limits::Limit;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -72,6 +77,17 @@ on_both_engines! {
             assert_eq!(there.visitor().get(&path).await.is(200)["price"], "12.00", "{lie}");
             there.visitor().get("/api/products").await.is(200);
             there.visitor().post("/api/auth/login").json(&nobody).await.is(401);
+        }
+    }
+
+    async fn nobody_is_refused_by_mistake_while_processes_tell_each_other_of_changes(shop: TestShop) {
+        let Some((here, _)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
+        let once = Limit::new("once", 1, Duration::from_mins(1), "That was too often.");
+        for round in 0..50 {
+            let (shop, once) = (here.inside(), &once);
+            let people = (0..8).map(|number| async move { shop.limits.take(once, &format!("{round}-{number}")).await });
+            let (taken, ()) = join(join_all(people), shop.cache.forget(&[Part::Catalog])).await;
+            assert!(taken.iter().all(Result::is_ok), "an answer of Redis was taken for that to another question");
         }
     }
 

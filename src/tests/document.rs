@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io::Read, path::Path};
 
-use cartwright::app::{
-    api,
-    document::{operations, problems},
-};
+use cartwright::app::{api, document::operations, problems};
 use flate2::read::GzDecoder;
 use platform::http::schema::Schemas;
 use serde_json::Value;
@@ -185,7 +182,7 @@ fn every_problem_of_the_code_has_its_page_and_every_page_its_problem() {
     let makers = ["Problem::new(", "Problem::conflict(", "Problem::unauthenticated(", "Problem::unavailable("];
     let codes = makers.iter().flat_map(|maker| sources.split(maker).skip(1)).filter_map(code_in);
     let unknown: Vec<&str> = codes.filter(|code| !known.contains(code)).collect();
-    assert!(unknown.is_empty(), "src/app/document/problems.rs lacks {unknown:?}");
+    assert!(unknown.is_empty(), "no feature declares {unknown:?}");
 }
 
 /// The first words in quotes that look like a code, among the arguments.

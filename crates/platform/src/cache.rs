@@ -92,6 +92,8 @@ impl Generation {
 
 #[derive(Clone)]
 struct Shared {
+    /// For commands. It subscribes to nothing: up to 7.0, Redis writes what a subscriber publishes within a transaction
+    /// into the middle of the transaction's reply, and every later reply is taken for that of the command before it.
     redis: ConnectionManager,
     reachable: Arc<AtomicBool>,
 }
@@ -118,17 +120,18 @@ impl Cache {
         } else {
             format!("{url}{}protocol=resp3", if url.contains('?') { '&' } else { '?' })
         };
-        let (heard, hears) = unbounded_channel();
+        let client = redis::Client::open(url)?;
         let config = ConnectionManagerConfig::new()
-            .set_push_sender(heard)
-            .set_automatic_resubscription()
             .set_connection_timeout(Some(Duration::from_secs(1)))
             .set_response_timeout(Some(PATIENCE))
             .set_number_of_retries(2);
-        let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        let redis = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
+        let (heard, hears) = unbounded_channel();
+        let config = config.set_push_sender(heard).set_automatic_resubscription();
+        let subscriber = ConnectionManager::new_lazy_with_config(client, config)?;
         let shared = Shared { redis, reachable: Arc::new(AtomicBool::new(false)) };
         let cache = Self { shared: Some(shared.clone()), ..Self::local() };
-        tokio::spawn(hear_others(cache.clone(), shared, hears));
+        tokio::spawn(hear_others(cache.clone(), shared, subscriber, hears));
         Ok(cache)
     }
 
@@ -189,6 +192,7 @@ impl Cache {
         if kept.len() > LARGEST.unsigned_abs() {
             return None;
         }
+        let kept = kept.strip_prefix(key.as_bytes())?.strip_prefix(b"\n")?; // it is what was asked for
         let mut parts = kept.splitn(3, |byte| *byte == b'\n');
         let mut line = || std::str::from_utf8(parts.next()?).ok();
         let (tag, total) = (line()?.to_owned(), line()?.parse().ok()?);
@@ -197,7 +201,7 @@ impl Cache {
 
     async fn tell_redis(&self, key: &str, cached: &Cached) {
         let Some(mut redis) = self.reachable() else { return };
-        let head = format!("{}\n{}\n", cached.tag, cached.total);
+        let head = format!("{key}\n{}\n{}\n", cached.tag, cached.total);
         let kept = [head.as_bytes(), &cached.body].concat();
         if kept.len() <= LARGEST.unsigned_abs() {
             let _: redis::RedisResult<()> = redis::AsyncCommands::set_ex(&mut redis, key, kept, 1).await; // it may fail to remember
@@ -213,8 +217,12 @@ impl Cache {
 }
 
 /// Subscribes, and keeps the generations in step with the other processes.
-async fn hear_others(cache: Cache, shared: Shared, mut hears: UnboundedReceiver<PushInfo>) {
-    let mut redis = shared.redis.clone();
+async fn hear_others(
+    cache: Cache,
+    shared: Shared,
+    mut redis: ConnectionManager,
+    mut hears: UnboundedReceiver<PushInfo>,
+) {
     let mut subscribed = false;
     loop {
         if !subscribed {

@@ -15,7 +15,7 @@ use poem_openapi::{
     types::{ParseFromParameter, ParseResult, Type},
 };
 
-use super::problem::{ApiResult, Problem};
+use super::problem::ApiResult;
 use crate::http::problem_types;
 
 /// How an answer may be packed.

@@ -125,7 +125,7 @@ impl Limits {
 
     /// Hands on what came of the work, and gives the place back when it was not done through a fault of ours.
     pub async fn unless_our_fault<T>(&self, place: Place, outcome: ApiResult<T>) -> ApiResult<T> {
-        if outcome.as_ref().is_err_and(|problem| problem.status.is_server_error()) {
+        if outcome.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
             self.give_back(place).await;
         }
         outcome
