@@ -304,10 +304,7 @@ pub(super) async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError
     found?.ok_or_else(|| JobError::GiveUp(format!("there is no payment {id}")))
 }
 
-pub(super) fn provider_of<'shop>(
-    shop: &'shop Shop,
-    payment: &Payment,
-) -> Result<&'shop dyn PaymentProvider, JobError> {
+pub(super) fn provider_of<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn PaymentProvider, JobError> {
     shop.part::<Providers>().get(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 

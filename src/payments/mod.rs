@@ -35,15 +35,15 @@ use platform::{
     money::Money,
 };
 
-use self::{
-    providers::{Providers, Report},
-    refunds::Reason,
-    transitions::{cancel_open, fail_order_payment, lock, publish, publish_payment_if_changed, transition},
-};
 pub use self::{
     payment::{Failure, Outcome, Payment, Status},
     state::PaymentState,
     store::{find, of_order},
+};
+use self::{
+    providers::{Providers, Report},
+    refunds::Reason,
+    transitions::{cancel_open, fail_order_payment, lock, publish, publish_payment_if_changed, transition},
 };
 use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus},

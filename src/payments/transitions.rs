@@ -45,7 +45,13 @@ pub async fn transition(
     publish_changes(tx, order, payment, now).await
 }
 
-async fn apply_effects(tx: &mut Tx, order: &Order, payment: &Payment, to: PaymentState, now: Timestamp) -> db::Result<()> {
+async fn apply_effects(
+    tx: &mut Tx,
+    order: &Order,
+    payment: &Payment,
+    to: PaymentState,
+    now: Timestamp,
+) -> db::Result<()> {
     if to.captured > payment.captured || (to.status.is_captured() && !payment.status.is_captured()) {
         money_received(tx, order, payment, to, now).await?;
     }

@@ -27,7 +27,12 @@ use crate::shop::{Provider, Shop, ids::WebhookId};
 /// # Errors
 /// 400 when it is not the provider's; 422 when this shop has nothing to verify it with; 503 when the provider has to verify
 /// it and is away.
-async fn verify(shop: &Shop, provider: Provider, headers: &HeaderMap, body: &[u8]) -> Result<WebhookEvent, VerificationError> {
+async fn verify(
+    shop: &Shop,
+    provider: Provider,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<WebhookEvent, VerificationError> {
     let provider = shop.part::<Providers>().get(provider);
     let provider = provider.ok_or(VerificationError::NotConfigured("keys of this provider"))?;
     provider.verify_webhook(headers, body, shop.now()).await

@@ -31,7 +31,12 @@ macro_rules! webhook_columns {
 }
 
 /// Stores an event; `None` when it came before.
-pub async fn insert(tx: &mut Tx, provider: Provider, event: &WebhookEvent, now: Timestamp) -> Result<Option<WebhookId>> {
+pub async fn insert(
+    tx: &mut Tx,
+    provider: Provider,
+    event: &WebhookEvent,
+    now: Timestamp,
+) -> Result<Option<WebhookId>> {
     let stored: Option<(WebhookId,)> = tx
         .query(
             "INSERT INTO webhooks (provider, event_id, kind, body, created_at) VALUES ($1, $2, $3, $4, $5)

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use platform::http::{HttpSettings, body, client_address::ClientAddress, limits::Limit, problem::ApiResult, reply::Reply};
+use platform::http::{
+    HttpSettings, body, client_address::ClientAddress, limits::Limit, problem::ApiResult, reply::Reply,
+};
 use poem::{
     Request,
     endpoint::BoxEndpoint,
@@ -68,7 +70,8 @@ async fn receive(
     headers: &HeaderMap,
     body: &[u8],
 ) -> ApiResult<()> {
-    let is_remote = shop.part::<Providers>().get(provider).is_some_and(|provider| provider.verifies_webhooks_remotely());
+    let is_remote =
+        shop.part::<Providers>().get(provider).is_some_and(|provider| provider.verifies_webhooks_remotely());
     let permit = if is_remote { Some(shop.limits.take(&FORGED, &sender.network()).await?) } else { None };
     let verified = super::verify(shop, provider, headers, body).await;
     if let Some(permit) = permit

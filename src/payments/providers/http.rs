@@ -29,7 +29,8 @@ impl Response {
     /// # Errors
     /// When the body is not JSON.
     pub fn json(&self) -> ProviderResult<Value> {
-        serde_json::from_slice(&self.body).map_err(|_| ProviderError::Indeterminate(format!("{} without JSON", self.status)))
+        serde_json::from_slice(&self.body)
+            .map_err(|_| ProviderError::Indeterminate(format!("{} without JSON", self.status)))
     }
 }
 

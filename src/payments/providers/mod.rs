@@ -21,12 +21,12 @@ use poem::http::HeaderMap;
 use reqwest::Client;
 use serde_json::Value;
 
+use self::cash::Cash;
 pub use self::{
     error::{ProviderError, ProviderResult, VerificationError},
     report::{RefundOutcome, RefundReport, Report},
     settings::{ProviderArgs, ProviderSettings, Variable},
 };
-use self::cash::Cash;
 use super::{Payment, refunds::Refund, settings::Settings};
 use crate::shop::{Provider, ids::PaymentId};
 

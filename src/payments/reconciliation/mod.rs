@@ -22,8 +22,8 @@ use poem_openapi::{
     types::{ParseFromJSON, ToJSON},
 };
 
-pub use self::store::compare_again;
 use self::jobs::Reconcile;
+pub use self::store::compare_again;
 use super::{
     Payment,
     jobs::save_report,

@@ -44,12 +44,7 @@ impl PaymentProvider for Cash {
         })
     }
 
-    async fn verify_webhook(
-        &self,
-        _: &HeaderMap,
-        _: &[u8],
-        _: Timestamp,
-    ) -> Result<WebhookEvent, VerificationError> {
+    async fn verify_webhook(&self, _: &HeaderMap, _: &[u8], _: Timestamp) -> Result<WebhookEvent, VerificationError> {
         Err(VerificationError::InvalidSignature)
     }
 
