@@ -12,7 +12,7 @@ use crate::{
     app::settings::Settings,
     carts, checkout,
     orders::{self, events::followers::Followers},
-    payments::{self, gateway::Gateways},
+    payments::{self, providers::Providers},
     shop::{Features, MIGRATIONS, Parts, Shop, emails::Templates},
     wishlists,
 };
@@ -44,7 +44,7 @@ pub fn shop(settings: Settings, clock: Clock) -> anyhow::Result<Shop> {
 }
 
 fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
-    let gateways = Gateways::new(&settings.payments, &settings.store.storefront_url)?;
+    let providers = Providers::new(&settings.payments, &settings.store.storefront_url)?;
     Ok(Features::default()
         .with(Tokens::new(&settings.accounts))
         .with(Passwords::new())
@@ -55,10 +55,10 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
             forget: &[|tx, user| carts::forget(tx, user).boxed(), |tx, user| wishlists::forget(tx, user).boxed()],
         })
         .with(orders::Hooks {
-            payments: |tx, order| payments::told(tx, order).boxed(),
+            payments: |tx, order| payments::snapshots(tx, order).boxed(),
             cancel_refunded: |shop, order| async move { Ok(checkout::cancel_refunded(shop, order).await?) }.boxed(),
         })
-        .with(gateways)
+        .with(providers)
         .with(settings.accounts.clone())
         .with(settings.inventory.clone())
         .with(settings.carts.clone())

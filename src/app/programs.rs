@@ -12,7 +12,7 @@ use crate::{
     app::{
         api::{self, Contract},
         context, health,
-        settings::{SECRETS_HELP, SettingArgs, Settings},
+        settings::{SettingArgs, Settings, secrets_help},
         workers,
     },
     catalog::currency,
@@ -99,7 +99,7 @@ pub fn begin(args: &SettingArgs) -> anyhow::Result<Settings> {
 
 /// A worker program's command line: the settings.
 #[derive(Parser)]
-#[command(version, after_help = SECRETS_HELP)]
+#[command(version, after_help = secrets_help())]
 struct WorkerArgs {
     #[command(flatten)]
     settings: SettingArgs,

@@ -18,8 +18,13 @@ use crate::{
     },
     orders::jobs::{CancelRefunded, SendConfirmation, TellStatus},
     payments::{
-        self,
-        jobs::{self as payment_jobs, Cancel, CheckHanging, HandleWebhook, LookUp, Pay, Reconcile, SendRefund},
+        inbox::jobs::HandleWebhook,
+        jobs::{CHECK_EVERY, Cancel, CheckPending, Pay, Refresh},
+        reconciliation::{
+            self,
+            jobs::{RECONCILE_EVERY, Reconcile},
+        },
+        refunds::jobs::SendRefund,
     },
     retention::jobs::{SWEEP_EVERY, Sweep},
     shop::{QUEUES, Queue, Shop},
@@ -49,10 +54,10 @@ pub fn payment() -> Worker<Shop> {
         .takes::<Pay>()
         .takes::<Cancel>()
         .takes::<SendRefund>()
-        .takes::<LookUp>()
+        .takes::<Refresh>()
         .takes::<HandleWebhook>()
-        .takes_every::<CheckHanging>(payment_jobs::CHECK_EVERY)
-        .takes_every::<Reconcile>(payment_jobs::RECONCILE_EVERY)
+        .takes_every::<CheckPending>(CHECK_EVERY)
+        .takes_every::<Reconcile>(RECONCILE_EVERY)
 }
 
 /// The proofs that stock adds up, the stock of unpaid orders that ran out of time, pictures that nobody shows any more,
@@ -72,7 +77,7 @@ pub fn stock() -> Worker<Shop> {
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     measure_queues(shop, &QUEUES.map(Queue::as_str)).await?;
     inventory::measure(shop).await?;
-    payments::reconciliation::measure(shop).await
+    reconciliation::measure(shop).await
 }
 
 /// All three.

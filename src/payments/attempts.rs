@@ -1,14 +1,12 @@
 //! How often people may try to pay. Who has a list of stolen cards wants to know which of them work, and any shop that
-//! says so will do (card testing): each try costs the shop a fee, and many declined ones its provider.
+//! says so will do (card testing): each attempt costs the shop a fee, and many declined ones its provider.
 //!
 //! **One order:** after its third declined payment each further one has to wait: 10 seconds, then 30 seconds, 1, 5 and 15
-//! minutes, at last an hour, from when the declined one was asked for. That is read from the payments themselves while
-//! their order is locked. So it holds for all processes, whether or not rate limits are on, and no two requests at once
-//! get past it.
+//! minutes, at last an hour, from when the declined one was created. That is read from the payments themselves while their
+//! order is locked. So it holds for all processes, whether or not rate limits are on, and no two requests at once get past
+//! it.
 //!
-//! **One user and one address:** `PAYMENTS_PER_HOUR`, by the [rate limits](platform::http::limits). A place is taken before
-//! anything is done, and given back by what no provider will hear of. Several people may share an address, so it has three
-//! times as many places.
+//! **One user and one address:** see [`super::limits`].
 //!
 //! The metric `payment_attempts_total` shows an attack, by provider and outcome: `accepted` is what will be sent to the
 //! provider, `declined` what became of some of that, `limited` what was refused here.
@@ -17,19 +15,15 @@ use std::time::Duration;
 
 use platform::{
     clock::Timestamp,
-    http::{
-        client_address::ClientAddress,
-        limits::{self, Limit, Place},
-        problem::ApiResult,
-    },
+    http::{limits, problem::ApiResult},
 };
 
-use super::{Payment, Status, settings::Settings};
-use crate::shop::{Provider, Shop, ids::UserId};
+use super::{Payment, Status};
+use crate::shop::Provider;
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
 const FREE: usize = 3;
-/// How long it waits after each of them; the last for all that follow.
+/// How long it waits after each of them; the last one also after all that follow.
 const WAITS: [Duration; 6] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
@@ -39,62 +33,14 @@ const WAITS: [Duration; 6] = [
     Duration::from_hours(1),
 ];
 
-/// How payments fail that nobody has declined.
+/// Failure codes of payments that were not declined.
 const NOT_DECLINED: [&str; 2] = ["not_sent", "underpaid"];
 
-/// What an attempt takes of the rate limits.
-pub struct Places {
-    of_user: Place,
-    of_address: Place,
-}
-
-/// Takes the places of an attempt.
-///
-/// # Errors
-/// 429 when there is none.
-pub async fn take_places(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<Places> {
-    let of_user = shop.limits.take(&of_one_user(shop), &by.to_string()).await.inspect_err(|_| count_limited(None))?;
-    match shop.limits.take(&from_one_address(shop), &from.network()).await {
-        Ok(of_address) => Ok(Places { of_user, of_address }),
-        Err(refused) => {
-            count_limited(None);
-            shop.limits.give_back(of_user).await;
-            Err(refused)
-        }
-    }
-}
-
-impl Places {
-    /// Of an attempt that no provider will hear of.
-    pub async fn give_back(self, shop: &Shop) {
-        shop.limits.give_back(self.of_user).await;
-        shop.limits.give_back(self.of_address).await;
-    }
-}
-
-fn of_one_user(shop: &Shop) -> Limit {
-    Limit::new(
-        "payments_of_user",
-        shop.part::<Settings>().payments_per_hour,
-        Duration::from_hours(1),
-        "Too many payments were asked for with this account.",
-    )
-}
-
-fn from_one_address(shop: &Shop) -> Limit {
-    Limit::new(
-        "payments_of_address",
-        3 * shop.part::<Settings>().payments_per_hour,
-        Duration::from_hours(1),
-        "Too many payments were asked for from this address.",
-    )
-}
-
-/// Whether an order with these payments, the oldest first, may be paid at once. It is locked.
+/// Checks that an order with these payments, the oldest first, need not wait. It is locked.
 ///
 /// # Errors
 /// 429 while it has to wait because too many of them were declined.
-pub fn require_patience(earlier: &[Payment], provider: Provider, now: Timestamp) -> ApiResult<()> {
+pub fn require_no_wait(earlier: &[Payment], provider: Provider, now: Timestamp) -> ApiResult<()> {
     let declined: Vec<&Payment> = earlier.iter().filter(|payment| payment.was_declined()).collect();
     let (Some(last), Some(wait)) = (declined.last(), wait_after(declined.len())) else { return Ok(()) };
     let left = wait.saturating_sub(now.since(last.created_at));
@@ -120,7 +66,7 @@ fn is_decline(code: &str) -> bool {
     !NOT_DECLINED.contains(&code)
 }
 
-/// Counts an attempt that was written down.
+/// Counts an attempt that will be sent.
 pub fn count_accepted(provider: Provider) {
     count(provider.as_str(), "accepted");
 }
@@ -132,8 +78,8 @@ pub fn count_failed(provider: Provider, code: &str) {
     }
 }
 
-/// Who is refused before anybody looks at what they want has no provider.
-fn count_limited(provider: Option<Provider>) {
+/// Counts an attempt that was refused. One that was refused before its body was read has no provider.
+pub fn count_limited(provider: Option<Provider>) {
     count(provider.map_or("unknown", Provider::as_str), "limited");
 }
 
@@ -145,7 +91,7 @@ fn count(provider: &'static str, outcome: &'static str) {
 mod tests {
     use super::*;
 
-    /// So many payments that failed like this at the beginning of time.
+    /// So many payments that failed with this code at the epoch.
     fn failed(count: usize, code: &str) -> Vec<Payment> {
         let failed = Payment {
             status: Status::Failed,
@@ -157,7 +103,7 @@ mod tests {
 
     /// The seconds after which an order may be paid again, if it has to wait.
     fn waits(earlier: &[Payment]) -> Option<i64> {
-        let may = |second: i64| require_patience(earlier, Provider::Stripe, Timestamp::from_micros(second * 1_000_000));
+        let may = |second: i64| require_no_wait(earlier, Provider::Stripe, Timestamp::from_micros(second * 1_000_000));
         (0..=3_600).find(|second| may(*second).is_ok()).filter(|second| *second > 0)
     }
 
@@ -169,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_declined_is_not_waited_for() {
+    fn nothing_but_a_decline_causes_a_wait() {
         assert_eq!(waits(&failed(9, "not_sent")), None);
         assert_eq!(waits(&failed(9, "underpaid")), None);
         let cancelled = Payment { status: Status::Cancelled, ..Payment::example(Provider::Stripe) };

@@ -1,7 +1,9 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::problem_types;
+use platform::{http::problem::Problem, problem_types};
+
+use super::providers::VerificationError;
 
 problem_types! {
     INVALID_SIGNATURE = 400 "invalid_signature",
@@ -30,4 +32,15 @@ problem_types! {
     PROVIDER_UNAVAILABLE = 503 "provider_unavailable",
         "The payment provider, which must be asked whether an event is its own, does not answer; nothing was kept.",
         "Send the event again, as providers do by themselves.";
+}
+
+impl From<VerificationError> for Problem {
+    fn from(error: VerificationError) -> Self {
+        let detail = error.to_string();
+        match error {
+            VerificationError::InvalidSignature => INVALID_SIGNATURE.problem(detail),
+            VerificationError::NotConfigured(_) => PROVIDER_NOT_CONFIGURED.problem(detail),
+            VerificationError::Unavailable => PROVIDER_UNAVAILABLE.problem(detail),
+        }
+    }
 }

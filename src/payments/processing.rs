@@ -2,10 +2,10 @@
 //! Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
 //!
 //! Such a payment holds its order for `PAYMENT_PROCESSING_LIMIT`, and nobody can pay that order a second time meanwhile.
-//! It is known by what the provider said, not by the payment's status: a payment that was just sent and has no answer
+//! It is known by what the provider said, not by the payment's status: a payment that was just sent and has no response
 //! yet holds nothing, and one that waits for its buyer or was declined may be accepted after all, on the provider's own
-//! page. The moment is kept in `processing_since`. A payment that ended here keeps it until the provider knows the end, so
-//! that it is asked about, and its money goes back when it comes.
+//! page. The moment is stored in `processing_since`. A payment that ended here keeps it until the provider knows the end, so
+//! that it is checked, and its money is refunded when it comes.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use platform::{
     money::Money,
 };
 
-use super::{Outcome, Payment, Status, settings::Settings, store, unpaid_after_all};
+use super::{Outcome, Payment, Status, fail_order_payment, settings::Settings, store};
 use crate::{
     orders::{self, Order, OrderStatus, PaymentStatus},
     shop::Shop,
 };
 
-/// How long the provider is asked about a payment that it is processing as often as about any other.
+/// For how long a payment that the provider is processing is checked as often as any other.
 pub const FRESH: Duration = Duration::from_hours(1);
-/// How often after that. A bank that takes days does not hurry, and a webhook tells sooner.
-pub const ASKED_EVERY: Duration = Duration::from_mins(10);
-/// How long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
-pub const CAPTURED_BY_ITSELF: Duration = Duration::from_mins(15);
+/// How often after that. A bank that takes days does not hurry, and a webhook comes sooner.
+pub const CHECK_STALE_EVERY: Duration = Duration::from_mins(10);
+/// For how long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
+pub const AUTOMATIC_CAPTURE: Duration = Duration::from_mins(15);
 
 impl Payment {
     /// Whether the provider is processing it and the order waits for that.
@@ -35,7 +35,7 @@ impl Payment {
         self.processing_since.is_some() && (self.status.is_open() || self.status == Status::Failed)
     }
 
-    /// Whether nobody waits for it any longer: for the bank that is processing it, or for the buyer who is to pay.
+    /// Whether the shop waits no longer: for the bank that is processing it, or for the buyer who is to pay.
     pub(super) fn takes_too_long(&self, shop: &Shop, now: Timestamp) -> bool {
         match self.processing_since {
             Some(since) => self.status.is_open() && now.since(since) >= shop.part::<Settings>().processing_limit,
@@ -47,8 +47,8 @@ impl Payment {
     }
 }
 
-/// Keeps whether the provider is processing a payment. Its order waits for that, and as long as any unpaid one after it.
-pub(super) async fn note(
+/// Stores whether the provider is processing a payment. Its order waits for that, and as long as any unpaid one after it.
+pub(super) async fn update(
     tx: &mut Tx,
     shop: &Shop,
     order: &Order,
@@ -62,13 +62,13 @@ pub(super) async fn note(
         Outcome::Captured(_) | Outcome::Failed { .. } | Outcome::Cancelled => false,
     };
     match (payment.processing_since, is_processing) {
-        (None, true) => begins(tx, shop, order, payment, now).await,
-        (Some(_), false) => ends(tx, shop, order, payment, outcome, now).await,
+        (None, true) => start(tx, shop, order, payment, now).await,
+        (Some(_), false) => stop(tx, shop, order, payment, outcome, now).await,
         _ => Ok(()),
     }
 }
 
-async fn begins(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
+async fn start(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
     store::set_processing(tx, payment.id, Some(now), now).await?;
     if payment.status == Status::Cancelled || order.status == OrderStatus::Cancelled {
         return Ok(());
@@ -79,7 +79,7 @@ async fn begins(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now:
     orders::hold_until(tx, order.id, now + shop.part::<Settings>().processing_limit).await.map(drop)
 }
 
-async fn ends(
+async fn stop(
     tx: &mut Tx,
     shop: &Shop,
     order: &Order,
@@ -93,5 +93,5 @@ async fn ends(
         return Ok(());
     }
     orders::hold_until(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
-    unpaid_after_all(tx, order, payment, now).await
+    fail_order_payment(tx, order, payment, now).await
 }

@@ -1,9 +1,8 @@
-//! Payments that nobody sends any more: their job was lost, discarded by an admin, or given up. They would be open for
-//! ever, and their order could not be paid otherwise.
+//! Payments whose job was lost, discarded by an admin, or given up: they would be open for ever, and their order could not
+//! be paid otherwise.
 //!
-//! They end as `failed`, so that the buyer, or an admin, can try again. They are not sent again: who discarded the job did
-//! not want that, and a saved card must not be charged hours after its owner went away. What the provider may have heard of
-//! is looked for first.
+//! They fail, so that the buyer, or an admin, can try again. They are not sent again: whoever discarded the job did not want
+//! that, and a saved card must not be charged hours after its owner left. One that the provider may know is retrieved first.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +15,20 @@ use tokio::time::timeout;
 use super::{Payment, Status, jobs as payment_jobs, settings::Settings, store};
 use crate::shop::{Shop, ids::PaymentId};
 
-/// What the one job that sends a payment is known by.
+/// The key of the one job that sends a payment.
 pub fn key(payment: PaymentId) -> String {
     format!("payments.pay:{payment}")
 }
 
-/// Ends those that were asked for longer ago than `PAYMENT_CHECK_AFTER`, for so long at most; the next run ends the rest.
-pub async fn end_them(shop: &Shop, patience: Duration) -> Result<(), JobError> {
+/// Fails those created longer ago than `PAYMENT_CHECK_AFTER`, for so long at most; the next run does the rest.
+pub async fn fail_all(shop: &Shop, limit: Duration) -> Result<(), JobError> {
     let began = Instant::now();
     let mut last = PaymentId::NONE;
-    while began.elapsed() < patience {
+    while began.elapsed() < limit {
         let mut tx = shop.db.read().await?;
         let queued = store::queued(&mut tx, last, shop.now() - shop.part::<Settings>().check_after).await?;
-        let Some(farthest) = queued.last() else { break };
-        last = farthest.id;
+        let Some(end) = queued.last() else { break };
+        last = end.id;
         let mut unsent = Vec::new();
         for payment in queued {
             if !jobs::is_alive(&mut tx, &key(payment.id)).await? {
@@ -37,16 +36,16 @@ pub async fn end_them(shop: &Shop, patience: Duration) -> Result<(), JobError> {
             }
         }
         drop(tx);
-        for payment in unsent.iter().take_while(|_| began.elapsed() < patience) {
-            end(shop, payment).await?;
+        for payment in unsent.iter().take_while(|_| began.elapsed() < limit) {
+            fail_unless_known(shop, payment).await?;
         }
     }
     Ok(())
 }
 
-/// One that cannot be looked for now is ended by a later run.
-async fn end(shop: &Shop, payment: &Payment) -> db::Result<()> {
-    match timeout(payment_jobs::ONE_QUESTION, is_found(shop, payment)).await {
+/// One that cannot be retrieved now is failed by a later run.
+async fn fail_unless_known(shop: &Shop, payment: &Payment) -> db::Result<()> {
+    match timeout(payment_jobs::ONE_CALL, is_at_provider(shop, payment)).await {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => fail(shop, payment).await,
         Ok(Err(error)) => {
@@ -60,24 +59,24 @@ async fn end(shop: &Shop, payment: &Payment) -> db::Result<()> {
     }
 }
 
-/// Whether the provider has it after all. Then it goes on as it stands there.
-async fn is_found(shop: &Shop, payment: &Payment) -> Result<bool, JobError> {
-    if !payment.was_called() {
+/// Whether the provider has it after all. Then what it says is applied.
+async fn is_at_provider(shop: &Shop, payment: &Payment) -> Result<bool, JobError> {
+    if !payment.was_sent() {
         return Ok(false);
     }
-    let gateway = payment_jobs::gateway(shop, payment)?;
-    let Some(report) = gateway.look_up(payment).await? else { return Ok(false) };
-    payment_jobs::heard(shop, gateway, payment, report).await?;
+    let provider = payment_jobs::provider_of(shop, payment)?;
+    let Some(report) = provider.retrieve_payment(payment).await? else { return Ok(false) };
+    payment_jobs::apply_report(shop, provider, payment, report).await?;
     Ok(true)
 }
 
 async fn fail(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
-    let known = super::lock(&mut tx, payment.id).await?;
-    if known.is_some_and(|(_, payment)| payment.status == Status::Queued) {
+    let locked = super::lock(&mut tx, payment.id).await?;
+    if locked.is_some_and(|(_, payment)| payment.status == Status::Queued) {
         tracing::warn!(payment = %payment.id, "nobody sends a payment any more; it ends");
-        let why = "The payment was not sent to the provider. Try again.";
-        super::refuse(&mut tx, payment.id, "not_sent", why, shop.now()).await?;
+        let message = "The payment was not sent to the provider. Try again.";
+        super::fail(&mut tx, payment.id, "not_sent", message, shop.now()).await?;
     }
     tx.commit().await
 }

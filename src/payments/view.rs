@@ -1,9 +1,12 @@
-//! What a payment looks like in JSON: in answers, and in the events of its order.
+//! A payment in JSON: in responses, and in the events of its order.
 
 use platform::{clock::Timestamp, money::Amount};
 use poem_openapi::{Object, types::ToJSON};
 
-use super::{Payment, Status, settings::Settings};
+use super::{
+    Payment, Status,
+    providers::{PaymentProvider, Providers},
+};
 use crate::shop::{
     Provider, Shop,
     ids::{OrderId, PaymentId},
@@ -57,19 +60,18 @@ struct Failure {
 }
 
 impl PaymentView {
-    /// With what the buyer's browser needs of the shop.
+    /// With the public key that the buyer's browser needs.
     #[must_use]
     pub fn of(payment: Payment, shop: &Shop) -> Self {
-        let waits = payment.provider == Provider::Razorpay && waits_for_the_buyer(&payment);
-        let key_id =
-            shop.part::<Settings>().razorpay.as_ref().filter(|_| waits).map(|razorpay| razorpay.key_id.clone());
+        let provider = shop.part::<Providers>().get(payment.provider).filter(|_| requires_buyer(&payment));
+        let key_id = provider.and_then(PaymentProvider::publishable_key).map(ToOwned::to_owned);
         Self { key_id, ..Self::from(payment) }
     }
 }
 
 impl From<Payment> for PaymentView {
     fn from(payment: Payment) -> Self {
-        let waits_for_the_buyer = waits_for_the_buyer(&payment);
+        let requires_buyer = requires_buyer(&payment);
         let failure =
             payment.failure_code.map(|code| Failure { code, message: payment.failure_message.unwrap_or_default() });
         Self {
@@ -82,9 +84,9 @@ impl From<Payment> for PaymentView {
             provider: payment.provider,
             status: payment.status,
             transaction_id: payment.transaction_id,
-            client_secret: payment.client_secret.filter(|_| waits_for_the_buyer),
+            client_secret: payment.client_secret.filter(|_| requires_buyer),
             key_id: None,
-            approval_url: payment.approval_url.filter(|_| waits_for_the_buyer),
+            approval_url: payment.approval_url.filter(|_| requires_buyer),
             processing_since: payment.processing_since,
             failure,
             created_at: payment.created_at,
@@ -93,13 +95,13 @@ impl From<Payment> for PaymentView {
     }
 }
 
-/// A payment as those see it who follow its order. Without what lets the buyer pay: events are kept, so that is asked for at
-/// the payment itself.
+/// A payment as subscribers to its order see it. Without what lets the buyer pay: events are stored, so that is read at the
+/// payment itself.
 #[must_use]
-pub fn event(payment: Payment) -> String {
+pub fn snapshot(payment: Payment) -> String {
     PaymentView::from(Payment { client_secret: None, approval_url: None, ..payment }).to_json_string()
 }
 
-fn waits_for_the_buyer(payment: &Payment) -> bool {
+fn requires_buyer(payment: &Payment) -> bool {
     payment.status == Status::RequiresAction && payment.processing_since.is_none()
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use cartwright::shop;
 use futures_util::future::join_all;
 use payment_simulator::{
     Fault, PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET, Provider, RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET, STRIPE_SECRET_KEY,
@@ -505,7 +506,9 @@ on_both_engines! {
             }
         };
         let slow = stands_between(&shop, meanwhile).await;
-        let waits = shop.opens_again(|settings| settings.payments.stripe.as_mut().expect("keys").api_base = Some(slow)).await;
+        let waits = shop.opens_again(|settings| {
+            settings.payments.providers.get_mut(&shop::Provider::Stripe).expect("keys").api_base = slow;
+        }).await;
         waits.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
         let transaction = ada.looks_at(&payment).await["transaction_id"].as_str().expect("Stripe's name").to_owned();

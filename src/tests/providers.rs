@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use cartwright::payments::jobs::{CheckHanging, Reconcile};
+use cartwright::{
+    payments::{jobs::CheckPending, reconciliation::jobs::Reconcile},
+    shop,
+};
 use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use payment_simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET};
@@ -344,7 +347,7 @@ on_both_engines! {
             pays(&shop, &payment).await;
         }
         shop.time_passes(Duration::from_secs(1));
-        let without = shop.opens_again(|settings| settings.payments.paypal = None).await;
+        let without = shop.opens_again(|settings| drop(settings.payments.providers.remove(&shop::Provider::Paypal))).await;
         compares_the_books(&without).await;
         let compared = "SELECT COUNT(*) FROM payments WHERE compared_at IS NOT NULL";
         assert_eq!(shop.counts(compared).await, 2);
@@ -453,7 +456,7 @@ on_both_engines! {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         let changing = shop
             .opens_again(|settings| {
-                let stripe = settings.payments.stripe.as_mut().expect("Stripe");
+                let stripe = settings.payments.providers.get_mut(&shop::Provider::Stripe).expect("Stripe");
                 stripe.webhook_secrets.insert(0, "whsec_new".into());
             })
             .await;
@@ -569,7 +572,7 @@ pub async fn pays(shop: &TestShop, payment: &Payment) {
 
 /// The scheduled question about what hangs.
 pub async fn asks_about_what_hangs(shop: &TestShop) {
-    CheckHanging {}.run(shop.inside()).await.expect("a check");
+    CheckPending {}.run(shop.inside()).await.expect("a check");
 }
 
 /// The scheduled comparison with the providers' books.

@@ -81,26 +81,92 @@ async fn columns_of(db: &Db, sql: &'static str) -> BTreeMap<String, bool> {
     columns.into_iter().map(|(name, nullable)| (name, nullable == 1)).collect()
 }
 
-/// Every text that stands right behind `query(` in the program, with where it stands.
+#[test]
+fn statements_are_found_also_when_they_are_put_together_from_parts() {
+    let code = r#"
+        macro_rules! thing_columns {
+            () => {
+                "id, name"
+            };
+        }
+        tx.query(concat!("SELECT ", thing_columns!(), " FROM things
+            WHERE id = $1")).bind(id);
+        tx.query("SELECT 1");
+        tx.query(sql);
+    "#;
+    let columns = lists_of_columns(code);
+    let found: Vec<_> = code.match_indices("query(").map(|(at, _)| statement(&code[at + 6..], &columns)).collect();
+    let whole = "SELECT id, name FROM things\n            WHERE id = $1".to_owned();
+    assert_eq!(found, [Some(whole), Some("SELECT 1".to_owned()), None]);
+}
+
+/// Every text that stands right behind `query(` in the program, with where it stands; also one that `concat!` puts together
+/// from texts and lists of columns.
 fn statements() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = [root.join("src"), root.join("crates/platform/src")].map(|folder| files(&folder)).concat();
+    let sources = sources();
+    let columns: BTreeMap<String, String> = sources.iter().flat_map(|(_, code)| lists_of_columns(code)).collect();
     let mut found = Vec::new();
-    for file in sources.into_iter().filter(|file| !file.starts_with(root.join("src/tests"))) {
-        let text = fs::read_to_string(&file).expect("a source file");
-        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        let code = code.join("\n");
+    for (file, code) in &sources {
         for (at, _) in code.match_indices("query(") {
-            let literal = code[at + "query(".len()..].trim_start();
-            if let Some(literal) = literal.strip_prefix('"') {
-                let sql = literal.split_once('"').expect("a text ends").0.replace("\\\n", "");
-                let next = (1..99).find(|number| !sql.contains(&format!("${number}"))).expect("a number nobody used");
-                let sql = if sql.ends_with(" IN") { format!("{sql} (${next})") } else { sql }; // a list is pushed behind it
-                found.push((format!("{}, statement {}", file.display(), found.len() + 1), sql));
-            }
+            let Some(sql) = statement(&code[at + "query(".len()..], &columns) else { continue };
+            let next = (1..99).find(|number| !sql.contains(&format!("${number}"))).expect("a number nobody used");
+            let sql = if sql.ends_with(" IN") { format!("{sql} (${next})") } else { sql }; // a list is pushed behind it
+            found.push((format!("{}, statement {}", file.display(), found.len() + 1), sql));
         }
     }
     found
+}
+
+/// The code of the program without its comments, file by file.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [root.join("src"), root.join("crates/platform/src")].map(|folder| files(&folder)).concat();
+    let files = files.into_iter().filter(|file| !file.starts_with(root.join("src/tests")));
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        (file, code.join("\n"))
+    };
+    files.map(read).collect()
+}
+
+/// The macros whose name ends in `_columns`, each with the one text it stands for.
+fn lists_of_columns(code: &str) -> BTreeMap<String, String> {
+    let macros = code.split("macro_rules! ").skip(1).filter_map(|rest| {
+        let (name, body) = rest.split_once(" {")?;
+        name.ends_with("_columns").then(|| (name.to_owned(), body.split('"').nth(1).expect("a list").to_owned()))
+    });
+    macros.collect()
+}
+
+/// The statement at the beginning of this code, if there is one.
+fn statement(code: &str, columns: &BTreeMap<String, String>) -> Option<String> {
+    let code = code.trim_start();
+    let sql = match code.strip_prefix("concat!(") {
+        Some(parts) => put_together(parts, columns),
+        None => code.strip_prefix('"')?.split_once('"').expect("a text ends").0.to_owned(),
+    };
+    Some(sql.replace("\\\n", ""))
+}
+
+/// What `concat!` makes of these arguments.
+fn put_together(mut rest: &str, columns: &BTreeMap<String, String>) -> String {
+    let mut sql = String::new();
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\n']);
+        if rest.starts_with(')') {
+            return sql;
+        }
+        if let Some(text) = rest.strip_prefix('"') {
+            let (text, behind) = text.split_once('"').expect("a text ends");
+            sql.push_str(text);
+            rest = behind;
+        } else {
+            let (name, behind) = rest.split_once("!()").expect("a macro without arguments");
+            sql.push_str(columns.get(name).unwrap_or_else(|| panic!("{name} is no list of columns")));
+            rest = behind;
+        }
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

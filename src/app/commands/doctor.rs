@@ -8,6 +8,7 @@ use crate::{
         settings::{SettingArgs, Settings},
     },
     catalog::currency,
+    payments::providers::{ONLINE, OnlineProvider},
     shop::Shop,
 };
 use anyhow::bail;
@@ -92,11 +93,9 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
         ("prices", prices(&shop).await),
         ("REDIS_URL", redis(&shop).await),
         ("e-mail", mail(&shop).await),
-        ("Stripe", stripe(settings)),
-        ("PayPal", paypal(settings)),
-        ("Razorpay", razorpay(settings)),
-        ("BIND", port(settings.bind).await),
     ];
+    findings.extend(ONLINE.iter().map(|online| (online.name, provider(online, settings))));
+    findings.push(("BIND", port(settings.bind).await));
     for (name, address) in [("WORKER_BIND", settings.worker_bind), ("METRICS_BIND", settings.metrics_bind)] {
         if let Some(address) = address {
             findings.push((name, port(address).await));
@@ -202,29 +201,15 @@ async fn mail(shop: &Shop) -> Finding {
     }
 }
 
-fn stripe(settings: &Settings) -> Finding {
-    let believes = settings.payments.stripe.as_ref().map(|stripe| !stripe.webhook_secrets.is_empty());
-    provider(believes, "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
-}
-
-fn paypal(settings: &Settings) -> Finding {
-    let believes = settings.payments.paypal.as_ref().map(|paypal| paypal.webhook_id.is_some());
-    provider(believes, "PAYPAL_CLIENT_ID", "PAYPAL_WEBHOOK_ID")
-}
-
-fn razorpay(settings: &Settings) -> Finding {
-    let believes = settings.payments.razorpay.as_ref().map(|razorpay| !razorpay.webhook_secrets.is_empty());
-    provider(believes, "RAZORPAY_KEY_ID", "RAZORPAY_WEBHOOK_SECRET")
-}
-
-/// Asks nobody: a key is only proved by a payment. `believes_webhooks` is known of a provider whose key is set.
-fn provider(believes_webhooks: Option<bool>, key: &str, webhook: &str) -> Finding {
-    match believes_webhooks {
-        None => Fine(format!("off, because {key} is not set")),
-        Some(false) => {
-            Warn(format!("{webhook} is not set: no webhook is believed, so payments are confirmed more slowly"))
-        }
-        Some(true) => Fine("its keys are set, also the one for webhooks".to_owned()),
+/// Calls no provider: a key is only proved by a payment.
+fn provider(online: &OnlineProvider, settings: &Settings) -> Finding {
+    match settings.payments.providers.get(&online.provider) {
+        None => Fine(format!("off, because {} is not set", online.key.name)),
+        Some(keys) if keys.webhook_secrets.is_empty() => Warn(format!(
+            "{} is not set: no webhook is believed, so payments are confirmed more slowly",
+            online.webhook_key.name
+        )),
+        Some(_) => Fine("its keys are set, also the one for webhooks".to_owned()),
     }
 }
 

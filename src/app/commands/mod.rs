@@ -24,7 +24,7 @@ use platform::{clock::Clock, http::problem::Problem};
 use crate::{
     app::{
         context, programs,
-        settings::{SECRETS_HELP, SettingArgs, Settings},
+        settings::{SettingArgs, Settings, secrets_help},
     },
     shop::Shop,
 };
@@ -37,7 +37,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, orders and people that you
 /// can try at once; nothing needs to be installed or set for it.
 #[derive(Parser)]
-#[command(name = "cartwright", version, after_help = SECRETS_HELP, verbatim_doc_comment)]
+#[command(name = "cartwright", version, after_help = secrets_help(), verbatim_doc_comment)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

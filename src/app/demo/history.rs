@@ -231,7 +231,7 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
     if let RefundedInPart(amount) = fate {
         let amount = price(shop.store.currency, amount)?;
         for payment in payments::of_order(tx, id).await? {
-            refunds::ask(tx, payment.id, Some(amount), placed + HOUR * 110).await?;
+            refunds::create(tx, payment.id, Some(amount), placed + HOUR * 110).await?;
         }
     }
     Ok(())
@@ -239,7 +239,7 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
 
 async fn pay_in_cash(tx: &mut Tx, shop: &Shop, order: OrderId, now: Timestamp) -> anyhow::Result<()> {
     let order = locked(tx, order).await?;
-    payments::begin(tx, shop, &order, Provider::CashOnDelivery, None, now).await?;
+    payments::create(tx, shop, &order, Provider::CashOnDelivery, None, now).await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use secrecy::SecretString;
 use self::{buying::BuyingArgs, jwt_secret::jwt_secret};
 use crate::{
     accounts, carts, inventory, orders,
-    payments::{self, settings::PaymentArgs},
+    payments::{self, providers::ONLINE, settings::PaymentArgs},
     retention::{self, settings::RetentionArgs},
     shop::Store,
 };
@@ -121,21 +121,24 @@ pub struct SettingArgs {
 }
 
 /// What `--help` says of the settings that are variables only.
-pub const SECRETS_HELP: &str = "\
+#[must_use]
+pub fn secrets_help() -> String {
+    let keys = ONLINE.iter().flat_map(|online| [&online.key, &online.webhook_key]);
+    let providers: Vec<String> = keys.map(|key| format!("  {:<21}  {}", key.name, key.help)).collect();
+    let providers = providers.join("\n");
+    format!(
+        "\
 Settings that are variables only, because flags show in `ps`:
   JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
-  STRIPE_SECRET_KEY      Turns Stripe on
-  STRIPE_WEBHOOK_SECRET  Checks Stripe's webhooks; NEW,OLD while the secret is changed
-  PAYPAL_CLIENT_ID       Turns PayPal on, with PAYPAL_CLIENT_SECRET
-  PAYPAL_WEBHOOK_ID      Checks PayPal's webhooks
-  RAZORPAY_KEY_ID        Turns Razorpay on, with RAZORPAY_KEY_SECRET
-  RAZORPAY_WEBHOOK_SECRET  Checks Razorpay's webhooks; NEW,OLD while the secret is changed
+{providers}
   AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
   AWS_REGION             Where the bucket is [default: us-east-1]
   AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
   RUST_LOG               What is logged, e.g. info or cartwright=debug [default: info]
 
-Every setting may also stand in a file named .env in the current folder.";
+Every setting may also stand in a file named .env in the current folder."
+    )
+}
 
 /// The settings, checked.
 #[derive(Clone, Debug)]

@@ -1,33 +1,33 @@
-//! The state machine of a payment: how it stands after something was heard of it.
+//! The state machine of a payment: its state after a report.
 //!
-//! Everything that is heard (an answer, a webhook, a look-up) is a picture of the payment at the provider, and pictures
-//! come late, twice, in any order or never. A standing only moves forward, to the latest picture, so the order does not
-//! matter: money that was taken outweighs everything, money that went back outweighs that.
+//! Every report (a response, or what was retrieved after a webhook or by a scheduled job) is a snapshot of the payment at
+//! the provider, and snapshots come late, twice, in any order or never. A state only moves forward, to the latest snapshot,
+//! so the order does not matter: money that was captured outweighs everything, money that was refunded outweighs that.
 //!
-//! What was received need not be what was asked for. Less does not pay: such a payment has failed, and its money goes back.
+//! What was received may differ from the amount. Less does not pay: such a payment has failed, and its money is refunded.
 //!
-//! Refunds are heard of one by one, and each only moves forward, too ([`RefundStatus::after`]). What has gone back is the sum
-//! of those that have arrived. A bank may send one back later: then the sum falls, while the status of the payment stays.
+//! Refunds are reported one by one, and each only moves forward, too ([`RefundStatus::after`]). What was refunded is the sum
+//! of those that succeeded. A bank may return one later: then the sum falls, while the status of the payment stays.
 
 use platform::money::Money;
 
-use super::{Outcome, Status, gateway::RefundOutcome, refunds::RefundStatus};
+use super::{Outcome, Status, providers::RefundOutcome, refunds::RefundStatus};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct PaymentState {
     pub status: Status,
     /// How much the provider received.
     pub captured: Money,
-    /// How much of that has gone back.
+    /// How much of that was refunded.
     pub refunded: Money,
 }
 
-impl Standing {
-    /// How a payment of `amount` stands after this was heard of it.
+impl PaymentState {
+    /// The state of a payment of `amount` after this outcome was reported.
     #[must_use]
     pub fn after(self, amount: Money, outcome: &Outcome) -> Self {
         if let Outcome::Captured(received) = outcome {
-            return Self { captured: self.captured.max(*received), ..self }.with_money(amount);
+            return Self { captured: self.captured.max(*received), ..self }.with_received(amount);
         }
         let status = match (self.status, outcome) {
             (Status::Queued, Outcome::Processing | Outcome::Authorized) => Status::Processing,
@@ -41,20 +41,20 @@ impl Standing {
         Self { status, ..self }
     }
 
-    /// After money came for it. Only all of it pays.
-    fn with_money(self, amount: Money) -> Self {
+    /// After money was received. Only all of the amount pays.
+    fn with_received(self, amount: Money) -> Self {
         let status = match self.status {
             known if known.is_captured() => known,
             _ if self.captured >= amount => Status::Captured,
             open if open.is_open() => Status::Failed,
             ended => ended,
         };
-        Self { status, ..self }.given_back(self.refunded)
+        Self { status, ..self }.with_refunded(self.refunded)
     }
 
-    /// When so much of it has gone back in all.
+    /// When so much of it was refunded in all.
     #[must_use]
-    pub fn given_back(self, refunded: Money) -> Self {
+    pub fn with_refunded(self, refunded: Money) -> Self {
         let refunded = refunded.min(self.captured);
         let status = match self.status {
             known if !known.is_captured() || refunded == Money(0) => known,
@@ -67,19 +67,19 @@ impl Standing {
 }
 
 impl RefundStatus {
-    /// How a refund stands after this was heard of it. What had succeeded may still fail: a bank sends it back.
+    /// The status of a refund after this outcome was reported. One that succeeded may still fail: a bank returns it.
     ///
-    /// `known`: whether the provider ever had it. One that failed without was refused, or was said to be; if the provider
-    /// has it after all, it is as the provider says.
+    /// `known`: whether the provider ever had it. One that failed without was rejected, or seemed to be; if the provider has
+    /// it after all, its status is the provider's.
     #[must_use]
-    pub fn after(self, known: bool, heard: &RefundOutcome) -> Self {
-        let heard = match heard {
+    pub fn after(self, known: bool, reported: &RefundOutcome) -> Self {
+        let reported = match reported {
             RefundOutcome::Processing => Self::Processing,
             RefundOutcome::Succeeded => Self::Succeeded,
             RefundOutcome::Failed(_) => Self::Failed,
         };
-        let refused = self == Self::Failed && !known;
-        if refused || heard.rank() > self.rank() { heard } else { self }
+        let rejected = self == Self::Failed && !known;
+        if rejected || reported.rank() > self.rank() { reported } else { self }
     }
 
     fn rank(self) -> u8 {
@@ -99,37 +99,37 @@ mod tests {
     use super::*;
 
     const AMOUNT: Money = Money(12_00);
-    const NEW: Standing = Standing { status: Status::Queued, captured: Money(0), refunded: Money(0) };
-    /// What each refund of a picture is about, by its place there.
+    const NEW: PaymentState = PaymentState { status: Status::Queued, captured: Money(0), refunded: Money(0) };
+    /// The amount of each refund of a snapshot, by its place there.
     const REFUNDS: [i64; 3] = [5_00, 7_00, 1_00];
     const ALL: Outcome = Outcome::Captured(AMOUNT);
 
-    /// A picture of the payment at the provider: what it says, and how each refund stands, if there is one.
-    type Picture = (Outcome, [Option<RefundOutcome>; 3]);
+    /// A snapshot of the payment at the provider: its outcome, and that of each refund, if there is one.
+    type Snapshot = (Outcome, [Option<RefundOutcome>; 3]);
 
     /// A payment and its refunds, as we know them.
     #[derive(Clone, Debug, PartialEq)]
     struct Known {
-        standing: Standing,
+        state: PaymentState,
         refunds: [Option<RefundStatus>; 3],
     }
 
     impl Known {
         fn nothing() -> Self {
-            Self { standing: NEW, refunds: [None; 3] }
+            Self { state: NEW, refunds: [None; 3] }
         }
 
-        fn hears(mut self, (outcome, refunds): &Picture) -> Self {
-            for (known, heard) in self.refunds.iter_mut().zip(refunds) {
-                if let Some(heard) = heard {
-                    *known = Some(known.unwrap_or(RefundStatus::Queued).after(true, heard));
+        fn with(mut self, (outcome, refunds): &Snapshot) -> Self {
+            for (known, reported) in self.refunds.iter_mut().zip(refunds) {
+                if let Some(reported) = reported {
+                    *known = Some(known.unwrap_or(RefundStatus::Queued).after(true, reported));
                 }
             }
-            let standing = self.standing.after(AMOUNT, outcome).given_back(self.gone());
-            Self { standing, ..self }
+            let state = self.state.after(AMOUNT, outcome).with_refunded(self.refunded());
+            Self { state, ..self }
         }
 
-        fn gone(&self) -> Money {
+        fn refunded(&self) -> Money {
             let all = self.refunds.iter().zip(REFUNDS);
             Money(all.filter(|(known, _)| **known == Some(RefundStatus::Succeeded)).map(|(_, amount)| amount).sum())
         }
@@ -143,7 +143,7 @@ mod tests {
         Outcome::Captured(Money(cents))
     }
 
-    fn without_refunds(outcome: Outcome) -> Picture {
+    fn without_refunds(outcome: Outcome) -> Snapshot {
         (outcome, [None, None, None])
     }
 
@@ -151,9 +151,9 @@ mod tests {
         RefundOutcome::Failed(String::new())
     }
 
-    /// What can happen to a payment at a provider, picture by picture, and how it stands in the end: its status, what was
-    /// captured and what went back.
-    fn histories() -> Vec<(Vec<Picture>, Status, i64, i64)> {
+    /// What can happen to a payment at a provider, snapshot by snapshot, and the state in the end: its status, what was
+    /// captured and what was refunded.
+    fn histories() -> Vec<(Vec<Snapshot>, Status, i64, i64)> {
         use Outcome::{Approved, Cancelled, Processing, RequiresAction};
         use RefundOutcome::{Processing as Pending, Succeeded};
         let plain = |outcomes: Vec<Outcome>, status, captured, refunded| {
@@ -211,17 +211,17 @@ mod tests {
         ]
     }
 
-    /// Every way in which three messengers (the answer, the webhook, the look-up) each bring a picture of the history
+    /// Every way in which three sources (the response, the webhook, the scheduled job) each report a snapshot of the history
     /// never, once or twice, in every order.
-    fn deliveries(pictures: usize) -> Vec<Vec<usize>> {
+    fn deliveries(snapshots: usize) -> Vec<Vec<usize>> {
         let each: Vec<Vec<usize>> =
-            (0..pictures).flat_map(|seen| [vec![seen], vec![seen, seen]]).chain([vec![]]).collect();
+            (0..snapshots).flat_map(|seen| [vec![seen], vec![seen, seen]]).chain([vec![]]).collect();
         let mut all = Vec::new();
-        for answer in &each {
+        for response in &each {
             for webhook in &each {
-                for look_up in &each {
-                    let heap = [answer.as_slice(), webhook, look_up].concat();
-                    permute(&heap, &mut Vec::new(), &mut all);
+                for scheduled in &each {
+                    let reported = [response.as_slice(), webhook, scheduled].concat();
+                    permute(&reported, &mut Vec::new(), &mut all);
                 }
             }
         }
@@ -244,46 +244,46 @@ mod tests {
         }
     }
 
-    fn hears_all(history: &[Picture], heard: &[usize]) -> Known {
-        heard.iter().fold(Known::nothing(), |known, seen| known.hears(&history[*seen]))
+    fn after_all(history: &[Snapshot], reported: &[usize]) -> Known {
+        reported.iter().fold(Known::nothing(), |known, seen| known.with(&history[*seen]))
     }
 
     #[test]
-    fn whatever_is_heard_in_whatever_order_the_last_picture_stays() {
+    fn whatever_is_reported_in_whatever_order_the_last_snapshot_wins() {
         for (history, status, captured, refunded) in histories() {
             let last = history.len() - 1;
-            let end = Standing { status, captured: Money(captured), refunded: Money(refunded) };
-            for heard in deliveries(history.len()).iter().filter(|heard| heard.contains(&last)) {
-                assert_eq!(hears_all(&history, heard).standing, end, "{history:?} heard as {heard:?}");
+            let end = PaymentState { status, captured: Money(captured), refunded: Money(refunded) };
+            for order in deliveries(history.len()).iter().filter(|order| order.contains(&last)) {
+                assert_eq!(after_all(&history, order).state, end, "{history:?} reported as {order:?}");
             }
         }
     }
 
-    /// A bank sends back what had arrived. How far the payment had come stays; the amounts say where the money is.
+    /// A bank returns a refund that had succeeded. The status of the payment stays; the amounts say where the money is.
     #[test]
-    fn in_whatever_order_a_refund_that_is_sent_back_is_heard_of_it_does_not_count() {
-        let picture = |refund| (ALL, [Some(refund), None, None]);
-        let history = [RefundOutcome::Processing, RefundOutcome::Succeeded, failed()].map(picture);
-        for heard in deliveries(3).iter().filter(|heard| heard.contains(&2)) {
-            let standing = hears_all(&history, heard).standing;
-            assert_eq!((standing.captured, standing.refunded), (AMOUNT, Money(0)), "heard as {heard:?}");
-            assert!(standing.status.is_captured(), "heard as {heard:?}");
+    fn a_refund_that_is_returned_does_not_count_in_whatever_order_it_is_reported() {
+        let snapshot = |refund| (ALL, [Some(refund), None, None]);
+        let history = [RefundOutcome::Processing, RefundOutcome::Succeeded, failed()].map(snapshot);
+        for order in deliveries(3).iter().filter(|order| order.contains(&2)) {
+            let state = after_all(&history, order).state;
+            assert_eq!((state.captured, state.refunded), (AMOUNT, Money(0)), "reported as {order:?}");
+            assert!(state.status.is_captured(), "reported as {order:?}");
         }
     }
 
     #[test]
-    fn a_refund_that_was_refused_is_as_the_provider_says_if_it_has_it_after_all() {
-        for (heard, status) in
+    fn a_rejected_refund_that_the_provider_has_after_all_has_its_status() {
+        for (reported, status) in
             [(RefundOutcome::Processing, RefundStatus::Processing), (RefundOutcome::Succeeded, RefundStatus::Succeeded)]
         {
-            assert_eq!(RefundStatus::Failed.after(false, &heard), status);
-            assert_eq!(RefundStatus::Failed.after(true, &heard), RefundStatus::Failed);
+            assert_eq!(RefundStatus::Failed.after(false, &reported), status);
+            assert_eq!(RefundStatus::Failed.after(true, &reported), RefundStatus::Failed);
         }
     }
 
     #[test]
-    fn what_was_heard_of_nobody_changes_nothing() {
-        assert_eq!(hears_all(&[], &[]), Known::nothing());
+    fn no_report_changes_nothing() {
+        assert_eq!(after_all(&[], &[]), Known::nothing());
     }
 
     fn rank(status: Status) -> u8 {
@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    fn any_picture() -> impl Strategy<Value = Picture> {
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
         let outcomes = prop_oneof![
             Just(Outcome::Processing),
             Just(Outcome::RequiresAction),
@@ -322,39 +322,39 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_payment_never_moves_back(pictures in prop::collection::vec(any_picture(), 0..12)) {
+        fn a_payment_never_moves_back(snapshots in prop::collection::vec(any_snapshot(), 0..12)) {
             let mut known = Known::nothing();
-            for picture in &pictures {
-                let next = known.clone().hears(picture);
-                let (before, after) = (known.standing, next.standing);
+            for snapshot in &snapshots {
+                let next = known.clone().with(snapshot);
+                let (before, after) = (known.state, next.state);
                 prop_assert!(after.status == before.status || rank(after.status) > rank(before.status));
                 prop_assert!(after.captured >= before.captured);
                 prop_assert!(after.refunded <= after.captured);
                 prop_assert!(after.refunded == Money(0) || after.status.is_captured() == (rank(after.status) >= 5));
-                prop_assert_eq!(next.clone().hears(picture), next.clone(), "the same again changes nothing");
+                prop_assert_eq!(next.clone().with(snapshot), next.clone(), "the same again changes nothing");
                 known = next;
             }
         }
 
         #[test]
-        fn money_that_was_taken_is_never_forgotten_and_only_all_of_it_pays(
-            pictures in prop::collection::vec(any_picture(), 0..12)
+        fn captured_money_is_never_forgotten_and_only_all_of_it_pays(
+            snapshots in prop::collection::vec(any_snapshot(), 0..12)
         ) {
-            let stands = pictures.iter().fold(Known::nothing(), Known::hears).standing;
-            let most = pictures.iter().filter_map(|(outcome, _)| outcome.received()).max();
-            prop_assert_eq!(stands.captured, most.unwrap_or(Money(0)));
-            prop_assert_eq!(stands.status.is_captured(), most.is_some_and(|most| most >= AMOUNT));
+            let state = snapshots.iter().fold(Known::nothing(), Known::with).state;
+            let most = snapshots.iter().filter_map(|(outcome, _)| outcome.received()).max();
+            prop_assert_eq!(state.captured, most.unwrap_or(Money(0)));
+            prop_assert_eq!(state.status.is_captured(), most.is_some_and(|most| most >= AMOUNT));
         }
 
         #[test]
-        fn the_order_decides_no_amount(pictures in prop::collection::vec(any_picture(), 0..8), turn in 0_usize..8) {
-            let amounts = |pictures: &[Picture]| {
-                let stands = pictures.iter().fold(Known::nothing(), Known::hears).standing;
-                (stands.captured, stands.refunded)
+        fn the_order_decides_no_amount(snapshots in prop::collection::vec(any_snapshot(), 0..8), turn in 0_usize..8) {
+            let amounts = |snapshots: &[Snapshot]| {
+                let state = snapshots.iter().fold(Known::nothing(), Known::with).state;
+                (state.captured, state.refunded)
             };
-            let mut turned = pictures.clone();
-            turned.rotate_left(turn.min(pictures.len()));
-            prop_assert_eq!(amounts(&pictures), amounts(&turned));
+            let mut turned = snapshots.clone();
+            turned.rotate_left(turn.min(snapshots.len()));
+            prop_assert_eq!(amounts(&snapshots), amounts(&turned));
         }
     }
 }

@@ -1,7 +1,11 @@
-//! Our books against the providers': what they captured and gave back, payment by payment, against what we recorded.
+//! Reconciliation: what the providers captured and refunded, payment by payment, against what we recorded.
 //!
-//! A payment is compared when it has ended, again whenever it changed, and for a week every few hours. Differences are kept, counted and logged until
-//! a later comparison finds none; nothing is repaired in silence.
+//! A payment is compared when it has ended, again whenever it changed, and for a week every few hours. Differences are
+//! stored, counted and logged until a later comparison finds none; nothing is repaired in silence.
+
+pub mod api;
+pub mod jobs;
+mod store;
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +22,13 @@ use poem_openapi::{
     types::{ParseFromJSON, ToJSON},
 };
 
+use self::jobs::Reconcile;
+pub use self::store::compare_again;
 use super::{
     Payment,
-    gateway::{Gateways, RefundReport, Report},
-    jobs::{self, Reconcile},
-    refunds::Refund,
-    store,
+    jobs::save_report,
+    providers::{Providers, RefundReport, Report},
+    refunds::{self, Refund},
 };
 use crate::shop::{
     Provider, Shop,
@@ -62,9 +67,15 @@ pub struct Difference {
     pub theirs: Option<Amount>,
 }
 
-/// What a provider speaks of, if it is not the money of this payment.
-#[must_use]
-pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
+/// How often a payment that ended recently is compared, though nothing was reported of it.
+const STALE: Duration = Duration::from_hours(6);
+/// How old a refund that is under way may be before its payment is compared all the same.
+const REFUND_MAY_TAKE: Duration = Duration::from_hours(24);
+/// For how long it is compared again and again: buyers pay late, admins refund in the provider's dashboard.
+const RECENT: Duration = Duration::from_hours(7 * 24);
+
+/// How the provider's payment differs from ours in amount or currency, if it does.
+fn amount_mismatch(payment: &Payment, report: &Report) -> Option<String> {
     let same = payment.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (payment.amount.0, report.amount.0);
@@ -72,29 +83,29 @@ pub fn other_money(payment: &Payment, report: &Report) -> Option<String> {
     })
 }
 
-/// Why nothing of a report is believed: it speaks of other money than ours, of the payment or of one of its refunds.
+/// Why no part of a report is applied: the payment or one of its refunds differs from ours in amount or currency.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn disbelief(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<Option<String>> {
-    if let Some(difference) = other_money(payment, report) {
-        return Ok(Some(difference));
+pub async fn mismatch(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<Option<String>> {
+    if let Some(mismatch) = amount_mismatch(payment, report) {
+        return Ok(Some(mismatch));
     }
-    let known = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
-    Ok(report.refunds.iter().find_map(|told| match known.iter().find(|refund| told.is_about(refund)) {
-        Some(refund) => other_refund(payment, refund, told),
-        None => other_currency(payment, told),
+    let known = refunds::of_payment(&mut shop.db.read().await?, payment.id).await?;
+    Ok(report.refunds.iter().find_map(|reported| match known.iter().find(|refund| reported.is_of(refund)) {
+        Some(refund) => refund_mismatch(payment, refund, reported),
+        None => currency_mismatch(payment, reported),
     }))
 }
 
-fn other_currency(payment: &Payment, told: &RefundReport) -> Option<String> {
-    let same = payment.currency.to_string() == told.currency;
-    (!same).then(|| format!("the provider gives back {}, and the payment was in {}", told.currency, payment.currency))
+fn currency_mismatch(payment: &Payment, report: &RefundReport) -> Option<String> {
+    let same = payment.currency.to_string() == report.currency;
+    (!same).then(|| format!("the provider gives back {}, and the payment was in {}", report.currency, payment.currency))
 }
 
-/// The same of a refund.
+/// How the provider's refund differs from ours in amount or currency, if it does.
 #[must_use]
-pub fn other_refund(payment: &Payment, refund: &Refund, report: &RefundReport) -> Option<String> {
+pub fn refund_mismatch(payment: &Payment, refund: &Refund, report: &RefundReport) -> Option<String> {
     let same = refund.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (refund.amount.0, report.amount.0);
@@ -102,63 +113,58 @@ pub fn other_refund(payment: &Payment, refund: &Refund, report: &RefundReport) -
     })
 }
 
-/// How often a payment that ended lately is compared, though nothing was heard of it.
-const STALE: Duration = Duration::from_hours(6);
-/// How long money may take to go back until its payment is compared all the same.
-const ON_ITS_WAY: Duration = Duration::from_hours(24);
-/// How long it is compared again and again: buyers pay late, admins refund at the provider.
-const LATELY: Duration = Duration::from_hours(7 * 24);
-
-/// Compares what has not been compared since it changed, nor since `asked_at` or for long, for so long at most; the next run
-/// takes the rest. Whether it went through all.
-pub async fn compare(shop: &Shop, patience: Duration, asked_at: Option<Timestamp>) -> Result<bool, JobError> {
+/// Compares what was not compared since it changed, nor since `requested_at` or for long, for so long at most; the next run
+/// does the rest. Whether it compared all.
+pub async fn compare(shop: &Shop, limit: Duration, requested_at: Option<Timestamp>) -> Result<bool, JobError> {
     let (began, now) = (Instant::now(), shop.now());
-    let stale = asked_at.unwrap_or(now - STALE);
+    let stale = requested_at.unwrap_or(now - STALE);
     let (mut compared, mut last) = (0, PaymentId::NONE);
-    let mut went_through = false;
-    while began.elapsed() < patience {
-        let some = store::to_compare(&mut shop.db.read().await?, last, stale, now - LATELY, now - ON_ITS_WAY).await?;
-        let Some(end) = some.last() else {
-            went_through = true;
+    let mut all = false;
+    while began.elapsed() < limit {
+        let mut tx = shop.db.read().await?;
+        let batch = store::to_compare(&mut tx, last, stale, now - RECENT, now - REFUND_MAY_TAKE).await?;
+        drop(tx);
+        let Some(end) = batch.last() else {
+            all = true;
             break;
         };
         last = end.id;
-        try_join_all(some.iter().map(|payment| compare_one(shop, payment))).await?;
-        compared += some.len();
+        try_join_all(batch.iter().map(|payment| compare_one(shop, payment))).await?;
+        compared += batch.len();
     }
     let mut tx = shop.db.write().await?;
-    store::save_reconciliation(&mut tx, i64::try_from(compared).unwrap_or(i64::MAX), shop.now()).await?;
+    store::save_run(&mut tx, i64::try_from(compared).unwrap_or(i64::MAX), shop.now()).await?;
     tx.commit().await?;
-    Ok(went_through)
+    Ok(all)
 }
 
-/// Has the books compared now. Asked again before a comparison has ended, it is the same one.
-pub async fn ask(shop: &Shop) -> db::Result<()> {
+/// Requests a reconciliation now. Requested again before it has ended, it is the same one.
+pub async fn request(shop: &Shop) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
-    let last = store::reconciliation(&mut tx).await?.map_or(0, |(checked_at, _)| checked_at.micros());
+    let last = store::last_run(&mut tx).await?.map_or(0, |(checked_at, _)| checked_at.micros());
     let now = shop.now();
-    Reconcile::asked_for(now).enqueue_once(&mut tx, format!("payments.reconcile:after:{last}"), now).await?;
+    Reconcile::requested_at(now).enqueue_once(&mut tx, format!("payments.reconcile:after:{last}"), now).await?;
     tx.commit().await
 }
 
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
-    let Some(gateway) = shop.part::<Gateways>().of(payment.provider) else {
+    let Some(provider) = shop.part::<Providers>().get(payment.provider) else {
         tracing::warn!(payment = %payment.id, provider = %payment.provider, "no keys to compare a payment with");
         return Ok(());
     };
-    let report = match gateway.look_up(payment).await {
+    let report = match provider.retrieve_payment(payment).await {
         Ok(report) => report,
-        Err(trouble) => {
-            tracing::warn!(payment = %payment.id, %trouble, "cannot compare a payment with the provider's books");
+        Err(error) => {
+            tracing::warn!(payment = %payment.id, %error, "cannot compare a payment with the provider's books");
             return Ok(());
         }
     };
-    if let Some(news) = &report
-        && is_news(shop, payment, news).await?
+    if let Some(report) = &report
+        && money_moved(shop, payment, report).await?
     {
         tracing::warn!(payment = %payment.id, "money moved, and nobody told of it");
-        return jobs::write_down(shop, payment, news.clone()).await.map(drop);
+        return save_report(shop, payment, report.clone()).await.map(drop);
     }
     let found = difference(shop, payment, report.as_ref()).await?;
     if let Some(found) = &found {
@@ -172,15 +178,16 @@ async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     Ok(tx.commit().await?)
 }
 
-/// Money that came for a payment which had ended without it, or went back at the provider. That is no difference but news,
-/// told by a look-up: it is written down as if a webhook had told it.
-async fn is_news(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<bool> {
-    if disbelief(shop, payment, report).await?.is_some() {
+/// Whether money was received for a payment that had ended without it, or refunded in the provider's dashboard. That is no
+/// difference: the report is applied as if a webhook had announced it.
+async fn money_moved(shop: &Shop, payment: &Payment, report: &Report) -> db::Result<bool> {
+    if mismatch(shop, payment, report).await?.is_some() {
         return Ok(false);
     }
-    let came_late = payment.captured == Money(0) && report.outcome.received().is_some_and(|came| came > Money(0));
-    let known = store::refunds_of(&mut shop.db.read().await?, payment.id).await?;
-    Ok(came_late || report.refunds.iter().any(|told| told.is_news(&known)))
+    let came_late =
+        payment.captured == Money(0) && report.outcome.received().is_some_and(|received| received > Money(0));
+    let known = refunds::of_payment(&mut shop.db.read().await?, payment.id).await?;
+    Ok(came_late || report.refunds.iter().any(|refund| refund.is_new_to(&known)))
 }
 
 async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> db::Result<Option<Difference>> {
@@ -195,7 +202,7 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
     };
     let ours = payment.captured;
     let Some(report) = report else {
-        // What was never sent, or took no money, need not be known.
+        // What was never sent, or captured nothing, need not be known.
         return Ok((ours > Money(0)).then(|| found(Matter::Unknown, ours, None)));
     };
     let theirs = report.outcome.received().unwrap_or(Money(0));
@@ -211,14 +218,14 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
     if payment.refunded != report.refunded() {
         return Ok(Some(found(Matter::Refunded, payment.refunded, Some(report.refunded()))));
     }
-    let kept = store::kept_in_vain(&mut shop.db.read().await?, payment.id).await?;
-    Ok((kept > Money(0)).then(|| found(Matter::NotGivenBack, Money(0), Some(kept))))
+    let held = store::held_without_reason(&mut shop.db.read().await?, payment.id).await?;
+    Ok((held > Money(0)).then(|| found(Matter::NotGivenBack, Money(0), Some(held))))
 }
 
-/// Every difference that stands, oldest first, and when the last comparison was, of how many payments.
-pub async fn last(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Difference>)> {
+/// When the last run ended and how many payments it compared, and every difference that stands, oldest first.
+pub async fn latest(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Difference>)> {
     let mut tx = shop.db.read().await?;
-    let run = store::reconciliation(&mut tx).await?;
+    let run = store::last_run(&mut tx).await?;
     let texts = store::differences(&mut tx).await?;
     let differences = texts.iter().filter_map(|text| Difference::parse_from_json_string(text).ok()).collect();
     Ok((run, differences))
@@ -237,7 +244,7 @@ mod tests {
     use super::*;
     use crate::{
         payments::{
-            gateway::RefundOutcome,
+            providers::RefundOutcome,
             refunds::{Reason, RefundStatus},
         },
         shop::{Provider, ids::RefundId},
@@ -245,16 +252,16 @@ mod tests {
     use platform::{clock::Timestamp, money::Money};
 
     #[test]
-    fn money_is_the_same_in_amount_and_currency_or_it_is_other_money() {
+    fn a_payment_with_another_amount_or_currency_is_a_mismatch() {
         let payment = Payment::example(Provider::Stripe);
-        let said = Report::of(&payment);
-        assert_eq!(other_money(&payment, &said), None);
-        assert!(other_money(&payment, &Report { amount: Money(12_01), ..said.clone() }).is_some());
-        assert!(other_money(&payment, &Report { currency: "EUR".to_owned(), ..said }).is_some());
+        let reported = Report::processing(&payment);
+        assert_eq!(amount_mismatch(&payment, &reported), None);
+        assert!(amount_mismatch(&payment, &Report { amount: Money(12_01), ..reported.clone() }).is_some());
+        assert!(amount_mismatch(&payment, &Report { currency: "EUR".to_owned(), ..reported }).is_some());
     }
 
     #[test]
-    fn a_refund_is_the_same_in_amount_and_currency_or_it_is_another() {
+    fn a_refund_with_another_amount_or_currency_is_a_mismatch() {
         let payment = Payment::example(Provider::Stripe);
         let refund = Refund {
             id: RefundId::random(),
@@ -269,15 +276,15 @@ mod tests {
             created_at: Timestamp::from_micros(0),
             updated_at: Timestamp::from_micros(0),
         };
-        let said = |amount, currency: &str| RefundReport {
+        let reported = |amount, currency: &str| RefundReport {
             refund: Some(refund.id),
             transaction_id: None,
             outcome: RefundOutcome::Succeeded,
             amount: Money(amount),
             currency: currency.to_owned(),
         };
-        assert_eq!(other_refund(&payment, &refund, &said(5_00, "USD")), None);
-        assert!(other_refund(&payment, &refund, &said(5_01, "USD")).is_some());
-        assert!(other_refund(&payment, &refund, &said(5_00, "EUR")).is_some());
+        assert_eq!(refund_mismatch(&payment, &refund, &reported(5_00, "USD")), None);
+        assert!(refund_mismatch(&payment, &refund, &reported(5_01, "USD")).is_some());
+        assert!(refund_mismatch(&payment, &refund, &reported(5_00, "EUR")).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! The endpoints by which admins watch over payments: the inbox of webhooks, and the comparison with the providers' books.
+//! The endpoints of the inbox, for admins.
 
 use platform::{
     clock::Timestamp,
@@ -6,7 +6,7 @@ use platform::{
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
         query::Ask,
-        reply::{Accepted, List, Reply},
+        reply::{Accepted, List},
     },
     text_enum,
     validation::ValidationErrors,
@@ -15,11 +15,7 @@ use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::Any};
 use serde_json::Value;
 
-use super::{
-    reconciliation::{self, Difference},
-    store::{self, InboxEntry},
-    webhooks,
-};
+use super::store::{self, Entry};
 use crate::{
     accounts::Admin,
     shop::{Provider, Shop, ids::WebhookId, tags::Tag},
@@ -48,8 +44,8 @@ struct WebhookView {
     processed_at: Option<Timestamp>,
 }
 
-impl From<InboxEntry> for WebhookView {
-    fn from(entry: InboxEntry) -> Self {
+impl From<Entry> for WebhookView {
+    fn from(entry: Entry) -> Self {
         Self {
             id: entry.id,
             provider: entry.provider,
@@ -63,33 +59,16 @@ impl From<InboxEntry> for WebhookView {
     }
 }
 
-/// What the last comparison with the providers' books found.
-#[derive(Object)]
-struct PaymentReconciliation {
-    /// When it was made; null before the first.
-    checked_at: Option<Timestamp>,
-    /// How many payments it compared: those that ended or changed since the comparison before.
-    payments: i64,
-    /// Every difference that stands, oldest first, also of earlier comparisons. None is repaired by itself.
-    differences: Vec<Difference>,
-}
-
-async fn last(shop: &Shop) -> ApiResult<PaymentReconciliation> {
-    let (run, differences) = reconciliation::last(shop).await?;
-    let (checked_at, payments) = run.map_or((None, 0), |(checked_at, payments)| (Some(checked_at), payments));
-    Ok(PaymentReconciliation { checked_at, payments, differences })
-}
-
-pub struct PaymentsAdminApi;
+pub struct InboxApi;
 
 #[OpenApi(prefix_path = "/api/admin", tag = "Tag::Admin")]
-impl PaymentsAdminApi {
+impl InboxApi {
     /// Lists what payment providers told, newest first.
     ///
     /// Only events whose signature was good are kept, each once.
     #[oai(path = "/webhooks", method = "get", operation_id = "listWebhooks")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
-    async fn inbox(
+    async fn list(
         &self,
         shop: Data<&Shop>,
         request: &Request,
@@ -108,7 +87,7 @@ impl PaymentsAdminApi {
         faults.into_result()?;
         let processed = status.map(|status| status == WebhookStatus::Processed);
         let mut tx = shop.db.read().await?;
-        let (entries, total) = store::inbox(&mut tx, provider, processed, page.size, page.offset()).await?;
+        let (entries, total) = store::list(&mut tx, provider, processed, page.size, page.offset()).await?;
         let shown = entries.into_iter().map(WebhookView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
@@ -118,26 +97,6 @@ impl PaymentsAdminApi {
     /// The payment worker asks the provider how the payment stands now. What is known already changes nothing.
     #[oai(path = "/webhooks/:id/replay", method = "post", operation_id = "replayWebhook")]
     async fn replay(&self, shop: Data<&Shop>, _by: Admin, id: Path<WebhookId>) -> ApiResult<Accepted<WebhookView>> {
-        Ok(Accepted::json(&WebhookView::from(webhooks::replay(&shop, id.0).await?)))
-    }
-
-    /// Shows where our books and the providers' differ.
-    ///
-    /// The payment worker compares every ten minutes what the providers captured and gave back with what was recorded. A
-    /// difference stands until a comparison finds it gone; nothing is repaired in silence.
-    #[oai(path = "/payments/reconciliation", method = "get", operation_id = "getPaymentReconciliation")]
-    async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<PaymentReconciliation>> {
-        Ok(Reply::json(&last(&shop).await?))
-    }
-
-    /// Has the books compared now.
-    ///
-    /// Answers at once, with what the last comparison found; the payment worker makes the new one in the background. It
-    /// compares every payment that ended or changed within the last week, also what was compared lately. Ask for the
-    /// result until `checked_at` has changed. Asked again before that, it is the same comparison.
-    #[oai(path = "/payments/reconciliation", method = "post", operation_id = "startPaymentReconciliation")]
-    async fn reconcile(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Accepted<PaymentReconciliation>> {
-        reconciliation::ask(&shop).await?;
-        Ok(Accepted::json(&last(&shop).await?))
+        Ok(Accepted::json(&WebhookView::from(super::replay(&shop, id.0).await?)))
     }
 }

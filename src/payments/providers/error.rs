@@ -1,0 +1,30 @@
+//! Why a provider did not do what it was asked, and why a webhook is not accepted.
+
+/// Why a request to a provider failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// It may have been done or not. Trying again with the same key is safe.
+    #[error("the provider could not be reached or did not answer ({0})")]
+    Indeterminate(String),
+    /// The provider had an error, and may repeat this response for the same key.
+    #[error("the provider failed on its side ({0})")]
+    Server(String),
+    /// The request is invalid or declined; trying again changes nothing.
+    #[error("the provider refuses the request ({0})")]
+    Rejected(String),
+}
+
+pub type ProviderResult<T> = Result<T, ProviderError>;
+
+/// Why a webhook is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum VerificationError {
+    #[error("The signature does not fit the body, the secret or the time. Nothing was kept.")]
+    InvalidSignature,
+    /// The setting without which it cannot be verified.
+    #[error("This shop has no {0}, so it believes no event.")]
+    NotConfigured(&'static str),
+    /// The provider, which has to verify it, is away: it is to send the event again.
+    #[error("The provider could not be asked about the signature. Send it again.")]
+    Unavailable,
+}

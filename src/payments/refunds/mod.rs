@@ -1,0 +1,234 @@
+//! Refunds: of all or a part of a payment, because an admin asks for it, because an order was cancelled, or because money
+//! was received that no order can take.
+//!
+//! A refund is a row and its job, like a payment. One that somebody made in the provider's dashboard becomes a row, too,
+//! when the payment is retrieved: so what was refunded is a sum of rows, whoever made them and whatever was reported first.
+//! A row counts as refunded when it has succeeded; until then its amount is reserved, so that never more than was captured
+//! is refunded.
+
+pub mod api;
+pub mod jobs;
+mod store;
+mod view;
+
+use platform::{
+    clock::Timestamp,
+    db::{self, Tx},
+    http::problem::{ApiResult, Problem},
+    jobs::Job,
+    money::Money,
+    text_enum,
+};
+use sqlx::FromRow;
+
+pub use self::store::{of_payment, to_check};
+use super::{
+    Payment, jobs as payment_jobs,
+    providers::RefundReport,
+    reconciliation,
+    transitions::{lock, transition},
+};
+use crate::{
+    payments::problems,
+    shop::ids::{PaymentId, RefundId},
+};
+
+text_enum! {
+    /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when
+    /// the buyer's bank sends the money back.
+    #[oai(rename = "RefundProgress")]
+    pub enum RefundStatus {
+        Queued = "queued", Processing = "processing", Succeeded = "succeeded", Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// Why money goes back.
+    #[oai(rename = "RefundReason")]
+    pub enum Reason {
+        /// An admin asked for it.
+        Requested = "requested",
+        OrderCancelled = "order_cancelled",
+        /// It came for an order that could not take it any more.
+        LateMoney = "late_money",
+        /// It was less than was asked for, so it pays no order.
+        Underpaid = "underpaid",
+        /// It was more than was asked for; this is the surplus.
+        Overpaid = "overpaid",
+        /// Somebody gave it back on the provider's own page.
+        AtProvider = "at_provider",
+    }
+}
+
+impl Reason {
+    /// Whether the shop refunds what it may not keep, without being asked.
+    fn is_automatic(self) -> bool {
+        matches!(self, Self::OrderCancelled | Self::LateMoney | Self::Underpaid | Self::Overpaid)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Refund {
+    pub id: RefundId,
+    pub payment_id: PaymentId,
+    pub status: RefundStatus,
+    pub amount: Money,
+    pub reason: Reason,
+    /// The idempotency key of the request to the provider; stored before the first one.
+    pub provider_key: String,
+    /// When the key was first used.
+    pub first_call_at: Option<Timestamp>,
+    pub transaction_id: Option<String>,
+    pub failure: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Refund {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, RefundStatus::Queued | RefundStatus::Processing)
+    }
+}
+
+/// Refunds an amount of a payment, or what is left of it.
+///
+/// # Errors
+/// 409 when nothing was captured or nothing is left; 422 for more than is left.
+pub async fn create(
+    tx: &mut Tx,
+    payment: PaymentId,
+    amount: Option<Money>,
+    now: Timestamp,
+) -> ApiResult<(Refund, Payment)> {
+    let Some((_, payment)) = lock(tx, payment).await? else { return Err(Problem::not_found()) };
+    if payment.captured == Money(0) {
+        let detail = format!("This payment is {}; there is no money to give back.", payment.status);
+        return Err(problems::NOT_CAPTURED.problem(detail));
+    }
+    let left = refundable(tx, &payment).await?;
+    if left == Money(0) {
+        return Err(problems::ALREADY_REFUNDED.problem("All of this payment has gone back, or is on its way."));
+    }
+    let amount = amount.unwrap_or(left);
+    if amount > left {
+        let detail = format!("At most {} is left of this payment to give back.", payment.currency.format(left));
+        return Err(problems::REFUND_EXCEEDS_PAYMENT.problem(detail));
+    }
+    Ok((enqueue(tx, &payment, amount, Reason::Requested, now).await?, payment))
+}
+
+/// Refunds what is left of a payment beyond what the shop keeps, if anything is.
+pub async fn refund_all_but(
+    tx: &mut Tx,
+    payment: &Payment,
+    kept: Money,
+    reason: Reason,
+    now: Timestamp,
+) -> db::Result<()> {
+    match Money(refundable(tx, payment).await?.0 - kept.0) {
+        beyond if beyond > Money(0) => enqueue(tx, payment, beyond, reason, now).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+async fn enqueue(tx: &mut Tx, payment: &Payment, amount: Money, reason: Reason, now: Timestamp) -> db::Result<Refund> {
+    let refund = store::insert(tx, RefundId::random(), payment.id, amount, reason, now).await?;
+    jobs::SendRefund { refund: refund.id }.enqueue(tx, now).await?;
+    Ok(refund)
+}
+
+/// What was neither refunded nor is reserved by a refund.
+async fn refundable(tx: &mut Tx, payment: &Payment) -> db::Result<Money> {
+    let refunds = of_payment(tx, payment.id).await?;
+    let reserved: i64 =
+        refunds.iter().filter(|refund| refund.status != RefundStatus::Failed).map(|refund| refund.amount.0).sum();
+    Ok(Money((payment.captured.0 - reserved).max(0)))
+}
+
+/// Ends a refund that the provider rejects. What is left of the payment may be refunded again; what the shop may not keep
+/// is, when the refund was rejected because a part of it was refunded at the provider.
+pub async fn fail(tx: &mut Tx, id: RefundId, reason: &str, now: Timestamp) -> db::Result<()> {
+    let Some(refund) = store::find(tx, id).await? else { return Ok(()) };
+    let Some((_, payment)) = lock(tx, refund.payment_id).await? else { return Ok(()) };
+    let Some(refund) = store::find(tx, id).await?.filter(Refund::is_open) else { return Ok(()) };
+    store::set_status(tx, id, RefundStatus::Failed, None, Some(reason), now).await?;
+    report_failure(tx, &payment, &refund, reason).await?;
+    let kept = if refund.reason == Reason::Overpaid { payment.amount } else { Money(0) };
+    let left = Money(refundable(tx, &payment).await?.0 - kept.0);
+    if refund.reason.is_automatic() && left < refund.amount {
+        refund_all_but(tx, &payment, kept, refund.reason, now).await?;
+    }
+    Ok(())
+}
+
+/// Applies what a provider says of one refund. Somebody may have made others meanwhile, so the payment is retrieved.
+pub async fn apply_report(tx: &mut Tx, payment: PaymentId, report: RefundReport, now: Timestamp) -> db::Result<()> {
+    let Some((order, payment)) = lock(tx, payment).await? else { return Ok(()) };
+    let refunded = apply_reports(tx, &payment, &[report], now).await?;
+    if payment.provider.is_online() {
+        payment_jobs::Refresh { payment: payment.id }.enqueue(tx, now).await?;
+    }
+    let state = payment.state().with_refunded(refunded);
+    transition(tx, order, payment, state, None, now).await
+}
+
+/// Applies what a provider says of refunds of a payment, ours and those made in its dashboard, once, whatever came before.
+/// How much was then refunded in all. The payment is locked.
+pub async fn apply_reports(
+    tx: &mut Tx,
+    payment: &Payment,
+    reports: &[RefundReport],
+    now: Timestamp,
+) -> db::Result<Money> {
+    let known = of_payment(tx, payment.id).await?;
+    for report in reports {
+        match known.iter().find(|refund| report.is_of(refund)) {
+            Some(refund) => update(tx, payment, refund, report, now).await?,
+            None => insert_made_at_provider(tx, payment, report, now).await?,
+        }
+    }
+    let refunds = of_payment(tx, payment.id).await?;
+    let succeeded = refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded);
+    Ok(Money(succeeded.map(|refund| refund.amount.0).sum()))
+}
+
+async fn update(
+    tx: &mut Tx,
+    payment: &Payment,
+    refund: &Refund,
+    report: &RefundReport,
+    now: Timestamp,
+) -> db::Result<()> {
+    let known = refund.transaction_id.is_some();
+    let status = refund.status.after(known, &report.outcome);
+    if status == refund.status && (known || report.transaction_id.is_none()) {
+        return Ok(()); // late or repeated
+    }
+    let reason = report.outcome.failure().filter(|_| status == RefundStatus::Failed);
+    store::set_status(tx, refund.id, status, report.transaction_id.as_deref(), reason, now).await?;
+    match reason {
+        Some(reason) => report_failure(tx, payment, refund, reason).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert_made_at_provider(
+    tx: &mut Tx,
+    payment: &Payment,
+    report: &RefundReport,
+    now: Timestamp,
+) -> db::Result<()> {
+    let Some(transaction) = &report.transaction_id else { return Ok(()) };
+    let status = RefundStatus::Processing.after(true, &report.outcome);
+    let failure = report.outcome.failure();
+    tracing::info!(payment = %payment.id, transaction, %status, "money was given back at the provider");
+    store::delete_without_transaction(tx, payment.id).await?;
+    store::insert_made_at_provider(tx, payment.id, status, report.amount, transaction, failure, now).await.map(drop)
+}
+
+/// Money that did not reach the buyer is logged; the next reconciliation reports it when the shop may not keep it.
+async fn report_failure(tx: &mut Tx, payment: &Payment, refund: &Refund, why: &str) -> db::Result<()> {
+    tracing::error!(refund = %refund.id, payment = %payment.id, why, "money could not be given back");
+    reconciliation::compare_again(tx, payment.id).await.map(drop)
+}
