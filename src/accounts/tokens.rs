@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use argon2::Params;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use platform::clock::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -73,6 +74,8 @@ pub struct Settings {
     pub jwt_secret: SecretString,
     pub access_token_ttl: Duration,
     pub refresh_token_ttl: Duration,
+    /// What hashing a password costs. No setting of a program; the stories spend less.
+    pub password_cost: Params,
 }
 
 impl Tokens {

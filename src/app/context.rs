@@ -47,7 +47,7 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
     let providers = Providers::new(&settings.payments, &settings.store.storefront_url)?;
     Ok(Features::default()
         .with(Tokens::new(&settings.accounts))
-        .with(Passwords::new())
+        .with(Passwords::new(settings.accounts.password_cost.clone()))
         .with(Followers::of(db))
         .with(accounts::Hooks {
             bring_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).boxed(),

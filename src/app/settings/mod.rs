@@ -249,6 +249,7 @@ impl SettingArgs {
                 jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
                 access_token_ttl: duration("ACCESS_TOKEN_TTL", &self.access_token_ttl)?,
                 refresh_token_ttl: duration("REFRESH_TOKEN_TTL", &self.refresh_token_ttl)?,
+                password_cost: argon2::Params::default(),
             },
             store: Store {
                 name: self.store_name.clone(),

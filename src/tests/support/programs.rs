@@ -209,7 +209,7 @@ impl Site {
         let new = NewUser {
             email: email.to_owned(),
             username: None,
-            password_hash: Passwords::new().hash("a long password".to_owned()).await.unwrap(),
+            password_hash: Passwords::new(argon2::Params::default()).hash("a long password".to_owned()).await.unwrap(),
             role,
             first_name: "Ada".to_owned(),
             last_name: String::new(),

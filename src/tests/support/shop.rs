@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use argon2::Params;
 use cartwright::{
     accounts::{self, NewUser, Passwords, Role},
     app::{
@@ -393,6 +394,8 @@ fn settings(house: &House) -> Settings {
     settings.redis_url = None;
     settings.rate_limits = false; // all stories come from one address
     settings.accounts.jwt_secret = JWT_SECRET.into();
+    // People of the stories sign in thousands of times.
+    settings.accounts.password_cost = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least there is");
     settings.smtp_url = Some(house.mail.url().into());
     settings.pay_with_simulator(house.simulator.url());
     settings

@@ -11,7 +11,7 @@ pub fn example_error(kind: &ProblemType) -> Option<FieldError> {
     let (field, message) = match *kind {
         VALIDATION_FAILED => return Some(FieldError::new("items[0].quantity", "minimum", "must be at least 1")),
         INVALID_ORDERING => ("ordering", "takes price, name, created_at and rating"),
-        WEAK_PASSWORD => ("password", "is one of the most common passwords"),
+        WEAK_PASSWORD => ("password", "is too easy to guess; choose another"),
         INVALID_IMAGE => ("image", "is damaged"),
         _ => return None,
     };
@@ -85,7 +85,7 @@ problem_types! {
         "Some fields cannot be what they are.",
         "`errors` names every one of them and what is wrong with it: show each beside its field.";
     WEAK_PASSWORD = 422 "weak_password",
-        "The password is too short, too long, too common or the e-mail itself.",
+        "The password is too short, too long, too easy to guess or the e-mail itself.",
         "Ask for another of 8 to 128 characters.";
     RATE_LIMITED = 429 "rate_limited",
         "That was tried too often.",
