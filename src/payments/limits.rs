@@ -1,6 +1,6 @@
 //! How many payments one user and one address may create within an hour: `PAYMENTS_PER_HOUR`, by the
-//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released by
-//! attempts that reach no provider. Several people may share an address, so it has three times as many.
+//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released by attempts
+//! that reach no provider. Several people may share an address, so it has three times as many.
 
 use std::time::Duration;
 

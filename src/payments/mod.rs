@@ -83,7 +83,7 @@ pub enum Error {
     Database(#[from] db::Error),
 }
 
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Creates a payment for an order.
 ///

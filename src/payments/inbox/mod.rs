@@ -25,7 +25,7 @@ async fn verify(
     provider: Provider,
     headers: &HeaderMap,
     body: &[u8],
-) -> std::result::Result<WebhookEvent, VerificationError> {
+) -> Result<WebhookEvent, VerificationError> {
     let provider = shop.part::<Providers>().get(provider);
     let provider = provider.ok_or(VerificationError::NotConfigured("keys of this provider"))?;
     provider.verify_webhook(headers, body, shop.now()).await
