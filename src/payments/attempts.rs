@@ -13,12 +13,9 @@
 
 use std::time::Duration;
 
-use platform::{
-    clock::Timestamp,
-    http::{limits, problem::ApiResult},
-};
+use platform::clock::Timestamp;
 
-use super::{Payment, Status};
+use super::{Error, Payment, Result, Status};
 use crate::shop::Provider;
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
@@ -39,8 +36,8 @@ const NOT_DECLINED: [&str; 2] = ["not_sent", "underpaid"];
 /// Checks that an order with these payments, the oldest first, need not wait. It is locked.
 ///
 /// # Errors
-/// 429 while it has to wait because too many of them were declined.
-pub fn require_no_wait(earlier: &[Payment], provider: Provider, now: Timestamp) -> ApiResult<()> {
+/// While it has to wait because too many of them were declined.
+pub fn require_no_wait(earlier: &[Payment], provider: Provider, now: Timestamp) -> Result<()> {
     let declined: Vec<&Payment> = earlier.iter().filter(|payment| payment.was_declined()).collect();
     let (Some(last), Some(wait)) = (declined.last(), wait_after(declined.len())) else { return Ok(()) };
     let left = wait.saturating_sub(now.since(last.created_at));
@@ -48,7 +45,7 @@ pub fn require_no_wait(earlier: &[Payment], provider: Provider, now: Timestamp) 
         return Ok(());
     }
     count_limited(Some(provider));
-    Err(limits::refused("payments_of_order", "Too many payments of this order were declined.", left))
+    Err(Error::TooManyDeclined { wait: left })
 }
 
 fn wait_after(declined: usize) -> Option<Duration> {

@@ -23,7 +23,7 @@ use crate::{
     shop::{Provider, Queue, Shop, ids::PaymentId},
 };
 
-/// How often payments that nobody reported the end of are checked.
+/// How often open payments are checked.
 pub const CHECK_EVERY: Duration = Duration::from_mins(1);
 /// How long a payment that ended without money is still checked.
 const CHECKED_AFTER_END: Duration = Duration::from_hours(1);
@@ -235,7 +235,7 @@ pub(super) async fn refresh(shop: &Shop, payment: &Payment) -> Result<(), JobErr
     }
 }
 
-/// Checks payments and refunds that nobody reported the end of.
+/// Checks payments and refunds whose end was not reported: fails those that nobody sends, retrieves the others.
 #[derive(Default, Serialize, Deserialize)]
 pub struct CheckPending {}
 

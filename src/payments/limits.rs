@@ -1,6 +1,6 @@
 //! How many payments one user and one address may create within an hour: `PAYMENTS_PER_HOUR`, by the
-//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released by what no provider will
-//! hear of. Several people may share an address, so it has three times as many.
+//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released by attempts
+//! that reach no provider. Several people may share an address, so it has three times as many.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub async fn acquire(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<
 }
 
 impl Permits {
-    /// Of an attempt that no provider will hear of.
+    /// Those of an attempt that reaches no provider.
     pub async fn release(self, shop: &Shop) {
         shop.limits.give_back(self.of_user).await;
         shop.limits.give_back(self.of_address).await;

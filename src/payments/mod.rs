@@ -27,12 +27,13 @@ mod transitions;
 mod unsent;
 pub mod view;
 
+use std::time::Duration;
+
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     jobs::Job,
-    money::Money,
+    money::{Amount, Money},
 };
 
 pub use self::{
@@ -53,11 +54,42 @@ use crate::{
     },
 };
 
+/// Why a payment or a refund was not created, or a webhook not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("This shop takes no payments by {}. Choose another provider.", .0.in_words())]
+    ProviderNotConfigured(Provider),
+    #[error("This order is cancelled. Place a new one.")]
+    OrderCancelled,
+    #[error("This order is paid.")]
+    AlreadyPaid,
+    #[error("This order is being paid. Look at its payments.")]
+    InProgress,
+    #[error("Too many payments of this order were declined. Try again in {} seconds.", .wait.as_millis().div_ceil(1000))]
+    TooManyDeclined { wait: Duration },
+    #[error("There is no such payment.")]
+    NotFound,
+    #[error("This payment is {0}; there is no money to give back.")]
+    NotCaptured(Status),
+    #[error("All of this payment has gone back, or is on its way.")]
+    AlreadyRefunded,
+    #[error("At most {left} is left of this payment to give back.")]
+    RefundExceedsPayment { left: Amount },
+    #[error("There is no such webhook.")]
+    WebhookNotFound,
+    #[error("The id or the type of the event has a NUL, which no text has.")]
+    MalformedWebhook,
+    #[error(transparent)]
+    Database(#[from] db::Error),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
 /// Creates a payment for an order.
 ///
 /// # Errors
-/// 422 without the provider's keys; 409 when the order is cancelled, paid, or being paid; 429 while it has to wait because
-/// too many payments of it were declined.
+/// When the provider's keys are not set; when the order is cancelled, paid, or being paid; while it has to wait because too
+/// many payments of it were declined.
 pub async fn create(
     tx: &mut Tx,
     shop: &Shop,
@@ -65,23 +97,23 @@ pub async fn create(
     provider: Provider,
     method: Option<String>,
     now: Timestamp,
-) -> ApiResult<Payment> {
+) -> Result<Payment> {
     require_configured(shop, provider)?;
     if order.status == OrderStatus::Cancelled {
-        return Err(orders::problems::ORDER_CANCELLED.problem("This order is cancelled. Place a new one."));
+        return Err(Error::OrderCancelled);
     }
     if order.payment_status.is_settled() {
-        return Err(problems::ALREADY_PAID.problem("This order is paid."));
+        return Err(Error::AlreadyPaid);
     }
     let earlier = store::of_order(tx, order.id).await?;
     if earlier.iter().any(Payment::holds_its_order) {
-        return Err(payment_in_progress());
+        return Err(Error::InProgress);
     }
     attempts::require_no_wait(&earlier, provider, now)?;
     let id = PaymentId::random();
     let payment = store::insert(tx, id, order, provider, method, now)
         .await
-        .map_err(|error| if db::is_taken(&error) { payment_in_progress() } else { error.into() })?;
+        .map_err(|error| if db::is_taken(&error) { Error::InProgress } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
         orders::hold(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
@@ -108,17 +140,12 @@ async fn publish_new(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp
 }
 
 /// # Errors
-/// 422 when the shop has no keys of this provider.
-pub fn require_configured(shop: &Shop, provider: Provider) -> ApiResult<()> {
-    if shop.part::<Providers>().get(provider).is_some() {
-        return Ok(());
+/// When the shop has no keys of this provider.
+pub fn require_configured(shop: &Shop, provider: Provider) -> Result<()> {
+    match shop.part::<Providers>().get(provider) {
+        Some(_) => Ok(()),
+        None => Err(Error::ProviderNotConfigured(provider)),
     }
-    let detail = format!("This shop takes no payments by {}. Choose another provider.", provider.in_words());
-    Err(problems::PROVIDER_NOT_CONFIGURED.problem(detail))
-}
-
-fn payment_in_progress() -> Problem {
-    problems::PAYMENT_IN_PROGRESS.problem("This order is being paid. Look at its payments.")
 }
 
 /// Applies what a provider says, once, whatever came before it. The payment as it is then.

@@ -1,9 +1,13 @@
 //! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
 //! `/problems/{code}` are made from this table.
 
-use platform::{http::problem::Problem, problem_types};
+use platform::{
+    http::{limits, problem::Problem, problem_types::MALFORMED_JSON},
+    problem_types,
+};
 
-use super::providers::VerificationError;
+use super::{Error, providers::VerificationError};
+use crate::orders::problems::ORDER_CANCELLED;
 
 problem_types! {
     INVALID_SIGNATURE = 400 "invalid_signature",
@@ -32,6 +36,27 @@ problem_types! {
     PROVIDER_UNAVAILABLE = 503 "provider_unavailable",
         "The payment provider, which must be asked whether an event is its own, does not answer; nothing was kept.",
         "Send the event again, as providers do by themselves.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::ProviderNotConfigured(_) => PROVIDER_NOT_CONFIGURED.problem(detail),
+            Error::OrderCancelled => ORDER_CANCELLED.problem(detail),
+            Error::AlreadyPaid => ALREADY_PAID.problem(detail),
+            Error::InProgress => PAYMENT_IN_PROGRESS.problem(detail),
+            Error::TooManyDeclined { wait } => {
+                limits::refused("payments_of_order", "Too many payments of this order were declined.", wait)
+            }
+            Error::NotFound | Error::WebhookNotFound => Self::not_found(),
+            Error::NotCaptured(_) => NOT_CAPTURED.problem(detail),
+            Error::AlreadyRefunded => ALREADY_REFUNDED.problem(detail),
+            Error::RefundExceedsPayment { .. } => REFUND_EXCEEDS_PAYMENT.problem(detail),
+            Error::MalformedWebhook => MALFORMED_JSON.problem(detail),
+            Error::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<VerificationError> for Problem {

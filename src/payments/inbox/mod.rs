@@ -6,18 +6,12 @@ pub mod jobs;
 mod store;
 pub mod webhooks_api;
 
-use platform::{
-    http::{
-        problem::{ApiResult, Problem},
-        problem_types,
-    },
-    jobs::Job,
-};
+use platform::jobs::Job;
 use poem::http::HeaderMap;
 
 use self::{jobs::HandleWebhook, store::Entry};
 use super::{
-    problems,
+    Error, Result,
     providers::{Providers, VerificationError, WebhookEvent},
 };
 use crate::shop::{Provider, Shop, ids::WebhookId};
@@ -25,8 +19,7 @@ use crate::shop::{Provider, Shop, ids::WebhookId};
 /// Verifies a webhook.
 ///
 /// # Errors
-/// 400 when it is not the provider's; 422 when this shop has nothing to verify it with; 503 when the provider has to verify
-/// it and is away.
+/// When it is not the provider's, this shop has nothing to verify it with, or the provider has to verify it and is away.
 async fn verify(
     shop: &Shop,
     provider: Provider,
@@ -39,10 +32,12 @@ async fn verify(
 }
 
 /// Stores an event and the job that handles it. One that was received before changes nothing.
-async fn store_event(shop: &Shop, provider: Provider, event: &WebhookEvent) -> ApiResult<()> {
+///
+/// # Errors
+/// When its id or type is no text.
+async fn store_event(shop: &Shop, provider: Provider, event: &WebhookEvent) -> Result<()> {
     if [&event.id, &event.kind].into_iter().any(|text| text.contains('\0')) {
-        let detail = "The id or the type of the event has a NUL, which no text has.";
-        return Err(problem_types::MALFORMED_JSON.problem(detail));
+        return Err(Error::MalformedWebhook);
     }
     let mut tx = shop.db.write().await?;
     let now = shop.now();
@@ -55,10 +50,10 @@ async fn store_event(shop: &Shop, provider: Provider, event: &WebhookEvent) -> A
 /// Has an event handled again.
 ///
 /// # Errors
-/// 404 when there is none.
-async fn replay(shop: &Shop, id: WebhookId) -> ApiResult<Entry> {
+/// When there is none.
+async fn replay(shop: &Shop, id: WebhookId) -> Result<Entry> {
     let mut tx = shop.db.write().await?;
-    let entry = store::reopen(&mut tx, id).await?.ok_or_else(Problem::not_found)?;
+    let entry = store::reopen(&mut tx, id).await?.ok_or(Error::WebhookNotFound)?;
     HandleWebhook { webhook: id }.enqueue(&mut tx, shop.now()).await?;
     tx.commit().await?;
     Ok(entry)

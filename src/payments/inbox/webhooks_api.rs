@@ -79,7 +79,7 @@ async fn receive(
     {
         shop.limits.give_back(permit).await;
     }
-    super::store_event(shop, provider, &verified?).await
+    Ok(super::store_event(shop, provider, &verified?).await?)
 }
 
 /// All of them, each documented in its provider's words.

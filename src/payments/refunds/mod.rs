@@ -14,7 +14,6 @@ mod view;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    http::problem::{ApiResult, Problem},
     jobs::Job,
     money::Money,
     text_enum,
@@ -23,15 +22,12 @@ use sqlx::FromRow;
 
 pub use self::store::{of_payment, to_check};
 use super::{
-    Payment, jobs as payment_jobs,
+    Error, Payment, Result, jobs as payment_jobs,
     providers::RefundReport,
     reconciliation,
     transitions::{lock, transition},
 };
-use crate::{
-    payments::problems,
-    shop::ids::{PaymentId, RefundId},
-};
+use crate::shop::ids::{PaymentId, RefundId};
 
 text_enum! {
     /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when
@@ -94,26 +90,24 @@ impl Refund {
 /// Refunds an amount of a payment, or what is left of it.
 ///
 /// # Errors
-/// 409 when nothing was captured or nothing is left; 422 for more than is left.
+/// When nothing was captured, or less is left.
 pub async fn create(
     tx: &mut Tx,
     payment: PaymentId,
     amount: Option<Money>,
     now: Timestamp,
-) -> ApiResult<(Refund, Payment)> {
-    let Some((_, payment)) = lock(tx, payment).await? else { return Err(Problem::not_found()) };
+) -> Result<(Refund, Payment)> {
+    let Some((_, payment)) = lock(tx, payment).await? else { return Err(Error::NotFound) };
     if payment.captured == Money(0) {
-        let detail = format!("This payment is {}; there is no money to give back.", payment.status);
-        return Err(problems::NOT_CAPTURED.problem(detail));
+        return Err(Error::NotCaptured(payment.status));
     }
     let left = refundable(tx, &payment).await?;
     if left == Money(0) {
-        return Err(problems::ALREADY_REFUNDED.problem("All of this payment has gone back, or is on its way."));
+        return Err(Error::AlreadyRefunded);
     }
     let amount = amount.unwrap_or(left);
     if amount > left {
-        let detail = format!("At most {} is left of this payment to give back.", payment.currency.format(left));
-        return Err(problems::REFUND_EXCEEDS_PAYMENT.problem(detail));
+        return Err(Error::RefundExceedsPayment { left: payment.currency.format(left) });
     }
     Ok((enqueue(tx, &payment, amount, Reason::Requested, now).await?, payment))
 }
