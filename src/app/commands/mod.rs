@@ -19,7 +19,7 @@ use std::{
     io::{ErrorKind, Write},
 };
 
-use platform::{clock::Clock, http::problem::Problem};
+use platform::clock::Clock;
 
 use crate::{
     app::{
@@ -28,7 +28,6 @@ use crate::{
     },
     shop::Shop,
 };
-use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -116,15 +115,6 @@ fn say(text: impl Display) -> anyhow::Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-/// A problem in one line for people: without its code, with all its fields.
-fn told(problem: Problem) -> anyhow::Error {
-    if problem.errors.is_empty() {
-        return anyhow!(problem.detail);
-    }
-    let faults: Vec<String> = problem.errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
-    anyhow!(faults.join("; "))
 }
 
 /// Drawn on stderr, and only where somebody watches.
