@@ -157,7 +157,7 @@ fn sender(from: &str) -> anyhow::Result<Mailbox> {
 }
 
 fn compose(from: &Mailbox, email: &Email) -> Result<Message, MailError> {
-    let to: Address = letter
+    let to: Address = email
         .to
         .parse()
         .map_err(|_| MailError::Refused("the recipient's address is not a valid e-mail address".to_owned()))?;

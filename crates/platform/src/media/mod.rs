@@ -138,7 +138,7 @@ impl Media {
             self.store.delete(&Path::from(probe.as_str())).await
         };
         match written.await {
-            Ok(()) => Ok(format!("{} can be written", self.place)),
+            Ok(()) => Ok(format!("{} can be written", self.storage)),
             Err(error) => Err(format!("{} cannot be written ({error}); {}", self.storage, self.storage.advice())),
         }
     }
