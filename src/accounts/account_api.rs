@@ -89,16 +89,16 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<EmailChange>,
     ) -> ApiResult<UnderWay> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let (user, known, wrong) = judge(&shop, by, from, given.password).await?;
         let bad = unusable(&given.email, &user);
         Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
         shop.limits.take(&limits::EMAIL_CHANGES, &by.id.to_string()).await?;
-        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let asked = ask(&shop, &known, &given.email).await;
         // Only an address that is taken tells something of others.
         if !matches!(asked, Err(Error::EmailTaken)) {
-            shop.limits.give_back(place).await;
+            shop.limits.release(permit).await;
         }
         asked?;
         Ok(UnderWay::UnderWay)
@@ -133,7 +133,7 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<AccountClosing>,
     ) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let (_, known, wrong) = judge(&shop, by, from, given.password).await?;
         Problem::unless_empty(wrong.into_iter().collect())?;
         let mut tx = shop.db.write().await?;

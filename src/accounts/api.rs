@@ -3,7 +3,7 @@
 use platform::{
     clock::Timestamp,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         client_address::ClientAddress,
         described::Text,
         problem::{ApiResult, Problem},
@@ -176,9 +176,9 @@ impl AccountsApi {
         from: ClientAddress,
         body: Body<Registration>,
     ) -> ApiResult<Created<UserView>> {
-        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
-        let (place, wanted) = shop.limits.unless_invalid(place, registration(&body).await).await?;
-        let user = shop.limits.unless_our_fault(place, make_account(&shop, wanted).await).await?;
+        let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let (permit, wanted) = shop.limits.release_if_invalid(permit, registration(&body).await).await?;
+        let user = shop.limits.release_on_server_error(permit, make_account(&shop, wanted).await).await?;
         Ok(Created::json(&user.into()))
     }
 
@@ -193,8 +193,8 @@ impl AccountsApi {
     /// Problems: `invalid_credentials`, `rate_limited`.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
     async fn login(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
-        let place = shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
-        let (_, (name, given)) = shop.limits.unless_invalid(place, sign_in(&body).await).await?;
+        let permit = shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
+        let (_, (name, given)) = shop.limits.release_if_invalid(permit, sign_in(&body).await).await?;
         let known = match &given.email {
             Some(email) => store::credentials_by_email(&shop.db, email).await?,
             None => store::credentials_by_username(&shop.db, &name).await?,
@@ -222,7 +222,7 @@ impl AccountsApi {
     /// Problems: `unauthenticated`, `refresh_reused`, `session_revoked`.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let refreshed = sessions::refresh(&mut tx, shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
         tx.commit().await?;
@@ -283,14 +283,14 @@ impl AccountsApi {
 
 /// What somebody wants to register with, if it can be.
 async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
-    let wanted = body.judged().await?;
+    let wanted = body.parse().await?;
     check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
     Ok(wanted)
 }
 
 /// Under which name somebody wants to sign in, and with what.
 async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
-    let given = body.judged().await?;
+    let given = body.parse().await?;
     let missing = || Problem::invalid_field("email", "required", "or username is required");
     let name = given.email.as_deref().or(given.username.as_deref()).ok_or_else(missing)?;
     Ok((name.to_owned(), given))
@@ -319,16 +319,16 @@ async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
 
 /// PUT and PATCH are the same here, because no field is required.
 async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
-    let change = body.judged().await?;
+    let change = body.parse().await?;
     let mut tx = shop.db.write().await?;
     let mut user = store::lock(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
-    user.first_name = cleared(change.first_name).unwrap_or(user.first_name);
-    user.last_name = cleared(change.last_name).unwrap_or(user.last_name);
-    user.phone_number = cleared(change.phone).unwrap_or(user.phone_number);
-    user.phone_number = cleared(change.phone_number).unwrap_or(user.phone_number);
-    user.address = cleared(change.address).unwrap_or(user.address);
-    user.city = cleared(change.city).unwrap_or(user.city);
-    user.country = cleared(change.country).unwrap_or(user.country);
+    user.first_name = null_as_empty(change.first_name).unwrap_or(user.first_name);
+    user.last_name = null_as_empty(change.last_name).unwrap_or(user.last_name);
+    user.phone_number = null_as_empty(change.phone).unwrap_or(user.phone_number);
+    user.phone_number = null_as_empty(change.phone_number).unwrap_or(user.phone_number);
+    user.address = null_as_empty(change.address).unwrap_or(user.address);
+    user.city = null_as_empty(change.city).unwrap_or(user.city);
+    user.country = null_as_empty(change.country).unwrap_or(user.country);
     store::update_profile(&mut tx, &user).await?;
     tx.commit().await?;
     Ok(Reply::json(&user.into()))

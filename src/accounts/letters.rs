@@ -5,7 +5,7 @@
 
 use platform::{
     jobs::JobError,
-    mail::{self, Letter},
+    mail::{self, Email},
 };
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ impl User {
 ///
 /// # Errors
 /// When a value the template names is missing from the context.
-pub fn letter(shop: &Shop, to: &User, template: Template, about: &str, context: Value) -> Result<Letter, JobError> {
+pub fn letter(shop: &Shop, to: &User, template: Template, about: &str, context: Value) -> Result<Email, JobError> {
     letter_to(shop, (&to.email, &to.greeting()), template, about, context)
 }
 
@@ -41,7 +41,7 @@ pub fn letter_to(
     template: Template,
     about: &str,
     mut context: Value,
-) -> Result<Letter, JobError> {
+) -> Result<Email, JobError> {
     context["store_name"] = shop.store.name.as_str().into();
     context["customer_name"] = name.into();
     let written = shop.templates.write(template, &context, (email, name), shop.message_id(about));

@@ -54,7 +54,7 @@ pub async fn password_matches(
     let outcome = shop.part::<Passwords>().verify(password, hash).await;
     // What was right, or not looked at, was not wrong.
     if !matches!(outcome, Ok(false)) {
-        shop.limits.give_back(attempt).await;
+        shop.limits.release(attempt).await;
     }
     Ok(outcome?)
 }
@@ -62,7 +62,7 @@ pub async fn password_matches(
 /// Who has just proved to be the user may sign in, however often they forgot their password before.
 pub async fn forgive(shop: &Shop, user: &User, from: ClientAddress) {
     for name in [&user.email, &user.username] {
-        shop.limits.forgive(&WRONG_PASSWORDS, &tried(name, from)).await;
+        shop.limits.reset(&WRONG_PASSWORDS, &tried(name, from)).await;
     }
 }
 

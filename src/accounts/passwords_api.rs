@@ -78,7 +78,7 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<PasswordChange>,
     ) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
         let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
         let tried = (user.email.as_str(), from);
@@ -108,8 +108,8 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<ForgottenPassword>,
     ) -> ApiResult<UnderWay> {
-        let place = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
-        let (_, given) = shop.limits.unless_invalid(place, body.judged().await).await?;
+        let permit = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
+        let (_, given) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
         shop.limits.take(&limits::RESET_LETTERS, &super::key(&given.email)).await?;
         let user = store::credentials_by_email(&shop.db, &given.email).await?.map(|known| known.id);
 
@@ -127,7 +127,7 @@ impl PasswordsApi {
     /// Problems: `invalid_token`, `weak_password`.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<PasswordReset>) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.read().await?;
         let user = links::owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
@@ -150,7 +150,7 @@ impl PasswordsApi {
     /// Problems: `invalid_token`, `email_taken`.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, shop: Data<&Shop>, body: Body<EmailVerification>) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.write().await?;
         super::verify_email(&mut tx, &given.token, shop.now()).await?;
         tx.commit().await?;

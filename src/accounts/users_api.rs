@@ -6,7 +6,7 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
     },
     validation::ValidationErrors,
@@ -64,22 +64,22 @@ impl UsersApi {
         request: &Request,
         _by: Admin,
         /// Only those with this text in e-mail, username, or first and last name, in any case; at most 200 characters.
-        search: Ask<String>,
+        search: OptionalQuery<String>,
         /// Only customers, or only admins.
-        role: Ask<Role>,
+        role: OptionalQuery<Role>,
         /// Only those who may sign in, or only those who may not.
-        is_active: Ask<bool>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        is_active: OptionalQuery<bool>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<AdminUserView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let wanted = Wanted {
-            search: list::search(&faults.note(query::search(&search))),
-            role: faults.note(role.get("role")),
-            is_active: faults.note(is_active.get("is_active")),
+            search: list::search(&errors.note(query::search(&search))),
+            role: errors.note(role.get("role")),
+            is_active: errors.note(is_active.get("is_active")),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let (users, total) = list::users(&mut shop.db.read().await?, &wanted, page).await?;
         let shown = users.into_iter().map(Into::into).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
@@ -111,7 +111,7 @@ impl UsersApi {
         if store::find(&mut shop.db.read().await?, id.0).await?.is_none() {
             return Err(Problem::not_found());
         }
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let wanted = StandingChange { role: given.role, is_active: given.is_active };
 
         let mut tx = shop.db.write().await?;

@@ -5,7 +5,7 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Done, List, Reply},
     },
     ids::JobId,
@@ -127,16 +127,16 @@ impl JobsApi {
         request: &Request,
         _by: Admin,
         /// Only those of this queue.
-        queue: Ask<Queue>,
+        queue: OptionalQuery<Queue>,
         /// Only those in this state.
-        state: Ask<JobState>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        state: OptionalQuery<JobState>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<JobView>> {
-        let mut faults = ValidationErrors::default();
-        let wanted = wanted(faults.note(queue.get("queue")), faults.note(state.get("state")));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let wanted = wanted(errors.note(queue.get("queue")), errors.note(state.get("state")));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let now = shop.now();
         let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect::<ApiResult<_>>()?;

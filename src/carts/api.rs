@@ -161,7 +161,7 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
@@ -181,7 +181,7 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
@@ -263,7 +263,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
@@ -284,7 +284,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
@@ -365,7 +365,7 @@ impl CartsApi {
         cart_id: Path<CartId>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         add(tx, &shop, cart, new).await
@@ -385,7 +385,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await

@@ -11,7 +11,7 @@ use platform::{
     clock::Timestamp,
     db::{self, Tx},
     jobs::{self, Job},
-    media::{self, picture::Picture},
+    media::{self, image::ProcessedImage},
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +67,8 @@ impl From<Image> for Kept {
 ///
 /// # Errors
 /// When the files cannot be written.
-pub async fn keep(shop: &Shop, picture: Picture) -> Result<Kept> {
-    let name = |file: &media::picture::Encoded| media::new_name(file.kind.ending());
+pub async fn keep(shop: &Shop, picture: ProcessedImage) -> Result<Kept> {
+    let name = |file: &media::image::EncodedImage| media::new_name(file.format.extension());
     let kept = Kept { file: name(&picture.image), thumbnail: picture.thumbnail.as_ref().map(name) };
     announce(shop, &kept).await?;
     let encoded = [Some(picture.image), picture.thumbnail].into_iter().flatten();

@@ -7,7 +7,7 @@ use platform::{
     http::{
         body::Body,
         described::{Kind, Text},
-        idempotency::{Once, Stored},
+        idempotency::{Idempotency, StoredResponse},
         limits::Limit,
         problem::{ApiResult, Problem},
         reply::{Created, Done, Reply, json_bytes},
@@ -134,23 +134,23 @@ impl CheckoutApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let once = Once::of(request, "/api/orders", body.bytes(), by.id.0)?;
-        let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
-            Ok(place) => place,
+        let idempotency = Idempotency::of(request, "/api/orders", body.bytes(), by.id.0)?;
+        let permit = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
+            Ok(permit) => permit,
             // Who lost the answer to the last order they may place gets it all the same.
             Err(refused) => {
-                let stored = once.given_before(&mut shop.db.read().await?).await?;
+                let stored = idempotency.find(&mut shop.db.read().await?).await?;
                 return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
             }
         };
-        let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
-        match place_once(&shop, by.id, &once, input).await {
+        let (permit, input) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
+        match place_once(&shop, by.id, &idempotency, input).await {
             Ok(Placed::Before(stored)) => {
-                shop.limits.give_back(place).await;
+                shop.limits.release(permit).await;
                 Ok(stored.replay("/api/orders"))
             }
             Ok(Placed::Now(answer)) => Ok(answer),
-            Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
+            Err(problem) => shop.limits.release_on_server_error(permit, Err(problem)).await,
         }
     }
 
@@ -190,7 +190,7 @@ impl CheckoutApi {
         id: Path<OrderId>,
         body: Body<StatusChange>,
     ) -> ApiResult<Reply<OrderView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         let order = orders::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let status = change?.status.to_lowercase();
@@ -210,18 +210,18 @@ impl CheckoutApi {
 enum Placed {
     Now(Created<OrderView>),
     /// By an earlier request with the same key.
-    Before(Stored),
+    Before(StoredResponse),
 }
 
-async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInput) -> ApiResult<Placed> {
+async fn place_once(shop: &Shop, buyer: UserId, idempotency: &Idempotency, input: CheckoutInput) -> ApiResult<Placed> {
     let mut tx = shop.db.write().await?;
-    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+    if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
         return Ok(Placed::Before(stored));
     }
     let checkout = input.checkout(&mut tx, shop).await?;
     let placed = super::place(&mut tx, shop, buyer, checkout).await?;
     let answer = json_bytes(&placed);
-    once.keep(&mut tx, &answer).await?;
+    idempotency.store(&mut tx, &answer).await?;
     commit_and_forget(shop, tx, &placed).await?;
     Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
 }

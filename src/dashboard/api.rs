@@ -5,7 +5,7 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{List, Reply},
     },
     money::Amount,
@@ -67,7 +67,7 @@ fn top_product_view(shop: &Shop, sold: TopProduct) -> TopProductView {
 }
 
 /// A whole number between two others.
-fn number(asked: &Ask<i64>, name: &str, default: i64, least: i64, most: i64) -> ApiResult<i64> {
+fn number(asked: &OptionalQuery<i64>, name: &str, default: i64, least: i64, most: i64) -> ApiResult<i64> {
     let number = asked.get(name)?.unwrap_or(default);
     if (least..=most).contains(&number) {
         return Ok(number);
@@ -76,14 +76,14 @@ fn number(asked: &Ask<i64>, name: &str, default: i64, least: i64, most: i64) -> 
 }
 
 /// The days that are asked for. What is wrong with either is noted.
-fn range(shop: &Shop, from: &Ask<Day>, to: &Ask<Day>, faults: &mut ValidationErrors) -> Range {
+fn range(shop: &Shop, from: &OptionalQuery<Day>, to: &OptionalQuery<Day>, errors: &mut ValidationErrors) -> Range {
     let today = Day::of(shop.now());
-    let day = |asked: &Ask<Day>, name: &str| {
+    let day = |asked: &OptionalQuery<Day>, name: &str| {
         asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
     };
-    let (from, to) = (faults.note(day(from, "from")), faults.note(day(to, "to")));
+    let (from, to) = (errors.note(day(from, "from")), errors.note(day(to, "to")));
     let asked = Range::asked(from, to, today).map(Some).map_err(Problem::from);
-    faults.note(asked).unwrap_or(Range { from: today, to: today })
+    errors.note(asked).unwrap_or(Range { from: today, to: today })
 }
 
 pub struct DashboardApi;
@@ -127,16 +127,16 @@ impl DashboardApi {
         shop: Data<&Shop>,
         _by: Admin,
         /// The first day, inclusive. Left out: 29 days before `to`.
-        from: Ask<Day>,
+        from: OptionalQuery<Day>,
         /// The last day, inclusive. Left out: today.
-        to: Ask<Day>,
+        to: OptionalQuery<Day>,
         /// What one line covers; weeks begin on Monday. Default `day`.
-        interval: Ask<Interval>,
+        interval: OptionalQuery<Interval>,
     ) -> ApiResult<Reply<Vec<SalesView>>> {
-        let mut faults = ValidationErrors::default();
-        let range = range(&shop, &from, &to, &mut faults);
-        let interval = faults.note(interval.get("interval")).unwrap_or(Interval::Day);
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let range = range(&shop, &from, &to, &mut errors);
+        let interval = errors.note(interval.get("interval")).unwrap_or(Interval::Day);
+        errors.into_result()?;
         let periods = range.periods(interval)?;
         let sales = super::sales(&mut shop.db.read().await?, shop.store.currency, range, interval, periods).await?;
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
@@ -153,16 +153,16 @@ impl DashboardApi {
         _by: Admin,
         /// How many, 1 to 100. Default 10.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
-        limit: Ask<i64>,
+        limit: OptionalQuery<i64>,
         /// The first day, inclusive. Left out: 29 days before `to`.
-        from: Ask<Day>,
+        from: OptionalQuery<Day>,
         /// The last day, inclusive. Left out: today.
-        to: Ask<Day>,
+        to: OptionalQuery<Day>,
     ) -> ApiResult<Reply<Vec<TopProductView>>> {
-        let mut faults = ValidationErrors::default();
-        let range = range(&shop, &from, &to, &mut faults);
-        let limit = faults.note(number(&limit, "limit", 10, 1, 100));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let range = range(&shop, &from, &to, &mut errors);
+        let limit = errors.note(number(&limit, "limit", 10, 1, 100));
+        errors.into_result()?;
         let sold = super::top_products(&shop.db, shop.store.currency, range, limit).await?;
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
@@ -178,14 +178,14 @@ impl DashboardApi {
         _by: Admin,
         /// The most that counts as nearly gone. Default 5.
         #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
-        threshold: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        threshold: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ProductView>> {
-        let mut faults = ValidationErrors::default();
-        let threshold = faults.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let threshold = errors.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = super::low_stock(&mut tx, threshold, page.size, page.offset()).await?;
         let shown = view::products(&mut tx, &shop, products).await?;

@@ -7,7 +7,7 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
     },
     validation::ValidationErrors,
@@ -133,14 +133,14 @@ impl InventoryApi {
         request: &Request,
         _by: Admin,
         /// Words to find, as in the list of products.
-        search: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        search: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<InventoryView>> {
-        let mut faults = ValidationErrors::default();
-        let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let filter = Filter { terms: list::terms(&errors.note(query::search(&search))), ..Filter::default() };
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = list::products(&mut tx, &filter, page).await?;
         let shown = inventory(&mut tx, products).await?;
@@ -162,7 +162,7 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Adjustment>,
     ) -> ApiResult<Reply<InventoryView>> {
-        let adjustment = body.judged().await;
+        let adjustment = body.parse().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Adjustment { delta, reason } = adjustment?;
@@ -190,7 +190,7 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Count>,
     ) -> ApiResult<Reply<InventoryView>> {
-        let count = body.judged().await;
+        let count = body.parse().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Count { counted, reason } = count?;
@@ -209,14 +209,14 @@ impl InventoryApi {
         request: &Request,
         _by: Admin,
         /// Only those of the product with this id.
-        product: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        product: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<MovementView>> {
-        let mut faults = ValidationErrors::default();
-        let product = faults.note(product.get("product")).map(ProductId);
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let product = errors.note(product.get("product")).map(ProductId);
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (movements, total) = super::movements(&mut tx, product, page.size, page.offset()).await?;
         let shown = movements.into_iter().map(MovementView::from).collect();

@@ -7,10 +7,10 @@ use platform::{
     http::{
         body::Body,
         connection::Peer,
-        limits::{Limit, Place},
+        limits::{Limit, Permit},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
         server::Stopping,
     },
@@ -77,43 +77,43 @@ impl OrdersApi {
         request: &Request,
         by: SignedIn,
         /// `true`: only one's own, also for an admin.
-        mine: Ask<bool>,
+        mine: OptionalQuery<bool>,
         /// Only orders with this status.
-        status: Ask<OrderStatus>,
+        status: OptionalQuery<OrderStatus>,
         /// Only orders with this payment status.
-        payment_status: Ask<PaymentStatus>,
+        payment_status: OptionalQuery<PaymentStatus>,
         /// Only orders of the user with this id; for admins.
-        user: Ask<i64>,
+        user: OptionalQuery<i64>,
         /// Only orders of the user with this e-mail, in any case; for admins.
-        email: Ask<String>,
+        email: OptionalQuery<String>,
         /// Only the order with this number, in any case: what people quote.
-        number: Ask<String>,
+        number: OptionalQuery<String>,
         /// Only orders placed on this day or later, in UTC.
-        from: Ask<Day>,
+        from: OptionalQuery<Day>,
         /// Only orders placed on this day or before, in UTC.
-        to: Ask<Day>,
+        to: OptionalQuery<Day>,
         /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
         /// Default `-created_at`.
         #[oai(validator(
             pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price)){0,2}$"
         ))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<OrderView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            visible_to: (faults.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
-            user: faults.note(user.get("user")).map(UserId),
-            email: faults.note(email.get("email")).map(|typed| accounts::key(typed.trim())),
-            number: faults.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
-            placed: list::placed(faults.note(day(&from, "from")), faults.note(day(&to, "to"))),
-            status: faults.note(status.get("status")),
-            payment_status: faults.note(payment_status.get("payment_status")),
-            ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
+            visible_to: (errors.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
+            user: errors.note(user.get("user")).map(UserId),
+            email: errors.note(email.get("email")).map(|typed| accounts::key(typed.trim())),
+            number: errors.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
+            placed: list::placed(errors.note(day(&from, "from")), errors.note(day(&to, "to"))),
+            status: errors.note(status.get("status")),
+            payment_status: errors.note(payment_status.get("payment_status")),
+            ordering: errors.note(query::ordering(&ordering, list::COLUMNS)),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (orders, total) = list::orders(&mut tx, &filter, page).await?;
         let shown = view::orders(&mut tx, orders).await?;
@@ -157,7 +157,7 @@ impl OrdersApi {
         last_seen: Header<Option<String>>,
     ) -> ApiResult<Events> {
         let order = super::visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
-        // First the place, then the beginning: what happens in between is heard of.
+        // First the permit, then the beginning: what happens in between is heard of.
         let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
         let (stop, client) = (stopping.0.0.clone(), Peer::of(request));
@@ -178,9 +178,9 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderInput>,
     ) -> ApiResult<Reply<OrderView>> {
-        let place = place_of_change(&shop, by).await?;
-        let address = body.judged().await.map(|input| Some(input.shipping_address));
-        change_address(&shop, by, id.0, address, place).await
+        let permit = permit_for_change(&shop, by).await?;
+        let address = body.parse().await.map(|input| Some(input.shipping_address));
+        change_address(&shop, by, id.0, address, permit).await
     }
 
     /// Changes an order's shipping address.
@@ -197,19 +197,19 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderPatch>,
     ) -> ApiResult<Reply<OrderView>> {
-        let place = place_of_change(&shop, by).await?;
-        let address = body.judged().await.map(|input| input.shipping_address);
-        change_address(&shop, by, id.0, address, place).await
+        let permit = permit_for_change(&shop, by).await?;
+        let address = body.parse().await.map(|input| input.shipping_address);
+        change_address(&shop, by, id.0, address, permit).await
     }
 }
 
-fn day(asked: &Ask<Day>, name: &str) -> ApiResult<Option<Day>> {
+fn day(asked: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
     asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
 /// Admins, who may change everybody's addresses, may do so as often as they like.
-async fn place_of_change(shop: &Shop, by: SignedIn) -> ApiResult<Place> {
-    if by.is_admin() { Ok(Place::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
+async fn permit_for_change(shop: &Shop, by: SignedIn) -> ApiResult<Permit> {
+    if by.is_admin() { Ok(Permit::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
 }
 
 /// Only what changes something keeps its place.
@@ -218,11 +218,11 @@ async fn change_address(
     by: SignedIn,
     id: OrderId,
     address: ApiResult<Option<String>>,
-    place: Place,
+    permit: Permit,
 ) -> ApiResult<Reply<OrderView>> {
     let outcome = set_address(shop, by, id, address).await;
     if !matches!(outcome, Ok((_, true))) {
-        shop.limits.give_back(place).await;
+        shop.limits.release(permit).await;
     }
     outcome.map(|(shown, _)| Reply::json(&shown))
 }

@@ -1,6 +1,6 @@
 //! What the shop writes to buyers about their orders.
 
-use platform::{jobs::JobError, mail::Letter, money::Money};
+use platform::{jobs::JobError, mail::Email, money::Money};
 
 use super::{Line, Order, OrderStatus};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     shop::{Shop, emails::Template},
 };
 
-pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Letter, JobError> {
+pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Email, JobError> {
     let line = |line: &Line| {
         let subtotal = line.price.times(line.quantity).unwrap_or_default();
         serde_json::json!({
@@ -32,7 +32,7 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
 }
 
 /// What is written when an order becomes `status`. Nothing is when it is placed: that is the confirmation's.
-pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Letter>, JobError> {
+pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Email>, JobError> {
     let template = match status {
         OrderStatus::Pending => return Ok(None),
         OrderStatus::Confirmed => Template::OrderConfirmed,

@@ -5,10 +5,10 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
-        idempotency::{Once, Stored},
+        idempotency::{Idempotency, StoredResponse},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Accepted, List, Reply, json_bytes},
     },
 };
@@ -75,16 +75,16 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
     ) -> ApiResult<Accepted<PaymentView>> {
-        let once = Once::of(request, "/api/payments", body.bytes(), by.id.0)?;
+        let idempotency = Idempotency::of(request, "/api/payments", body.bytes(), by.id.0)?;
         let permits = match limits::acquire(&shop, by.id, from).await {
             Ok(permits) => permits,
             // Who lost the response to the last payment they may create gets it all the same.
             Err(refused) => {
-                let stored = once.given_before(&mut shop.db.read().await?).await?;
+                let stored = idempotency.find(&mut shop.db.read().await?).await?;
                 return stored.map(|stored| stored.replay("/api/payments")).ok_or(refused);
             }
         };
-        let created = create_once(&shop, by, &once, &body).await;
+        let created = create_once(&shop, by, &idempotency, &body).await;
         if !matches!(created, Ok(Created::Now(_))) {
             permits.release(&shop).await;
         }
@@ -104,11 +104,11 @@ impl PaymentsApi {
         request: &Request,
         by: SignedIn,
         /// Only those of this order.
-        order: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        order: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<PaymentView>> {
-        let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
+        let (order, page) = (order.get("order")?.map(OrderId), Page::from_query(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);
         let (payments, total) = store::list(&mut shop.db.read().await?, of, order, page.size, page.offset()).await?;
         let shown = payments.into_iter().map(|payment| PaymentView::of(payment, &shop)).collect();
@@ -128,13 +128,18 @@ impl PaymentsApi {
 enum Created {
     Now(Accepted<PaymentView>),
     /// By an earlier request with the same key.
-    Before(Stored),
+    Before(StoredResponse),
 }
 
-async fn create_once(shop: &Shop, by: SignedIn, once: &Once, body: &Body<PaymentInput>) -> ApiResult<Created> {
-    let input = body.judged().await?;
+async fn create_once(
+    shop: &Shop,
+    by: SignedIn,
+    idempotency: &Idempotency,
+    body: &Body<PaymentInput>,
+) -> ApiResult<Created> {
+    let input = body.parse().await?;
     let mut tx = shop.db.write().await?;
-    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
+    if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
         return Ok(Created::Before(stored));
     }
     let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
@@ -144,7 +149,7 @@ async fn create_once(shop: &Shop, by: SignedIn, once: &Once, body: &Body<Payment
     let payment = super::create(&mut tx, shop, &order, provider, input.payment_method, shop.now()).await?;
     let location = format!("/api/payments/{}", payment.id);
     let answer = json_bytes(&PaymentView::from(payment));
-    once.keep(&mut tx, &answer).await?;
+    idempotency.store(&mut tx, &answer).await?;
     tx.commit().await?;
     attempts::count_accepted(provider);
     Ok(Created::Now(Accepted::bytes(answer).header("location", &location)))

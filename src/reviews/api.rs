@@ -3,10 +3,10 @@
 use platform::{
     clock::Timestamp,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask, Column},
+        query::{self, Column, OptionalQuery},
         reply::{Created, Done, List, Reply},
     },
     validation::ValidationErrors,
@@ -103,17 +103,17 @@ impl ReviewsApi {
         id: Path<ProductId>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let mut tx = shop.db.browse().await?;
         super::require_product(&mut tx, id.0, admin).await?;
-        let mut faults = ValidationErrors::default();
-        let order = faults.note(query::ordering(&ordering, COLUMNS));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let order = errors.note(query::ordering(&ordering, COLUMNS));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let (reviews, total) =
             store::list(&mut tx, Filter { product: Some(id.0), ..Filter::default() }, &order, page.size, page.offset())
                 .await?;
@@ -132,27 +132,27 @@ impl ReviewsApi {
         request: &Request,
         _by: Admin,
         /// Only those of the product with this id.
-        product: Ask<i64>,
+        product: OptionalQuery<i64>,
         /// Only those that the user with this id wrote.
-        user: Ask<i64>,
+        user: OptionalQuery<i64>,
         /// Only those with this many stars, 1 to 5.
         #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
-        rating: Ask<i64>,
+        rating: OptionalQuery<i64>,
         /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            product: faults.note(product.get("product")).map(ProductId),
-            user: faults.note(user.get("user")).map(UserId),
-            rating: faults.note(stars(&rating)),
+            product: errors.note(product.get("product")).map(ProductId),
+            user: errors.note(user.get("user")).map(UserId),
+            rating: errors.note(stars(&rating)),
         };
-        let order = faults.note(query::ordering(&ordering, COLUMNS));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let order = errors.note(query::ordering(&ordering, COLUMNS));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (reviews, total) = store::list(&mut tx, filter, &order, page.size, page.offset()).await?;
         let shown = reviews.into_iter().map(ReviewView::from).collect();
@@ -176,12 +176,12 @@ impl ReviewsApi {
         id: Path<ProductId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Created<ReviewView>> {
-        let input = body.judged().await;
+        let input = body.parse().await;
         let mut tx = shop.db.write().await?;
         super::require_product(&mut tx, id.0, by.is_admin()).await?;
         super::require_purchase(&mut tx, id.0, by.id).await?;
         let input = input?;
-        let comment = cleared(input.comment).unwrap_or_default();
+        let comment = null_as_empty(input.comment).unwrap_or_default();
         let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
         shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
         let made = ReviewView::from(review);
@@ -201,7 +201,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Reply<ReviewView>> {
-        let input = body.judged().await.map(|input| (Some(input.rating), cleared(input.comment)));
+        let input = body.parse().await.map(|input| (Some(input.rating), null_as_empty(input.comment)));
         change(&shop, by, id.0, input).await
     }
 
@@ -218,7 +218,7 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewPatch>,
     ) -> ApiResult<Reply<ReviewView>> {
-        let input = body.judged().await.map(|input| (input.rating, cleared(input.comment)));
+        let input = body.parse().await.map(|input| (input.rating, null_as_empty(input.comment)));
         change(&shop, by, id.0, input).await
     }
 
@@ -238,7 +238,7 @@ impl ReviewsApi {
     }
 }
 
-fn stars(asked: &Ask<i64>) -> ApiResult<Option<i64>> {
+fn stars(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
     match asked.get("rating")? {
         Some(stars) if !(1..=5).contains(&stars) => {
             Err(Problem::invalid_field("rating", "range", "must be from 1 to 5"))

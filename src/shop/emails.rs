@@ -15,7 +15,7 @@ use minijinja::{
     syntax::SyntaxConfig,
     value::{Serde, Value},
 };
-use platform::mail::Letter;
+use platform::mail::Email;
 use serde::Serialize;
 use serde_json::json;
 
@@ -220,10 +220,10 @@ impl Templates {
         context: &C,
         (to, to_name): (&str, &str),
         message_id: String,
-    ) -> Result<Letter, minijinja::Error> {
+    ) -> Result<Email, minijinja::Error> {
         let Rendered { subject, text, html } = self.render(template, context)?;
         let to_name = Some(to_name.to_owned()).filter(|name| !name.is_empty());
-        Ok(Letter { to: to.to_owned(), to_name, subject, text, html, message_id })
+        Ok(Email { to: to.to_owned(), to_name, subject, text, html, message_id })
     }
 
     /// Fills a template in. Values are escaped in the HTML and stand as they are in the text.

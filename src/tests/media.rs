@@ -7,7 +7,7 @@ use cartwright::catalog::{
     jobs::DeletePictures,
 };
 use image::{DynamicImage, GenericImageView, ImageFormat};
-use platform::{jobs::Job, media::picture};
+use platform::{jobs::Job, media::image as media_image};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -286,7 +286,7 @@ on_both_engines! {
         let shown = files(&shop);
 
         // The program dies when the files are written and nothing refers to them.
-        let picture = picture::read(&solid(900, 600, ImageFormat::Png)).expect("a picture");
+        let picture = media_image::process(&solid(900, 600, ImageFormat::Png)).expect("a picture");
         let lost = images::keep(shop.inside(), picture).await.expect("the files are written");
         std::fs::write(shop.media_folder().join(format!("{}#1", lost.file)), b"half a file").unwrap();
         shop.runs_its_jobs().await;
@@ -326,7 +326,7 @@ on_both_engines! {
     async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
         shop.expects_in_log("MEDIA_URL: files cannot be reached");
         let s3 = S3StandIn::start().await;
-        let shop = shop.opens_again(|settings| settings.media = s3.place()).await;
+        let shop = shop.opens_again(|settings| settings.media = s3.storage()).await;
         let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
         let image = boss.adds_image(&mug, &photo(500, 500, b"")).await.is(201);
         let drawn = boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(201);

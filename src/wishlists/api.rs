@@ -7,7 +7,7 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
-        query::Ask,
+        query::OptionalQuery,
         reply::{Done, List, MadeOrFound},
     },
     money::Amount,
@@ -74,10 +74,10 @@ impl WishlistsApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<EntryView>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, by.id, page.size, page.offset()).await?;
         let shown = shown(&mut tx, &shop, entries).await?;
@@ -89,7 +89,7 @@ impl WishlistsApi {
     /// One that is on it already stays where it is, and the answer is 200 instead of 201.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
     async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<MadeOrFound<EntryView>> {
-        let product = body.judged().await?.product;
+        let product = body.parse().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
         let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::mail::{self, Letter};
+use platform::mail::{self, Email};
 
 use crate::{
     app::settings::SettingArgs,
@@ -114,7 +114,7 @@ fn templates(settings: &SettingArgs) -> anyhow::Result<Templates> {
     }
 }
 
-fn letter(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Letter> {
+fn letter(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Email> {
     let (_, store_name, _) = settings.emails();
     let mut example = template.example();
     example["store_name"] = store_name.into();
@@ -122,7 +122,7 @@ fn letter(templates: &Templates, template: Template, settings: &SettingArgs) -> 
     Ok(templates.write(template, &example, ("ada@example.com", "Ada Lovelace"), id)?)
 }
 
-fn print(format: Format, letters: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
+fn print(format: Format, letters: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
     for letter in letters {
         match format {
             Format::Text => say(format!("Subject: {}\n\n{}\n", letter.subject, letter.text))?,
@@ -133,7 +133,7 @@ fn print(format: Format, letters: &[Letter], settings: &SettingArgs) -> anyhow::
     Ok(())
 }
 
-fn write(folder: &Path, templates: &[Template], letters: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
+fn write(folder: &Path, templates: &[Template], letters: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for (template, letter) in templates.iter().zip(letters) {
         let text = format!("Subject: {}\n\n{}\n", letter.subject, letter.text);
@@ -148,7 +148,7 @@ fn write(folder: &Path, templates: &[Template], letters: &[Letter], settings: &S
     Ok(())
 }
 
-fn eml(letter: &Letter, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
+fn eml(letter: &Email, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
     let (.., from) = settings.emails();
     mail::eml(from, letter)
 }

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use platform::{
     db,
     http::HttpSettings,
-    media::place::Place,
+    media::storage::Storage,
     money::Currency,
     settings::{Checked, address, duration, given, listed, network, number, size, truth, web_address, wrong},
     telemetry::LogFormat,
@@ -162,7 +162,7 @@ pub struct Settings {
     /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
     /// `serve --demo`.
     pub demo: bool,
-    pub media: Place,
+    pub media: Storage,
     /// Bytes.
     pub body_limit: usize,
     pub cors_origins: Vec<String>,
@@ -326,8 +326,8 @@ impl SettingArgs {
         Ok(Some(url.into()))
     }
 
-    fn media(&self) -> Checked<Place> {
-        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Place::Folder(self.data_dir.join("media"))) };
-        Place::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+    fn media(&self) -> Checked<Storage> {
+        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Storage::Folder(self.data_dir.join("media"))) };
+        Storage::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
     }
 }

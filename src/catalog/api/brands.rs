@@ -7,7 +7,7 @@ use platform::{
         etags::IfMatch,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
@@ -53,10 +53,10 @@ impl BrandsApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<Tagged<Vec<BrandView>>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_brands(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(
@@ -91,7 +91,7 @@ impl BrandsApi {
         _by: Admin,
         body: Body<BrandInput>,
     ) -> ApiResult<Created<BrandView>> {
-        let input = body.judged().await?;
+        let input = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
         shop.commit_and_forget(tx, &[Part::Catalog]).await?;
@@ -112,7 +112,7 @@ impl BrandsApi {
         seen: Header<IfMatch>,
         body: Body<BrandInput>,
     ) -> ApiResult<Reply<BrandView>> {
-        let name = body.judged().await.map(|input| Some(input.name));
+        let name = body.parse().await.map(|input| Some(input.name));
         change_brand(&shop, id.0, &seen, name).await
     }
 
@@ -130,7 +130,7 @@ impl BrandsApi {
         seen: Header<IfMatch>,
         body: Body<BrandPatch>,
     ) -> ApiResult<Reply<BrandView>> {
-        let name = body.judged().await.map(|input| input.name);
+        let name = body.parse().await.map(|input| input.name);
         change_brand(&shop, id.0, &seen, name).await
     }
 

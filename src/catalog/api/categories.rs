@@ -3,11 +3,11 @@
 use platform::{
     cache::Cached,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         etags::IfMatch,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
@@ -55,10 +55,10 @@ impl CategoriesApi {
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<Tagged<Vec<CategoryView>>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_categories(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(json_bytes(&rows.into_iter().map(CategoryView::from).collect::<Vec<_>>()), total))
@@ -96,10 +96,10 @@ impl CategoriesApi {
         _by: Admin,
         body: Body<CategoryInput>,
     ) -> ApiResult<Created<CategoryView>> {
-        let input = body.judged().await?;
+        let input = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let made: CategoryView =
-            catalog::create_category(&mut tx, &input.name, None, &cleared(input.description).unwrap_or_default())
+            catalog::create_category(&mut tx, &input.name, None, &null_as_empty(input.description).unwrap_or_default())
                 .await?
                 .into();
         shop.commit_and_forget(tx, &[Part::Catalog]).await?;
@@ -120,7 +120,7 @@ impl CategoriesApi {
         seen: Header<IfMatch>,
         body: Body<CategoryInput>,
     ) -> ApiResult<Reply<CategoryView>> {
-        let input = body.judged().await.map(|input| (Some(input.name), cleared(input.description)));
+        let input = body.parse().await.map(|input| (Some(input.name), null_as_empty(input.description)));
         change_category(&shop, id.0, &seen, input).await
     }
 
@@ -138,7 +138,7 @@ impl CategoriesApi {
         seen: Header<IfMatch>,
         body: Body<CategoryPatch>,
     ) -> ApiResult<Reply<CategoryView>> {
-        let input = body.judged().await.map(|input| (input.name, cleared(input.description)));
+        let input = body.parse().await.map(|input| (input.name, null_as_empty(input.description)));
         change_category(&shop, id.0, &seen, input).await
     }
 

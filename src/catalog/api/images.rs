@@ -3,7 +3,7 @@
 //! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
 
 use platform::http::{
-    body::{Body, cleared},
+    body::{Body, null_as_empty},
     problem::{ApiResult, Problem},
     reply::{Created, Done, Reply},
     upload::Upload,
@@ -62,7 +62,7 @@ impl ImagesApi {
         store::find_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::check_room(&mut tx, id.0).await?;
         drop(tx);
-        let kept = images::keep(&shop, shop.media.take_in(upload.image()?).await?).await?;
+        let kept = images::keep(&shop, shop.media.process(upload.image()?).await?).await?;
 
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
@@ -85,12 +85,12 @@ impl ImagesApi {
         image_id: Path<ImageId>,
         body: Body<ImagePatch>,
     ) -> ApiResult<Reply<ImageView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let image = store::find_image(&mut tx, id.0, image_id.0).await?.ok_or_else(Problem::not_found)?;
         let ImagePatch { alt, position } = change?;
-        let image = images::change(&mut tx, image, cleared(alt), position, shop.now()).await?;
+        let image = images::change(&mut tx, image, null_as_empty(alt), position, shop.now()).await?;
         shop.commit_and_forget(tx, &showing(id.0)).await?;
         Ok(Reply::json(&view::image(&shop, &image)))
     }
@@ -127,7 +127,7 @@ impl ImagesApi {
         upload: Upload,
     ) -> ApiResult<Reply<BrandView>> {
         store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
-        let mut picture = shop.media.take_in(upload.image()?).await?;
+        let mut picture = shop.media.process(upload.image()?).await?;
         picture.thumbnail = None;
         let kept = images::keep(&shop, picture).await?;
 

@@ -1,7 +1,7 @@
 //! The bodies that say what a product is to be, and what they say to the catalog.
 
 use platform::{
-    http::body::cleared,
+    http::body::null_as_empty,
     money::{Amount, Money},
     validation::FieldError,
 };
@@ -92,7 +92,7 @@ impl ProductReplacement {
             name: Some(self.name),
             slug: self.slug,
             sku: self.sku,
-            description: cleared(self.description),
+            description: null_as_empty(self.description),
             price: Some(price(shop, &self.price, errors)),
             stock: self.stock,
             is_active: self.is_active,
@@ -132,7 +132,7 @@ impl ProductPatch {
             name: self.name,
             slug: self.slug,
             sku: self.sku,
-            description: cleared(self.description),
+            description: null_as_empty(self.description),
             price: self.price.map(|amount| price(shop, &amount, errors)),
             stock: self.stock,
             is_active: self.is_active,

@@ -12,7 +12,7 @@ use platform::{
         limits::Limit,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{Created, Done, FoundOrMoved, Reply, Tagged, json_bytes},
     },
     money::{Amount, Money},
@@ -85,46 +85,46 @@ impl ProductsApi {
         /// Words to find in name, description, category or brand, anywhere in a word; every one of the first six must occur.
         /// Quoted phrases count whole. Words of one or two letters with no longer one beside them are looked for in the names
         /// of products, categories and brands only, and each of these finds a thousand products at most.
-        search: Ask<String>,
+        search: OptionalQuery<String>,
         /// The id or slug of a category.
-        category: Ask<String>,
+        category: OptionalQuery<String>,
         /// The id or slug of a brand.
-        brand: Ask<String>,
+        brand: OptionalQuery<String>,
         /// The SKU of a product, exactly.
-        sku: Ask<String>,
+        sku: OptionalQuery<String>,
         /// The lowest price, inclusive.
-        min_price: Ask<Amount>,
+        min_price: OptionalQuery<Amount>,
         /// The highest price, inclusive.
-        max_price: Ask<Amount>,
+        max_price: OptionalQuery<Amount>,
         /// Only what is, or is not, in stock.
-        in_stock: Ask<bool>,
+        in_stock: OptionalQuery<bool>,
         /// Only active or inactive products; for admins.
-        is_active: Ask<bool>,
+        is_active: OptionalQuery<bool>,
         /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
         #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<Tagged<Vec<ProductView>>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let limit = |field: &str, amount: &Ask<Amount>| {
+        let limit = |field: &str, amount: &OptionalQuery<Amount>| {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
             given.map_err(|error| Problem::invalid(vec![error]))
         };
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            terms: list::terms(&faults.note(query::search(&search))),
-            category: faults.note(category.get("category")),
-            brand: faults.note(brand.get("brand")),
-            sku: faults.note(sku.get("sku")),
-            min_price: faults.note(limit("min_price", &min_price)),
-            max_price: faults.note(limit("max_price", &max_price)),
-            in_stock: faults.note(in_stock.get("in_stock")),
-            is_active: faults.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
-            order: faults.note(query::ordering(&ordering, list::COLUMNS)),
+            terms: list::terms(&errors.note(query::search(&search))),
+            category: errors.note(category.get("category")),
+            brand: errors.note(brand.get("brand")),
+            sku: errors.note(sku.get("sku")),
+            min_price: errors.note(limit("min_price", &min_price)),
+            max_price: errors.note(limit("max_price", &max_price)),
+            in_stock: errors.note(in_stock.get("in_stock")),
+            is_active: errors.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
+            order: errors.note(query::ordering(&ordering, list::COLUMNS)),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         if !admin && (!filter.terms.is_empty() || page.offset() > DEEP) {
             shop.limits.take(&SEARCHES, &from.network()).await?;
         }

@@ -5,7 +5,7 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
-        query::Ask,
+        query::OptionalQuery,
         reply::{Accepted, List},
     },
     text_enum,
@@ -74,17 +74,17 @@ impl InboxApi {
         request: &Request,
         _by: Admin,
         /// Only those of this provider: `stripe`, `paypal` or `razorpay`.
-        provider: Ask<Provider>,
+        provider: OptionalQuery<Provider>,
         /// Only those with this status.
-        status: Ask<WebhookStatus>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        status: OptionalQuery<WebhookStatus>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<WebhookView>> {
-        let mut faults = ValidationErrors::default();
-        let provider = faults.note(provider.get("provider"));
-        let status = faults.note(status.get("status"));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let provider = errors.note(provider.get("provider"));
+        let status = errors.note(status.get("status"));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let processed = status.map(|status| status == WebhookStatus::Processed);
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, provider, processed, page.size, page.offset()).await?;

@@ -77,7 +77,7 @@ async fn receive(
     if let Some(permit) = permit
         && !matches!(verified, Err(VerificationError::InvalidSignature))
     {
-        shop.limits.give_back(permit).await;
+        shop.limits.release(permit).await;
     }
     Ok(super::store_event(shop, provider, &verified?).await?)
 }

@@ -3,7 +3,7 @@
 use platform::{
     http::{
         body::Body,
-        idempotency::Once,
+        idempotency::Idempotency,
         problem::{ApiResult, Problem},
         reply::{Accepted, Reply, json_bytes},
     },
@@ -74,19 +74,19 @@ impl RefundsApi {
         _key: Header<Option<String>>,
         body: Body<RefundInput>,
     ) -> ApiResult<Accepted<RefundView>> {
-        let once = Once::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id.0)?;
-        let input = body.judged().await;
+        let idempotency = Idempotency::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id.0)?;
+        let input = body.parse().await;
         let mut tx = shop.db.write().await?;
         let payment = payments::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let input = input?;
         let amount = input.amount.map(|amount| read_amount(payment.currency, &amount)).transpose()?;
         let location = format!("/api/payments/{}", payment.id);
-        if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-            return Ok(stored.again(&location));
+        if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
+            return Ok(stored.replay_at(&location));
         }
         let (refund, payment) = super::create(&mut tx, id.0, amount, shop.now()).await?;
         let answer = json_bytes(&RefundView::of(refund, payment.currency));
-        once.keep(&mut tx, &answer).await?;
+        idempotency.store(&mut tx, &answer).await?;
         tx.commit().await?;
         Ok(Accepted::bytes(answer).header("location", &location))
     }

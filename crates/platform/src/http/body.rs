@@ -31,10 +31,10 @@ use crate::{db, http::problem_types, thread_pool::NotDone};
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How many bytes beyond the limit are read to let the client hear that it was reached.
-const HEARD_OUT: usize = 256 * 1024;
+const DRAIN_LIMIT: usize = 256 * 1024;
 
 /// Beyond it a body is not judged among the requests of everybody else: that takes milliseconds.
-const LARGE: usize = 32 * 1024;
+const LARGE_BODY: usize = 32 * 1024;
 
 /// A JSON body not looked at yet.
 pub struct Body<T> {
@@ -50,17 +50,17 @@ impl<T: ParseFromJSON + Send + 'static> Body<T> {
     /// # Errors
     /// 415 when it is no JSON, 400 when it is malformed, 422 with its faults when it is not what the document says. 503
     /// when too many large ones are judged already.
-    pub async fn judged(&self) -> ApiResult<T> {
+    pub async fn parse(&self) -> ApiResult<T> {
         debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
         if !self.is_json {
             return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        if self.bytes.len() <= LARGE {
-            return judge(&self.schemas, &self.bytes);
+        if self.bytes.len() <= LARGE_BODY {
+            return parse(&self.schemas, &self.bytes);
         }
         let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
-        match self.schemas.desk.run(move |()| judge(&schemas, &bytes)).await {
-            Ok(judged) => judged,
+        match self.schemas.threads.run(move |()| parse(&schemas, &bytes)).await {
+            Ok(parsed) => parsed,
             Err(NotDone::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
             Err(NotDone::Panicked) => Err(Problem::internal("judging a body panicked")),
         }
@@ -100,7 +100,7 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Body<T> {
     }
 }
 
-fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
+fn parse<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
     let body = json::read(bytes).map_err(|what| {
         let detail = format!("The body is not well-formed JSON: {what}.");
         problem_types::MALFORMED_JSON.problem(detail)
@@ -111,8 +111,8 @@ fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
 
 /// Closing a connection that still has bytes to read resets it, and the client may never see the answer. So a little more
 /// is read and thrown away.
-async fn hear_out(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>> + Unpin)) {
-    let mut left = HEARD_OUT;
+async fn drain(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>> + Unpin)) {
+    let mut left = DRAIN_LIMIT;
     let discard = async {
         while let Some(Ok(chunk)) = chunks.next().await {
             left = left.saturating_sub(chunk.len());
@@ -143,7 +143,7 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
         match next {
             None => return Ok(bytes),
             Some(Ok(chunk)) if bytes.len() + chunk.len() > limit => {
-                hear_out(&mut chunks).await;
+                drain(&mut chunks).await;
                 return Err(too_large());
             }
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
@@ -154,7 +154,7 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
 
 /// What a field changes a text to: `null` clears it, one left out leaves it.
 #[must_use]
-pub fn cleared(text: MaybeUndefined<String>) -> Option<String> {
+pub fn null_as_empty(text: MaybeUndefined<String>) -> Option<String> {
     match text {
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Null => Some(String::new()),

@@ -50,10 +50,10 @@ impl<T: ParseFromJSON + Send + 'static> Form<T> {
     ///
     /// # Errors
     /// 415 when the body is neither JSON nor a form, 400 when it is malformed, 422 with every fault.
-    pub async fn judged(&self) -> ApiResult<T> {
+    pub async fn parse(&self) -> ApiResult<T> {
         match self {
-            Self::Json(body) => body.judged().await,
-            Self::Parts(parts) => parts.judged(),
+            Self::Json(body) => body.parse().await,
+            Self::Parts(parts) => parts.parse(),
         }
     }
 
@@ -70,7 +70,7 @@ impl<T: ParseFromJSON + Send + 'static> Form<T> {
     pub fn image(&self) -> ApiResult<Option<Bytes>> {
         let Self::Parts(parts) = self else { return Ok(None) };
         let sent = parts.sent()?;
-        Ok(sent.image.clone().filter(|_| sent.faults.is_empty()))
+        Ok(sent.image.clone().filter(|_| sent.errors.is_empty()))
     }
 }
 
@@ -79,7 +79,7 @@ pub struct Parts<T> {
     sent: ApiResult<Sent>,
     schemas: Arc<Schemas>,
     wanted: PhantomData<fn() -> T>,
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[derive(Default)]
@@ -87,7 +87,7 @@ struct Sent {
     texts: Vec<(String, Bytes)>,
     image: Option<Bytes>,
     /// What is wrong with the part of the image.
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 impl<T: ParseFromJSON> Parts<T> {
@@ -95,10 +95,10 @@ impl<T: ParseFromJSON> Parts<T> {
         self.sent.as_ref().map_err(Clone::clone)
     }
 
-    fn judged(&self) -> ApiResult<T> {
+    fn parse(&self) -> ApiResult<T> {
         debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
-        let Sent { texts, faults, .. } = self.sent()?;
-        let (mut fields, mut faults) = (Map::new(), faults.clone());
+        let Sent { texts, errors, .. } = self.sent()?;
+        let (mut fields, mut errors) = (Map::new(), errors.clone());
         for (name, text) in texts {
             // As in JSON, a field that nobody knows is nobody's.
             let Some(property) = self.schemas.property(&T::name(), name) else { continue };
@@ -107,14 +107,14 @@ impl<T: ParseFromJSON> Parts<T> {
                 _ => (Value::Null, Some(("type", "must be text in UTF-8, without NUL"))),
             };
             let twice = fields.insert(name.clone(), value).map(|_| ("invalid", "is given twice"));
-            faults.extend(twice.or(fault).map(|(code, message)| FieldError::new(name, code, message)));
+            errors.extend(twice.or(fault).map(|(code, message)| FieldError::new(name, code, message)));
         }
         let fields = Value::Object(fields);
         let judged = self.schemas.check(&T::name(), &fields);
         let more = judged.err().map(|problem| problem.errors).unwrap_or_default();
-        let untold = |fault: &FieldError| !faults.iter().any(|told| told.field == fault.field);
+        let untold = |fault: &FieldError| !errors.iter().any(|told| told.field == fault.field);
         let more: Vec<FieldError> = more.into_iter().filter(untold).collect();
-        Problem::unless_empty([faults, more].concat())?;
+        Problem::unless_empty([errors, more].concat())?;
         T::parse_from_json(Some(fields))
             .map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
     }
@@ -150,11 +150,11 @@ async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResu
             text_size += bytes.len();
             sent.texts.push((name, bytes));
         } else if sent.image.is_some() {
-            sent.faults.push(FieldError::new(IMAGE, "invalid", "is given twice"));
+            sent.errors.push(FieldError::new(IMAGE, "invalid", "is given twice"));
         } else if !bytes.is_empty() {
             sent.image = Some(bytes);
         } else if has_file_name {
-            sent.faults.push(FieldError::new(IMAGE, "required", "is empty"));
+            sent.errors.push(FieldError::new(IMAGE, "required", "is empty"));
         }
     }
     if text_size > text_limit || sent.image.as_ref().is_some_and(|image| image.len() > LIMIT) {
@@ -194,11 +194,11 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Form<T> {
         };
         let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
         let schemas = <Data<&Arc<Schemas>> as FromRequest>::from_request(request, body).await?;
-        let seat = media.seat().await;
+        let permit = media.upload_permit().await;
         let text_limit = HttpSettings::of(request)?.body_limit;
         let bytes = read(request, body, LIMIT + text_limit).await?;
         let sent = parts_of(bytes, boundary, text_limit).await;
-        Ok(Self::Parts(Parts { sent, schemas: Arc::clone(&schemas), wanted: PhantomData, _seat: seat }))
+        Ok(Self::Parts(Parts { sent, schemas: Arc::clone(&schemas), wanted: PhantomData, _permit: permit }))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a client wants done at most once: its key, if it sent one, and who it is.
-pub struct Once {
+pub struct Idempotency {
     key: Option<Key>,
     user: i64,
 }
@@ -33,28 +33,28 @@ struct Key {
 
 /// An answer that was given before.
 #[derive(FromRow)]
-pub struct Stored {
+pub struct StoredResponse {
     body_hash: Vec<u8>,
     response: String,
 }
 
-impl Stored {
+impl StoredResponse {
     /// The first answer again. The thing it made is below `base`.
     #[must_use]
     pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
         let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
         let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
-        self.again(&format!("{base}/{id}"))
+        self.replay_at(&format!("{base}/{id}"))
     }
 
     /// The first answer again, with where its thing is found.
     #[must_use]
-    pub fn again<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
+    pub fn replay_at<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
         Reply::bytes(self.response).header("location", location).header("idempotent-replayed", "true")
     }
 }
 
-impl Once {
+impl Idempotency {
     /// `path` is where the request went, in one spelling: ids are written in several ways and name the same thing.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Once {
     ///
     /// # Errors
     /// 422 when the key was used for another body; 409 when its first request takes too long.
-    pub async fn answered(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<Stored>> {
+    pub async fn claim(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<StoredResponse>> {
         match &self.key {
             Some(key) => key.claim(tx, self.user, now).await,
             None => Ok(None),
@@ -78,17 +78,17 @@ impl Once {
     ///
     /// # Errors
     /// 422 when the key was used for another body.
-    pub async fn given_before(&self, tx: &mut Tx) -> ApiResult<Option<Stored>> {
+    pub async fn find(&self, tx: &mut Tx) -> ApiResult<Option<StoredResponse>> {
         match &self.key {
             Some(key) => key.find(tx, self.user).await,
             None => Ok(None),
         }
     }
 
-    /// Keeps the answer, in the transaction that made it true.
-    pub async fn keep(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
+    /// Stores the answer, in the transaction that made it true.
+    pub async fn store(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
         match &self.key {
-            Some(key) => key.keep(tx, self.user, response).await,
+            Some(key) => key.store(tx, self.user, response).await,
             None => Ok(()),
         }
     }
@@ -107,7 +107,7 @@ impl Key {
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
 
-    async fn claim(&self, tx: &mut Tx, user: i64, now: Timestamp) -> ApiResult<Option<Stored>> {
+    async fn claim(&self, tx: &mut Tx, user: i64, now: Timestamp) -> ApiResult<Option<StoredResponse>> {
         let claimed = tx
             .query(
                 "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
@@ -132,8 +132,8 @@ impl Key {
         self.find(tx, user).await?.ok_or_else(in_progress).map(Some)
     }
 
-    async fn find(&self, tx: &mut Tx, user: i64) -> ApiResult<Option<Stored>> {
-        let stored: Option<Stored> = tx
+    async fn find(&self, tx: &mut Tx, user: i64) -> ApiResult<Option<StoredResponse>> {
+        let stored: Option<StoredResponse> = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())
@@ -147,7 +147,7 @@ impl Key {
         Err(problem_types::IDEMPOTENCY_KEY_REUSED.problem(detail))
     }
 
-    async fn keep(&self, tx: &mut Tx, user: i64, response: &[u8]) -> ApiResult<()> {
+    async fn store(&self, tx: &mut Tx, user: i64, response: &[u8]) -> ApiResult<()> {
         tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())

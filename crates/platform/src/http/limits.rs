@@ -41,18 +41,18 @@ pub struct Limit {
     /// At most a day.
     within: Duration,
     /// What is said to who is refused: `Too many carts were made from this address.`
-    told: &'static str,
+    message: &'static str,
 }
 
 impl Limit {
     #[must_use]
-    pub const fn new(name: &'static str, most: usize, within: Duration, told: &'static str) -> Self {
-        Self { name, most, within, told }
+    pub const fn new(name: &'static str, most: usize, within: Duration, message: &'static str) -> Self {
+        Self { name, most, within, message }
     }
 }
 
 /// A place that was taken, so that it can be given back.
-pub enum Place {
+pub enum Permit {
     /// Limits are off, or this has none.
     None,
     Here(String, Timestamp),
@@ -81,30 +81,30 @@ impl Limits {
     ///
     /// # Errors
     /// 429 with `Retry-After` when there is none.
-    pub async fn take(&self, limit: &Limit, who: &str) -> ApiResult<Place> {
+    pub async fn take(&self, limit: &Limit, who: &str) -> ApiResult<Permit> {
         if !self.on {
-            return Ok(Place::None);
+            return Ok(Permit::None);
         }
         let key = self.key(limit, who);
         let taken = match self.take_in_redis(limit, &key).await {
             Some(taken) => taken,
             None => self.take_here(limit, key).await,
         };
-        taken.map_err(|wait| refused(limit.name, limit.told, wait))
+        taken.map_err(|wait| refused(limit.name, limit.message, wait))
     }
 
     /// Makes it as if the place had not been taken.
-    pub async fn give_back(&self, place: Place) {
-        match place {
-            Place::None => {}
-            Place::Here(key, taken_at) => {
+    pub async fn release(&self, permit: Permit) {
+        match permit {
+            Permit::None => {}
+            Permit::Here(key, taken_at) => {
                 let Some(taken) = self.local.get(&key).await else { return };
                 let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(index) = taken.iter().position(|at| *at == taken_at) {
                     taken.remove(index);
                 }
             }
-            Place::InRedis(key, member) => {
+            Permit::InRedis(key, member) => {
                 if let Some(mut redis) = self.cache.reachable() {
                     let _ = redis.zrem(key, member).await; // then it counts until it is old
                 }
@@ -113,26 +113,26 @@ impl Limits {
     }
 
     /// Hands on what was asked for with its place, and gives the place back when that was nothing that could be done.
-    pub async fn unless_invalid<T>(&self, place: Place, asked: ApiResult<T>) -> ApiResult<(Place, T)> {
+    pub async fn release_if_invalid<T>(&self, permit: Permit, asked: ApiResult<T>) -> ApiResult<(Permit, T)> {
         match asked {
-            Ok(asked) => Ok((place, asked)),
+            Ok(asked) => Ok((permit, asked)),
             Err(problem) => {
-                self.give_back(place).await;
+                self.release(permit).await;
                 Err(problem)
             }
         }
     }
 
     /// Hands on what came of the work, and gives the place back when it was not done through a fault of ours.
-    pub async fn unless_our_fault<T>(&self, place: Place, outcome: ApiResult<T>) -> ApiResult<T> {
+    pub async fn release_on_server_error<T>(&self, permit: Permit, outcome: ApiResult<T>) -> ApiResult<T> {
         if outcome.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
-            self.give_back(place).await;
+            self.release(permit).await;
         }
         outcome
     }
 
     /// Gives every place back that `who` has taken.
-    pub async fn forgive(&self, limit: &Limit, who: &str) {
+    pub async fn reset(&self, limit: &Limit, who: &str) {
         let key = self.key(limit, who);
         self.local.invalidate(&key).await;
         if let Some(mut redis) = self.cache.reachable() {
@@ -146,7 +146,7 @@ impl Limits {
         format!("cartwright:limit:{}:{hash:032x}", limit.name)
     }
 
-    async fn take_here(&self, limit: &Limit, key: String) -> Result<Place, Duration> {
+    async fn take_here(&self, limit: &Limit, key: String) -> Result<Permit, Duration> {
         let taken = self.local.get_with_by_ref(&key, async { Arc::default() }).await;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -155,13 +155,13 @@ impl Limits {
             Some(oldest) if taken.len() >= limit.most => Err(limit.within.saturating_sub(now.since(*oldest))),
             _ => {
                 taken.push(now);
-                Ok(Place::Here(key, now))
+                Ok(Permit::Here(key, now))
             }
         }
     }
 
     /// `None` when Redis is away.
-    async fn take_in_redis(&self, limit: &Limit, key: &str) -> Option<Result<Place, Duration>> {
+    async fn take_in_redis(&self, limit: &Limit, key: &str) -> Option<Result<Permit, Duration>> {
         let mut redis = self.cache.reachable()?;
         let member: u64 = rand::random();
         let mut ask = TAKE.key(key);
@@ -170,7 +170,7 @@ impl Limits {
         if u128::from(wait) > limit.within.as_millis() {
             return None; // nobody waits for longer than the limit looks back: what is kept there is nonsense
         }
-        Some(if wait == 0 { Ok(Place::InRedis(key.to_owned(), member)) } else { Err(Duration::from_millis(wait)) })
+        Some(if wait == 0 { Ok(Permit::InRedis(key.to_owned(), member)) } else { Err(Duration::from_millis(wait)) })
     }
 }
 
@@ -195,10 +195,10 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
 
 /// 429: what is `told` to who is refused, and when to try again.
 #[must_use]
-pub fn refused(limit: &'static str, told: &str, wait: Duration) -> Problem {
+pub fn refused(limit: &'static str, message: &str, wait: Duration) -> Problem {
     metrics::counter!("rate_limited_total", "limit" => limit).increment(1);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let detail = format!("{told} Try again in {seconds} seconds.");
+    let detail = format!("{message} Try again in {seconds} seconds.");
     let mut problem = problem_types::RATE_LIMITED.problem(detail);
     if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
         problem.headers.push((header::RETRY_AFTER, seconds));

@@ -6,7 +6,7 @@ use poem_openapi::registry::MetaSchema;
 use super::{
     described::{Described, Kind},
     problem::{ApiResult, Problem},
-    query::Ask,
+    query::OptionalQuery,
 };
 use crate::validation::FieldError;
 
@@ -49,7 +49,7 @@ pub struct Page {
 impl Page {
     /// # Errors
     /// 422 when the page is not from 1, or its size not from 1 to 100.
-    pub fn asked(page: &Ask<PageNumber>, per_page: &Ask<PageSize>) -> ApiResult<Self> {
+    pub fn from_query(page: &OptionalQuery<PageNumber>, per_page: &OptionalQuery<PageSize>) -> ApiResult<Self> {
         let number = page.get("page")?.map_or(1, |number| number.0);
         let size = per_page.get("per_page")?.map_or(DEFAULT_PER_PAGE, |size| size.0);
         let mut errors = Vec::new();

@@ -1,6 +1,6 @@
 //! Query parameters that never stop the others from being judged.
 //!
-//! poem-openapi gives up at the first parameter it cannot read, in words of its own. [`Asked`] keeps what was read or
+//! poem-openapi gives up at the first parameter it cannot read, in words of its own. [`QueryValue`] keeps what was read or
 //! what was wrong, and the endpoint asks for it by name.
 
 use std::{borrow::Cow, collections::HashMap};
@@ -15,11 +15,11 @@ use super::problem::{ApiResult, Problem};
 use crate::http::problem_types;
 
 /// An optional query parameter as it was asked for.
-pub type Ask<T> = Query<Asked<T>>;
+pub type OptionalQuery<T> = Query<QueryValue<T>>;
 
-pub struct Asked<T>(Result<Option<T>, String>);
+pub struct QueryValue<T>(Result<Option<T>, String>);
 
-impl<T: Clone> Asked<T> {
+impl<T: Clone> QueryValue<T> {
     /// The value, if one was given.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ const MAX_SEARCH: usize = 200;
 ///
 /// # Errors
 /// 422 beyond 200 characters.
-pub fn search(given: &Ask<String>) -> ApiResult<String> {
+pub fn search(given: &OptionalQuery<String>) -> ApiResult<String> {
     let typed = given.get("search")?.unwrap_or_default();
     if typed.chars().count() <= MAX_SEARCH {
         return Ok(typed);
@@ -78,7 +78,7 @@ pub type Column = (&'static str, &'static str, &'static str);
 ///
 /// # Errors
 /// 422 that names what can be ordered by. As many fields as there are is all that makes sense.
-pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
+pub fn ordering(given: &OptionalQuery<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
     let Some(fields) = given.get("ordering")? else { return Ok(vec![]) };
     let read = |field: &str| {
         let field = field.trim();
@@ -98,7 +98,7 @@ pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'stat
     })
 }
 
-impl<T: Type> Type for Asked<T> {
+impl<T: Type> Type for QueryValue<T> {
     const IS_REQUIRED: bool = false;
     type RawValueType = T::RawValueType;
     type RawElementValueType = T::RawElementValueType;
@@ -124,7 +124,7 @@ impl<T: Type> Type for Asked<T> {
     }
 }
 
-impl<T: ParseFromParameter> ParseFromParameter for Asked<T> {
+impl<T: ParseFromParameter> ParseFromParameter for QueryValue<T> {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         Self::parse_from_parameters(Some(text))
     }

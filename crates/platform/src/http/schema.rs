@@ -20,14 +20,14 @@ use crate::{
 pub const PREFIX: &str = "#/components/schemas/";
 
 /// How many large bodies wait to be judged before more are refused.
-const WAITING: usize = 64;
+const QUEUE: usize = 64;
 
 /// The schemas of the document, each with its validator, by name.
 pub struct Schemas {
     validators: HashMap<String, Validator>,
-    said: Value,
+    documented: Value,
     /// The one thread on which large bodies are judged, so that whoever sends them keeps no more than one core busy.
-    pub desk: ThreadPool<()>,
+    pub threads: ThreadPool<()>,
 }
 
 impl Schemas {
@@ -35,8 +35,8 @@ impl Schemas {
     /// When the document holds a schema that is no schema: a fault of ours that the first start shows.
     #[must_use]
     pub fn of(document: &Value) -> Self {
-        let said = document["components"]["schemas"].clone();
-        let mut components = said.clone();
+        let documented = document["components"]["schemas"].clone();
+        let mut components = documented.clone();
         loosen(&mut components);
         let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
         let validator = |name: &str| {
@@ -53,13 +53,13 @@ impl Schemas {
             validator.expect("the document's schemas are schemas")
         };
         let validators = names.map(|name| (name.clone(), validator(&name))).collect();
-        Self { validators, said, desk: ThreadPool::start("bodies", 1, WAITING) }
+        Self { validators, documented, threads: ThreadPool::start("bodies", 1, QUEUE) }
     }
 
     /// What the document says of a field of a schema.
     #[must_use]
     pub fn property(&self, schema: &str, field: &str) -> Option<&Value> {
-        self.said[schema]["properties"].get(field)
+        self.documented[schema]["properties"].get(field)
     }
 
     /// # Errors
@@ -68,7 +68,7 @@ impl Schemas {
         let Some(validator) = self.validators.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
-        if let Some(fault) = self.overlong(&self.said[name], body, "") {
+        if let Some(fault) = self.overlong(&self.documented[name], body, "") {
             return Err(Problem::invalid(vec![fault]));
         }
         // What is no text is none of the allowed words either; the first says enough.
@@ -80,7 +80,7 @@ impl Schemas {
 
     /// The first list that is longer than its schema lets it be.
     fn overlong(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
-        let schema = referred(schema).map_or(schema, |name| &self.said[name]);
+        let schema = referred(schema).map_or(schema, |name| &self.documented[name]);
         let inner = ["allOf", "anyOf", "oneOf"].iter().filter_map(|ways| schema[ways].as_array()).flatten();
         let of_ways = inner.into_iter().find_map(|schema| self.overlong(schema, value, path));
         of_ways.or_else(|| match value {

@@ -32,7 +32,7 @@ const WRAPPING: usize = 64 << 10;
 /// Holds its place among the few uploads in memory until it is dropped.
 pub struct Upload {
     image: ApiResult<Bytes>,
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Upload {
@@ -61,13 +61,13 @@ impl<'a> ApiExtractor<'a> for Upload {
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
-        let seat = media.seat().await;
+        let permit = media.upload_permit().await;
         let bytes = read(request, body, LIMIT + WRAPPING).await?;
         let image = match request.header(header::CONTENT_TYPE).map(multer::parse_boundary) {
             Some(Ok(boundary)) => image_of(bytes, boundary).await,
             _ => Err(no_form()),
         };
-        Ok(Self { image, _seat: seat })
+        Ok(Self { image, _permit: permit })
     }
 }
 

@@ -1,4 +1,4 @@
-//! E-mail on its way out: over SMTP, or as files in an outbox.
+//! E-mail on its transport out: over SMTP, or as files in an outbox.
 //!
 //! SMTP cannot promise that a message is delivered exactly once. So the Message-ID is a function of what the e-mail is
 //! about, never random: when a job runs again because the server's answer was lost, the second copy carries the same
@@ -7,9 +7,9 @@
 //! Neither errors nor logs repeat an address or the SMTP password: a server's reply is shown without its addresses,
 //! and of a bad `SMTP_URL` nothing is shown at all.
 
-pub mod kept;
+mod links;
 mod once;
-mod typed;
+pub mod outbox;
 
 use anyhow::Context as _;
 use lettre::address::Envelope;
@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use crate::jobs::JobError;
 
+pub use links::without_links;
 pub use once::send_once;
-pub use typed::without_links;
 
 /// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
 /// limits connecting: a server that accepts and then says nothing would hold a worker for ever.
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// One e-mail ready to go.
-pub struct Letter {
+pub struct Email {
     pub to: String,
     pub to_name: Option<String>,
     pub subject: String,
@@ -68,11 +68,11 @@ impl From<MailError> for JobError {
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(Server),
     Outbox(PathBuf),
 }
@@ -87,11 +87,11 @@ impl Mailer {
     /// When a setting cannot be used; the error says which and what to write instead.
     pub fn new(smtp_url: Option<&SecretString>, from: &str, outbox: PathBuf) -> anyhow::Result<Mailer> {
         let from = sender(from)?;
-        let way = match smtp_url {
-            Some(url) => Way::Smtp(server_at(url)?),
-            None => Way::Outbox(created(outbox)?),
+        let transport = match smtp_url {
+            Some(url) => Transport::Smtp(server_at(url)?),
+            None => Transport::Outbox(created(outbox)?),
         };
-        Ok(Mailer { from, way })
+        Ok(Mailer { from, transport })
     }
 
     /// Sends one letter, or says whether trying again makes sense.
@@ -99,11 +99,11 @@ impl Mailer {
     /// # Errors
     /// [`MailError::Refused`] for an address no mail can go to and for a server's 5xx about the letter,
     /// [`MailError::Unavailable`] for everything else.
-    pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
-        let message = compose(&self.from, letter)?;
-        match &self.way {
-            Way::Smtp(server) => in_time(server.send(message)).await.map(|_accepted| ()),
-            Way::Outbox(outbox) => write_whole(&outbox.join(file_name(&letter.message_id)), &message.formatted())
+    pub async fn send(&self, email: &Email) -> Result<(), MailError> {
+        let message = compose(&self.from, email)?;
+        match &self.transport {
+            Transport::Smtp(server) => in_time(server.send(message)).await.map(|_accepted| ()),
+            Transport::Outbox(outbox) => write_whole(&outbox.join(file_name(&email.message_id)), &message.formatted())
                 .await
                 .map_err(|why| MailError::Unavailable(cannot_write(outbox, &why))),
         }
@@ -112,9 +112,9 @@ impl Mailer {
     /// The folder in which e-mails are kept, where no mail server takes them.
     #[must_use]
     pub fn outbox(&self) -> Option<&Path> {
-        match &self.way {
-            Way::Smtp(_) => None,
-            Way::Outbox(outbox) => Some(outbox),
+        match &self.transport {
+            Transport::Smtp(_) => None,
+            Transport::Outbox(outbox) => Some(outbox),
         }
     }
 
@@ -123,15 +123,15 @@ impl Mailer {
     /// # Errors
     /// What is wrong and which setting to look at.
     pub async fn is_reachable(&self) -> Result<(), String> {
-        match &self.way {
-            Way::Smtp(server) => match in_time(server.test_connection()).await {
+        match &self.transport {
+            Transport::Smtp(server) => match in_time(server.test_connection()).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err("the mail server hung up: check SMTP_URL".to_owned()),
                 Err(MailError::Refused(why) | MailError::Unavailable(why)) => {
                     Err(format!("the mail server cannot be used: {why}. Check SMTP_URL and that the server is up"))
                 }
             },
-            Way::Outbox(outbox) => {
+            Transport::Outbox(outbox) => {
                 let probe = outbox.join(".writable");
                 write_whole(&probe, b"").await.map_err(|why| cannot_write(outbox, &why))?;
                 tokio::fs::remove_file(&probe).await.map_err(|why| cannot_write(outbox, &why))
@@ -144,8 +144,8 @@ impl Mailer {
 ///
 /// # Errors
 /// When the sender is none, or the letter can go to nobody.
-pub fn eml(from: &str, letter: &Letter) -> anyhow::Result<Vec<u8>> {
-    Ok(compose(&sender(from)?, letter)?.formatted())
+pub fn eml(from: &str, email: &Email) -> anyhow::Result<Vec<u8>> {
+    Ok(compose(&sender(from)?, email)?.formatted())
 }
 
 fn sender(from: &str) -> anyhow::Result<Mailbox> {
@@ -156,8 +156,8 @@ fn sender(from: &str) -> anyhow::Result<Mailbox> {
     })
 }
 
-fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
-    let to: Address = letter
+fn compose(from: &Mailbox, email: &Email) -> Result<Message, MailError> {
+    let to: Address = email
         .to
         .parse()
         .map_err(|_| MailError::Refused("the recipient's address is not a valid e-mail address".to_owned()))?;
@@ -168,12 +168,12 @@ fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
     Message::builder()
         .envelope(envelope.map_err(|why| MailError::Refused(why.to_string()))?)
         .from(from.clone())
-        .to(Mailbox::new(letter.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
-        .subject(one_line(&letter.subject))
-        .message_id(Some(letter.message_id.clone()))
+        .to(Mailbox::new(email.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
+        .subject(one_line(&email.subject))
+        .message_id(Some(email.message_id.clone()))
         .date_now()
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
-        .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+        .multipart(MultiPart::alternative_plain_html(email.text.clone(), email.html.clone()))
         .map_err(|why| MailError::Refused(format!("it could not be put together: {why}")))
 }
 
@@ -183,8 +183,8 @@ fn one_line(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Connections are not kept for the next letter. A send that ends early, because time ran out or its job was stopped,
-/// would hand back a connection with an answer still on its way, which the next letter would take for its own.
+/// Connections are not kept for the next email. A send that ends early, because time ran out or its job was stopped,
+/// would hand back a connection with an answer still on its transport, which the next letter would take for its own.
 fn server_at(url: &SecretString) -> anyhow::Result<Server> {
     let builder = Server::from_url(url.expose_secret()).ok().context(
         "SMTP_URL is not a mail server's address (its value is not shown, it may hold a password): write \
@@ -236,7 +236,7 @@ fn file_name(message_id: &str) -> String {
     id.bytes().map(spell).collect::<String>() + ".eml"
 }
 
-/// Writes under a passing name first, so that nobody who watches the outbox reads half a letter.
+/// Writes under a passing name first, so that nobody who watches the outbox reads half a email.
 async fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let passing = path.with_file_name(format!(".{}.tmp", uuid::Uuid::new_v4()));
     tokio::fs::write(&passing, content).await?;
@@ -250,8 +250,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::thread::JoinHandle;
 
-    fn letter() -> Letter {
-        Letter {
+    fn letter() -> Email {
+        Email {
             to: "ada@example.com".to_owned(),
             to_name: Some("Ada Lovelace".to_owned()),
             subject: "Your order 20250115-7KQ2M9".to_owned(),
@@ -302,7 +302,7 @@ mod tests {
     async fn a_line_break_in_a_name_or_subject_adds_no_header_and_no_recipient() {
         let (port, server) = server_that_answers("250 fine");
         let attack = "Ada\" <eve@example.com>,\r\nBcc: eve@example.com\r\n\r\nbody";
-        let sly = Letter { to_name: Some(attack.to_owned()), subject: format!("Order {attack}"), ..letter() };
+        let sly = Email { to_name: Some(attack.to_owned()), subject: format!("Order {attack}"), ..letter() };
         to_server(port).send(&sly).await.unwrap();
 
         let heard = server.join().unwrap();
@@ -356,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_nobody_can_have_is_refused() {
         let (mailer, outbox) = to_outbox();
-        let lost = Letter { to: "ada@@example\r\nBcc: eve@example.com".to_owned(), ..letter() };
+        let lost = Email { to: "ada@@example\r\nBcc: eve@example.com".to_owned(), ..letter() };
         assert!(matches!(mailer.send(&lost).await, Err(MailError::Refused(_))));
         std::fs::remove_dir_all(outbox).unwrap();
     }

@@ -1,6 +1,6 @@
 //! A letter that left is written down, so that a job that runs again does not send it again.
 
-use super::{Letter, Mailer};
+use super::{Email, Mailer};
 use crate::{
     clock::Timestamp,
     db::{self, Tx},
@@ -12,15 +12,15 @@ use crate::{
 ///
 /// # Errors
 /// Whether trying again makes sense.
-pub async fn send_once(context: &impl Context, mailer: &Mailer, letter: &Letter) -> Result<(), JobError> {
+pub async fn send_once(context: &impl Context, mailer: &Mailer, email: &Email) -> Result<(), JobError> {
     let mut tx = context.db().read().await?;
-    if was_sent(&mut tx, &letter.message_id).await? {
+    if was_sent(&mut tx, &email.message_id).await? {
         return Ok(());
     }
     drop(tx);
-    mailer.send(letter).await?;
+    mailer.send(email).await?;
     let mut tx = context.db().write().await?;
-    mark_sent(&mut tx, &letter.message_id, context.clock().now()).await?;
+    mark_sent(&mut tx, &email.message_id, context.clock().now()).await?;
     Ok(tx.commit().await?)
 }
 

@@ -1,16 +1,16 @@
 //! Pictures: taken in from admins, kept as files, served under `/media/`.
 //!
 //! What is uploaded is never what is served. A file is judged by its own first bytes, decoded within limits and encoded
-//! anew ([`picture`]), so that nothing of the sender's survives but what is to be seen: no EXIF, no name, no script in a
+//! anew ([`image`]), so that nothing of the sender's survives but what is to be seen: no EXIF, no name, no script in a
 //! comment. Names are ours and random, which is why a browser may keep a file for ever.
 //!
-//! Memory is what an upload costs most of. So only a few bodies are held at a time ([`SEATS`]) and one picture is decoded
+//! Memory is what an upload costs most of. So only a few bodies are held at a time ([`MAX_UPLOADS`]) and one picture is decoded
 //! at a time, on a thread of its own: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
 
 pub mod files;
 mod headers;
-pub mod picture;
-pub mod place;
+pub mod image;
+pub mod storage;
 
 use std::sync::Arc;
 
@@ -19,12 +19,14 @@ use object_store::{Attribute, Attributes, GetOptions, GetResult, ObjectStore, Ob
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use self::{
+    image::{EncodedImage, ProcessedImage},
+    storage::Storage,
+};
 use crate::thread_pool::{NotDone, ThreadPool};
-use picture::{Encoded, Picture};
-use place::Place;
 
 /// How many uploads are held in memory at a time. The others wait unread, in the sender's socket.
-pub const SEATS: usize = 2;
+pub const MAX_UPLOADS: usize = 2;
 
 /// Why a picture was not taken in, or not kept.
 #[derive(Debug, thiserror::Error)]
@@ -44,23 +46,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Debug)]
 pub struct Media {
     store: Arc<dyn ObjectStore>,
-    place: Place,
+    storage: Storage,
     /// What an address of a file starts with.
     base: String,
-    seats: Arc<Semaphore>,
-    desk: Arc<ThreadPool<()>>,
+    permits: Arc<Semaphore>,
+    threads: Arc<ThreadPool<()>>,
 }
 
 impl Media {
     /// # Errors
     /// When the place cannot be used as it is described. A bucket is not asked yet: it may still be starting.
-    pub fn new(place: Place, public_url: &str) -> anyhow::Result<Self> {
+    pub fn new(storage: Storage, public_url: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            store: place.open()?,
-            place,
+            store: storage.open()?,
+            storage,
             base: format!("{public_url}/media"),
-            seats: Arc::new(Semaphore::new(SEATS)),
-            desk: Arc::new(ThreadPool::start("pictures", 1, SEATS)),
+            permits: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            threads: Arc::new(ThreadPool::start("pictures", 1, MAX_UPLOADS)),
         })
     }
 
@@ -68,16 +70,16 @@ impl Media {
     ///
     /// # Panics
     /// Never: the seats are there as long as the shop.
-    pub async fn seat(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.seats).acquire_owned().await.expect("nobody closes the seats")
+    pub async fn upload_permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// Judges an upload and makes of it what will be kept: the picture anew, and its thumbnail. One at a time.
     ///
     /// # Errors
     /// When it is no picture that can be kept, with what is wrong with it.
-    pub async fn take_in(&self, file: Bytes) -> Result<Picture> {
-        let read = match self.desk.run(move |()| picture::read(&file)).await {
+    pub async fn process(&self, file: Bytes) -> Result<ProcessedImage> {
+        let read = match self.threads.run(move |()| image::process(&file)).await {
             Ok(read) => read,
             Err(NotDone::Panicked) => {
                 tracing::error!("a decoder panicked");
@@ -93,10 +95,10 @@ impl Media {
     ///
     /// # Errors
     /// When the folder cannot be written or the bucket does not answer.
-    pub async fn put(&self, name: &str, file: Encoded) -> Result<()> {
+    pub async fn put(&self, name: &str, file: EncodedImage) -> Result<()> {
         let mut options = PutOptions::default();
-        if matches!(self.place, Place::Bucket { .. }) {
-            options.attributes = Attributes::from_iter([(Attribute::ContentType, file.kind.content_type())]);
+        if matches!(self.storage, Storage::Bucket { .. }) {
+            options.attributes = Attributes::from_iter([(Attribute::ContentType, file.format.content_type())]);
         }
         let written = self.store.put_opts(&Path::from(name), file.bytes.into(), options).await;
         written.map(drop).map_err(Error::Unavailable)
@@ -115,7 +117,7 @@ impl Media {
     /// # Errors
     /// When its place does not answer.
     pub async fn delete(&self, name: &str) -> object_store::Result<()> {
-        if let Place::Folder(folder) = &self.place {
+        if let Storage::Folder(folder) = &self.storage {
             // What a program that was killed while it wrote this file has left.
             let _ = tokio::fs::remove_file(folder.join(format!("{name}#1"))).await; // hardly ever there
         }
@@ -136,8 +138,8 @@ impl Media {
             self.store.delete(&Path::from(probe.as_str())).await
         };
         match written.await {
-            Ok(()) => Ok(format!("{} can be written", self.place)),
-            Err(error) => Err(format!("{} cannot be written ({error}); {}", self.place, self.place.advice())),
+            Ok(()) => Ok(format!("{} can be written", self.storage)),
+            Err(error) => Err(format!("{} cannot be written ({error}); {}", self.storage, self.storage.advice())),
         }
     }
 

@@ -32,28 +32,28 @@ const MAX_PROFILE: usize = 64 << 10;
 
 /// A picture ready to be kept.
 #[derive(Debug)]
-pub struct Picture {
-    pub image: Encoded,
+pub struct ProcessedImage {
+    pub image: EncodedImage,
     /// `None` when the image is as small as a thumbnail itself.
-    pub thumbnail: Option<Encoded>,
+    pub thumbnail: Option<EncodedImage>,
 }
 
 /// A file that we wrote.
 #[derive(Clone, Debug)]
-pub struct Encoded {
+pub struct EncodedImage {
     pub bytes: Vec<u8>,
-    pub kind: Kind,
+    pub format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Format {
     Jpeg,
     Png,
 }
 
-impl Kind {
+impl Format {
     #[must_use]
-    pub fn ending(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
             Self::Png => "png",
@@ -71,25 +71,25 @@ impl Kind {
 
 /// # Errors
 /// What is wrong with the file, to stand behind its name: "is animated".
-pub fn read(file: &[u8]) -> Result<Picture, String> {
-    let Opened { mut image, orientation, profile, kind } = open(file)?;
+pub fn process(file: &[u8]) -> Result<ProcessedImage, String> {
+    let Opened { mut image, orientation, profile, format } = open(file)?;
     let thumbnail = turned_thumbnail(&image, orientation, profile.as_deref()).map_err(unreadable)?;
     let image = match &image {
-        DynamicImage::ImageRgb8(photo) if turns(kind, orientation) => encode_turned(photo, orientation, profile),
-        DynamicImage::ImageLuma8(photo) if turns(kind, orientation) => encode_turned(photo, orientation, profile),
+        DynamicImage::ImageRgb8(photo) if turns(format, orientation) => encode_turned(photo, orientation, profile),
+        DynamicImage::ImageLuma8(photo) if turns(format, orientation) => encode_turned(photo, orientation, profile),
         _ => {
             image.apply_orientation(orientation);
-            encode(&image, kind, profile)
+            encode(&image, format, profile)
         }
     };
-    Ok(Picture { image: image.map_err(unreadable)?, thumbnail })
+    Ok(ProcessedImage { image: image.map_err(unreadable)?, thumbnail })
 }
 
 /// A small copy of a picture; `None` when it is small itself.
 ///
 /// # Errors
 /// Whatever the encoder reports.
-pub fn thumbnail(image: &DynamicImage) -> ImageResult<Option<Encoded>> {
+pub fn thumbnail(image: &DynamicImage) -> ImageResult<Option<EncodedImage>> {
     turned_thumbnail(image, Orientation::NoTransforms, None)
 }
 
@@ -97,14 +97,14 @@ fn turned_thumbnail(
     image: &DynamicImage,
     orientation: Orientation,
     profile: Option<&[u8]>,
-) -> ImageResult<Option<Encoded>> {
+) -> ImageResult<Option<EncodedImage>> {
     if image.width() <= THUMBNAIL && image.height() <= THUMBNAIL {
         return Ok(None);
     }
     let mut small = image.thumbnail(THUMBNAIL, THUMBNAIL);
     small.apply_orientation(orientation);
-    let kind = if small.color().has_alpha() { Kind::Png } else { Kind::Jpeg };
-    encode(&small, kind, profile.map(<[u8]>::to_vec)).map(Some)
+    let format = if small.color().has_alpha() { Format::Png } else { Format::Jpeg };
+    encode(&small, format, profile.map(<[u8]>::to_vec)).map(Some)
 }
 
 /// A decoded picture, as it lies in its file.
@@ -112,7 +112,7 @@ struct Opened {
     image: DynamicImage,
     orientation: Orientation,
     profile: Option<Vec<u8>>,
-    kind: Kind,
+    format: Format,
 }
 
 fn open(file: &[u8]) -> Result<Opened, String> {
@@ -124,7 +124,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
             if !scan.is_whole() {
                 return Err("is cut off; send it again".to_owned());
             }
-            decode(decoder, scan.extra, Kind::Jpeg)
+            decode(decoder, scan.extra, Format::Jpeg)
         }
         Ok(ImageFormat::Png) => {
             // The decoder counts its own buffers here, not the picture.
@@ -135,7 +135,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
             if png_is_bomb(file, decoder.total_bytes()) {
                 return Err("unpacks to far more than there is to see; save it again".to_owned());
             }
-            decode(decoder, 0, Kind::Png)
+            decode(decoder, 0, Format::Png)
         }
         Ok(ImageFormat::WebP) => {
             let decoder = WebPDecoder::new(reader).map_err(unreadable)?;
@@ -146,21 +146,21 @@ fn open(file: &[u8]) -> Result<Opened, String> {
                 return Err("cannot be read; save it again".to_owned());
             }
             let transparent = decoder.color_type().has_alpha();
-            let (extra, kind) = if transparent { (7, Kind::Png) } else { (4, Kind::Jpeg) };
-            decode(decoder, extra, kind)
+            let (extra, format) = if transparent { (7, Format::Png) } else { (4, Format::Jpeg) };
+            decode(decoder, extra, format)
         }
         _ => Err("must be a JPEG, PNG or WebP file, whatever its name says".to_owned()),
     }
 }
 
 /// Decodes what is within the limits; `extra` is how many bytes for each pixel the decoder needs beside the picture.
-fn decode(mut decoder: impl ImageDecoder, extra: u64, kind: Kind) -> Result<Opened, String> {
+fn decode(mut decoder: impl ImageDecoder, extra: u64, format: Format) -> Result<Opened, String> {
     decoder.set_limits(limits(MAX_MEMORY)).map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let deep = decoder.color_type().bytes_per_pixel() / decoder.color_type().channel_count() > 1;
     // A second copy lives for a moment when a picture is made one of 8 bits, or is turned and not by the encoder.
-    let copies = u64::from(deep) + u64::from(swaps_sides(orientation) && !turns(kind, orientation));
+    let copies = u64::from(deep) + u64::from(swaps_sides(orientation) && !turns(format, orientation));
     let pixels = u64::from(width) * u64::from(height);
     let needed = decoder.total_bytes() + (pixels * extra).max(copies * decoder.total_bytes());
     if needed > MAX_MEMORY {
@@ -169,12 +169,12 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64, kind: Kind) -> Result<Open
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
     let image = shallow(DynamicImage::from_decoder(decoder).map_err(unreadable)?);
-    Ok(Opened { image, orientation, profile: profile.filter(|profile| suits(profile, color)), kind })
+    Ok(Opened { image, orientation, profile: profile.filter(|profile| suits(profile, color)), format })
 }
 
 /// Whether a picture is turned while it is encoded: a JPEG on its side. The other turns need no copy, or are rare.
-fn turns(kind: Kind, orientation: Orientation) -> bool {
-    kind == Kind::Jpeg && swaps_sides(orientation)
+fn turns(format: Format, orientation: Orientation) -> bool {
+    format == Format::Jpeg && swaps_sides(orientation)
 }
 
 fn swaps_sides(orientation: Orientation) -> bool {
@@ -208,17 +208,17 @@ fn suits(profile: &[u8], color: ColorType) -> bool {
     profile.len() <= MAX_PROFILE && profile.get(16..20) == Some(about) && profile.get(36..40) == Some(b"acsp")
 }
 
-fn encode(image: &DynamicImage, kind: Kind, profile: Option<Vec<u8>>) -> ImageResult<Encoded> {
+fn encode(image: &DynamicImage, format: Format, profile: Option<Vec<u8>>) -> ImageResult<EncodedImage> {
     let mut bytes = Vec::new();
-    match kind {
-        Kind::Jpeg => write(JpegEncoder::new_with_quality(&mut bytes, QUALITY), image, profile)?,
-        Kind::Png => {
+    match format {
+        Format::Jpeg => write(JpegEncoder::new_with_quality(&mut bytes, QUALITY), image, profile)?,
+        Format::Png => {
             let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
             write(encoder, image, profile)?;
         }
     }
     bytes.shrink_to_fit();
-    Ok(Encoded { bytes, kind })
+    Ok(EncodedImage { bytes, format })
 }
 
 /// A photo as it looks when its camera is turned upright, without a copy of it: what a phone held upright takes is large.
@@ -250,12 +250,12 @@ fn encode_turned<P: PixelWithColorType<Subpixel = u8>>(
     photo: &ImageBuffer<P, Vec<u8>>,
     orientation: Orientation,
     profile: Option<Vec<u8>>,
-) -> ImageResult<Encoded> {
+) -> ImageResult<EncodedImage> {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     keep_profile(&mut encoder, profile);
     encoder.encode_image(&Turned { photo, orientation })?;
-    Ok(Encoded { bytes, kind: Kind::Jpeg })
+    Ok(EncodedImage { bytes, format: Format::Jpeg })
 }
 
 fn keep_profile(encoder: &mut impl ImageEncoder, profile: Option<Vec<u8>>) {

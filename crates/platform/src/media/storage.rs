@@ -12,7 +12,7 @@ use object_store::{
 };
 
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Storage {
     Folder(PathBuf),
     Bucket { bucket: String, prefix: String, access: Access },
 }
@@ -51,7 +51,7 @@ impl fmt::Debug for Access {
     }
 }
 
-impl Place {
+impl Storage {
     /// Reads `file://FOLDER` or `s3://BUCKET/PREFIX`; the prefix may be left out.
     #[must_use]
     pub fn read(url: &str) -> Option<Self> {
@@ -110,7 +110,7 @@ fn in_time(account: AmazonS3Builder) -> AmazonS3Builder {
         .with_disable_bulk_delete(true)
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "{}", folder.display()),
@@ -122,11 +122,11 @@ impl fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::Storage;
 
     #[test]
-    fn a_place_is_a_folder_or_a_bucket() {
-        let read = |url| Place::read(url).map(|place| place.to_string());
+    fn a_storage_is_a_folder_or_a_bucket() {
+        let read = |url| Storage::read(url).map(|storage| storage.to_string());
         assert_eq!(read("file:///srv/media").as_deref(), Some("/srv/media"));
         assert_eq!(read("s3://shop-media").as_deref(), Some("s3://shop-media"));
         assert_eq!(read("s3://shop-media/a/b/").as_deref(), Some("s3://shop-media/a/b"));

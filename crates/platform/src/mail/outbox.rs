@@ -9,22 +9,22 @@ use quoted_printable::{ParseMode, decode};
 const LISTED: usize = 50;
 
 /// An e-mail in the outbox.
-pub struct Kept {
+pub struct OutboxEmail {
     /// Its file's name, without the ending.
     pub name: String,
     pub at: SystemTime,
-    pub message: Message,
+    pub email: ParsedEmail,
 }
 
 /// The newest e-mails of an outbox, the newest first, and how many there are in all.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn newest(outbox: &Path) -> io::Result<(Vec<Kept>, usize)> {
+pub fn newest(outbox: &Path) -> io::Result<(Vec<OutboxEmail>, usize)> {
     let mut files = files(outbox)?;
     files.sort_by(|(one, at), (other, then)| then.cmp(at).then(one.cmp(other)));
     let read = |(name, at): &(String, SystemTime)| {
-        Some(Kept { message: read(outbox, name).ok()?, name: name.clone(), at: *at })
+        Some(OutboxEmail { email: read(outbox, name).ok()?, name: name.clone(), at: *at })
     };
     Ok((files.iter().take(LISTED).filter_map(read).collect(), files.len()))
 }
@@ -33,9 +33,9 @@ pub fn newest(outbox: &Path) -> io::Result<(Vec<Kept>, usize)> {
 ///
 /// # Errors
 /// When the folder or the file cannot be read.
-pub fn find(outbox: &Path, wanted: &str) -> io::Result<Option<Kept>> {
+pub fn find(outbox: &Path, wanted: &str) -> io::Result<Option<OutboxEmail>> {
     let Some((name, at)) = files(outbox)?.into_iter().find(|(name, _)| name == wanted) else { return Ok(None) };
-    Ok(Some(Kept { message: read(outbox, &name)?, name, at }))
+    Ok(Some(OutboxEmail { email: read(outbox, &name)?, name, at }))
 }
 
 fn files(outbox: &Path) -> io::Result<Vec<(String, SystemTime)>> {
@@ -50,13 +50,13 @@ fn files(outbox: &Path) -> io::Result<Vec<(String, SystemTime)>> {
     Ok(files)
 }
 
-fn read(outbox: &Path, name: &str) -> io::Result<Message> {
-    Ok(Message::read(&fs::read_to_string(outbox.join(format!("{name}.eml")))?))
+fn read(outbox: &Path, name: &str) -> io::Result<ParsedEmail> {
+    Ok(ParsedEmail::read(&fs::read_to_string(outbox.join(format!("{name}.eml")))?))
 }
 
 /// An e-mail as its readers see it. What it lacks is empty.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct ParsedEmail {
     pub from: String,
     pub to: String,
     pub subject: String,
@@ -64,7 +64,7 @@ pub struct Message {
     pub html: String,
 }
 
-impl Message {
+impl ParsedEmail {
     #[must_use]
     pub fn read(raw: &str) -> Self {
         let (head, _) = head_and_body(raw);
@@ -150,14 +150,14 @@ fn next_word(text: &str) -> Option<(&str, Vec<u8>, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::{Letter, Mailer};
+    use crate::mail::{Email, Mailer};
 
     #[tokio::test]
     async fn what_was_written_is_read() {
         let outbox = std::env::temp_dir().join(format!("outbox-{}", uuid::Uuid::new_v4()));
         let mailer = Mailer::new(None, "Käse & Söhne <shop@localhost>", outbox.clone()).unwrap();
         let long = "ein langer Betreff, der über mehr als eine Zeile geht – größer als achtundsiebzig Zeichen";
-        let letter = Letter {
+        let email = Email {
             to: "ada@example.com".to_owned(),
             to_name: Some("Ada Łovelace".to_owned()),
             subject: long.to_owned(),
@@ -165,16 +165,16 @@ mod tests {
             html: "<p>a=b &amp; \u{1f381}</p>".to_owned(),
             message_id: "<order-12/7.confirmation@shop.example>".to_owned(),
         };
-        mailer.send(&letter).await.unwrap();
+        mailer.send(&email).await.unwrap();
 
         let (listed, total) = newest(&outbox).unwrap();
         assert_eq!((listed.len(), total, listed[0].name.as_str()), (1, 1, "order-12%2F7.confirmation@shop.example"));
-        let message = find(&outbox, &listed[0].name).unwrap().unwrap().message;
+        let message = find(&outbox, &listed[0].name).unwrap().unwrap().email;
         assert_eq!(message.subject, long);
         assert!(message.to.contains("Ada Łovelace") && message.to.contains("<ada@example.com>"), "{}", message.to);
         assert!(message.from.contains("Käse & Söhne"), "{}", message.from);
-        assert_eq!(message.text.replace("\r\n", "\n").trim_end(), letter.text.trim_end());
-        assert_eq!(message.html.trim_end(), letter.html);
+        assert_eq!(message.text.replace("\r\n", "\n").trim_end(), email.text.trim_end());
+        assert_eq!(message.html.trim_end(), email.html);
         for other in ["", "..", "../outbox", "order-12/7.confirmation@shop.example", ".writable"] {
             assert!(find(&outbox, other).unwrap().is_none(), "{other}");
         }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_no_e_mail_is_an_empty_one() {
-        let nothing = Message::read("no header at all");
+        let nothing = ParsedEmail::read("no header at all");
         assert_eq!((nothing.subject.as_str(), nothing.html.as_str()), ("", ""));
     }
 }
