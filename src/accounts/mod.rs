@@ -68,7 +68,7 @@ pub struct Hooks {
 }
 
 text_enum! {
-    /// What a user may do. Admins run the shop.
+    /// What a user may do: a `customer` buys, an `admin` also manages the shop.
     pub enum Role { Customer = "customer", Admin = "admin" }
 }
 

@@ -21,38 +21,38 @@ use crate::{
     shop::{Shop, ids::ProductId, tags::Tag},
 };
 
-/// A number of things.
+/// A total.
 #[derive(Object)]
 struct Total {
-    /// Exact, at this moment.
+    /// The exact current number.
     total: i64,
 }
 
-/// What was sold in one period.
+/// The sales of one period.
 #[derive(Object)]
 #[oai(rename = "SalesPeriod")]
 struct SalesView {
-    /// The day it begins: the day itself, the Monday of the week, or the first of the month.
+    /// The first day of the period: the day itself, the Monday of the week, or the first of the month.
     period: Day,
-    /// Orders placed and not cancelled.
+    /// The number of orders placed and not cancelled.
     orders: i64,
-    /// Pieces in them.
+    /// The number of units in those orders.
     units: i64,
-    /// What they come to.
+    /// The sum of the totals of those orders.
     revenue: Amount,
 }
 
-/// A product and what was sold of it.
+/// The sales of one product.
 #[derive(Object)]
 #[oai(rename = "TopProduct")]
 struct TopProductView {
     /// The id of the product.
     product: ProductId,
-    /// What it is called today.
+    /// The current name of the product.
     name: String,
-    /// Pieces sold.
+    /// The number of units sold.
     units: i64,
-    /// What they came to, at the prices of their orders.
+    /// The revenue, at the prices of the orders.
     revenue: Amount,
 }
 
@@ -90,47 +90,47 @@ pub struct DashboardApi;
 
 #[OpenApi(prefix_path = "/api/dashboard", tag = "Tag::Dashboard")]
 impl DashboardApi {
-    /// Counts the users, without those who closed their account.
+    /// Returns the number of users.
     ///
-    /// Everybody who has an account, admins and the inactive included.
+    /// Counts all accounts, including admins and inactive users, but not closed accounts.
     #[oai(path = "/total-users", method = "get", operation_id = "getTotalUsers")]
     async fn total_users(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_users(&shop.db).await? }))
     }
 
-    /// Counts the orders.
+    /// Returns the number of orders.
     ///
-    /// Every order ever placed, the cancelled included.
+    /// Counts all orders ever placed, including cancelled ones.
     #[oai(path = "/total-orders", method = "get", operation_id = "getTotalOrders")]
     async fn total_orders(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_orders(&shop.db).await? }))
     }
 
-    /// Counts the products.
+    /// Returns the number of products.
     ///
-    /// Those that customers see: the active ones, in stock or not.
+    /// Counts the active products, in stock or not.
     #[oai(path = "/total-products", method = "get", operation_id = "getTotalProducts")]
     async fn total_products(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_products(&shop.db).await? }))
     }
 
-    /// Shows the sales by day, week or month.
+    /// Returns the sales by day, week or month.
     ///
-    /// Every period is there, in order, also one in which nothing was sold, so that the list can be drawn as it is. An
-    /// order counts on the day it was placed, in UTC; only days from `from` to `to` count, also where a week or month
-    /// begins before or ends after them. Cancelled orders are no sales and leave the figures of their day; an order that
-    /// is not paid yet counts, and refunds of orders that were not cancelled are not taken off. Orders in another currency
-    /// than the store's, of before its prices were converted, do not count. At most 1,000 periods.
+    /// Every period is listed in order, including those without sales, so the list can be charted directly. An order
+    /// counts on the day it was placed, in UTC. Only days from `from` to `to` count, even if the first or last week or
+    /// month extends beyond them. Cancelled orders do not count; unpaid orders do, and refunds of orders that were not
+    /// cancelled are not deducted. Orders in another currency than the store's current one do not count. At most 1,000
+    /// periods.
     #[oai(path = "/sales", method = "get", operation_id = "getSales")]
     async fn sales(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
-        /// The first day, inclusive. Left out: 29 days before `to`.
+        /// The first day, inclusive. Default: 29 days before `to`.
         from: OptionalQuery<Day>,
-        /// The last day, inclusive. Left out: today.
+        /// The last day, inclusive. Default: today.
         to: OptionalQuery<Day>,
-        /// What one line covers; weeks begin on Monday. Default `day`.
+        /// The length of a period. Weeks begin on Monday. Default: `day`.
         interval: OptionalQuery<Interval>,
     ) -> ApiResult<Reply<Vec<SalesView>>> {
         let mut errors = ValidationErrors::default();
@@ -142,21 +142,21 @@ impl DashboardApi {
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
     }
 
-    /// Shows what sold most.
+    /// Returns the best-selling products.
     ///
-    /// By pieces, then by revenue, of the orders placed from `from` to `to` that were not cancelled. Products that have
-    /// left the shop since are in it too. Orders in another currency than the store's do not count.
+    /// Sorted by units, then by revenue, of the orders placed from `from` to `to` and not cancelled. Includes products
+    /// that are no longer sold. Orders in another currency than the store's do not count.
     #[oai(path = "/top-products", method = "get", operation_id = "getTopProducts")]
     async fn top_products(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
-        /// How many, 1 to 100. Default 10.
+        /// The maximum number of products, 1 to 100. Default: 10.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         limit: OptionalQuery<i64>,
-        /// The first day, inclusive. Left out: 29 days before `to`.
+        /// The first day, inclusive. Default: 29 days before `to`.
         from: OptionalQuery<Day>,
-        /// The last day, inclusive. Left out: today.
+        /// The last day, inclusive. Default: today.
         to: OptionalQuery<Day>,
     ) -> ApiResult<Reply<Vec<TopProductView>>> {
         let mut errors = ValidationErrors::default();
@@ -167,16 +167,16 @@ impl DashboardApi {
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
 
-    /// Lists the products that are nearly gone.
+    /// Lists products that are low in stock.
     ///
-    /// Active products with at most `threshold` in stock, the scarcest first.
+    /// Active products with at most `threshold` units in stock, the lowest stock first.
     #[oai(path = "/low-stock", method = "get", operation_id = "getLowStock")]
     async fn low_stock(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// The most that counts as nearly gone. Default 5.
+        /// The highest stock that counts as low. Default: 5.
         #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
         threshold: OptionalQuery<i64>,
         page: OptionalQuery<PageNumber>,

@@ -26,7 +26,7 @@ const MAX_PERIODS: usize = 1_000;
 const DEFAULT_DAYS: i64 = 30;
 
 text_enum! {
-    /// What one line of a report covers. Weeks begin on Monday.
+    /// The length of a period of a report. Weeks begin on Monday.
     #[oai(rename = "SalesInterval")]
     pub enum Interval { Day = "day", Week = "week", Month = "month" }
 }

@@ -150,10 +150,11 @@ pub struct Movement {
 /// A product whose stock is not the sum of its movements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, poem_openapi::Object)]
 pub struct Mismatch {
+    /// The id of the product.
     pub product: ProductId,
-    /// What the product says.
+    /// The recorded stock of the product.
     pub stock: i64,
-    /// What its movements add up to.
+    /// The sum of the product's movements.
     pub movements: i64,
 }
 

@@ -41,18 +41,18 @@ use crate::{
     },
 };
 
-/// Where an order is to go.
+/// The fields of an order that can be replaced.
 #[derive(Object)]
 struct OrderInput {
-    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    /// The shipping address, in one or more lines. Must not be blank, unless the order has no address.
     #[oai(validator(max_length = 1000))]
     shipping_address: String,
 }
 
-/// What is to be different about an order.
+/// The fields of the order to change. A field left out keeps its value.
 #[derive(Object)]
 struct OrderPatch {
-    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    /// The shipping address, in one or more lines. Must not be blank, unless the order has no address.
     #[oai(validator(max_length = 1000))]
     shipping_address: Option<String>,
 }
@@ -65,10 +65,10 @@ pub struct OrdersApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Orders")]
 impl OrdersApi {
-    /// Lists one's own orders, newest first; admins see everybody's.
+    /// Lists the customer's own orders, or all orders for admins.
     ///
-    /// The filters narrow what the caller may see, so a customer who asks for another `user` gets an empty list.
-    /// `X-Total-Count` says how many orders fit the filters, `Link` where the other pages are.
+    /// Newest first. Filters only narrow what the caller may see, so a customer who filters by another `user` gets an
+    /// empty list. `X-Total-Count` has the number of matching orders, `Link` the URLs of the other pages.
     #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
     async fn list(
@@ -76,24 +76,24 @@ impl OrdersApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        /// `true`: only one's own, also for an admin.
+        /// If `true`, only the caller's own orders, for admins too.
         mine: OptionalQuery<bool>,
         /// Only orders with this status.
         status: OptionalQuery<OrderStatus>,
         /// Only orders with this payment status.
         payment_status: OptionalQuery<PaymentStatus>,
-        /// Only orders of the user with this id; for admins.
+        /// Only orders of the user with this id. For admins.
         user: OptionalQuery<i64>,
-        /// Only orders of the user with this e-mail, in any case; for admins.
+        /// Only orders of the user with this e-mail address, ignoring case. For admins.
         email: OptionalQuery<String>,
-        /// Only the order with this number, in any case: what people quote.
+        /// Only the order with this order number, ignoring case.
         number: OptionalQuery<String>,
-        /// Only orders placed on this day or later, in UTC.
+        /// Only orders placed on or after this day, in UTC.
         from: OptionalQuery<Day>,
-        /// Only orders placed on this day or before, in UTC.
+        /// Only orders placed on or before this day, in UTC.
         to: OptionalQuery<Day>,
-        /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
-        /// Default `-created_at`.
+        /// The sort order: `created_at`, `updated_at` or `total_price`, prefixed with `-` for descending. Separate
+        /// several fields by commas. Default: `-created_at`.
         #[oai(validator(
             pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price)){0,2}$"
         ))]
@@ -120,9 +120,10 @@ impl OrdersApi {
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Shows an order.
+    /// Returns an order.
     ///
-    /// Customers see their own orders, admins all. To see how it changes, follow its events instead of asking again and again.
+    /// Customers can see their own orders, admins all orders. To follow the status, use the order's events instead of
+    /// polling.
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
@@ -130,17 +131,18 @@ impl OrdersApi {
         Ok(Reply::json(&view::order(&mut tx, order).await?))
     }
 
-    /// Follows an order as it changes.
+    /// Streams the changes of an order.
     ///
-    /// Server-sent events: `order` with an Order and `payment` with a Payment as data, each whole and as it was after a
-    /// change, as `GET` answers it, but for what a buyer pays with. A new stream begins with how things stand, so no other request is needed. When
-    /// the stream ends (the network, a server that is replaced, a session that ended), open it again with the `id` of the
-    /// last event as `Last-Event-ID`, at any server of the shop: it goes on with what came after, and misses nothing. With
-    /// an id that is unknown or too old it begins anew.
+    /// Sends server-sent events: `order` with an Order and `payment` with a Payment as data. Each has the complete
+    /// object after a change, as returned by `GET`, except that payments lack the fields for the buyer to pay with. A
+    /// new stream starts with the current state, so no other request is needed. When the stream ends (network failure,
+    /// server restart, end of the session), reconnect to any server of the shop with the `id` of the last event as
+    /// `Last-Event-ID`: the stream continues with the events after it. If that id is unknown or too old, the stream
+    /// starts again with the current state.
     ///
-    /// `EventSource` of browsers cannot send the token; read the stream with `fetch`. Comment lines every 15 seconds keep
-    /// the connection open. A user may have 20 streams open, and a browser six connections to one server: share one stream
-    /// of an order among the parts of a page.
+    /// The browser's `EventSource` cannot send the token; read the stream with `fetch`. A comment line every 15 seconds
+    /// keeps the connection open. A user can have 20 open streams, and a browser six connections per server: share one
+    /// stream of an order within a page.
     ///
     /// Problems: `too_many_streams`.
     #[oai(path = "/orders/:id/events", method = "get", operation_id = "followOrder")]
@@ -152,7 +154,7 @@ impl OrdersApi {
         request: &Request,
         by: SignedIn,
         id: Path<OrderId>,
-        /// The `id` of the last event that was seen. Left out: begin with how things stand.
+        /// The `id` of the last event received. Without it, the stream starts with the current state.
         #[oai(name = "Last-Event-ID")]
         last_seen: Header<Option<String>>,
     ) -> ApiResult<Events> {
@@ -164,10 +166,10 @@ impl OrdersApi {
         Ok(stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stop, client).await?)
     }
 
-    /// Replaces an order's shipping address.
+    /// Replaces the shipping address of an order.
     ///
-    /// While it is `pending` or `confirmed`. Nothing else of an order can be replaced, so an order may be sent back as it was
-    /// received. A customer may change 30 addresses an hour; one that is as it was before is no change.
+    /// Possible while the order is `pending` or `confirmed`. Other fields are ignored, so an order can be sent back as
+    /// it was received. A customer can change 30 addresses an hour; requests that change nothing do not count.
     ///
     /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "put", operation_id = "replaceOrder")]
@@ -183,10 +185,10 @@ impl OrdersApi {
         change_address(&shop, by, id.0, address, permit).await
     }
 
-    /// Changes an order's shipping address.
+    /// Updates the shipping address of an order.
     ///
-    /// While it is `pending` or `confirmed`. A customer may change 30 addresses an hour; one that is as it was before is no
-    /// change.
+    /// Possible while the order is `pending` or `confirmed`. A customer can change 30 addresses an hour; requests that
+    /// change nothing do not count.
     ///
     /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "patch", operation_id = "changeOrder")]

@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 text_enum! {
-    /// `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
+    /// The status of an order: `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
     pub enum OrderStatus {
         Pending = "pending", Confirmed = "confirmed", Shipped = "shipped", Delivered = "delivered", Cancelled = "cancelled",
     }
@@ -60,7 +60,7 @@ impl OrderStatus {
 }
 
 text_enum! {
-    /// Where the money is.
+    /// The payment status of an order.
     pub enum PaymentStatus {
         Unpaid = "unpaid", Processing = "processing", Paid = "paid", Failed = "failed", Refunded = "refunded",
     }

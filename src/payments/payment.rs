@@ -13,8 +13,8 @@ use crate::shop::{
 };
 
 text_enum! {
-    /// `queued → processing → requires_action → captured`, or `failed`, `cancelled`; after that `partially_refunded`,
-    /// `refunded`. It only moves forward.
+    /// The status of a payment: `queued → processing → requires_action → captured`, or `failed` or `cancelled`. A captured
+    /// payment can become `partially_refunded` and `refunded`. It only moves forward.
     #[oai(rename = "PaymentProgress")]
     pub enum Status {
         Queued = "queued", Processing = "processing", RequiresAction = "requires_action", Captured = "captured",

@@ -31,7 +31,7 @@ mod provider;
 pub mod tags;
 
 text_enum! {
-    /// Which worker program takes a job.
+    /// A queue of background jobs. Each has its own worker program.
     pub enum Queue { Email = "email", Payment = "payment", Stock = "stock" }
 }
 

@@ -3,7 +3,7 @@
 use platform::text_enum;
 
 text_enum! {
-    /// Who takes the money.
+    /// A payment provider, or `cash_on_delivery`.
     #[oai(rename = "PaymentProvider")]
     pub enum Provider {
         /// Paid at the door.

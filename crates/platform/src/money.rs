@@ -186,7 +186,7 @@ impl Type for Amount {
     fn schema_ref() -> MetaSchemaRef {
         let mut schema = MetaSchema::new_with_format("string", "decimal");
         schema.description =
-            Some("An amount of money in the store's currency, with its decimals. A number is accepted too.");
+            Some("An amount in the store's currency, as a decimal string. Requests may also send a number.");
         schema.example = Some("24.90".into());
         MetaSchemaRef::Inline(Box::new(schema))
     }

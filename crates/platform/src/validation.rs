@@ -8,14 +8,14 @@ use serde::Serialize;
 /// How many errors an answer holds: as many as anybody corrects at a time.
 pub const MOST_ERRORS: usize = 50;
 
-/// One thing that is wrong with one field.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
-    /// Where it is: `quantity`, `items[0].quantity`, or the name of a query parameter.
+    /// The field: `quantity`, `items[0].quantity`, or the name of a query parameter.
     pub field: String,
-    /// What kind of fault it is: `required`, `type`, `minimum`, `maxLength`, `unknown`, …
+    /// The type of error: `required`, `type`, `minimum`, `maxLength`, `unknown`, …
     pub code: String,
-    /// The same in words.
+    /// What is wrong with the field, as a text for people.
     pub message: String,
 }
 

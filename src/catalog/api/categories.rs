@@ -25,20 +25,24 @@ use crate::{
     shop::{Shop, ids::CategoryId, tags::Tag},
 };
 
-/// A category to be made, or as it is to be.
+/// The fields of a category.
 #[derive(Object)]
 struct CategoryInput {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
+    /// A description, at most 10,000 characters. `null` clears it.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
-/// What is to be different about a category.
+/// The fields of the category to change. A field left out keeps its value.
 #[derive(Object)]
 struct CategoryPatch {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
+    /// A description, at most 10,000 characters. `null` clears it.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
@@ -49,7 +53,7 @@ pub struct CategoriesApi;
 impl CategoriesApi {
     /// Lists categories.
     ///
-    /// In the order they were made. Takes no sign-in.
+    /// Ordered by id, the oldest first. No sign-in is required.
     #[oai(path = "/categories", method = "get", operation_id = "listCategories")]
     async fn list_categories(
         &self,
@@ -67,7 +71,7 @@ impl CategoriesApi {
         Ok(paged(request, false, &list, page))
     }
 
-    /// Shows a category.
+    /// Returns a category.
     ///
     /// Its products are at `GET /api/products?category={id}`.
     #[oai(path = "/categories/:id", method = "get", operation_id = "getCategory")]
@@ -86,9 +90,9 @@ impl CategoriesApi {
         Ok(conditional(request, false, &category))
     }
 
-    /// Makes a category.
+    /// Creates a category.
     ///
-    /// Its slug is made from the name, and made unique.
+    /// Its slug is generated from the name and made unique.
     #[oai(path = "/categories", method = "post", operation_id = "createCategory")]
     async fn create_category(
         &self,
@@ -108,14 +112,16 @@ impl CategoriesApi {
 
     /// Replaces a category.
     ///
-    /// `description` left out keeps its value, `null` clears it. The slug stays, so that links go on working.
+    /// If `description` is left out, it keeps its value; `null` clears it. The slug does not change, so links keep
+    /// working.
     #[oai(path = "/categories/:id", method = "put", operation_id = "replaceCategory")]
     async fn replace_category(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<CategoryInput>,
@@ -124,16 +130,17 @@ impl CategoriesApi {
         change_category(&shop, id.0, &seen, input).await
     }
 
-    /// Changes a category.
+    /// Updates a category.
     ///
-    /// Fields left out stay. The slug stays, so that links go on working.
+    /// A field left out keeps its value. The slug does not change, so links keep working.
     #[oai(path = "/categories/:id", method = "patch", operation_id = "changeCategory")]
     async fn change_category(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<CategoryPatch>,
@@ -153,7 +160,8 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
     ) -> ApiResult<Done> {

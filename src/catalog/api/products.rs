@@ -71,8 +71,8 @@ pub struct ProductsApi;
 impl ProductsApi {
     /// Lists products.
     ///
-    /// Newest first, or by how well they match a search. `X-Total-Count` says how many there are, `Link` where the
-    /// other pages are. How many searches one address can make in a minute is limited.
+    /// Newest first, or by relevance for a search. `X-Total-Count` has the number of matching products, `Link` the URLs
+    /// of the other pages. The number of searches that an IP address can make per minute is limited.
     ///
     /// Problems: `rate_limited`, `too_slow`.
     #[oai(path = "/products", method = "get", operation_id = "listProducts")]
@@ -82,25 +82,26 @@ impl ProductsApi {
         shop: Data<&Shop>,
         request: &Request,
         from: ClientAddress,
-        /// Words to find in name, description, category or brand, anywhere in a word; every one of the first six must occur.
-        /// Quoted phrases count whole. Words of one or two letters with no longer one beside them are looked for in the names
-        /// of products, categories and brands only, and each of these finds a thousand products at most.
+        /// Words to find in the name, description, category or brand, anywhere in a word and ignoring case. Each of the
+        /// first six must occur. A phrase in quotes is one term. If no word has three letters or more, only the names
+        /// of products, categories and brands are searched, and each word finds at most a thousand products.
         search: OptionalQuery<String>,
-        /// The id or slug of a category.
+        /// Only products of the category with this id or slug.
         category: OptionalQuery<String>,
-        /// The id or slug of a brand.
+        /// Only products of the brand with this id or slug.
         brand: OptionalQuery<String>,
-        /// The SKU of a product, exactly.
+        /// Only the product with exactly this SKU.
         sku: OptionalQuery<String>,
-        /// The lowest price, inclusive.
+        /// The minimum price, inclusive.
         min_price: OptionalQuery<Amount>,
-        /// The highest price, inclusive.
+        /// The maximum price, inclusive.
         max_price: OptionalQuery<Amount>,
-        /// Only what is, or is not, in stock.
+        /// Only products that are in stock (`true`) or out of stock (`false`).
         in_stock: OptionalQuery<bool>,
-        /// Only active or inactive products; for admins.
+        /// Only active or inactive products. For admins; ignored for others.
         is_active: OptionalQuery<bool>,
-        /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        /// The sort order: `price`, `name`, `created_at` or `rating`, prefixed with `-` for descending. Separate
+        /// several fields by commas.
         #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
         ordering: OptionalQuery<String>,
         page: OptionalQuery<PageNumber>,
@@ -137,10 +138,10 @@ impl ProductsApi {
         Ok(paged(request, admin, &list, page))
     }
 
-    /// Shows a product.
+    /// Returns a product.
     ///
-    /// Inactive products are shown to admins only. Keep the `ETag` and send it as `If-None-Match`: an unchanged product
-    /// is 304.
+    /// Inactive products are visible to admins only. Send the `ETag` of the response as `If-None-Match` in the next
+    /// request: if the product has not changed, the response is 304 without a body.
     #[oai(path = "/products/:id", method = "get", operation_id = "getProduct")]
     async fn get_product(
         &self,
@@ -152,9 +153,9 @@ impl ProductsApi {
         show(&shop, request, admin, id.0).await
     }
 
-    /// Shows the product with a slug.
+    /// Returns a product by its slug.
     ///
-    /// A slug that the product had before answers 301 with the address of today, as long as no other product has it.
+    /// A former slug of a product returns 301 with the current URL, unless another product uses it now.
     #[oai(path = "/products/by-slug/:slug", method = "get", operation_id = "getProductBySlug")]
     async fn get_product_by_slug(
         &self,
@@ -171,10 +172,10 @@ impl ProductsApi {
         Ok(FoundOrMoved::Moved(format!("/api/products/by-slug/{}", escaped(&today))))
     }
 
-    /// Makes a product.
+    /// Creates a product.
     ///
-    /// Customers see it at once, unless `is_active` is false. Its image may come with it in a form; further ones are uploaded
-    /// afterwards. When the product is refused, nothing of the image is kept.
+    /// Customers can see it immediately, unless `is_active` is false. A form can include its first image; upload more
+    /// images afterwards. If the product is rejected, the image is not stored.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
@@ -192,10 +193,10 @@ impl ProductsApi {
 
     /// Replaces a product.
     ///
-    /// Optional fields left out keep their value. `stock` sets how many can be sold, and the difference is written down as a
-    /// movement. A copy that is older than the last sale gives back what was sold: send its `ETag` as `If-Match` and hear 412
-    /// instead, or leave `stock` out. To say what lies on the shelf there is `POST /api/admin/inventory/{product}/count`. An
-    /// image that comes in a form becomes the first.
+    /// An optional field left out keeps its value. `stock` sets the number of units that can be sold; the difference is
+    /// recorded as a stock movement. A stale `stock` would return units that have been sold since to the stock: send
+    /// the `ETag` as `If-Match` to get 412 instead, or leave `stock` out. To set the stock from a count, use `POST
+    /// /api/admin/inventory/{product}/count`. An image in a form becomes the first image.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
@@ -204,7 +205,8 @@ impl ProductsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         form: Form<ProductReplacement>,
@@ -212,9 +214,10 @@ impl ProductsApi {
         change(&shop, id.0, &seen, &form, ProductReplacement::read).await
     }
 
-    /// Changes a product.
+    /// Updates a product.
     ///
-    /// Fields left out stay. `stock` sets how many can be sold, as with `PUT`. An image that comes in a form becomes the first.
+    /// A field left out keeps its value. `stock` sets the number of units that can be sold, as in `PUT`. An image in a
+    /// form becomes the first image.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
@@ -223,7 +226,8 @@ impl ProductsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         form: Form<ProductPatch>,
@@ -231,16 +235,17 @@ impl ProductsApi {
         change(&shop, id.0, &seen, &form, ProductPatch::read).await
     }
 
-    /// Deletes a product. One that was ever ordered becomes inactive instead.
+    /// Deletes a product.
     ///
-    /// Order lines of the past keep its name and price.
+    /// A product that was ever ordered is deactivated instead. Existing orders keep its name and price.
     #[oai(path = "/products/:id", method = "delete", operation_id = "deleteProduct")]
     async fn delete_product(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
     ) -> ApiResult<Done> {

@@ -33,9 +33,10 @@ const FORGED: Limit = Limit::new(
     "Too many events of this address were not the provider's.",
 );
 
-/// The event was kept, now or before.
+/// The event is stored, from this request or an earlier one.
 #[derive(Object)]
 struct Received {
+    /// Always `true`.
     received: bool,
 }
 

@@ -36,7 +36,9 @@ use crate::shop::{
 };
 
 text_enum! {
-    /// What our books and a provider's say differently.
+    /// What differs: `captured` is the captured amount, `refunded` the refunded amount, `money` the currency or the
+    /// amount of the payment, `unknown` means that the provider does not know the payment, and `not_given_back` that
+    /// the shop holds money that it must refund.
     pub enum Matter {
         /// How much was captured.
         Captured = "captured",
@@ -52,18 +54,21 @@ text_enum! {
     }
 }
 
-/// A payment of which our books and the provider's say different things.
+/// A payment for which the shop's and the provider's records differ.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
 #[oai(rename = "PaymentDifference")]
 pub struct Difference {
+    /// The id of the payment.
     pub payment: PaymentId,
+    /// The id of the order.
     pub order: OrderId,
+    /// The provider of the payment.
     pub provider: Provider,
-    /// What is different.
+    /// What differs.
     pub matter: Matter,
-    /// As we recorded it.
+    /// The amount that the shop recorded.
     pub ours: Amount,
-    /// As the provider has it; null when it does not know the payment, or in another currency.
+    /// The amount that the provider reports; `null` if it does not know the payment or reports another currency.
     pub theirs: Option<Amount>,
 }
 

@@ -30,8 +30,8 @@ use super::{
 use crate::shop::ids::{PaymentId, RefundId};
 
 text_enum! {
-    /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when
-    /// the buyer's bank sends the money back.
+    /// The status of a refund: `queued → processing → succeeded`, or `failed`. It only moves forward, but a `succeeded`
+    /// refund becomes `failed` when the buyer's bank sends the money back.
     #[oai(rename = "RefundProgress")]
     pub enum RefundStatus {
         Queued = "queued", Processing = "processing", Succeeded = "succeeded", Failed = "failed",
@@ -39,7 +39,9 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why money goes back.
+    /// Why money is refunded: `requested` by an admin, `order_cancelled`, `late_money` (captured for an order that
+    /// could no longer be paid), `underpaid` (less than the amount was captured), `overpaid` (the surplus is refunded),
+    /// or `at_provider` (made in the provider's dashboard).
     #[oai(rename = "RefundReason")]
     pub enum Reason {
         /// An admin asked for it.

@@ -103,7 +103,7 @@ pub fn describe(document: &mut Value, aliases: &'static [Alias]) {
         document["paths"][alias][method.to_lowercase()] = operation;
     }
     if let Some(tags) = document["tags"].as_array_mut() {
-        let description = "The same operations under other names, for frontends that were written against those.";
+        let description = "The same operations at alternative paths, for existing frontends.";
         tags.push(json!({"name": CHAPTER, "description": description}));
     }
 }

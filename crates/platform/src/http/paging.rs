@@ -22,7 +22,7 @@ pub enum Number {}
 
 impl Kind for Number {
     fn describe(schema: &mut MetaSchema) {
-        schema.description = Some("Which page of the list, from 1. One past the end is empty.");
+        schema.description = Some("The number of the page, starting at 1. A page past the end is empty.");
         schema.minimum = Some(1.0);
         schema.default = Some(1.into());
     }
@@ -32,7 +32,7 @@ pub enum Size {}
 
 impl Kind for Size {
     fn describe(schema: &mut MetaSchema) {
-        schema.description = Some("How many a page has.");
+        schema.description = Some("The number of entries per page, 1 to 100.");
         schema.minimum = Some(1.0);
         schema.maximum = Some(MAX_PER_PAGE.into());
         schema.default = Some(DEFAULT_PER_PAGE.into());

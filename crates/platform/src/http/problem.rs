@@ -272,25 +272,25 @@ impl From<db::Error> for Problem {
     }
 }
 
-/// What went wrong, in the form of RFC 9457. Every error has it.
+/// An error, in the format of RFC 9457. All errors have this format.
 #[derive(Object)]
 #[oai(rename = "Problem")]
 pub struct ProblemDocument {
-    /// A URI that names the kind of problem.
+    /// A URI that identifies the type of error.
     pub r#type: String,
-    /// The kind of problem in a few words.
+    /// A short title of the type of error.
     pub title: String,
-    /// The HTTP status again.
+    /// The HTTP status code.
     pub status: u16,
-    /// What happened and what to do.
+    /// What happened and what to do, as a text for people.
     pub detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     pub instance: String,
-    /// Stable and made for programs, e.g. `out_of_stock`.
+    /// A stable code for programs, e.g. `out_of_stock`.
     pub code: String,
-    /// Quote this when you ask for help: our logs know it.
+    /// The id of the request in the shop's logs. Quote it in support requests.
     pub request_id: String,
-    /// Every fault of the body at once; with 422 only.
+    /// All invalid fields of the request; only with 422.
     pub errors: Option<Vec<FieldError>>,
 }
 
@@ -310,7 +310,7 @@ impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "A problem: what happened and what to do",
+                description: "An error: what happened and what to do",
                 status: None,
                 status_range: None,
                 content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],

@@ -85,9 +85,9 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
         MetaResponses {
             responses: vec![MetaResponse {
                 description: match STATUS {
-                    201 => "It was made.",
-                    202 => "It was written down; the work is under way.",
-                    _ => "This is it.",
+                    201 => "Created.",
+                    202 => "Accepted; the work continues in the background.",
+                    _ => "Success.",
                 },
                 status: Some(STATUS),
                 status_range: None,
@@ -154,7 +154,7 @@ impl<T: Send> IntoResponse for Tagged<T> {
 
 impl<T: Type> ApiResponse for Tagged<T> {
     fn meta() -> MetaResponses {
-        let known = "The client has it already: nothing changed since that `ETag`.";
+        let known = "Not modified since the given `ETag`.";
         let mut answers = Reply::<T>::meta();
         answers.responses.push(without_body(304, known));
         answers
@@ -193,7 +193,7 @@ impl<T: Send> IntoResponse for FoundOrMoved<T> {
 impl<T: Type> ApiResponse for FoundOrMoved<T> {
     fn meta() -> MetaResponses {
         let mut answers = Tagged::<T>::meta();
-        answers.responses.push(without_body(301, "It is at `Location` by now."));
+        answers.responses.push(without_body(301, "Moved permanently; `Location` has the current URL."));
         answers
     }
 
@@ -205,7 +205,7 @@ impl<T: Type> ApiResponse for FoundOrMoved<T> {
 /// 204: done, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum Done {
-    /// Done; there is nothing to show.
+    /// Success; the response has no body.
     #[oai(status = 204)]
     Done,
 }
@@ -213,7 +213,7 @@ pub enum Done {
 /// 202: the work is under way, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum UnderWay {
-    /// It was written down; the work is under way.
+    /// Accepted; the work continues in the background.
     #[oai(status = 202)]
     UnderWay,
 }

@@ -41,11 +41,11 @@ pub const PAYPAL: OnlineProvider = OnlineProvider {
     webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Checks PayPal's webhooks" },
     webhook: WebhookDocs {
         operation_id: "receivePaypalWebhook",
-        summary: "Takes what PayPal tells. For PayPal, not for frontends.",
+        summary: "Receives webhooks from PayPal. For PayPal, not for frontends.",
         description: "\
-PayPal is asked whether the signature is its own, but not about what lacks one of PayPal's five headers, nor about
-more from an address that sent a hundred forged ones within ten minutes. An event is kept once; it is acted on in the
-background.
+Each signature is verified by a request to PayPal. Events that lack one of PayPal's five headers are rejected without that
+request, and so are further events from an IP address that sent a hundred forged ones within ten minutes. Each event is
+stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.",
     },

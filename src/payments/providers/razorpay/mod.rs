@@ -46,9 +46,9 @@ pub const RAZORPAY: OnlineProvider = OnlineProvider {
     },
     webhook: WebhookDocs {
         operation_id: "receiveRazorpayWebhook",
-        summary: "Takes what Razorpay tells. For Razorpay, not for frontends.",
+        summary: "Receives webhooks from Razorpay. For Razorpay, not for frontends.",
         description: "\
-The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+Verifies the signature on the raw body. Each event is stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.",
     },

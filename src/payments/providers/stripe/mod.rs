@@ -51,9 +51,9 @@ pub const STRIPE: OnlineProvider = OnlineProvider {
     },
     webhook: WebhookDocs {
         operation_id: "receiveStripeWebhook",
-        summary: "Takes what Stripe tells. For Stripe, not for frontends.",
+        summary: "Receives webhooks from Stripe. For Stripe, not for frontends.",
         description: "\
-The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+Verifies the signature on the raw body. Each event is stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.",
     },
