@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use platform::{allocator, clock::Clock, db::Dialect, http::server, jobs::worker::Worker, telemetry};
+use platform::{allocator, clock::Clock, http::server, jobs::worker::Worker, telemetry};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -140,9 +140,10 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
 /// When the database refuses us, or lacks migrations.
 pub async fn prepare(shop: &Shop) -> anyhow::Result<()> {
     shop.wait_for_database().await?;
-    match shop.db.dialect() {
-        Dialect::Sqlite => shop.db.migrate().await.context("the database cannot be migrated"),
-        Dialect::Postgres => shop.require_current_schema().await,
+    if shop.db.migrates_on_start() {
+        shop.db.migrate().await.context("the database cannot be migrated")
+    } else {
+        shop.require_current_schema().await
     }
 }
 

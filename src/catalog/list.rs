@@ -40,9 +40,7 @@ pub const COLUMNS: &[Column] = &[
 
 /// A page of products, and how many there are in all.
 pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Product>, i64)> {
-    let dialect = tx.dialect();
-    let (total,): (i64,) =
-        filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), dialect, filter).fetch_one().await?;
+    let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), filter).fetch_one().await?;
     // The page is chosen by ids alone: sorted with everything that is shown of them, 100,000 products take 60 MB.
     let columns = tx.query(
         "SELECT p.id, p.name, p.slug, p.sku, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
@@ -50,14 +48,14 @@ pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<P
          FROM products p WHERE p.id IN",
     );
     let columns = columns.push(" (SELECT p.id FROM products p WHERE TRUE");
-    let chosen = ordered(filtered(columns, dialect, filter), dialect, filter);
+    let chosen = ordered(filtered(columns, filter), filter);
     let chosen = chosen.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?)", page.offset());
-    let rows = ordered(chosen, dialect, filter).fetch_all().await?;
+    let rows = ordered(chosen, filter).fetch_all().await?;
     Ok((rows, total))
 }
 
-fn filtered<'a>(query: Query<'a>, dialect: platform::db::Dialect, filter: &Filter) -> Query<'a> {
-    let mut query = search::narrow(query, dialect, &filter.terms, filter.is_active);
+fn filtered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
+    let mut query = search::narrow(query, &filter.terms, filter.is_active);
     if let Some(category) = &filter.category {
         query = query.push_bind(" AND p.category_id IN (SELECT id FROM categories WHERE slug = $?", category.clone());
         query = query.push_bind(" OR id = $?)", category.parse::<i64>().unwrap_or(0));
@@ -86,10 +84,10 @@ fn filtered<'a>(query: Query<'a>, dialect: platform::db::Dialect, filter: &Filte
     }
 }
 
-fn ordered<'a>(query: Query<'a>, dialect: platform::db::Dialect, filter: &Filter) -> Query<'a> {
+fn ordered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
     let query = query.push(" ORDER BY");
     if filter.order.is_empty() {
-        let ranked = filter.terms.iter().fold(query, |query, term| search::rank(query, dialect, term));
+        let ranked = filter.terms.iter().fold(query, |query, term| search::rank(query, term));
         return ranked.push(" p.created_at DESC, p.id DESC");
     }
     filter.order.iter().fold(query, |query, column| query.push(column)).push(" p.id")

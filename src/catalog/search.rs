@@ -48,18 +48,19 @@ macro_rules! has_term {
 
 /// Narrows `products p` to those that have every term in name, description, category or brand. `shown`: whether the list
 /// is one of active products, or of inactive ones.
-pub fn narrow<'a>(query: Query<'a>, dialect: Dialect, terms: &[String], shown: Option<bool>) -> Query<'a> {
+pub fn narrow<'a>(query: Query<'a>, terms: &[String], shown: Option<bool>) -> Query<'a> {
     let Some(longest) = terms.iter().max_by_key(|term| term.chars().count()) else { return query };
     let looked_up: String = longest.chars().take(LOOKED_UP).collect();
     let query = match looked_up.chars().count() {
-        PIECE.. => look_up(query, dialect, &looked_up),
-        _ => look_up_in_names(query, dialect, &looked_up, shown),
+        PIECE.. => look_up(query, &looked_up),
+        _ => look_up_in_names(query, &looked_up, shown),
     };
     let others = terms.iter().filter(|term| **term != looked_up);
-    others.fold(query, |query, term| ask_each(query, dialect, term))
+    others.fold(query, |query, term| ask_each(query, term))
 }
 
-fn look_up<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
+fn look_up<'a>(query: Query<'a>, term: &str) -> Query<'a> {
+    let dialect = query.dialect();
     let query = query.push(" AND p.id IN (");
     let query = match dialect {
         Dialect::Postgres => query.push_bind("SELECT id FROM products WHERE search_text LIKE $?", containing(term)),
@@ -76,7 +77,8 @@ fn look_up<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
 }
 
 /// Each of the three finds a thousand at most, in the order of an index, so that it need not read on.
-fn look_up_in_names<'a>(query: Query<'a>, dialect: Dialect, term: &str, shown: Option<bool>) -> Query<'a> {
+fn look_up_in_names<'a>(query: Query<'a>, term: &str, shown: Option<bool>) -> Query<'a> {
+    let dialect = query.dialect();
     let only_shown = |query: Query<'a>| match shown {
         Some(active) => query.push_bind(" AND is_active = $?", active),
         None => query,
@@ -94,7 +96,8 @@ fn look_up_in_names<'a>(query: Query<'a>, dialect: Dialect, term: &str, shown: O
     only_shown(query).push(" ORDER BY brand_id, id LIMIT 1000) AS of_brand)")
 }
 
-fn ask_each<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
+fn ask_each<'a>(query: Query<'a>, term: &str) -> Query<'a> {
+    let dialect = query.dialect();
     query
         .push_bind(has_term!(dialect, " AND (", "p.search_text", ""), term.to_owned())
         .push(" OR p.category_id IN")
@@ -104,7 +107,8 @@ fn ask_each<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
 }
 
 /// Puts products with the term in their name first.
-pub fn rank<'a>(query: Query<'a>, dialect: Dialect, term: &str) -> Query<'a> {
+pub fn rank<'a>(query: Query<'a>, term: &str) -> Query<'a> {
+    let dialect = query.dialect();
     query.push_bind(has_term!(dialect, " CASE WHEN ", "p.search_name", " THEN 0 ELSE 1 END,"), term.to_owned())
 }
 

@@ -10,7 +10,7 @@ use crate::support::TestShop;
 
 on_both_engines! {
     async fn a_connection_is_used_again(shop: TestShop) {
-        let sql = match shop.db().dialect() {
+        let sql = match shop.db().query("SELECT 1").dialect() {
             Dialect::Sqlite => return, // its connections have no names
             Dialect::Postgres => "SELECT CAST(pg_backend_pid() AS BIGINT)",
         };

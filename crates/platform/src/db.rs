@@ -100,7 +100,8 @@ enum Engine {
     Postgres { pool: PgPool, browsers: PgPool },
 }
 
-/// Which engine answers. Asked only where full-text search differs, and by people.
+/// The SQL that a [`Query`] is written in. Only full-text search asks for it; whatever else depends on the engine has a
+/// method of [`Db`] that says what is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Sqlite,
@@ -120,12 +121,16 @@ impl Db {
         Ok(db)
     }
 
+    /// Whether the programs that open it migrate it at their start. If not, an operator does.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        match self.engine {
-            Engine::Sqlite { .. } => Dialect::Sqlite,
-            Engine::Postgres { .. } => Dialect::Postgres,
-        }
+    pub fn migrates_on_start(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite { .. })
+    }
+
+    /// Whether [`Db::notices`] receives the notices of other processes, too. If not, poll for what they changed.
+    #[must_use]
+    pub fn notifies_other_processes(&self) -> bool {
+        matches!(self.engine, Engine::Postgres { .. })
     }
 
     /// A snapshot: every statement in it sees the same moment. It never becomes a writer.
@@ -412,14 +417,6 @@ impl Tx {
         Query::new(target, sql, args)
     }
 
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        match self.inner {
-            Inner::Sqlite(_) => Dialect::Sqlite,
-            Inner::Postgres(_) => Dialect::Postgres,
-        }
-    }
-
     /// Says something to whoever listens, if and when this commits.
     pub fn notify(&mut self, notice: impl Into<String>) {
         let notice = notice.into();
@@ -576,6 +573,15 @@ impl<'a> Query<'a> {
             _ => sql.into(),
         };
         Self { target, sql, args, bound: 0, fault: None }
+    }
+
+    /// What full-text search is to be written in.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.args {
+            Args::Sqlite(_) => Dialect::Sqlite,
+            Args::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     /// Gives the next `$n` its value.

@@ -71,10 +71,7 @@ enum Finding {
 }
 
 use Finding::{Fail, Ok as Fine, Warn};
-use platform::{
-    clock::Clock,
-    db::{self, Dialect},
-};
+use platform::{clock::Clock, db};
 
 async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
     let shop = match programs::begin(args).and_then(|settings| context::shop(settings, Clock::default())) {
@@ -150,15 +147,13 @@ async fn database(shop: &Shop) -> Finding {
     }
     match in_time(shop.db.ping()).await {
         Err(why) => Fail(format!("the database does not answer: {why}; check the address and that the server runs")),
-        Ok(()) => match (in_time(shop.db.pending_migrations()).await, shop.db.dialect()) {
-            (Err(why), _) => Fail(format!("the migrations cannot be read: {why}")),
-            (Ok(0), _) => Fine("the database answers and its schema is current".to_owned()),
-            (Ok(pending), Dialect::Sqlite) => {
+        Ok(()) => match in_time(shop.db.pending_migrations()).await {
+            Err(why) => Fail(format!("the migrations cannot be read: {why}")),
+            Ok(0) => Fine("the database answers and its schema is current".to_owned()),
+            Ok(pending) if shop.db.migrates_on_start() => {
                 Fine(format!("the database answers; the next start applies {pending} migration(s)"))
             }
-            (Ok(pending), Dialect::Postgres) => {
-                Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`"))
-            }
+            Ok(pending) => Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`")),
         },
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use platform::db::{self, Db, Dialect, MISSED_NOTICES};
+use platform::db::{self, Db, MISSED_NOTICES};
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
     time::{MissedTickBehavior, interval},
@@ -144,7 +144,7 @@ async fn listen(db: Db, followers: Weak<Followers>) {
             }
             Some(Err(RecvError::Lagged(_))) => followers.tell_all(),
             Some(Err(RecvError::Closed)) => return,
-            None if db.dialect() == Dialect::Sqlite => {
+            None if !db.notifies_other_processes() => {
                 if let Err(error) = look(&db, &followers, &mut seen).await {
                     tracing::debug!(%error, "cannot look for events, trying again");
                 }

@@ -15,7 +15,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Claim, Context as JobContext, held::Held, store};
-use crate::db::Dialect;
+use crate::db::Db;
 
 type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + Send>>;
 
@@ -60,7 +60,7 @@ async fn next_claim<C: JobContext>(
                 held.add(claim.id);
                 return (Some(claim), notices);
             }
-            Ok(None) => poll_interval(context.db().dialect()),
+            Ok(None) => poll_interval(context.db()),
             Err(error) => {
                 tracing::warn!(queue, %error, "cannot ask for jobs, trying again");
                 Duration::from_millis(500)
@@ -77,11 +77,8 @@ async fn next_claim<C: JobContext>(
 
 /// The net behind the notices: retries that fall due, leases that run out, and jobs that another process enqueued on
 /// the same SQLite file, which tells nobody.
-fn poll_interval(dialect: Dialect) -> Duration {
-    match dialect {
-        Dialect::Sqlite => Duration::from_millis(200),
-        Dialect::Postgres => Duration::from_secs(1),
-    }
+fn poll_interval(db: &Db) -> Duration {
+    if db.notifies_other_processes() { Duration::from_secs(1) } else { Duration::from_millis(200) }
 }
 
 async fn heard_of(queue: &str, notices: &mut Receiver<String>) {
