@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi};
 use super::{Interval, Range, Sales, TopProduct};
 use crate::{
     accounts::Admin,
-    catalog::view::{self, ProductView},
+    catalog::view::{self, ProductSummary},
     shop::{Shop, ids::ProductId, tags::Tag},
 };
 
@@ -181,7 +181,7 @@ impl DashboardApi {
         threshold: Ask<i64>,
         page: Ask<PageNumber>,
         per_page: Ask<PageSize>,
-    ) -> ApiResult<List<ProductView>> {
+    ) -> ApiResult<List<ProductSummary>> {
         let mut faults = ValidationErrors::default();
         let threshold = faults.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
         let page = faults.note(Page::asked(&page, &per_page));
