@@ -106,6 +106,8 @@ pub struct ProductChange {
     pub slug: Option<String>,
     pub sku: MaybeUndefined<String>,
     pub description: Option<String>,
+    /// The same description as safe HTML; undefined: another description has none.
+    pub description_html: MaybeUndefined<String>,
     pub price: Option<Money>,
     pub stock: Option<i64>,
     pub is_active: Option<bool>,
@@ -141,6 +143,10 @@ pub async fn change_product(
     change: ProductChange,
     now: Timestamp,
 ) -> Result<Product> {
+    let is_rewritten = change.description.as_ref().is_some_and(|text| *text != product.description);
+    if is_rewritten || !change.description_html.is_undefined() {
+        store::set_description_html(tx, product.id, change.description_html.take()).await?;
+    }
     product.name = change.name.unwrap_or(product.name);
     product.description = change.description.unwrap_or(product.description);
     product.price = change.price.unwrap_or(product.price);

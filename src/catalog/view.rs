@@ -59,6 +59,15 @@ pub fn brand(shop: &Shop, brand: Brand) -> BrandView {
 #[derive(Object)]
 #[oai(rename = "Product")]
 pub struct ProductView {
+    #[oai(flatten)]
+    pub summary: ProductSummary,
+    /// The description as safe HTML, if it was imported as HTML; otherwise null. Changing `description` clears it.
+    pub description_html: Option<String>,
+}
+
+/// A product as lists show it.
+#[derive(Object)]
+pub struct ProductSummary {
     /// The id of the product.
     pub id: ProductId,
     /// The name. Need not be unique.
@@ -112,11 +121,13 @@ pub struct ImageView {
 /// One product with its images.
 pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
     let images = store::images_of(tx, product.id).await?;
-    Ok(shown(shop, product, images.iter().map(|shown| image(shop, shown)).collect()))
+    let description_html = store::find_description_html(tx, product.id).await?;
+    let summary = summary(shop, product, images.iter().map(|shown| image(shop, shown)).collect());
+    Ok(ProductView { summary, description_html })
 }
 
 /// A page of products with their images.
-pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
+pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductSummary>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();
     for shown in store::images_of_all(tx, &ids).await? {
@@ -126,7 +137,7 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
         .into_iter()
         .map(|product| {
             let images = images.remove(&product.id).unwrap_or_default();
-            shown(shop, product, images)
+            summary(shop, product, images)
         })
         .collect())
 }
@@ -142,8 +153,8 @@ pub fn image(shop: &Shop, image: &Image) -> ImageView {
     }
 }
 
-fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
-    ProductView {
+fn summary(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductSummary {
+    ProductSummary {
         id: product.id,
         name: product.name,
         slug: product.slug,

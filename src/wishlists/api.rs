@@ -51,7 +51,7 @@ async fn shown(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<Entr
     let (products, moments): (Vec<_>, Vec<_>) =
         entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
     let products = view::products(tx, shop, products).await?;
-    let entry = |(product, added_at): (view::ProductView, Timestamp)| EntryView {
+    let entry = |(product, added_at): (view::ProductSummary, Timestamp)| EntryView {
         product: product.id,
         name: product.name,
         price: product.price,

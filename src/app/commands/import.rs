@@ -30,7 +30,8 @@ pub enum ImportCommand {
 /// Import products, or their stock, from the CSV files that Shopify exports
 ///
 /// Each variant becomes a product. Its slug is the handle; the vendor becomes its brand and the type its category, found
-/// by name or made; all its images are kept, where they are. A product is recognised by its SKU, or else by handle and
+/// by name or made; all its images are kept, where they are; its description is kept as HTML, as far as that is safe to
+/// show, and as plain text. A product is recognised by its SKU, or else by handle and
 /// options, so importing a file again updates what it brought; what has not changed is not written.
 ///
 /// The whole file is checked first: with a bad row nothing is imported, and what is wrong is told, summed up by kind. Then

@@ -37,6 +37,7 @@ use platform::{
     money::{Amount, Currency, Money},
     validation::ValidationErrors,
 };
+use poem_openapi::types::MaybeUndefined;
 
 /// How many products are looked up at a time, and at most written in one transaction.
 pub const BATCH: usize = 50;
@@ -164,6 +165,9 @@ impl Import {
             sku: Some(product.sku),
         };
         let Product { id, .. } = create_product(tx, new, now).await?;
+        if product.description_html.is_some() {
+            super::store::set_description_html(tx, id, product.description_html).await?;
+        }
         show(tx, id, &product.images, now).await?;
         Ok(store::remember(tx, id, &product.key, Some(told)).await?)
     }
@@ -227,6 +231,7 @@ async fn update(
             brand: parents::given(parents.brand(tx, product.brand.as_deref()).await?),
             name: Some(product.name),
             description: Some(product.description),
+            description_html: MaybeUndefined::from_opt_null(product.description_html),
             stock: changes.stock,
             is_active: Some(product.is_active),
             ..ProductChange::default()
