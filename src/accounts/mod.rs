@@ -159,7 +159,7 @@ fn random_name(base: &str) -> String {
 
 /// Of two who want an address at the same moment, the unique index lets one through.
 fn taken(error: db::Error) -> Error {
-    if db::is_taken(&error) { Error::EmailTaken } else { error.into() }
+    if db::is_unique_violation(&error) { Error::EmailTaken } else { error.into() }
 }
 
 /// An address alone: no display name around it, no IP number for a domain.

@@ -95,7 +95,7 @@ impl HealthApi {
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
         let private = request.data::<Private>().is_some();
-        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_this_machine(request)?;
+        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_from_this_machine(request)?;
         if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
     }
 }

@@ -11,7 +11,7 @@ use platform::{
     ids::JobId,
     jobs::{
         State,
-        store::{self, JobRow, Wanted},
+        store::{self, JobFilter, JobRow},
     },
     text_enum,
     validation::ValidationErrors,
@@ -91,7 +91,7 @@ fn view(job: JobRow, now: Timestamp) -> ApiResult<JobView> {
 
 /// Which jobs an admin asks for.
 #[must_use]
-pub fn wanted(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
+pub fn filter(queue: Option<Queue>, state: Option<JobState>) -> JobFilter {
     let (state, scheduled) = match state {
         None => (None, None),
         Some(JobState::Pending) => (Some(State::Pending), Some(false)),
@@ -99,7 +99,7 @@ pub fn wanted(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
         Some(JobState::Running) => (Some(State::Running), None),
         Some(JobState::Dead) => (Some(State::Dead), None),
     };
-    Wanted { queue: queue.map(Queue::as_str), state, scheduled }
+    JobFilter { queue: queue.map(Queue::as_str), state, scheduled }
 }
 
 pub struct JobsApi;
@@ -145,11 +145,11 @@ impl JobsApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<JobView>> {
         let mut errors = ValidationErrors::default();
-        let wanted = wanted(errors.note(queue.get("queue")), errors.note(state.get("state")));
+        let filter = filter(errors.note(queue.get("queue")), errors.note(state.get("state")));
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
         let now = shop.now();
-        let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
+        let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect::<ApiResult<_>>()?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
@@ -162,7 +162,7 @@ impl JobsApi {
     async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Reply<JobView>> {
         let mut tx = shop.db.write().await?;
         let now = shop.now();
-        let job = store::revive(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
+        let job = store::restart(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
         tx.notify(&job.queue);
         tx.commit().await?;
         Ok(Reply::json(&view(job, now)?))

@@ -48,7 +48,7 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     }
     if shop.part::<Settings>().inline_workers {
         for worker in workers::all() {
-            parts.spawn(worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
+            parts.spawn(worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
         }
     }
     let app = api::app(&shop, &Contract::of(shop.store.currency));
@@ -93,7 +93,7 @@ pub fn begin(args: &SettingArgs) -> anyhow::Result<Settings> {
     telemetry::log_to_stderr(args.log_format()?)?;
     // A second start in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    telemetry::keep_metrics();
+    telemetry::start_metrics();
     Ok(args.check()?)
 }
 
@@ -128,7 +128,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     if health_address.is_some() {
         health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
     }
-    worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
+    worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
     health_server.join_all().await;
     shop.db.close().await;
     Ok(())
@@ -159,7 +159,7 @@ pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
 /// The whole of a program, from the first line of `main` to how it ended: in one line on stderr, if it failed.
 #[must_use]
 pub fn run<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) -> ExitCode {
-    allocator::keep_large_blocks_apart();
+    allocator::set_mmap_threshold();
     match read_env_file().and_then(|()| block_on(program())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

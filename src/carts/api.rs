@@ -13,7 +13,7 @@ use platform::{
         client_address::ClientAddress,
         limits::Limit,
         problem::ApiResult,
-        reply::{Created, Done, MadeOrFound, Reply},
+        reply::{Created, CreatedOrFound, Done, Reply},
     },
     money::Amount,
 };
@@ -325,7 +325,7 @@ impl CartsApi {
     ///
     /// Problems: `amount_out_of_range`, `rate_limited`.
     #[oai(path = "/carts", method = "post", operation_id = "createCart")]
-    async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<MadeOrFound<CartView>> {
+    async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<CreatedOrFound<CartView>> {
         if by.0.is_none() {
             shop.limits.take(&new_carts(&shop), &from.network()).await?;
         }
@@ -336,7 +336,7 @@ impl CartsApi {
         };
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
-        Ok(MadeOrFound::json(&shown, made))
+        Ok(CreatedOrFound::json(&shown, made))
     }
 
     /// Returns an anonymous cart, or the user's own, by its id.

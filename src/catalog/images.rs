@@ -87,7 +87,7 @@ async fn announce(shop: &Shop, kept: &Kept) -> db::Result<()> {
 
 /// What is about to be shown is no longer to be deleted.
 async fn settle(tx: &mut Tx, kept: &Kept) -> Result<()> {
-    if jobs::withdraw(tx, &kept.key()).await? { Ok(()) } else { Err(Error::UploadExpired) }
+    if jobs::cancel(tx, &kept.key()).await? { Ok(()) } else { Err(Error::UploadExpired) }
 }
 
 /// Deletes a picture's files again, because what was to show it was refused.
@@ -97,7 +97,7 @@ pub async fn give_up(shop: &Shop, kept: &Kept) {
             shop.media.delete(file).await?;
         }
         let mut tx = shop.db.write().await?;
-        jobs::withdraw(&mut tx, &kept.key()).await?;
+        jobs::cancel(&mut tx, &kept.key()).await?;
         tx.commit().await?;
         Ok::<_, anyhow::Error>(())
     };

@@ -39,7 +39,7 @@ impl Job for ExpireUnpaid {
             }
         }
         if any {
-            shop.cache.forget(&[Part::Catalog]).await; // else every process keeps what it has
+            shop.cache.invalidate(&[Part::Catalog]).await; // else every process keeps what it has
         }
         Ok(())
     }

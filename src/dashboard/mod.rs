@@ -106,12 +106,12 @@ pub async fn sales(
 ) -> Result<BTreeMap<Day, Sales>> {
     let mut sales: BTreeMap<Day, Sales> = periods.into_iter().map(|begin| (begin, Sales::default())).collect();
     for (day, orders, revenue) in store::orders_by_day(tx, currency, range).await? {
-        let period = sales.entry(interval.begin(Day::numbered(day))).or_default();
+        let period = sales.entry(interval.begin(Day::from_number(day))).or_default();
         period.orders += orders;
         period.revenue = Money(period.revenue.0.saturating_add(revenue.0));
     }
     for (day, units) in store::units_by_day(tx, currency, range).await? {
-        sales.entry(interval.begin(Day::numbered(day))).or_default().units += units;
+        sales.entry(interval.begin(Day::from_number(day))).or_default().units += units;
     }
     Ok(sales)
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn day(number: i64) -> Day {
-        Day::numbered(number)
+        Day::from_number(number)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use platform::{
         problem::{ApiResult, Problem},
         query::{self, OptionalQuery},
         reply::{List, Reply},
-        server::Stopping,
+        server::Shutdown,
     },
     validation::ValidationErrors,
 };
@@ -150,7 +150,7 @@ impl OrdersApi {
     async fn events(
         &self,
         shop: Data<&Shop>,
-        stopping: Data<&Stopping>,
+        shutdown: Data<&Shutdown>,
         request: &Request,
         by: SignedIn,
         id: Path<OrderId>,
@@ -162,7 +162,7 @@ impl OrdersApi {
         // First the permit, then the beginning: what happens in between is heard of.
         let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
-        let (stop, client) = (stopping.0.0.clone(), Peer::of(request));
+        let (stop, client) = (shutdown.0.0.clone(), Peer::of(request));
         Ok(stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stop, client).await?)
     }
 

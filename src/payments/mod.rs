@@ -113,7 +113,7 @@ pub async fn create(
     let id = PaymentId::random();
     let payment = store::insert(tx, id, order, provider, method, now)
         .await
-        .map_err(|error| if db::is_taken(&error) { Error::InProgress } else { error.into() })?;
+        .map_err(|error| if db::is_unique_violation(&error) { Error::InProgress } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
         orders::hold(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;

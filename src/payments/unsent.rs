@@ -31,7 +31,7 @@ pub async fn fail_all(shop: &Shop, limit: Duration) -> Result<(), JobError> {
         last = end.id;
         let mut unsent = Vec::new();
         for payment in queued {
-            if !jobs::is_alive(&mut tx, &key(payment.id)).await? {
+            if !jobs::is_unfinished(&mut tx, &key(payment.id)).await? {
                 unsent.push(payment);
             }
         }

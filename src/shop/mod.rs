@@ -121,7 +121,7 @@ impl Shop {
     /// Commits, and has every process forget what it shows of what was changed; also when nobody knows whether it was.
     pub async fn commit_and_forget(&self, tx: Tx, changed: &[impl Part]) -> db::Result<()> {
         let committed = tx.commit().await;
-        self.cache.forget(changed).await;
+        self.cache.invalidate(changed).await;
         committed
     }
 

@@ -40,7 +40,7 @@ impl Desk {
     }
 
     async fn opens_with(change: impl FnOnce(&mut Options)) -> Self {
-        let clock = Clock::standing_at(BEGINNING);
+        let clock = Clock::fixed_at(BEGINNING);
         let mut options = Options { clock: clock.clone(), stall: Duration::from_mins(5), ..Options::default() };
         change(&mut options);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();

@@ -8,7 +8,7 @@ use platform::{
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
         query::OptionalQuery,
-        reply::{Done, List, MadeOrFound},
+        reply::{CreatedOrFound, Done, List},
     },
     money::Amount,
 };
@@ -90,13 +90,13 @@ impl WishlistsApi {
     ///
     /// Returns 200 instead of 201 if the product is already on the wishlist; its position does not change.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<MadeOrFound<EntryView>> {
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<CreatedOrFound<EntryView>> {
         let product = body.parse().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
         let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);
         tx.commit().await?;
-        Ok(MadeOrFound::json(&shown, added))
+        Ok(CreatedOrFound::json(&shown, added))
     }
 
     /// Removes a product from the wishlist.

@@ -13,7 +13,7 @@ const RESTARTED: &str = "CARTWRIGHT_RESTARTED";
 
 /// Starts this program anew in the same process with the limit set, unless it is set already. Call it first in `main`;
 /// other allocators than glibc's do not need it.
-pub fn keep_large_blocks_apart() {
+pub fn set_mmap_threshold() {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) {
         return;
     }

@@ -32,7 +32,7 @@ const CAPACITY: u64 = 64 * 1024 * 1024;
 /// a word from another process be lost.
 const MAX_AGE: Duration = Duration::from_secs(1);
 /// How long Redis may take before the database is asked instead.
-const PATIENCE: Duration = Duration::from_millis(250);
+const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 const CHANNEL: &str = "cartwright:forget";
 const GENERATIONS: &str = "cartwright:generations";
 
@@ -45,7 +45,7 @@ pub trait Part: Copy {
 pub const SLOTS: usize = 1100;
 
 /// Bytes of the largest answer that Redis is asked to keep.
-const LARGEST: isize = 1 << 20;
+const MAX_REDIS_ANSWER: isize = 1 << 20;
 
 /// An answer as it goes on the wire.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ struct Generation {
 
 impl Generation {
     /// Another change has this name now.
-    fn becomes(&self, name: u64) {
+    fn set_name(&self, name: u64) {
         if self.name.swap(name, Ordering::SeqCst) != name {
             self.seen.fetch_add(1, Ordering::SeqCst);
         }
@@ -123,15 +123,15 @@ impl Cache {
         let client = redis::Client::open(url)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(REDIS_TIMEOUT))
             .set_number_of_retries(2);
         let redis = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
-        let (heard, hears) = unbounded_channel();
-        let config = config.set_push_sender(heard).set_automatic_resubscription();
+        let (push_sender, pushes) = unbounded_channel();
+        let config = config.set_push_sender(push_sender).set_automatic_resubscription();
         let subscriber = ConnectionManager::new_lazy_with_config(client, config)?;
         let shared = Shared { redis, reachable: Arc::new(AtomicBool::new(false)) };
         let cache = Self { shared: Some(shared.clone()), ..Self::local() };
-        tokio::spawn(hear_others(cache.clone(), shared, subscriber, hears));
+        tokio::spawn(follow_invalidations(cache.clone(), shared, subscriber, pushes));
         Ok(cache)
     }
 
@@ -146,29 +146,29 @@ impl Cache {
         let here = format!("{}.{}:{key}", number(&catalog.seen), number(&own.seen));
         let there = format!("cartwright:{:x}.{:x}:{key}", number(&catalog.name), number(&own.name));
         let load = async {
-            if let Some(found) = self.ask_redis(&there).await {
+            if let Some(found) = self.load_from_redis(&there).await {
                 return Ok(found);
             }
             let loaded = load.await?;
-            self.tell_redis(&there, &loaded).await;
+            self.store_in_redis(&there, &loaded).await;
             Ok(loaded)
         };
         Box::pin(self.local.try_get_with(here, load)).await // moka's future is large
     }
 
     /// Forgets what was changed, in every process. Called after the commit.
-    pub async fn forget(&self, parts: &[impl Part]) {
+    pub async fn invalidate(&self, parts: &[impl Part]) {
         // In one piece, so that all processes hear of two changes in the order that Redis keeps them.
-        let mut tell = redis::pipe();
-        tell.atomic();
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
         for part in parts {
             let (slot, name) = (part.slot(), rand::random::<u64>());
-            self.generations[slot].becomes(name);
-            tell.hset(GENERATIONS, slot, name).ignore();
-            tell.publish(CHANNEL, format!("{slot}:{name}")).ignore();
+            self.generations[slot].set_name(name);
+            pipeline.hset(GENERATIONS, slot, name).ignore();
+            pipeline.publish(CHANNEL, format!("{slot}:{name}")).ignore();
         }
-        if let Some(mut redis) = self.reachable() {
-            let _: redis::RedisResult<()> = tell.query_async(&mut redis).await; // who misses it waits a second
+        if let Some(mut redis) = self.reachable_redis() {
+            let _: redis::RedisResult<()> = pipeline.query_async(&mut redis).await; // who misses it waits a second
         }
     }
 
@@ -178,18 +178,18 @@ impl Cache {
         Some(redis.ping().await.is_ok())
     }
 
-    fn hear(&self, slot: &str, name: &str) {
+    fn apply_invalidation(&self, slot: &str, name: &str) {
         let slot = slot.parse().ok().and_then(|slot: usize| self.generations.get(slot));
         if let (Some(generation), Ok(name)) = (slot, name.parse()) {
-            generation.becomes(name);
+            generation.set_name(name);
         }
     }
 
-    async fn ask_redis(&self, key: &str) -> Option<Cached> {
-        let mut redis = self.reachable()?;
+    async fn load_from_redis(&self, key: &str) -> Option<Cached> {
+        let mut redis = self.reachable_redis()?;
         // Never more than one of ours can be, whatever is kept there.
-        let kept: Vec<u8> = redis::AsyncCommands::getrange(&mut redis, key, 0, LARGEST).await.ok()?;
-        if kept.len() > LARGEST.unsigned_abs() {
+        let kept: Vec<u8> = redis::AsyncCommands::getrange(&mut redis, key, 0, MAX_REDIS_ANSWER).await.ok()?;
+        if kept.len() > MAX_REDIS_ANSWER.unsigned_abs() {
             return None;
         }
         let kept = kept.strip_prefix(key.as_bytes())?.strip_prefix(b"\n")?; // it is what was asked for
@@ -199,29 +199,29 @@ impl Cache {
         Some(Cached { body: Bytes::copy_from_slice(parts.next()?), tag, total })
     }
 
-    async fn tell_redis(&self, key: &str, cached: &Cached) {
-        let Some(mut redis) = self.reachable() else { return };
+    async fn store_in_redis(&self, key: &str, cached: &Cached) {
+        let Some(mut redis) = self.reachable_redis() else { return };
         let head = format!("{key}\n{}\n{}\n", cached.tag, cached.total);
         let kept = [head.as_bytes(), &cached.body].concat();
-        if kept.len() <= LARGEST.unsigned_abs() {
+        if kept.len() <= MAX_REDIS_ANSWER.unsigned_abs() {
             let _: redis::RedisResult<()> = redis::AsyncCommands::set_ex(&mut redis, key, kept, 1).await; // it may fail to remember
         }
     }
 
     /// The Redis that all processes share, while it can be reached; what must be counted together is counted there.
     #[must_use]
-    pub fn reachable(&self) -> Option<ConnectionManager> {
+    pub fn reachable_redis(&self) -> Option<ConnectionManager> {
         let shared = self.shared.as_ref()?;
         shared.reachable.load(Ordering::Relaxed).then(|| shared.redis.clone())
     }
 }
 
 /// Subscribes, and keeps the generations in step with the other processes.
-async fn hear_others(
+async fn follow_invalidations(
     cache: Cache,
     shared: Shared,
     mut redis: ConnectionManager,
-    mut hears: UnboundedReceiver<PushInfo>,
+    mut pushes: UnboundedReceiver<PushInfo>,
 ) {
     let mut subscribed = false;
     loop {
@@ -232,18 +232,18 @@ async fn hear_others(
         let generations = redis.hgetall(GENERATIONS).await;
         shared.reachable.store(generations.is_ok(), Ordering::Relaxed);
         for (slot, generation) in generations.unwrap_or_default() {
-            cache.hear(&slot, &generation);
+            cache.apply_invalidation(&slot, &generation);
         }
-        let quiet = tokio::time::sleep(Duration::from_secs(1));
-        tokio::pin!(quiet);
+        let timeout = tokio::time::sleep(Duration::from_secs(1));
+        tokio::pin!(timeout);
         loop {
             tokio::select! {
-                () = &mut quiet => break,
-                push = hears.recv() => match push {
+                () = &mut timeout => break,
+                push = pushes.recv() => match push {
                     Some(push) if push.kind == PushKind::Message => {
-                        let told = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-                        if let Some((slot, name)) = told.as_deref().and_then(|told| told.split_once(':')) {
-                            cache.hear(slot, name);
+                        let message = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+                        if let Some((slot, name)) = message.as_deref().and_then(|message| message.split_once(':')) {
+                            cache.apply_invalidation(slot, name);
                         }
                     }
                     Some(push) if push.kind == PushKind::Disconnection => {

@@ -130,7 +130,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows `start` until it is moved.
     #[must_use]
-    pub fn standing_at(start: Timestamp) -> Self {
+    pub fn fixed_at(start: Timestamp) -> Self {
         Self { set: Some(Arc::new(AtomicI64::new(start.micros()))) }
     }
 

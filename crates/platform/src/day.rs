@@ -35,14 +35,14 @@ impl Day {
 
     /// The day with this number; the last there is for one that is none.
     #[must_use]
-    pub fn numbered(number: i64) -> Self {
+    pub fn from_number(number: i64) -> Self {
         let julian = i32::try_from(number.saturating_add(EPOCH.into())).unwrap_or(i32::MAX);
         Self(Date::from_julian_day(julian).unwrap_or(Date::MAX))
     }
 
     /// Its first moment, in UTC.
     #[must_use]
-    pub fn begins(self) -> Timestamp {
+    pub fn start(self) -> Timestamp {
         Timestamp::from_date_time(self.0.midnight().assume_utc())
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn days_count_from_1970_both_ways() {
         assert_eq!(day("1970-01-01").number(), 0);
         assert_eq!(day("1969-12-31").number(), -1);
-        assert_eq!(Day::numbered(day("2024-02-29").number()), day("2024-02-29"));
+        assert_eq!(Day::from_number(day("2024-02-29").number()), day("2024-02-29"));
         assert_eq!(Day::of(Timestamp::from_micros(86_400_000_000 - 1)), day("1970-01-01"));
         assert_eq!(Day::of(Timestamp::from_micros(86_400_000_000)), day("1970-01-02"));
     }

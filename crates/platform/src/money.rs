@@ -10,7 +10,7 @@
 //! decimals, which may be left out; zeros behind them do no harm. No sign, no exponent, nothing between the digits. In JSON
 //! it is a text or a number. What the shop writes it reads back unchanged.
 //!
-//! [`read`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
+//! [`parse`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
 //! (`http/schema.rs`) lets through whatever is an amount in any currency, for the reader tells better what is wrong.
 
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -47,31 +47,31 @@ impl Money {
 
 /// Why a text is no amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAmount {
-    Unreadable,
+pub enum AmountError {
+    Malformed,
     TooManyDecimals,
-    TooMuch,
+    TooLarge,
 }
 
 /// Reads an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
 ///
 /// # Errors
 /// Why it is none.
-pub fn read(text: &str, decimals: u8) -> Result<Money, NoAmount> {
+pub fn parse(text: &str, decimals: u8) -> Result<Money, AmountError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) {
-        return Err(NoAmount::Unreadable);
+        return Err(AmountError::Malformed);
     }
     let places = usize::from(decimals);
     let (kept, rest) = fraction.split_at(fraction.len().min(places));
     if rest.bytes().any(|byte| byte != b'0') {
-        return Err(NoAmount::TooManyDecimals);
+        return Err(AmountError::TooManyDecimals);
     }
     if whole.len() + places > DIGITS {
-        return Err(NoAmount::TooMuch);
+        return Err(AmountError::TooLarge);
     }
-    format!("{whole}{kept:0<places$}").parse().map(Money).map_err(|_| NoAmount::Unreadable)
+    format!("{whole}{kept:0<places$}").parse().map(Money).map_err(|_| AmountError::Malformed)
 }
 
 /// The store's currency: its ISO 4217 code and number of decimals.
@@ -139,10 +139,10 @@ impl Currency {
     /// # Errors
     /// What is wrong with the amount, in words for whoever sent it.
     pub fn parse(&self, amount: &Amount) -> Result<Money, String> {
-        read(&amount.0, self.decimals).map_err(|why| match why {
-            NoAmount::Unreadable => format!("is not an amount; write it like \"{}\"", self.format(Money(1_990))),
-            NoAmount::TooManyDecimals => format!("has more than the {} decimals of {self}", self.decimals),
-            NoAmount::TooMuch => format!("is more than {}", self.format(MAX_MONEY)),
+        parse(&amount.0, self.decimals).map_err(|why| match why {
+            AmountError::Malformed => format!("is not an amount; write it like \"{}\"", self.format(Money(1_990))),
+            AmountError::TooManyDecimals => format!("has more than the {} decimals of {self}", self.decimals),
+            AmountError::TooLarge => format!("is more than {}", self.format(MAX_MONEY)),
         })
     }
 

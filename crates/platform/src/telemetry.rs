@@ -11,7 +11,7 @@ tokio::task_local! {
 }
 
 /// Runs `work` on behalf of a request.
-pub async fn on_behalf_of<T>(request_id: String, work: impl Future<Output = T>) -> T {
+pub async fn with_request_id<T>(request_id: String, work: impl Future<Output = T>) -> T {
     REQUEST_ID.scope(request_id, work).await
 }
 
@@ -30,7 +30,8 @@ pub enum LogFormat {
 
 /// What is logged, unless `RUST_LOG` says otherwise. Stripe's libraries call it an error when anybody sends what is no
 /// webhook, and warn of each kind of event that is newer than they are: both are answered, not logged.
-pub const DEFAULT: &str = "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn,stripe_webhook=off,stripe_shared=off";
+pub const DEFAULT_FILTER: &str =
+    "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn,stripe_webhook=off,stripe_shared=off";
 
 /// Starts logging. What is logged is chosen with `RUST_LOG`, the form with `LOG_FORMAT`.
 ///
@@ -38,7 +39,7 @@ pub const DEFAULT: &str = "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=war
 /// When `RUST_LOG` cannot be read.
 pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
     let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
-    let chosen = chosen.as_deref().unwrap_or(DEFAULT);
+    let chosen = chosen.as_deref().unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(chosen).map_err(|_| {
         anyhow!("RUST_LOG={chosen}: write a level, or modules with levels, like info or cartwright=debug")
     })?;
@@ -59,7 +60,7 @@ pub fn metrics() -> String {
 }
 
 /// Starts counting, and keeps what was counted small. Inside the runtime.
-pub fn keep_metrics() {
+pub fn start_metrics() {
     let recorder = recorder();
     tokio::spawn(async move {
         loop {

@@ -26,7 +26,7 @@ pub struct ThreadPool<M> {
 
 /// Why a piece of work has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
+pub enum RunError {
     #[error("the queue is full")]
     Full,
     #[error("the work panicked")]
@@ -63,15 +63,15 @@ impl<M: Default + 'static> ThreadPool<M> {
     ///
     /// # Errors
     /// When too much waits already, or the work panicked.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut M) -> T + Send + 'static) -> Result<T, NotDone> {
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut M) -> T + Send + 'static) -> Result<T, RunError> {
         let (tell, told) = oneshot::channel();
         let work = move |memory: &mut M| {
             if !tell.is_closed() {
                 let _ = tell.send(work(memory)); // who gave up meanwhile does not hear it
             }
         };
-        self.queue.try_send(Box::new(work)).map_err(|_| NotDone::Full)?;
-        told.await.map_err(|_| NotDone::Panicked)
+        self.queue.try_send(Box::new(work)).map_err(|_| RunError::Full)?;
+        told.await.map_err(|_| RunError::Panicked)
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
         let mut waits = pin!(pool.run(|_| ()));
         begin(waits.as_mut()).await;
         let refused = tokio::time::timeout(Duration::from_secs(10), pool.run(|_| ()));
-        assert_eq!(refused.await.expect("an answer at once"), Err(NotDone::Full));
+        assert_eq!(refused.await.expect("an answer at once"), Err(RunError::Full));
         release.send(()).unwrap();
         assert_eq!(waits.await, Ok(()));
     }
@@ -184,7 +184,7 @@ mod tests {
     async fn a_panic_is_told_and_the_thread_goes_on() {
         let pool = ThreadPool::<usize>::start("test", 1, 8);
         let panics = pool.run(|_| panic!("on purpose"));
-        assert_eq!(panics.await, Err::<(), _>(NotDone::Panicked));
+        assert_eq!(panics.await, Err::<(), _>(RunError::Panicked));
         assert_eq!(pool.run(|_| 7).await, Ok(7));
     }
 }

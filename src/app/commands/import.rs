@@ -129,7 +129,7 @@ async fn write_all<T>(
     let bar = progress_bar(total, "products")?;
     let mut import = Import::new(shop, rules);
     let written = write_batches(&mut import, &mut rows, write, &bar).await;
-    shop.cache.forget(&[Part::Catalog]).await;
+    shop.cache.invalidate(&[Part::Catalog]).await;
     let done = import.done;
     let count = done.created + done.updated + done.unchanged + done.unknown.count();
     written.with_context(|| {

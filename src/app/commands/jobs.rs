@@ -5,13 +5,13 @@ use platform::{
     ids::JobId,
     jobs::{
         State,
-        store::{self, JobRow, Wanted},
+        store::{self, JobFilter, JobRow},
     },
 };
 
 use crate::{
     app::{
-        jobs_api::{JobState, wanted},
+        jobs_api::{JobState, filter},
         programs,
         settings::SettingArgs,
     },
@@ -73,9 +73,9 @@ pub async fn run(command: JobsCommand, settings: &SettingArgs) -> anyhow::Result
 }
 
 async fn list(shop: &Shop, args: &ListArgs) -> anyhow::Result<()> {
-    let wanted = wanted(args.queue, args.state);
+    let filter = filter(args.queue, args.state);
     let now = shop.now();
-    let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, MOST, 0).await?;
+    let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, MOST, 0).await?;
     if jobs.is_empty() {
         return say("no jobs");
     }
@@ -124,7 +124,7 @@ fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
 
 async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
     let mut tx = shop.db.write().await?;
-    let Some(job) = store::revive(&mut tx, id, shop.now()).await? else {
+    let Some(job) = store::restart(&mut tx, id, shop.now()).await? else {
         bail!("there is no job {id} that waits or is dead; see cartwright jobs list");
     };
     tx.notify(&job.queue);
@@ -133,19 +133,19 @@ async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
 }
 
 async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
-    let dead = Wanted { queue: None, state: Some(State::Dead), scheduled: None };
+    let dead = JobFilter { queue: None, state: Some(State::Dead), scheduled: None };
     let mut tx = shop.db.write().await?;
     let now = shop.now();
     let (jobs, _) = store::list(&mut tx, dead, now, i64::MAX, 0).await?;
-    let mut revived = 0;
+    let mut restarted = 0;
     for job in jobs {
-        if store::revive(&mut tx, job.id, now).await?.is_some() {
+        if store::restart(&mut tx, job.id, now).await?.is_some() {
             tx.notify(&job.queue);
-            revived += 1;
+            restarted += 1;
         }
     }
     tx.commit().await?;
-    match revived {
+    match restarted {
         0 => say("no job is dead"),
         1 => say("1 job is due now"),
         many => say(format!("{many} jobs are due now")),

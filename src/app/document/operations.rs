@@ -178,7 +178,7 @@ fn response_or_reference(status: u16, codes: &BTreeSet<&'static str>) -> Value {
 fn response(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     let problems: Vec<_> = codes.iter().filter_map(|code| problems::find(code)).collect();
     let said: Vec<String> =
-        problems.iter().map(|problem| format!("`{}`: {}", problem.code, problem.happened)).collect();
+        problems.iter().map(|problem| format!("`{}`: {}", problem.code, problem.description)).collect();
     let example = |problem: &&ProblemType| {
         (problem.code.to_owned(), json!({"$ref": format!("#/components/examples/{}", problem.code)}))
     };
@@ -201,7 +201,7 @@ fn any_problem() -> Value {
     let listed: Vec<String> = ANYWHERE
         .iter()
         .filter_map(|code| problems::find(code))
-        .map(|problem| format!("{} `{}`: {}", problem.status, problem.code, problem.happened))
+        .map(|problem| format!("{} `{}`: {}", problem.status, problem.code, problem.description))
         .collect();
     let mut response = response(500, &["internal_error"].into());
     response["description"] = format!("Any endpoint can return these errors:\n\n{}", listed.join("\n\n")).into();

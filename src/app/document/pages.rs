@@ -43,7 +43,7 @@ fn all_problems() -> Response {
             "<li><a href=\"/problems/{0}\"><code>{0}</code></a> ({1}) {2}</li>",
             problem.code,
             problem.status,
-            words(problem.happened)
+            words(problem.description)
         )
     };
     page("Problems", &format!("<ul>{}</ul>", problems::ALL.iter().map(item).collect::<String>()))
@@ -57,8 +57,8 @@ fn one_problem(Path(code): Path<String>) -> ApiResult<Response> {
          <p><a href=\"/problems\">All problems</a> · <a href=\"/docs\">API</a></p>",
         problem.status,
         problem.code,
-        words(problem.happened),
-        words(problem.to_do),
+        words(problem.description),
+        words(problem.resolution),
     );
     Ok(page(&problem.title(), &body))
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::settings::{Checked, secret, wrong};
+use platform::settings::{Checked, invalid, secret};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The embedded default makes one and keeps it, so that sign-ins outlive a restart.
@@ -16,12 +16,12 @@ pub fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
         "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
     match (secret("JWT_SECRET"), keep_in) {
         (Some(given), _) if given.expose_secret().len() >= 32 => Ok(given),
-        (Some(_), _) => Err(wrong("JWT_SECRET", "(too short)", ACCEPTED)),
-        (None, None) => Err(wrong("JWT_SECRET", "(unset)", ACCEPTED)),
+        (Some(_), _) => Err(invalid("JWT_SECRET", "(too short)", ACCEPTED)),
+        (None, None) => Err(invalid("JWT_SECRET", "(unset)", ACCEPTED)),
         (None, Some(folder)) => {
             let file = folder.join("jwt_secret");
             kept_secret(&file).map_err(|error| {
-                wrong("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
+                invalid("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
             })
         }
     }

@@ -18,7 +18,9 @@ use platform::{
     http::HttpSettings,
     media::storage::Storage,
     money::Currency,
-    settings::{Checked, address, duration, given, listed, network, number, size, truth, web_address, wrong},
+    settings::{
+        Checked, address, boolean, comma_separated, duration, invalid, network, non_empty, number, size, web_address,
+    },
     telemetry::LogFormat,
 };
 use secrecy::SecretString;
@@ -196,11 +198,11 @@ impl SettingArgs {
     /// [`SettingError`](platform::settings::SettingError) when the format is unknown.
     pub fn log_format(&self) -> Checked<LogFormat> {
         use std::io::IsTerminal;
-        match given(self.log_format.as_ref()) {
+        match non_empty(self.log_format.as_ref()) {
             Some("pretty") => Ok(LogFormat::Pretty),
             Some("json") => Ok(LogFormat::Json),
             None => Ok(if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }),
-            Some(other) => Err(wrong("LOG_FORMAT", other, "write pretty or json")),
+            Some(other) => Err(invalid("LOG_FORMAT", other, "write pretty or json")),
         }
     }
 
@@ -209,7 +211,7 @@ impl SettingArgs {
     /// # Errors
     /// [`SettingError`](platform::settings::SettingError) when the address is none.
     pub fn health_address(&self) -> Checked<SocketAddr> {
-        match given(self.worker_bind.as_ref()) {
+        match non_empty(self.worker_bind.as_ref()) {
             Some(text) => address("WORKER_BIND", text),
             None => address("BIND", &self.bind),
         }
@@ -224,7 +226,7 @@ impl SettingArgs {
         let database_url = self.database_url()?;
         let embedded = db::sqlite_file(&database_url);
         fs::create_dir_all(&self.data_dir).map_err(|error| {
-            wrong(
+            invalid(
                 "DATA_DIR",
                 self.data_dir.display(),
                 format!("the folder cannot be made ({error}); name one that can be written"),
@@ -232,18 +234,20 @@ impl SettingArgs {
         })?;
         if let Some(folder) = embedded.as_deref().and_then(Path::parent) {
             fs::create_dir_all(folder).map_err(|error| {
-                wrong("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})"))
+                invalid("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})"))
             })?;
         }
         let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
-        let public_url = given(self.public_url.as_ref())
+        let public_url = non_empty(self.public_url.as_ref())
             .map_or(Ok(format!("http://{bind}")), |text| web_address("PUBLIC_URL", text))?;
         Ok(Settings {
-            worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
-            metrics_bind: given(self.metrics_bind.as_ref()).map(|text| address("METRICS_BIND", text)).transpose()?,
+            worker_bind: non_empty(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
+            metrics_bind: non_empty(self.metrics_bind.as_ref())
+                .map(|text| address("METRICS_BIND", text))
+                .transpose()?,
             redis_url: self.redis_url()?,
-            inline_workers: given(self.inline_workers.as_ref())
-                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,
+            inline_workers: non_empty(self.inline_workers.as_ref())
+                .map_or(Ok(embedded.is_some()), |text| boolean("INLINE_WORKERS", text, "write true or false"))?,
             worker_concurrency: number("WORKER_CONCURRENCY", &self.worker_concurrency, (1, 64))?,
             accounts: accounts::Settings {
                 jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
@@ -254,11 +258,11 @@ impl SettingArgs {
             store: Store {
                 name: self.store_name.clone(),
                 currency: self.currency()?,
-                storefront_url: given(self.storefront_url.as_ref())
+                storefront_url: non_empty(self.storefront_url.as_ref())
                     .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
                 public_url,
             },
-            smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
+            smtp_url: non_empty(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             templates_dir: self.templates_dir(),
             payments: self.payments.check(self.buying.payments_per_hour()?)?,
@@ -269,9 +273,9 @@ impl SettingArgs {
                 low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
             },
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
-            cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
-            rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
-            trusted_proxies: listed(&self.trusted_proxies)
+            cors_origins: comma_separated(&self.cors_origins).map(ToOwned::to_owned).collect(),
+            rate_limits: boolean("RATE_LIMITS", &self.rate_limits, "write on or off")?,
+            trusted_proxies: comma_separated(&self.trusted_proxies)
                 .map(|text| network("TRUSTED_PROXIES", text))
                 .collect::<Checked<_>>()?,
             carts: self.buying.carts()?,
@@ -289,7 +293,7 @@ impl SettingArgs {
     /// [`SettingError`](platform::settings::SettingError) when there is no such currency.
     pub fn currency(&self) -> Checked<Currency> {
         let text = &self.store_currency;
-        text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))
+        text.parse().map_err(|accepted| invalid("STORE_CURRENCY", text, format!("write {accepted}")))
     }
 
     /// What e-mails depend on but for the way they leave: the templates, the store's name and the sender. Checks nothing.
@@ -299,11 +303,11 @@ impl SettingArgs {
     }
 
     fn templates_dir(&self) -> Option<PathBuf> {
-        given(self.templates_dir.as_ref()).map(PathBuf::from)
+        non_empty(self.templates_dir.as_ref()).map(PathBuf::from)
     }
 
     fn database_url(&self) -> Checked<String> {
-        let Some(url) = given(self.database_url.as_ref()) else {
+        let Some(url) = non_empty(self.database_url.as_ref()) else {
             return Ok(format!("sqlite://{}", self.data_dir.join("cartwright.db").display()));
         };
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
@@ -311,7 +315,7 @@ impl SettingArgs {
         if known {
             Ok(url.to_owned())
         } else {
-            Err(wrong(
+            Err(invalid(
                 "DATABASE_URL",
                 format!("{scheme}:…"),
                 "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME",
@@ -320,14 +324,16 @@ impl SettingArgs {
     }
 
     fn redis_url(&self) -> Checked<Option<SecretString>> {
-        let Some(url) = given(self.redis_url.as_ref()) else { return Ok(None) };
+        let Some(url) = non_empty(self.redis_url.as_ref()) else { return Ok(None) };
         redis::Client::open(url)
-            .map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
+            .map_err(|_| invalid("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
         Ok(Some(url.into()))
     }
 
     fn media(&self) -> Checked<Storage> {
-        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Storage::Folder(self.data_dir.join("media"))) };
-        Storage::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+        let Some(url) = non_empty(self.media_url.as_ref()) else {
+            return Ok(Storage::Folder(self.data_dir.join("media")));
+        };
+        Storage::read(url).ok_or_else(|| invalid("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
     }
 }

@@ -57,7 +57,7 @@ const SEARCHES: Limit =
 
 /// A list that takes too long is no fault of the database.
 fn or_too_slow(error: db::Error) -> Problem {
-    if !db::is_out_of_time(&error) {
+    if !db::is_timeout(&error) {
         return error.into();
     }
     tracing::info!("a list of products took too long and was given up");

@@ -88,7 +88,7 @@ impl Import {
         let mut left = self.what_differs(batch).await?;
         while !left.is_empty() {
             self.take_a_turn(&mut left).await?;
-            self.shop.db.give_way().await;
+            self.shop.db.yield_to_writers().await;
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Import {
         }
         self.shop.commit_and_forget(tx, &touched).await?;
         self.done.updated += counted;
-        self.shop.db.give_way().await;
+        self.shop.db.yield_to_writers().await;
         Ok(())
     }
 

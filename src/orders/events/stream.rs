@@ -91,7 +91,7 @@ impl Reader {
                 () = tokio::time::sleep(ASK_AGAIN) => {}
                 () = self.stop.cancelled() => return None,
                 // Without this its place would be taken until a comment cannot be sent any more.
-                () = Peer::falls_silent(self.client.as_ref()) => return None,
+                () = Peer::closed(self.client.as_ref()) => return None,
             }
             if !self.may_read().await {
                 return None;

@@ -111,7 +111,7 @@ impl TestShop {
             std::fs::remove_dir_all(&folder).expect("the folder just made");
             return None;
         };
-        let clock = Clock::standing_at(BEGINNING);
+        let clock = Clock::fixed_at(BEGINNING);
         let options = Options { clock: clock.clone(), ..Options::default() };
         let house = House {
             folder,

@@ -25,7 +25,7 @@ use super::{
     problem::{ApiResult, Problem},
     schema::Schemas,
 };
-use crate::{db, http::problem_types, thread_pool::NotDone};
+use crate::{db, http::problem_types, thread_pool::RunError};
 
 /// How long a client may stop sending in the middle of a body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -61,8 +61,8 @@ impl<T: ParseFromJSON + Send + 'static> Body<T> {
         let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
         match self.schemas.threads.run(move |()| parse(&schemas, &bytes)).await {
             Ok(parsed) => parsed,
-            Err(NotDone::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
-            Err(NotDone::Panicked) => Err(Problem::internal("judging a body panicked")),
+            Err(RunError::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
+            Err(RunError::Panicked) => Err(Problem::internal("judging a body panicked")),
         }
     }
 

@@ -44,16 +44,16 @@ impl<'a> FromRequest<'a> for ClientAddress {
 ///
 /// # Errors
 /// 500 when the program gave no settings.
-pub fn is_this_machine(request: &Request) -> ApiResult<bool> {
+pub fn is_from_this_machine(request: &Request) -> ApiResult<bool> {
     let settings = HttpSettings::of(request)?;
     let (peer, headers) = (peer(request), request.headers());
     let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&peer));
-    let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(*name));
-    Ok((peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on)
+    let is_proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
+    Ok((peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !is_proxied)
 }
 
 /// What proxies add to a request.
-const HANDED_ON: [&str; 6] =
+const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 fn peer(request: &Request) -> IpAddr {
@@ -74,10 +74,10 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     // What a stranger wrote into it may be anything; what our proxies added behind it is read all the same.
     let lines = headers.get_all("x-forwarded-for").iter().rev().map(|line| String::from_utf8_lossy(line.as_bytes()));
     let lines: Vec<_> = lines.collect();
-    let mut told = lines.iter().flat_map(|line| line.rsplit(','));
+    let mut forwarded = lines.iter().flat_map(|line| line.rsplit(','));
     let mut known = peer;
     while is_ours(&known) {
-        match told.next().and_then(read) {
+        match forwarded.next().and_then(read) {
             Some(next) => known = next,
             None => break,
         }

@@ -20,7 +20,7 @@ use tokio::{
 use super::framing::Framing;
 
 /// How often a client that has sent more than we have read is looked after.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub struct Connection {
     read: Arc<OwnedReadHalf>,
@@ -53,21 +53,21 @@ impl Peer {
     }
 
     /// The same for one that may not be there: nobody falls silent who was never heard.
-    pub async fn falls_silent(client: Option<&Self>) {
+    pub async fn closed(client: Option<&Self>) {
         match client {
-            Some(client) => client.is_silent().await,
+            Some(client) => client.wait_until_closed().await,
             None => std::future::pending().await,
         }
     }
 
     /// Returns when the client says nothing more: it has gone, or only waits for its answer, which nobody can tell apart
     /// before something is sent.
-    pub async fn is_silent(&self) {
+    pub async fn wait_until_closed(&self) {
         while let Ok(ready) = self.0.ready(Interest::READABLE).await {
             if ready.is_read_closed() {
                 return;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

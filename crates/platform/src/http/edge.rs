@@ -42,7 +42,7 @@ impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
         let app = Arc::clone(&self.app);
         let span = tracing::info_span!("request", request_id = id);
         let work = db::counting_writers(async move { app.get_response(request).await });
-        let work = telemetry::on_behalf_of(id.to_owned(), work).instrument(span);
+        let work = telemetry::with_request_id(id.to_owned(), work).instrument(span);
         if reads { handler::read(client, work).await } else { handler::change(work).await }
     }
 }

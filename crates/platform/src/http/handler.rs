@@ -15,7 +15,7 @@ use crate::http::problem_types;
 
 /// How long a read goes on when its client says nothing more. It has gone, or it closed its half of the connection and waits
 /// for the answer: nobody can tell these apart.
-const GRACE: Duration = Duration::from_secs(1);
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does the work of a change.
 ///
@@ -34,7 +34,7 @@ pub async fn read<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> ApiResult<T> {
     let task = tokio::spawn(work);
-    let _ends_with_this = EndsWithThis(task.abort_handle());
+    let _abort_on_drop = AbortOnDrop(task.abort_handle());
     tokio::select! {
         biased;
         done = task => done.map_err(|_| panicked()),
@@ -46,8 +46,8 @@ pub async fn read<T: Send + 'static>(
 }
 
 async fn has_gone(client: Option<Peer>) {
-    Peer::falls_silent(client.as_ref()).await;
-    tokio::time::sleep(GRACE).await;
+    Peer::closed(client.as_ref()).await;
+    tokio::time::sleep(HALF_CLOSED_TIMEOUT).await;
 }
 
 fn panicked() -> Problem {
@@ -55,9 +55,9 @@ fn panicked() -> Problem {
 }
 
 /// Ends a task when it is dropped. One that has ended is not touched.
-struct EndsWithThis(AbortHandle);
+struct AbortOnDrop(AbortHandle);
 
-impl Drop for EndsWithThis {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -105,7 +105,7 @@ impl Limits {
                 }
             }
             Permit::InRedis(key, member) => {
-                if let Some(mut redis) = self.cache.reachable() {
+                if let Some(mut redis) = self.cache.reachable_redis() {
                     let _ = redis.zrem(key, member).await; // then it counts until it is old
                 }
             }
@@ -135,7 +135,7 @@ impl Limits {
     pub async fn reset(&self, limit: &Limit, who: &str) {
         let key = self.key(limit, who);
         self.local.invalidate(&key).await;
-        if let Some(mut redis) = self.cache.reachable() {
+        if let Some(mut redis) = self.cache.reachable_redis() {
             let _ = redis.del(key).await; // then they wait
         }
     }
@@ -162,7 +162,7 @@ impl Limits {
 
     /// `None` when Redis is away.
     async fn take_in_redis(&self, limit: &Limit, key: &str) -> Option<Result<Permit, Duration>> {
-        let mut redis = self.cache.reachable()?;
+        let mut redis = self.cache.reachable_redis()?;
         let member: u64 = rand::random();
         let mut ask = TAKE.key(key);
         ask.arg(u64::try_from(limit.within.as_millis()).unwrap_or(u64::MAX)).arg(limit.most).arg(member);

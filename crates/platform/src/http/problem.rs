@@ -45,18 +45,18 @@ pub struct ProblemType {
     pub code: &'static str,
     pub status: u16,
     /// In one sentence.
-    pub happened: &'static str,
+    pub description: &'static str,
     /// What a frontend does about it.
-    pub to_do: &'static str,
+    pub resolution: &'static str,
 }
 
 /// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of all of them, from which the API document
 /// and `/problems/{code}` are made.
 #[macro_export]
 macro_rules! problem_types {
-    ($($name:ident = $status:literal $code:literal, $happened:literal, $to_do:literal;)*) => {
+    ($($name:ident = $status:literal $code:literal, $description:literal, $resolution:literal;)*) => {
         $(pub const $name: $crate::http::problem::ProblemType = $crate::http::problem::ProblemType {
-            code: $code, status: $status, happened: $happened, to_do: $to_do,
+            code: $code, status: $status, description: $description, resolution: $resolution,
         };)*
         pub const PROBLEMS: &[$crate::http::problem::ProblemType] = &[$($name),*];
     };
@@ -85,7 +85,7 @@ impl ProblemType {
     /// The problem in the words of its kind.
     #[must_use]
     pub fn as_described(&self) -> Problem {
-        self.problem(self.happened)
+        self.problem(self.description)
     }
 
     /// What a client gets, for the document.
@@ -95,7 +95,7 @@ impl ProblemType {
             "type": format!("https://shop.example/problems/{}", self.code),
             "title": self.title(),
             "status": self.status,
-            "detail": self.happened,
+            "detail": self.description,
             "instance": "/api/orders",
             "code": self.code,
             "request_id": "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e",

@@ -103,22 +103,22 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
 }
 
 /// 201: made just now; 200: it was there already.
-pub struct MadeOrFound<T>(Created<T>);
+pub struct CreatedOrFound<T>(Created<T>);
 
-impl<T: ToJSON> MadeOrFound<T> {
+impl<T: ToJSON> CreatedOrFound<T> {
     pub fn json(thing: &T, made: bool) -> Self {
         let status = if made { StatusCode::CREATED } else { StatusCode::OK };
         Self(Created::json(thing).status(status))
     }
 }
 
-impl<T: Send> IntoResponse for MadeOrFound<T> {
+impl<T: Send> IntoResponse for CreatedOrFound<T> {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl<T: Type> ApiResponse for MadeOrFound<T> {
+impl<T: Type> ApiResponse for CreatedOrFound<T> {
     fn meta() -> MetaResponses {
         let mut answers = Reply::<T>::meta();
         answers.responses.extend(Created::<T>::meta().responses);

@@ -30,14 +30,14 @@ const MAX_HEADERS: usize = 400;
 
 /// What each request is given to hear that the program stops: an answer without an end has to end then.
 #[derive(Clone)]
-pub struct Stopping(pub CancellationToken);
+pub struct Shutdown(pub CancellationToken);
 
 /// Serves `app` until `stop`, then lets the requests under way end.
 pub async fn serve<E>(listener: TcpListener, app: E, stop: CancellationToken)
 where
     E: Endpoint<Output = Response> + 'static,
 {
-    let app = Arc::new(app.data(Stopping(stop.clone())).map_to_response());
+    let app = Arc::new(app.data(Shutdown(stop.clone())).map_to_response());
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {

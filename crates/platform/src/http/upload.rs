@@ -99,7 +99,7 @@ impl From<media::Error> for Problem {
                 tracing::error!(%error, "MEDIA_URL: files cannot be reached");
                 problem_types::MEDIA_UNAVAILABLE.problem(detail)
             }
-            media::Error::NotDone(error) => Self::internal(error),
+            media::Error::Thread(error) => Self::internal(error),
         }
     }
 }

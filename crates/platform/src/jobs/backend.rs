@@ -14,7 +14,7 @@ use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claim, Context as JobContext, held::Held, store};
+use super::{Claim, Context as JobContext, leases::Leases, store};
 use crate::db::Db;
 
 type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + Send>>;
@@ -23,25 +23,25 @@ type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + 
 pub struct Claims<C> {
     context: C,
     queue: &'static str,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
     notices: Option<Receiver<String>>,
     waiting: Option<Waiting>,
 }
 
 impl<C: JobContext> Claims<C> {
-    pub fn new(context: &C, queue: &'static str, held: Held, stop: CancellationToken) -> Self {
+    pub fn new(context: &C, queue: &'static str, leases: Leases, stop: CancellationToken) -> Self {
         let notices = Some(context.db().notices());
-        Self { context: context.clone(), queue, held, stop, notices, waiting: None }
+        Self { context: context.clone(), queue, leases, stop, notices, waiting: None }
     }
 
     fn wait_for_next(&mut self) -> Waiting {
         let notices = self.notices.take().unwrap_or_else(|| self.context.db().notices());
-        let (context, queue, held, stop) = (self.context.clone(), self.queue, self.held.clone(), self.stop.clone());
+        let (context, queue, leases, stop) = (self.context.clone(), self.queue, self.leases.clone(), self.stop.clone());
         // In a task of its own, because apalis stops asking when the worker is told to stop: a claim that nobody polls
         // would keep its transaction, and so SQLite's one writer, from the very jobs that are to be finished.
         let again = self.context.db().clone();
-        let claiming = tokio::spawn(next_claim(context, queue, held, stop, notices));
+        let claiming = tokio::spawn(next_claim(context, queue, leases, stop, notices));
         Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, again.notices())) })
     }
 }
@@ -50,14 +50,14 @@ impl<C: JobContext> Claims<C> {
 async fn next_claim<C: JobContext>(
     context: C,
     queue: &'static str,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
     mut notices: Receiver<String>,
 ) -> (Option<Claim>, Receiver<String>) {
     while !stop.is_cancelled() {
-        let pause = match store::claim(context.db(), context.clock(), queue, held.worker()).await {
+        let pause = match store::claim(context.db(), context.clock(), queue, leases.worker()).await {
             Ok(Some(claim)) => {
-                held.add(claim.id);
+                leases.add(claim.id);
                 return (Some(claim), notices);
             }
             Ok(None) => poll_interval(context.db()),
@@ -67,7 +67,7 @@ async fn next_claim<C: JobContext>(
             }
         };
         tokio::select! {
-            () = heard_of(queue, &mut notices) => {}
+            () = notified(queue, &mut notices) => {}
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => {}
         }
@@ -81,7 +81,7 @@ fn poll_interval(db: &Db) -> Duration {
     if db.notifies_other_processes() { Duration::from_secs(1) } else { Duration::from_millis(200) }
 }
 
-async fn heard_of(queue: &str, notices: &mut Receiver<String>) {
+async fn notified(queue: &str, notices: &mut Receiver<String>) {
     loop {
         match notices.recv().await {
             Ok(notice) if notice != queue => {}
@@ -128,10 +128,10 @@ impl<C: JobContext> Backend for Claims<C> {
                 Poll::Ready(Ok(()))
             }
             Some(claim) => {
-                let (context, held) = (self.context.clone(), self.held.clone());
+                let (context, leases) = (self.context.clone(), self.leases.clone());
                 let mut given_back: Waiting = Box::pin(async move {
                     give_back(&context, &claim).await;
-                    held.remove(claim.id);
+                    leases.remove(claim.id);
                     (None, notices)
                 });
                 let poll = given_back.as_mut().poll(cx).map(|_| Ok(()));

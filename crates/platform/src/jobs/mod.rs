@@ -17,7 +17,7 @@
 //! - A lease dated before the wait for SQLite's write lock may be born expired: the time is taken inside the transaction.
 
 mod backend;
-mod held;
+mod leases;
 pub mod retry;
 pub mod store;
 pub mod worker;
@@ -78,7 +78,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         enqueue(self, tx, now, now, Some(key))
     }
 
-    /// The same, due after `wait`, unless it is [withdrawn](withdraw) by its key before.
+    /// The same, due after `wait`, unless it is [cancelled](cancel) by its key before.
     fn enqueue_later(
         &self,
         tx: &mut Tx,
@@ -91,13 +91,13 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 /// Takes back a job that was enqueued for later; `false` when it has begun.
-pub async fn withdraw(tx: &mut Tx, key: &str) -> db::Result<bool> {
-    store::withdraw(tx, key).await
+pub async fn cancel(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::cancel(tx, key).await
 }
 
 /// Whether the job with this key waits or runs; not when it is done, was given up, or is gone.
-pub async fn is_alive(tx: &mut Tx, key: &str) -> db::Result<bool> {
-    store::is_alive(tx, key).await
+pub async fn is_unfinished(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::is_unfinished(tx, key).await
 }
 
 async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {

@@ -39,12 +39,12 @@ pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub async fn withdraw(tx: &mut Tx, key: &str) -> Result<bool> {
-    let withdrawn = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
-    Ok(withdrawn.execute().await? == 1)
+pub async fn cancel(tx: &mut Tx, key: &str) -> Result<bool> {
+    let cancelled = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
+    Ok(cancelled.execute().await? == 1)
 }
 
-pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
+pub async fn is_unfinished(tx: &mut Tx, key: &str) -> Result<bool> {
     let found: Option<(JobId,)> = tx
         .query("SELECT id FROM jobs WHERE unique_key = $1 AND state IN ('pending', 'running')")
         .bind(key.to_owned())
@@ -206,18 +206,24 @@ pub struct JobRow {
 
 /// Which jobs an admin asks for. `scheduled` are pending ones that are due later.
 #[derive(Clone, Copy)]
-pub struct Wanted {
+pub struct JobFilter {
     pub queue: Option<&'static str>,
     pub state: Option<State>,
     pub scheduled: Option<bool>,
 }
 
-pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offset: i64) -> Result<(Vec<JobRow>, i64)> {
+pub async fn list(
+    tx: &mut Tx,
+    filter: JobFilter,
+    now: Timestamp,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<JobRow>, i64)> {
     let (total,): (i64,) =
-        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), wanted, now).fetch_one().await?;
+        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), filter, now).fetch_one().await?;
     let columns =
         "SELECT id, queue, kind, state, attempts, due_at, last_error, created_at FROM jobs WHERE state <> 'done'";
-    let rows = filtered(tx.query(columns), wanted, now)
+    let rows = filtered(tx.query(columns), filter, now)
         .push_bind(" ORDER BY id DESC LIMIT $?", limit)
         .push_bind(" OFFSET $?", offset)
         .fetch_all()
@@ -225,14 +231,14 @@ pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offse
     Ok((rows, total))
 }
 
-fn filtered(mut query: crate::db::Query<'_>, wanted: Wanted, now: Timestamp) -> crate::db::Query<'_> {
-    if let Some(queue) = wanted.queue {
+fn filtered(mut query: crate::db::Query<'_>, filter: JobFilter, now: Timestamp) -> crate::db::Query<'_> {
+    if let Some(queue) = filter.queue {
         query = query.push_bind(" AND queue = $?", queue);
     }
-    if let Some(state) = wanted.state {
+    if let Some(state) = filter.state {
         query = query.push_bind(" AND state = $?", state);
     }
-    match wanted.scheduled {
+    match filter.scheduled {
         Some(true) => query.push_bind(" AND due_at > $?", now),
         Some(false) => query.push_bind(" AND due_at <= $?", now),
         None => query,
@@ -240,7 +246,7 @@ fn filtered(mut query: crate::db::Query<'_>, wanted: Wanted, now: Timestamp) -> 
 }
 
 /// Gives a dead or waiting job all its tries again, from now.
-pub async fn revive(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
+pub async fn restart(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
     tx.query(
         "UPDATE jobs SET state = 'pending', attempts = 0, failures = 0, due_at = $2, finished_at = NULL
          WHERE id = $1 AND state IN ('dead', 'pending')

@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, held::Held, retry, store};
+use super::{
+    Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, leases::Leases, retry, store,
+};
 use crate::{db, ids::JobId, telemetry};
 
 /// How long a worker that was told to stop may take to finish what it holds.
@@ -39,7 +41,7 @@ impl<C: Context> Worker<C> {
 
     /// Does so many jobs at a time.
     #[must_use]
-    pub fn at_a_time(mut self, concurrency: usize) -> Self {
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
@@ -76,15 +78,15 @@ impl<C: Context> Worker<C> {
     /// One life of the apalis worker. Should it end early, the next has another name and holds nothing.
     async fn run_once(self: Arc<Self>, context: &C, stop: &CancellationToken) {
         let queue = self.queue;
-        let held = Held::by_new_worker(queue);
-        tracing::info!(queue, worker = held.worker(), "worker started");
-        let renewing = tokio::spawn(keep_leases(context.clone(), held.clone()));
+        let leases = Leases::of_new_worker(queue);
+        tracing::info!(queue, worker = leases.worker(), "worker started");
+        let renewing = tokio::spawn(keep_leases(context.clone(), leases.clone()));
         let told = async {
             stop.cancelled().await;
             tokio::time::sleep(STOP_LIMIT).await;
         };
         tokio::select! {
-            ended = work(self, context.clone(), held, stop.clone()) => if let Err(error) = ended {
+            ended = work(self, context.clone(), leases, stop.clone()) => if let Err(error) = ended {
                 tracing::error!(queue, %error, "worker ended early, starting again");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             },
@@ -98,9 +100,9 @@ impl<C: Context> Worker<C> {
     /// # Errors
     /// When the database is away.
     pub async fn run_due(&self, context: &C) -> db::Result<usize> {
-        let held = Held::by_new_worker(self.queue);
+        let leases = Leases::of_new_worker(self.queue);
         let mut ran = 0;
-        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, held.worker()).await? {
+        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, leases.worker()).await? {
             self.perform(context.clone(), claim).await;
             ran += 1;
         }
@@ -113,7 +115,7 @@ impl<C: Context> Worker<C> {
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
-        let word = settle(&context, &claim, outcome).instrument(span).await;
+        let word = record_outcome(&context, &claim, outcome).instrument(span).await;
         metrics::counter!("jobs_total", "queue" => self.queue, "outcome" => word).increment(1);
         metrics::histogram!("job_duration_seconds", "queue" => self.queue).record(started.elapsed().as_secs_f64());
     }
@@ -129,7 +131,7 @@ impl<C: Context> Worker<C> {
         let work = tokio::time::timeout(RUN_LIMIT, run(claim.payload.clone(), context.clone()));
         // A task of its own turns a panic into an error like any other.
         let ran = match claim.request_id.clone() {
-            Some(id) => tokio::spawn(telemetry::on_behalf_of(id, work).in_current_span()),
+            Some(id) => tokio::spawn(telemetry::with_request_id(id, work).in_current_span()),
             None => tokio::spawn(work.in_current_span()),
         };
         match ran.await {
@@ -147,19 +149,19 @@ fn decode<J: DeserializeOwned>(payload: &str) -> Result<J, JobError> {
 async fn work<C: Context>(
     runner: Arc<Worker<C>>,
     context: C,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let claims = Claims::new(&context, runner.queue, held.clone(), stop.clone());
-    WorkerBuilder::new(held.worker())
+    let claims = Claims::new(&context, runner.queue, leases.clone(), stop.clone());
+    WorkerBuilder::new(leases.worker())
         .backend(claims)
         .concurrency(runner.concurrency)
         .build(move |claim: Claim| {
-            let (runner, context, held) = (Arc::clone(&runner), context.clone(), held.clone());
+            let (runner, context, leases) = (Arc::clone(&runner), context.clone(), leases.clone());
             async move {
                 let id = claim.id;
                 runner.perform(context, claim).await;
-                held.remove(id);
+                leases.remove(id);
             }
         })
         .run_with_ctx(move |worker| {
@@ -174,9 +176,9 @@ async fn work<C: Context>(
 
 /// Writes down how a run ended, trying until the database takes it: as long as the lease lives nobody else runs the job,
 /// and once it does not, the claim in the WHERE makes this change nothing.
-async fn settle<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
+async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
     loop {
-        match try_settle(context, claim, &outcome).await {
+        match try_record_outcome(context, claim, &outcome).await {
             Ok(word) => return word,
             Err(error) => {
                 tracing::warn!(%error, "cannot write down how a job ended, trying again");
@@ -186,7 +188,7 @@ async fn settle<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobE
     }
 }
 
-async fn try_settle<C: Context>(
+async fn try_record_outcome<C: Context>(
     context: &C,
     claim: &Claim,
     outcome: &Result<(), JobError>,
@@ -214,14 +216,14 @@ async fn try_settle<C: Context>(
 }
 
 /// Renews the leases from a task of its own, which no job can hold up.
-async fn keep_leases<C: Context>(context: C, held: Held) {
+async fn keep_leases<C: Context>(context: C, leases: Leases) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        let jobs = held.all();
+        let jobs = leases.all();
         if jobs.is_empty() {
             continue;
         }
-        if let Err(error) = renew(&context, held.worker(), &jobs).await {
+        if let Err(error) = renew(&context, leases.worker(), &jobs).await {
             tracing::warn!(%error, "cannot renew leases, trying again");
         }
     }

@@ -8,8 +8,8 @@
 //! and of a bad `SMTP_URL` nothing is shown at all.
 
 mod links;
-mod once;
 pub mod outbox;
+mod send_once;
 
 use anyhow::Context as _;
 use lettre::address::Envelope;
@@ -24,14 +24,14 @@ use std::time::Duration;
 use crate::jobs::JobError;
 
 pub use links::without_links;
-pub use once::send_once;
+pub use send_once::send_once;
 
 /// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
 /// limits connecting: a server that accepts and then says nothing would hold a worker for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one of the server's network addresses may take to accept, so that the next one still gets its turn.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// One e-mail ready to go.
 pub struct Email {
@@ -192,14 +192,14 @@ fn server_at(url: &SecretString) -> anyhow::Result<Server> {
          special characters in the user and the password percent-encoded",
     )?;
     let one_letter_each = smtp::PoolConfig::new().max_size(0);
-    Ok(builder.timeout(Some(CONNECT_PATIENCE)).pool_config(one_letter_each).build())
+    Ok(builder.timeout(Some(CONNECT_TIMEOUT)).pool_config(one_letter_each).build())
 }
 
 async fn in_time<T>(conversation: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, MailError> {
-    match tokio::time::timeout(PATIENCE, conversation).await {
+    match tokio::time::timeout(SEND_TIMEOUT, conversation).await {
         Ok(result) => result.map_err(|why| judge(&why)),
         Err(_) => {
-            Err(MailError::Unavailable(format!("the mail server did not finish within {} s", PATIENCE.as_secs())))
+            Err(MailError::Unavailable(format!("the mail server did not finish within {} s", SEND_TIMEOUT.as_secs())))
         }
     }
 }

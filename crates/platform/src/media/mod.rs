@@ -23,7 +23,7 @@ use self::{
     image::{EncodedImage, ProcessedImage},
     storage::Storage,
 };
-use crate::thread_pool::{NotDone, ThreadPool};
+use crate::thread_pool::{RunError, ThreadPool};
 
 /// How many uploads are held in memory at a time. The others wait unread, in the sender's socket.
 pub const MAX_UPLOADS: usize = 2;
@@ -37,7 +37,7 @@ pub enum Error {
     #[error("The shop's pictures are out of reach for a moment; try again.")]
     Unavailable(#[source] object_store::Error),
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    Thread(#[from] RunError),
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -81,12 +81,12 @@ impl Media {
     pub async fn process(&self, file: Bytes) -> Result<ProcessedImage> {
         let read = match self.threads.run(move |()| image::process(&file)).await {
             Ok(read) => read,
-            Err(NotDone::Panicked) => {
+            Err(RunError::Panicked) => {
                 tracing::error!("a decoder panicked");
                 Err("cannot be read".to_owned())
             }
             // Whoever comes here has a seat, and there is room in the queue for all of them.
-            Err(full @ NotDone::Full) => return Err(full.into()),
+            Err(full @ RunError::Full) => return Err(full.into()),
         };
         read.map_err(Error::InvalidImage)
     }

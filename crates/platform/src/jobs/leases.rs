@@ -10,14 +10,14 @@ use crate::ids::JobId;
 
 /// The jobs held under one worker's name. Cloning is cheap.
 #[derive(Clone)]
-pub struct Held {
+pub struct Leases {
     worker: Arc<str>,
     jobs: Arc<Mutex<HashSet<JobId>>>,
 }
 
-impl Held {
+impl Leases {
     /// Nothing yet, under a name that is new at every start, so that nobody mistakes a worker for its dead predecessor.
-    pub fn by_new_worker(queue: &str) -> Self {
+    pub fn of_new_worker(queue: &str) -> Self {
         let worker = format!("{queue}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         Self { worker: worker.into(), jobs: Arc::default() }
     }
