@@ -77,7 +77,7 @@ impl HealthApi {
         let database = Dependency::that_answers(matches!(database, Ok(Ok(()))));
         let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
         if database == Dependency::Down {
-            let detail = "The database does not answer; it is asked again with the next request.";
+            let detail = "The database is unavailable. The next request checks it again.";
             let problem = problems::NOT_READY.problem(detail);
             return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
         }

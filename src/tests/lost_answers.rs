@@ -89,7 +89,7 @@ fn what_was_cut_before_the_commit_was_not_done() {
 
         proxy.cuts(Cut::Before("INSERT INTO orders"));
         let refused = ada.places_order(&[(&mug, 1)]).await.is(503).with_code("overloaded");
-        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("Nothing was done")), "{refused}");
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("Nothing was changed")), "{refused}");
         assert_eq!((ada.orders().await.len(), shop.stock_of(&mug).await), (0, 5));
         ada.places_order(&[(&mug, 1)]).await.is(201);
         shop.runs_its_jobs().await;

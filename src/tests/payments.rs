@@ -187,10 +187,10 @@ on_both_engines! {
             .await;
         let ada = ada.of(&without);
         ada.wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
-        for (provider, in_words) in [("stripe", "Card, by Stripe"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
+        for (provider, in_words) in [("stripe", "Card (Stripe)"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
             let payment = json!({"order": order.id, "provider": provider});
             let refused = ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
-            let detail = format!("This shop takes no payments by {in_words}. Choose another provider.");
+            let detail = format!("{in_words} is not available in this shop. Choose another payment method.");
             assert_eq!(refused["detail"], detail);
             let event = without.visitor().post(&format!("/api/payments/webhooks/{provider}")).json(&json!({}));
             event.await.is(422).with_code("provider_not_configured");

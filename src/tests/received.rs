@@ -23,7 +23,7 @@ on_both_engines! {
             let short = ada.looks_at(&payment).await;
             assert_eq!(amounts(&short), ["12.00", "10.80", "10.80"], "{provider:?}: {short}");
             assert_eq!((&short["status"], &short["failure"]["code"]), (&json!("failed"), &json!("underpaid")));
-            assert_eq!(short["failure"]["message"], "10.80 of 12.00 USD were received. The money goes back.");
+            assert_eq!(short["failure"]["message"], "Only 10.80 of 12.00 USD were received. They are refunded.");
             assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
             assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![10_80], vec![10_80]));
             assert_eq!(reasons(&ada, &payment).await, ["underpaid"]);
