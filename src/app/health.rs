@@ -108,7 +108,7 @@ struct Private;
 pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = workers::measure(&shop).await {
-            tracing::debug!(%error, "the gauges are stale");
+            tracing::debug!(%error, "cannot update the gauges");
         }
         tokio::select! {
             () = tokio::time::sleep(MEASURE_EVERY) => {}

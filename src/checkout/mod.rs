@@ -301,7 +301,7 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
 pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     let Some(order) = orders::lock_expired(tx, id, now).await? else { return Ok(false) };
     cancel(tx, order, now).await?;
-    tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
+    tracing::info!(order = %id, "an unpaid order expired; its stock was returned");
     Ok(true)
 }
 

@@ -55,7 +55,7 @@ on_both_engines! {
     }
 
     async fn what_was_not_declined_lets_nobody_wait(shop: TestShop) {
-        shop.expects_in_log("nobody sends a payment any more; it ends");
+        shop.expects_in_log("no job sends a payment any more; ending it");
         let (ada, order) = somebody_who_ordered(&shop).await;
         for _ in 0..4 {
             ada.wants_to_pay(&order).await.is(202);

@@ -59,7 +59,7 @@ fn or_too_slow(error: db::Error) -> Problem {
     if !db::is_out_of_time(&error) {
         return error.into();
     }
-    tracing::info!("a list of products took too long and was given up");
+    tracing::info!("a product list query took too long and was aborted");
     let detail = "The search took too long. Search for fewer or rarer words, or filter by category or brand.";
     problems::TOO_SLOW.problem(detail)
 }

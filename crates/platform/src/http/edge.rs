@@ -105,7 +105,7 @@ impl<E> Edge<E> {
             problem.headers.push((header::ALLOW, allow));
         }
         if problem.status().is_server_error() && response.extensions().get::<Problem>().is_none() {
-            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "answered with a bare error");
+            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "responded with an error that is no problem document");
         }
         problem.render(&self.settings.public_url, path, id)
     }

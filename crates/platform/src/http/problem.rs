@@ -257,7 +257,7 @@ impl From<Problem> for poem::Error {
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if db::is_outcome_unknown(&error) {
-            tracing::warn!(%error, "the database did not say whether it was done");
+            tracing::warn!(%error, "the outcome of a commit is unknown");
             return OUTCOME_UNKNOWN.problem(
                 "The connection to the database was lost before the outcome was known: the request may or may not have \
                  been carried out. With an Idempotency-Key, send the same request with the same key again. Without \
@@ -265,7 +265,7 @@ impl From<db::Error> for Problem {
             );
         }
         if db::is_unavailable(&error) {
-            tracing::warn!(%error, "the database is away or busy");
+            tracing::warn!(%error, "the database is unavailable or busy");
             return OVERLOADED.problem("The database is unavailable or busy. Nothing was changed; try again.");
         }
         Self::internal(error)

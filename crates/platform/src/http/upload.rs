@@ -96,7 +96,7 @@ impl From<media::Error> for Problem {
         match error {
             media::Error::InvalidImage(why) => Self::invalid_field("image", "invalid_image", why),
             media::Error::Unavailable(error) => {
-                tracing::error!(%error, "MEDIA_URL: files cannot be reached");
+                tracing::error!(%error, "MEDIA_URL: files cannot be accessed");
                 problem_types::MEDIA_UNAVAILABLE.problem(detail)
             }
             media::Error::NotDone(error) => Self::internal(error),
