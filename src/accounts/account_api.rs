@@ -157,15 +157,16 @@ async fn judge(
     let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
     let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
     let matches = limits::password_matches(shop, (&user.email, from), password, Some(&known)).await?;
-    let wrong = (!matches).then(|| FieldError::new("password", "incorrect", "is not the password of this account"));
+    let wrong =
+        (!matches).then(|| FieldError::new("password", "incorrect", "must be the current password of the account"));
     Ok((user, known, wrong))
 }
 
 fn unusable(email: &str, user: &User) -> Option<FieldError> {
     if !is_address(email) {
-        Some(FieldError::new("email", "email", "is not an e-mail address"))
+        Some(FieldError::new("email", "email", "must be a valid e-mail address"))
     } else if key(email) == key(&user.email) {
-        Some(FieldError::new("email", "unchanged", "is the e-mail of this account already"))
+        Some(FieldError::new("email", "unchanged", "must differ from the current e-mail address"))
     } else {
         None
     }

@@ -13,31 +13,31 @@ use crate::shop::Shop;
 
 /// Per address, also those that succeed: each costs an argon2.
 pub const SIGN_INS: Limit =
-    Limit::new("sign_ins", 30, Duration::from_mins(1), "Too many sign-ins were tried from this address.");
+    Limit::new("sign_ins", 30, Duration::from_mins(1), "Too many sign-in attempts from this IP address.");
 
 /// Per name and address, only those that fail.
 const WRONG_PASSWORDS: Limit =
-    Limit::new("wrong_passwords", 5, Duration::from_mins(15), "Too many wrong passwords were tried for this account.");
+    Limit::new("wrong_passwords", 5, Duration::from_mins(15), "Too many wrong passwords for this account.");
 
 /// Per address. Those that fail because a name is taken count: each says that somebody has an account.
 pub const REGISTRATIONS: Limit =
-    Limit::new("registrations", 3, Duration::from_hours(1), "Too many accounts were made from this address.");
+    Limit::new("registrations", 3, Duration::from_hours(1), "Too many registrations from this IP address.");
 
 /// Per e-mail address, whether or not it is an account's.
 pub const RESET_LETTERS: Limit =
-    Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
+    Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
 /// Per address of who asks for letters.
 pub const RESET_REQUESTS: Limit =
-    Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many letters were asked for from this address.");
+    Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many e-mails were requested from this IP address.");
 
 /// Per user.
 pub const VERIFICATION_LETTERS: Limit =
-    Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
+    Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
 /// Per user. Those that fail because the address is taken count among the [`REGISTRATIONS`] of where they come from, too.
 pub const EMAIL_CHANGES: Limit =
-    Limit::new("email_changes", 5, Duration::from_hours(24), "Too many changes of the e-mail were asked for.");
+    Limit::new("email_changes", 5, Duration::from_hours(24), "Too many changes of the e-mail address were requested.");
 
 /// Whether a password is the one of `known`; a wrong one is counted. With nobody known it is wrong, after the same time.
 ///

@@ -175,14 +175,14 @@ fn is_address(email: &str) -> bool {
 pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> Result<(), ValidationErrors> {
     let mut errors = Vec::new();
     if !is_address(email) {
-        errors.push(FieldError::new("email", "email", "is not an e-mail address"));
+        errors.push(FieldError::new("email", "email", "must be a valid e-mail address"));
     }
     if let Some(name) = username
         && !(3..=150).contains(&name.chars().count())
     {
         errors.push(FieldError::new("username", "length", "must have 3 to 150 characters"));
     } else if username.is_some_and(|name| !name.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c))) {
-        errors.push(FieldError::new("username", "pattern", "may only have letters, digits and @ . + - _"));
+        errors.push(FieldError::new("username", "pattern", "must contain only letters, digits and @ . + - _"));
     }
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));

@@ -83,8 +83,8 @@ impl PasswordsApi {
         let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
         let tried = (user.email.as_str(), from);
         let matches = limits::password_matches(&shop, tried, given.current_password, Some(&known)).await?;
-        let wrong =
-            (!matches).then(|| FieldError::new("current_password", "incorrect", "is not the password of this account"));
+        let wrong = (!matches)
+            .then(|| FieldError::new("current_password", "incorrect", "must be the current password of the account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
         Problem::unless_empty(wrong.into_iter().chain(weak).collect())?;
         let hash = shop.part::<Passwords>().hash(given.new_password.0).await?;

@@ -77,7 +77,7 @@ impl HealthApi {
         let database = Dependency::that_answers(matches!(database, Ok(Ok(()))));
         let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
         if database == Dependency::Down {
-            let detail = "The database does not answer; it is asked again with the next request.";
+            let detail = "The database is unavailable. The next request checks it again.";
             let problem = problems::NOT_READY.problem(detail);
             return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
         }
@@ -108,7 +108,7 @@ struct Private;
 pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = workers::measure(&shop).await {
-            tracing::debug!(%error, "the gauges are stale");
+            tracing::debug!(%error, "cannot update the gauges");
         }
         tokio::select! {
             () = tokio::time::sleep(MEASURE_EVERY) => {}

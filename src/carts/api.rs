@@ -40,7 +40,7 @@ fn new_carts(shop: &Shop) -> Limit {
         "new_carts",
         shop.part::<Settings>().carts_per_minute,
         Duration::from_mins(1),
-        "Too many carts were made from this address.",
+        "Too many carts were created from this IP address.",
     )
 }
 

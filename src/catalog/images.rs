@@ -102,7 +102,7 @@ pub async fn give_up(shop: &Shop, kept: &Kept) {
         Ok::<_, anyhow::Error>(())
     };
     if let Err(error) = deleted.await {
-        tracing::debug!(%error, file = kept.file, "an image that was refused is deleted later");
+        tracing::debug!(%error, file = kept.file, "a rejected image will be deleted later");
     }
 }
 

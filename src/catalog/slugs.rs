@@ -37,7 +37,7 @@ pub fn check(slug: &str) -> Result<(), FieldError> {
     if slug_of(slug) == slug && slug.chars().count() <= LONGEST {
         return Ok(());
     }
-    let message = "must be words of lower-case letters and digits, joined by single dashes, of at most 200 characters";
+    let message = "must be words of lower-case letters and digits, joined by single dashes, at most 200 characters";
     Err(FieldError::new("slug", "pattern", message))
 }
 

@@ -110,7 +110,7 @@ fn orders_of_one(shop: &Shop) -> Limit {
         "orders",
         shop.part::<orders::Settings>().orders_per_hour,
         Duration::from_hours(1),
-        "Too many orders were placed with this account.",
+        "Too many orders from this account.",
     )
 }
 

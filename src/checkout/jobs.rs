@@ -55,7 +55,7 @@ async fn expire(shop: &Shop, order: OrderId) -> bool {
         super::Result::Ok(expired)
     };
     expired.await.unwrap_or_else(|error| {
-        tracing::error!(%order, %error, "an unpaid order cannot be cancelled; it is tried again later");
+        tracing::error!(%order, %error, "cannot cancel an unpaid order; will retry later");
         false
     })
 }

@@ -36,17 +36,17 @@ use crate::{
 /// Why an order is not placed, not cancelled, or does not move on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("There is nothing in the cart to order.")]
+    #[error("The cart is empty.")]
     CartEmpty,
-    #[error("{name:?} is not sold any more. Take it out and order the rest.")]
+    #[error("{name:?} is no longer sold. Remove it and order the rest.")]
     ProductUnavailable { product: ProductId, name: String },
-    #[error("The total is {total} now. Show it to the customer and order again.")]
+    #[error("The total is now {total}. Show it to the customer and order again.")]
     TotalChanged { total: Amount },
-    #[error("There is not enough in stock; see lines.")]
+    #[error("Some products are out of stock; see lines.")]
     OutOfStock { lines: Vec<Lacking> },
-    #[error("The stock of {name:?} has no room for what this order would give back. Lower it first.")]
+    #[error("The stock of {name:?} would exceed the maximum. Reduce it first.")]
     StockOutOfRange { name: String },
-    #[error("An order that is {from} cannot become {to}.")]
+    #[error("The status of the order cannot change from {from} to {to}.")]
     InvalidTransition { from: OrderStatus, to: OrderStatus },
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
@@ -242,11 +242,11 @@ pub async fn add_up(
 }
 
 fn too_many(most: i64) -> String {
-    format!("must be at most {most} of one product")
+    format!("must be at most {most} units of one product")
 }
 
 fn unknown(product: ProductId) -> String {
-    format!("names product {product}, which does not exist")
+    format!("refers to product {product}, which does not exist")
 }
 
 /// Cancels an order that has not shipped: the stock returns, money that was paid goes back, and what its buyer says of
@@ -301,7 +301,7 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
 pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     let Some(order) = orders::lock_expired(tx, id, now).await? else { return Ok(false) };
     cancel(tx, order, now).await?;
-    tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
+    tracing::info!(order = %id, "an unpaid order expired; its stock was returned");
     Ok(true)
 }
 

@@ -66,7 +66,7 @@ impl Range {
         let to = to.unwrap_or(today);
         let from = from.unwrap_or_else(|| to.days_before(DEFAULT_DAYS - 1));
         if from > to {
-            let message = "must not be after to, which is today when left out";
+            let message = "must not be after to (default: today)";
             return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(Self { from, to })
@@ -80,7 +80,8 @@ impl Range {
         let begins = successors(Some(interval.begin(self.from)), |begin| interval.next(*begin));
         let begins: Vec<Day> = begins.take_while(|begin| *begin <= self.to).take(MAX_PERIODS + 1).collect();
         if begins.len() > MAX_PERIODS {
-            let message = format!("is more than {MAX_PERIODS} periods before to; ask for less, or a longer interval");
+            let message =
+                format!("must be at most {MAX_PERIODS} periods before to; choose a shorter range or a longer interval");
             return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(begins)

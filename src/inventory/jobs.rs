@@ -96,6 +96,6 @@ impl Job for TellLowStock {
 /// A difference is told, never repaired in silence.
 fn report(mismatches: &[Mismatch]) {
     for found in mismatches {
-        tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not add up");
+        tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not match its movements");
     }
 }

@@ -59,7 +59,7 @@ struct OrderPatch {
 
 /// Per user. Each change is kept for those who follow the order.
 const ADDRESS_CHANGES: Limit =
-    Limit::new("address_changes", 30, Duration::from_hours(1), "Too many addresses of orders were changed.");
+    Limit::new("address_changes", 30, Duration::from_hours(1), "Too many changes of shipping addresses.");
 
 pub struct OrdersApi;
 

@@ -78,13 +78,13 @@ impl PaymentStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Or it is somebody else's.
-    #[error("There is no such order.")]
+    #[error("This order does not exist.")]
     NotFound,
-    #[error("This order is {status}; its address cannot change any more.")]
+    #[error("This order is {status}; its address can no longer be changed.")]
     AlreadyShipped { status: OrderStatus },
-    #[error("This order is cancelled; it goes nowhere.")]
+    #[error("This order is cancelled; its address can no longer be changed.")]
     Cancelled,
-    #[error("You have {most} event streams open. Close one that you do not read any more.", most = PER_USER)]
+    #[error("You already have {most} open event streams. Close one first.", most = PER_USER)]
     TooManyStreams,
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -146,7 +146,7 @@ async fn create_once(
     }
     let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
     let order =
-        order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
+        order.ok_or_else(|| Problem::invalid_field("order", "unknown", "must be the id of an existing order"))?;
     let provider = input.provider.unwrap_or(order.payment_method);
     let payment = super::create(&mut tx, shop, &order, provider, input.payment_method, shop.now()).await?;
     let location = format!("/api/payments/{}", payment.id);

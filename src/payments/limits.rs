@@ -48,7 +48,7 @@ fn of_one_user(shop: &Shop) -> Limit {
         "payments_of_user",
         shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
-        "Too many payments were asked for with this account.",
+        "Too many payments from this account.",
     )
 }
 
@@ -57,6 +57,6 @@ fn from_one_address(shop: &Shop) -> Limit {
         "payments_of_address",
         3 * shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
-        "Too many payments were asked for from this address.",
+        "Too many payments from this IP address.",
     )
 }

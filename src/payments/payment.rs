@@ -129,7 +129,7 @@ impl Outcome {
             Self::Captured(received) if *received < payment.amount => {
                 let amount = |money| payment.currency.format(money);
                 let (received, asked, currency) = (amount(*received), amount(payment.amount), payment.currency);
-                let message = format!("{received} of {asked} {currency} were received. The money goes back.");
+                let message = format!("Only {received} of {asked} {currency} were received. They are refunded.");
                 Some(Failure { code: "underpaid".to_owned(), message })
             }
             _ => None,

@@ -23,7 +23,7 @@ impl Provider {
     pub fn in_words(self) -> &'static str {
         match self {
             Self::CashOnDelivery => "Cash on delivery",
-            Self::Stripe => "Card, by Stripe",
+            Self::Stripe => "Card (Stripe)",
             Self::Paypal => "PayPal",
             Self::Razorpay => "Razorpay",
         }

@@ -324,7 +324,7 @@ on_both_engines! {
     }
 
     async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
-        shop.expects_in_log("MEDIA_URL: files cannot be reached");
+        shop.expects_in_log("MEDIA_URL: files cannot be accessed");
         let s3 = S3StandIn::start().await;
         let shop = shop.opens_again(|settings| settings.media = s3.storage()).await;
         let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);

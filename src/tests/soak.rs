@@ -87,7 +87,7 @@ impl Temper {
 crash_on_both_engines! {
     #[ignore = "it takes minutes: .ci/test soak -- --ignored"]
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
-        for cause in ["cartwright::payments", "payment_simulator", "job failed, will be tried again", "job given up"] {
+        for cause in ["cartwright::payments", "payment_simulator", "job failed, will be retried", "job failed for good"] {
             site.allows_in_log(cause);
         }
         let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);

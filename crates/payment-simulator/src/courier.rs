@@ -166,7 +166,7 @@ impl Courier {
         tracing::warn!(
             provider = event.provider.name(),
             kind = event.kind,
-            "the shop never took a webhook; it is not sent any more"
+            "the shop never accepted a webhook; it will not be sent again"
         );
         self.0.given_up.fetch_add(1, SeqCst);
     }

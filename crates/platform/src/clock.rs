@@ -110,7 +110,7 @@ impl ParseFromJSON for Timestamp {
     fn parse_from_json(value: Option<serde_json::Value>) -> ParseResult<Self> {
         let text = value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
         let moment = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
-        moment.map(Self::from_date_time).map_err(|_| ParseError::custom("is not a time in RFC 3339"))
+        moment.map(Self::from_date_time).map_err(|_| ParseError::custom("must be a time in RFC 3339 format"))
     }
 }
 

@@ -106,7 +106,7 @@ impl ParseFromParameter for Day {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         // One way to write a date: years have four digits and no sign.
         let read = Date::parse(text, ISO).ok().filter(|_| text.len() == 10);
-        read.map(Self).ok_or_else(|| ParseError::custom("is not a date like 2026-01-31"))
+        read.map(Self).ok_or_else(|| ParseError::custom("must be a date like 2026-01-31"))
     }
 }
 

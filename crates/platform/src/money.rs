@@ -140,9 +140,9 @@ impl Currency {
     /// What is wrong with the amount, in words for whoever sent it.
     pub fn parse(&self, amount: &Amount) -> Result<Money, String> {
         parse(&amount.0, self.decimals).map_err(|why| match why {
-            AmountError::Malformed => format!("is not an amount; write it like \"{}\"", self.format(Money(1_990))),
-            AmountError::TooManyDecimals => format!("has more than the {} decimals of {self}", self.decimals),
-            AmountError::TooLarge => format!("is more than {}", self.format(MAX_MONEY)),
+            AmountError::Malformed => format!("must be an amount like \"{}\"", self.format(Money(1_990))),
+            AmountError::TooManyDecimals => format!("must have at most {} decimals in {self}", self.decimals),
+            AmountError::TooLarge => format!("must be at most {}", self.format(MAX_MONEY)),
         })
     }
 
@@ -266,7 +266,7 @@ mod tests {
             let currency: Currency = code.parse().unwrap();
             assert_eq!(currency.format(MAX_MONEY).to_string(), most);
             assert_eq!(currency.parse(&Amount::new(most)), Ok(MAX_MONEY));
-            assert_eq!(currency.parse(&Amount::new(more)), Err(format!("is more than {most}")));
+            assert_eq!(currency.parse(&Amount::new(more)), Err(format!("must be at most {most}")));
         }
     }
 

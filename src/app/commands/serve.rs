@@ -62,7 +62,7 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
         ready = prepare(&shop, args) => ready?,
         () = stop.cancelled() => return Ok(()),
     }
-    tracing::info!(%address, "the shop is open");
+    tracing::info!(%address, "listening");
     programs::serve(shop, listeners, stop).await;
     Ok(())
 }

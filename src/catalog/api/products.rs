@@ -52,16 +52,15 @@ fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError>
 const DEEP: i64 = 1_000;
 
 /// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
-const SEARCHES: Limit =
-    Limit::new("searches", 120, Duration::from_mins(1), "Too many searches were made from this address.");
+const SEARCHES: Limit = Limit::new("searches", 120, Duration::from_mins(1), "Too many searches from this IP address.");
 
 /// A list that takes too long is no fault of the database.
 fn or_too_slow(error: db::Error) -> Problem {
     if !db::is_timeout(&error) {
         return error.into();
     }
-    tracing::info!("a list of products took too long and was given up");
-    let detail = "This search takes too long. Search for fewer or rarer words, or filter by category or brand.";
+    tracing::info!("a product list query took too long and was aborted");
+    let detail = "The search took too long. Search for fewer or rarer words, or filter by category or brand.";
     problems::TOO_SLOW.problem(detail)
 }
 

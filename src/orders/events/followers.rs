@@ -146,7 +146,7 @@ async fn listen(db: Db, followers: Weak<Followers>) {
             Some(Err(RecvError::Closed)) => return,
             None if !db.notifies_other_processes() => {
                 if let Err(error) = look(&db, &followers, &mut seen).await {
-                    tracing::debug!(%error, "cannot look for events, trying again");
+                    tracing::debug!(%error, "cannot read events, retrying");
                 }
             }
             None => {}

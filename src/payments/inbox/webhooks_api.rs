@@ -30,7 +30,7 @@ const FORGED: Limit = Limit::new(
     "forged_webhooks",
     100,
     Duration::from_mins(10),
-    "Too many events of this address were not the provider's.",
+    "Too many events with an invalid signature from this IP address.",
 );
 
 /// The event is stored, from this request or an earlier one.

@@ -155,27 +155,27 @@ pub async fn request(shop: &Shop) -> db::Result<()> {
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     let Some(provider) = shop.part::<Providers>().get(payment.provider) else {
-        tracing::warn!(payment = %payment.id, provider = %payment.provider, "no keys to compare a payment with");
+        tracing::warn!(payment = %payment.id, provider = %payment.provider, "cannot compare a payment: its provider is not configured");
         return Ok(());
     };
     let report = match provider.retrieve_payment(payment).await {
         Ok(report) => report,
         Err(error) => {
-            tracing::warn!(payment = %payment.id, %error, "cannot compare a payment with the provider's books");
+            tracing::warn!(payment = %payment.id, %error, "cannot compare a payment with the provider's records");
             return Ok(());
         }
     };
     if let Some(report) = &report
         && money_moved(shop, payment, report).await?
     {
-        tracing::warn!(payment = %payment.id, "money moved, and nobody told of it");
+        tracing::warn!(payment = %payment.id, "found money that moved without a report");
         return save_report(shop, payment, report.clone()).await.map(drop);
     }
     let found = difference(shop, payment, report.as_ref()).await?;
     if let Some(found) = &found {
         tracing::error!(
             payment = %found.payment, order = %found.order, matter = %found.matter, ours = %found.ours,
-            theirs = found.theirs.as_ref().map(tracing::field::display), "our books and the provider's differ"
+            theirs = found.theirs.as_ref().map(tracing::field::display), "the shop's and the provider's records differ"
         );
     }
     let mut tx = shop.db.write().await?;

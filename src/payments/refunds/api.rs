@@ -33,7 +33,7 @@ struct RefundInput {
 fn read_amount(currency: Currency, amount: &Amount) -> ApiResult<Money> {
     let money = currency.parse(amount).map_err(|why| Problem::invalid_field("amount", "amount", why))?;
     if money == Money(0) {
-        return Err(Problem::invalid_field("amount", "minimum", "must be more than nothing"));
+        return Err(Problem::invalid_field("amount", "minimum", "must be greater than 0"));
     }
     Ok(money)
 }

@@ -120,8 +120,8 @@ pub async fn check(shop: &Shop, refund: &Refund) -> db::Result<()> {
     let refreshed = async { refresh(shop, &find(shop, refund.payment_id).await?).await };
     match timeout(ONE_CALL, refreshed).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands"),
-        Err(_) => tracing::warn!(refund = %refund.id, "cannot learn in time how a refund stands"),
+        Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot retrieve a refund"),
+        Err(_) => tracing::warn!(refund = %refund.id, "timed out retrieving a refund"),
     }
     Ok(())
 }

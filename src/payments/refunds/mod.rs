@@ -218,13 +218,13 @@ async fn insert_made_at_provider(
     let Some(transaction) = &report.transaction_id else { return Ok(()) };
     let status = RefundStatus::Processing.after(true, &report.outcome);
     let failure = report.outcome.failure();
-    tracing::info!(payment = %payment.id, transaction, %status, "money was given back at the provider");
+    tracing::info!(payment = %payment.id, transaction, %status, "a refund was made at the provider");
     store::delete_without_transaction(tx, payment.id).await?;
     store::insert_made_at_provider(tx, payment.id, status, report.amount, transaction, failure, now).await.map(drop)
 }
 
 /// Money that did not reach the buyer is logged; the next reconciliation reports it when the shop may not keep it.
 async fn report_failure(tx: &mut Tx, payment: &Payment, refund: &Refund, why: &str) -> db::Result<()> {
-    tracing::error!(refund = %refund.id, payment = %payment.id, why, "money could not be given back");
+    tracing::error!(refund = %refund.id, payment = %payment.id, why, "a refund failed");
     reconciliation::compare_again(tx, payment.id).await.map(drop)
 }

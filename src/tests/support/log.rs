@@ -151,7 +151,7 @@ impl<S: Subscriber> Layer<S> for Listener {
     }
 }
 
-/// An event as one line: `WARN platform::jobs::worker: job failed, will be tried again why=… failures=1`.
+/// An event as one line: `WARN platform::jobs::worker: job failed, will be retried why=… failures=1`.
 struct Line(String);
 
 impl Visit for Line {

@@ -212,7 +212,7 @@ impl TestShop {
     }
 
     pub fn expects_dead_letters(&self) {
-        self.allows_in_log("job given up; it is kept as a dead letter");
+        self.allows_in_log("job failed for good; kept as a dead letter");
         self.house.expected.lock().unwrap().dead_letters = true;
     }
 
@@ -221,7 +221,7 @@ impl TestShop {
     }
 
     pub fn expects_wrong_stock(&self) {
-        self.allows_in_log("stock does not add up");
+        self.allows_in_log("stock does not match its movements");
         self.house.expected.lock().unwrap().wrong_stock = true;
     }
 

@@ -61,8 +61,10 @@ impl<T: ParseFromJSON + Send + 'static> Body<T> {
         let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
         match self.schemas.threads.run(move |()| parse(&schemas, &bytes)).await {
             Ok(parsed) => parsed,
-            Err(RunError::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
-            Err(RunError::Panicked) => Err(Problem::internal("judging a body panicked")),
+            Err(RunError::Full) => {
+                Err(problem_types::OVERLOADED.problem("Too many large requests are being validated. Try again."))
+            }
+            Err(RunError::Panicked) => Err(Problem::internal("validating a body panicked")),
         }
     }
 
@@ -137,7 +139,7 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
     loop {
         let next = tokio::time::timeout(STALL_TIMEOUT, chunks.next()).await.map_err(|_| {
             problem_types::REQUEST_TIMEOUT
-                .problem("The body stopped arriving; send it again.")
+                .problem("The rest of the body did not arrive in time. Send the request again.")
                 .header(header::CONNECTION, "close")
         })?;
         match next {
@@ -147,7 +149,7 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
                 return Err(too_large());
             }
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
-            Some(Err(_)) => return Err(problem_types::MALFORMED_BODY.problem("The body broke off.")),
+            Some(Err(_)) => return Err(problem_types::MALFORMED_BODY.problem("The body is incomplete.")),
         }
     }
 }

@@ -105,7 +105,7 @@ impl<E> Edge<E> {
             problem.headers.push((header::ALLOW, allow));
         }
         if problem.status().is_server_error() && response.extensions().get::<Problem>().is_none() {
-            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "answered with a bare error");
+            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "responded with an error that is no problem document");
         }
         problem.render(&self.settings.public_url, path, id)
     }
@@ -119,7 +119,7 @@ fn request_id(headers: &HeaderMap) -> String {
 
 fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     if uri_length(request.original_uri()) > MAX_URL {
-        return Err(problem_types::URI_TOO_LONG.problem("The address is longer than 8 KiB."));
+        return Err(problem_types::URI_TOO_LONG.problem("The URL is longer than 8 KiB."));
     }
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEADERS {
@@ -135,7 +135,7 @@ fn refuse_misaddressed(request: &Request) -> Result<(), Problem> {
     if hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10) {
         return Ok(());
     }
-    let detail = "A request has exactly one Host header.";
+    let detail = "Send exactly one Host header.";
     Err(problem_types::MALFORMED_REQUEST.problem(detail).header(header::CONNECTION, "close"))
 }
 
@@ -153,7 +153,7 @@ fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
     if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
         return Ok(());
     }
-    Err(problem_types::NOT_ACCEPTABLE.problem("Answers are application/json; accept that."))
+    Err(problem_types::NOT_ACCEPTABLE.problem("Responses are application/json. Accept that type."))
 }
 
 fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {

@@ -37,8 +37,7 @@ impl IfMatch {
         if !self.is_given() || self.0.iter().flat_map(|line| line.split(',')).any(|known| names(known.trim(), tag)) {
             return Ok(());
         }
-        let detail =
-            "It was changed since you loaded it: your `If-Match` is not its ETag. Load it again, and decide anew.";
+        let detail = "The resource has changed since you loaded it: `If-Match` is not its current ETag. Load it again.";
         Err(problem_types::PRECONDITION_FAILED.problem(detail))
     }
 }

@@ -104,9 +104,9 @@ impl<T: ParseFromJSON> Parts<T> {
             let Some(property) = self.schemas.property(&T::name(), name) else { continue };
             let (value, fault) = match std::str::from_utf8(text) {
                 Ok(text) if !text.contains('\0') => (value_of(property, text), None),
-                _ => (Value::Null, Some(("type", "must be text in UTF-8, without NUL"))),
+                _ => (Value::Null, Some(("type", "must be UTF-8 text without NUL"))),
             };
-            let twice = fields.insert(name.clone(), value).map(|_| ("invalid", "is given twice"));
+            let twice = fields.insert(name.clone(), value).map(|_| ("invalid", "must be given only once"));
             errors.extend(twice.or(fault).map(|(code, message)| FieldError::new(name, code, message)));
         }
         let fields = Value::Object(fields);
@@ -150,11 +150,11 @@ async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResu
             text_size += bytes.len();
             sent.texts.push((name, bytes));
         } else if sent.image.is_some() {
-            sent.errors.push(FieldError::new(IMAGE, "invalid", "is given twice"));
+            sent.errors.push(FieldError::new(IMAGE, "invalid", "must be given only once"));
         } else if !bytes.is_empty() {
             sent.image = Some(bytes);
         } else if has_file_name {
-            sent.errors.push(FieldError::new(IMAGE, "required", "is empty"));
+            sent.errors.push(FieldError::new(IMAGE, "required", "must not be empty"));
         }
     }
     if text_size > text_limit || sent.image.as_ref().is_some_and(|image| image.len() > LIMIT) {

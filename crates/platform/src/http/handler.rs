@@ -39,7 +39,7 @@ pub async fn read<T: Send + 'static>(
         biased;
         done = task => done.map_err(|_| panicked()),
         () = has_gone(client) => {
-            let detail = "The client closed its half of the connection before the answer was there.";
+            let detail = "The client closed its side of the connection before the response was ready.";
             Err(problem_types::REQUEST_TIMEOUT.problem(detail))
         }
     }

@@ -101,7 +101,7 @@ impl Key {
             (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
         });
         let Some(key) = key else {
-            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+            let detail = "The Idempotency-Key must have 1 to 255 printable ASCII characters.";
             return Err(problem_types::IDEMPOTENCY_KEY_INVALID.problem(detail));
         };
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
@@ -143,7 +143,7 @@ impl Key {
         if stored.as_ref().is_none_or(|stored| stored.body_hash == self.body_hash) {
             return Ok(stored);
         }
-        let detail = "This Idempotency-Key was used for another request; make a new one for each thing you want done.";
+        let detail = "This Idempotency-Key was used for a different request. Use a new key for each operation.";
         Err(problem_types::IDEMPOTENCY_KEY_REUSED.problem(detail))
     }
 
@@ -165,6 +165,6 @@ pub async fn forget(tx: &mut Tx, user: i64) -> db::Result<()> {
 }
 
 fn in_progress() -> Problem {
-    let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
+    let detail = "The first request with this Idempotency-Key is still in progress. Try again in a second.";
     problem_types::IDEMPOTENCY_IN_PROGRESS.problem(detail).header(header::RETRY_AFTER, "1")
 }

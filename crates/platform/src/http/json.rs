@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = map.next_key::<String>()? {
             let key = text(key)?;
             if values.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!("the key {key:?} is given twice")));
             }
             values.insert(key, map.next_value_seed(inner)?);
         }

@@ -138,7 +138,8 @@ impl Problem {
     /// One body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
     #[must_use]
     pub fn not_found() -> Self {
-        NOT_FOUND.problem("There is nothing here that you may see. Check the address and the id in it.")
+        NOT_FOUND
+            .problem("Nothing was found at this URL, or you are not allowed to see it. Check the URL and the id in it.")
     }
 
     /// At most [`MOST_ERRORS`] are told.
@@ -147,9 +148,9 @@ impl Problem {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}.", one.field, one.message),
             many if many.len() > MOST_ERRORS => {
-                format!("More than {MOST_ERRORS} fields need another value; errors has the first {MOST_ERRORS}.")
+                format!("More than {MOST_ERRORS} fields are invalid; errors has the first {MOST_ERRORS}.")
             }
-            many => format!("{} fields need another value; see errors.", many.len()),
+            many => format!("{} fields are invalid; see errors.", many.len()),
         };
         errors.truncate(MOST_ERRORS);
         let kind = match errors.as_slice() {
@@ -177,14 +178,14 @@ impl Problem {
 
     #[must_use]
     pub fn forbidden() -> Self {
-        FORBIDDEN.problem("You are signed in, but only an admin may do this.")
+        FORBIDDEN.problem("Only an admin can do this.")
     }
 
     /// The cause goes to the log and stays there.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
         INTERNAL_ERROR.problem(
-            "Something went wrong on our side; it was logged under the request_id. Trying again is safe with an \
+            "An internal error occurred and was logged with the request_id. Repeating the request is safe with an \
              Idempotency-Key.",
         )
     }
@@ -207,12 +208,12 @@ impl Problem {
         match status {
             StatusCode::NOT_FOUND => Self::not_found(),
             StatusCode::METHOD_NOT_ALLOWED => {
-                METHOD_NOT_ALLOWED.problem("This address takes other methods; see the Allow header.")
+                METHOD_NOT_ALLOWED.problem("This URL does not support the method; see the Allow header.")
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA_TYPE.problem("Send the body as application/json."),
             StatusCode::PAYLOAD_TOO_LARGE => PAYLOAD_TOO_LARGE.problem("The body is larger than this shop accepts."),
             StatusCode::BAD_REQUEST => BAD_REQUEST.as_described(),
-            _ => INTERNAL_ERROR.problem("Something went wrong on our side; it was logged under the request_id."),
+            _ => INTERNAL_ERROR.problem("An internal error occurred and was logged with the request_id."),
         }
     }
 
@@ -256,17 +257,16 @@ impl From<Problem> for poem::Error {
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if db::is_outcome_unknown(&error) {
-            tracing::warn!(%error, "the database did not say whether it was done");
+            tracing::warn!(%error, "the outcome of a commit is unknown");
             return OUTCOME_UNKNOWN.problem(
-                "The shop's database went away before it said whether this was done: it may be, or not. With an \
-                 Idempotency-Key, send the same request with the same key again: it is done once. Without one, look \
-                 whether it was done before you send it again.",
+                "The connection to the database was lost before the outcome was known: the request may or may not have \
+                 been carried out. With an Idempotency-Key, send the same request with the same key again. Without \
+                 one, check whether it was carried out before you send it again.",
             );
         }
         if db::is_unavailable(&error) {
-            tracing::warn!(%error, "the database is away or busy");
-            return OVERLOADED
-                .problem("The shop's database is away or busy for a moment. Nothing was done; try again.");
+            tracing::warn!(%error, "the database is unavailable or busy");
+            return OVERLOADED.problem("The database is unavailable or busy. Nothing was changed; try again.");
         }
         Self::internal(error)
     }

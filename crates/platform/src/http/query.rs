@@ -64,7 +64,8 @@ pub fn refuse_too_many(query: &str) -> ApiResult<()> {
             return refused(format!("{:?} is given more than {MAX_OF_ONE} times.", shortened(name)));
         }
         if count >= MAX_PARAMETERS {
-            let detail = format!("There are more than {MAX_PARAMETERS} parameters, {:?} among them.", shortened(name));
+            let detail =
+                format!("The query has more than {MAX_PARAMETERS} parameters, including {:?}.", shortened(name));
             return refused(detail);
         }
     }
@@ -93,7 +94,7 @@ pub fn ordering(given: &OptionalQuery<String>, columns: &[Column]) -> ApiResult<
         let names = names.join(", ");
         let names = names.rsplit_once(", ").map_or(names.clone(), |(others, last)| format!("{others} and {last}"));
         let most = columns.len();
-        let message = format!("takes {names}, at most {most} of them, each with a - before it for the other way round");
+        let message = format!("must list at most {most} of {names}, each optionally prefixed with - for descending");
         Problem::invalid_field("ordering", "invalid_ordering", message)
     })
 }
@@ -133,13 +134,13 @@ impl<T: ParseFromParameter> ParseFromParameter for QueryValue<T> {
         let mut given = given.into_iter();
         Ok(Self(match (given.next(), given.next()) {
             (None, _) => Ok(None),
-            (Some(_), Some(_)) => Err("is given twice".to_owned()),
+            (Some(_), Some(_)) => Err("must be given only once".to_owned()),
             // `?category=` asks for nothing, as an empty form field does.
             (Some(text), None) if text.as_ref().is_empty() => Ok(None),
             (Some(text), None) if text.as_ref().contains('\0') => Err("must not contain NUL".to_owned()),
             (Some(text), None) => match T::parse_from_parameter(text.as_ref()) {
                 Ok(value) => Ok(Some(value)),
-                Err(_) => Err(format!("cannot be {:?}", shortened(text.as_ref()))),
+                Err(_) => Err(format!("must not be {:?}", shortened(text.as_ref()))),
             },
         }))
     }

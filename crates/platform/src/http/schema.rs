@@ -213,8 +213,8 @@ fn message(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Format { format } if format == "uuid" => {
             "must be an id like 6b0f2c9d-1e8a-4f7c-b3d5-a1906e2f4c88".to_owned()
         }
-        ValidationErrorKind::Pattern { .. } => "is not written as it must be; see the document".to_owned(),
-        _ => "is not valid; see the document".to_owned(),
+        ValidationErrorKind::Pattern { .. } => "does not have the required format; see the API document".to_owned(),
+        _ => "is not valid; see the API document".to_owned(),
     }
 }
 

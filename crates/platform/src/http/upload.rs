@@ -81,7 +81,7 @@ async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
         // All of the body is there already, so a part comes in one piece unless it is empty.
         let image = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
         return match image.len() {
-            0 => Err(Problem::invalid_field("image", "required", "is empty")),
+            0 => Err(Problem::invalid_field("image", "required", "must not be empty")),
             1..=LIMIT => Ok(image),
             _ => Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)),
         };
@@ -96,7 +96,7 @@ impl From<media::Error> for Problem {
         match error {
             media::Error::InvalidImage(why) => Self::invalid_field("image", "invalid_image", why),
             media::Error::Unavailable(error) => {
-                tracing::error!(%error, "MEDIA_URL: files cannot be reached");
+                tracing::error!(%error, "MEDIA_URL: files cannot be accessed");
                 problem_types::MEDIA_UNAVAILABLE.problem(detail)
             }
             media::Error::Thread(error) => Self::internal(error),
@@ -105,11 +105,11 @@ impl From<media::Error> for Problem {
 }
 
 fn no_form() -> Problem {
-    problem_types::UNSUPPORTED_MEDIA_TYPE.problem("Send the picture as the part image of a multipart/form-data body.")
+    problem_types::UNSUPPORTED_MEDIA_TYPE.problem("Send the file as the part image of a multipart/form-data body.")
 }
 
 pub(super) fn malformed() -> Problem {
-    let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
-                  broke off. Send it again, and let the browser write the Content-Type.";
+    let detail = "The form cannot be read: its parts are not separated by the boundary in its Content-Type, or it is \
+                  incomplete. Send it again, and let the browser set the Content-Type.";
     problem_types::MALFORMED_BODY.problem(detail)
 }

@@ -62,7 +62,7 @@ async fn next_claim<C: JobContext>(
             }
             Ok(None) => poll_interval(context.db()),
             Err(error) => {
-                tracing::warn!(queue, %error, "cannot ask for jobs, trying again");
+                tracing::warn!(queue, %error, "cannot claim jobs, retrying");
                 Duration::from_millis(500)
             }
         };
@@ -149,7 +149,7 @@ async fn give_back(context: &impl JobContext, claim: &Claim) {
         tx.commit().await
     };
     if let Err(error) = released.await {
-        tracing::warn!(%error, "could not give a job back; its lease will run out"); // within seconds
+        tracing::warn!(%error, "cannot release a job; its lease will expire"); // within seconds
     }
 }
 

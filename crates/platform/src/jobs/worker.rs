@@ -87,10 +87,10 @@ impl<C: Context> Worker<C> {
         };
         tokio::select! {
             ended = work(self, context.clone(), leases, stop.clone()) => if let Err(error) = ended {
-                tracing::error!(queue, %error, "worker ended early, starting again");
+                tracing::error!(queue, %error, "worker stopped unexpectedly, restarting");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             },
-            () = told => tracing::warn!(queue, "some jobs did not end in time; others will take them over"),
+            () = told => tracing::warn!(queue, "some jobs did not finish in time; other workers will take them over"),
         }
         renewing.abort();
     }
@@ -122,11 +122,11 @@ impl<C: Context> Worker<C> {
 
     async fn outcome(&self, context: &C, claim: &Claim) -> Result<(), JobError> {
         if claim.lost() >= MAX_LOST {
-            return Err(JobError::GiveUp(format!("its worker died {} times while running it", claim.lost())));
+            return Err(JobError::GiveUp(format!("the worker died {} times while running it", claim.lost())));
         }
         let Some(run) = self.jobs.get(claim.kind.as_str()) else {
             // Perhaps a newer program enqueued it, and a newer worker is on its way.
-            return Err(JobError::Retry(format!("this program knows no job {:?}", claim.kind)));
+            return Err(JobError::Retry(format!("this program has no job {:?}", claim.kind)));
         };
         let work = tokio::time::timeout(RUN_LIMIT, run(claim.payload.clone(), context.clone()));
         // A task of its own turns a panic into an error like any other.
@@ -136,8 +136,8 @@ impl<C: Context> Worker<C> {
         };
         match ran.await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(JobError::Retry(format!("did not end within {} s", RUN_LIMIT.as_secs()))),
-            Err(_) => Err(JobError::Retry("panicked; the log has more".to_owned())),
+            Ok(Err(_)) => Err(JobError::Retry(format!("did not finish within {} s", RUN_LIMIT.as_secs()))),
+            Err(_) => Err(JobError::Retry("panicked; see the log".to_owned())),
         }
     }
 }
@@ -181,7 +181,7 @@ async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<
         match try_record_outcome(context, claim, &outcome).await {
             Ok(word) => return word,
             Err(error) => {
-                tracing::warn!(%error, "cannot write down how a job ended, trying again");
+                tracing::warn!(%error, "cannot save the outcome of a job, retrying");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
         }
@@ -201,12 +201,12 @@ async fn try_record_outcome<C: Context>(
             "done"
         }
         Err(JobError::Retry(why)) if let Some(wait) = retry::wait(claim.failures + 1) => {
-            tracing::warn!(why, failures = claim.failures + 1, "job failed, will be tried again");
+            tracing::warn!(why, failures = claim.failures + 1, "job failed, will be retried");
             store::retry_later(&mut tx, claim, why, now + wait).await?;
             "retry"
         }
         Err(error) => {
-            tracing::error!(%error, "job given up; it is kept as a dead letter");
+            tracing::error!(%error, "job failed for good; kept as a dead letter");
             store::bury(&mut tx, claim, &error.to_string(), now).await?;
             "dead"
         }
@@ -224,7 +224,7 @@ async fn keep_leases<C: Context>(context: C, leases: Leases) {
             continue;
         }
         if let Err(error) = renew(&context, leases.worker(), &jobs).await {
-            tracing::warn!(%error, "cannot renew leases, trying again");
+            tracing::warn!(%error, "cannot renew leases, retrying");
         }
     }
 }
@@ -241,7 +241,7 @@ async fn keep_ticking<C: Context>(context: C, schedules: Vec<Tick<C>>, stop: Can
     while !stop.is_cancelled() {
         for tick in &schedules {
             if let Err(error) = tick(context.clone()).await {
-                tracing::warn!(%error, "cannot enqueue a scheduled job, trying again");
+                tracing::warn!(%error, "cannot enqueue a scheduled job, retrying");
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

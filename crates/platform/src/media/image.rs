@@ -70,7 +70,7 @@ impl Format {
 }
 
 /// # Errors
-/// What is wrong with the file, to stand behind its name: "is animated".
+/// What is wrong with the file, to follow its name: "must not be animated".
 pub fn process(file: &[u8]) -> Result<ProcessedImage, String> {
     let Opened { mut image, orientation, profile, format } = open(file)?;
     let thumbnail = turned_thumbnail(&image, orientation, profile.as_deref()).map_err(unreadable)?;
@@ -122,7 +122,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
             let decoder = JpegDecoder::new(reader).map_err(unreadable)?;
             let scan = JpegScan::find(file).ok_or("cannot be read; save it again")?;
             if !scan.is_whole() {
-                return Err("is cut off; send it again".to_owned());
+                return Err("is incomplete; send it again".to_owned());
             }
             decode(decoder, scan.extra, Format::Jpeg)
         }
@@ -133,7 +133,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
                 return Err(animated());
             }
             if png_is_bomb(file, decoder.total_bytes()) {
-                return Err("unpacks to far more than there is to see; save it again".to_owned());
+                return Err("contains far more data than its size requires; save it again".to_owned());
             }
             decode(decoder, 0, Format::Png)
         }
@@ -149,7 +149,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
             let (extra, format) = if transparent { (7, Format::Png) } else { (4, Format::Jpeg) };
             decode(decoder, extra, format)
         }
-        _ => Err("must be a JPEG, PNG or WebP file, whatever its name says".to_owned()),
+        _ => Err("must be a JPEG, PNG or WebP file, regardless of its name".to_owned()),
     }
 }
 
@@ -164,7 +164,7 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64, format: Format) -> Result<
     let pixels = u64::from(width) * u64::from(height);
     let needed = decoder.total_bytes() + (pixels * extra).max(copies * decoder.total_bytes());
     if needed > MAX_MEMORY {
-        return Err("needs more than 256 MiB to be opened; make it smaller".to_owned());
+        return Err("needs more than 256 MiB of memory to decode; make it smaller".to_owned());
     }
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
@@ -271,7 +271,7 @@ fn write(mut encoder: impl ImageEncoder, image: &DynamicImage, profile: Option<V
 
 #[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]
 fn unreadable(error: ImageError) -> String {
-    tracing::debug!(%error, "a picture cannot be read");
+    tracing::debug!(%error, "an image cannot be read");
     match error {
         ImageError::Limits(_) => format!("must not be larger than {MAX_SIDE} x {MAX_SIDE} pixels"),
         _ => "cannot be read; save it again, as JPEG, PNG or WebP".to_owned(),
@@ -279,7 +279,7 @@ fn unreadable(error: ImageError) -> String {
 }
 
 fn animated() -> String {
-    "is animated; send a still picture".to_owned()
+    "must not be animated".to_owned()
 }
 
 #[cfg(test)]

@@ -31,10 +31,10 @@ pub const MAX_UPLOADS: usize = 2;
 /// Why a picture was not taken in, or not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is wrong with it, to stand behind its name: "is animated".
+    /// What is wrong with it, to follow its name: "must not be animated".
     #[error("image {0}.")]
     InvalidImage(String),
-    #[error("The shop's pictures are out of reach for a moment; try again.")]
+    #[error("The storage for images is unavailable. Try again.")]
     Unavailable(#[source] object_store::Error),
     #[error(transparent)]
     Thread(#[from] RunError),

@@ -138,7 +138,7 @@ impl PaymentProvider for Razorpay {
             match self.http.post(&path, &body).await {
                 Err(ProviderError::Rejected(reason)) => {
                     tracing::warn!(
-                        payment = %payment.id, reason, "Razorpay does not capture what it has authorized"
+                        payment = %payment.id, reason, "Razorpay does not capture an authorized payment"
                     );
                 }
                 captured => drop(captured?),
