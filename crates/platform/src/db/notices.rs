@@ -28,7 +28,7 @@ impl Db {
         tokio::spawn(async move {
             while !pool.is_closed() {
                 if let Err(error) = forward(&pool, &notices).await {
-                    tracing::debug!(%error, "not listening to the database, trying again");
+                    tracing::debug!(%error, "cannot listen to the database, retrying");
                 }
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
