@@ -166,7 +166,7 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
         .data(Arc::clone(&contract.schemas))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
-        .after(etags::name_packed)
+        .after(etags::tag_compressed)
         .before(never_hold_back_events);
     // Pictures and static pages are compressed already.
     let app = Route::new()

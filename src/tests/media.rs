@@ -344,12 +344,12 @@ on_both_engines! {
         shop.visitor().get(&url).header("if-none-match", shown.header("etag")).await.is(304);
         assert_eq!(shop.visitor().get(&path(&drawn["url"])).await.is(200).header("content-type"), "image/png");
         shop.visitor().get("/media/nothing.png").await.is(404);
-        assert!(shop.inside().media.can_be_written().await.is_ok());
+        assert!(shop.inside().media.check_writable().await.is_ok());
 
         s3.goes_away(true);
         shop.visitor().get(&url).await.is(503).with_code("media_unavailable");
         boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(503).with_code("media_unavailable");
-        let told = shop.inside().media.can_be_written().await.expect_err("nobody is there");
+        let told = shop.inside().media.check_writable().await.expect_err("nobody is there");
         assert!(told.starts_with("s3://shop/pictures cannot be written"), "{told}");
         assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["images"].as_array().map(Vec::len), Some(2));
 

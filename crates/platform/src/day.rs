@@ -21,7 +21,7 @@ const EPOCH: i32 = 2_440_588;
 pub struct Day(Date);
 
 impl Day {
-    /// The day it is at `moment`, in UTC.
+    /// The date of `moment`, in UTC.
     #[must_use]
     pub fn of(moment: Timestamp) -> Self {
         Self(moment.date_time().date())
@@ -33,7 +33,7 @@ impl Day {
         i64::from(self.0.to_julian_day() - EPOCH)
     }
 
-    /// The day with this number; the last there is for one that is none.
+    /// The date with this number of days since 1970; the last possible date for a number beyond it.
     #[must_use]
     pub fn from_number(number: i64) -> Self {
         let julian = i32::try_from(number.saturating_add(EPOCH.into())).unwrap_or(i32::MAX);
@@ -51,7 +51,7 @@ impl Day {
         Self(self.0.saturating_sub(Duration::days(days)))
     }
 
-    /// `None` behind the last day that can be written.
+    /// `None` after 9999-12-31.
     #[must_use]
     pub fn days_after(self, days: i64) -> Option<Self> {
         self.0.checked_add(Duration::days(days)).map(Self)

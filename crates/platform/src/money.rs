@@ -28,7 +28,7 @@ pub struct Money(pub i64);
 
 /// The largest price or total: 9,999,999,999.99 in a currency with two decimals.
 pub const MAX_MONEY: Money = Money(999_999_999_999);
-/// Of [`MAX_MONEY`].
+/// The digits of [`MAX_MONEY`].
 const DIGITS: usize = 12;
 
 impl Money {
@@ -45,7 +45,7 @@ impl Money {
     }
 }
 
-/// Why a text is no amount.
+/// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountError {
     Malformed,
@@ -53,10 +53,10 @@ pub enum AmountError {
     TooLarge,
 }
 
-/// Reads an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
+/// Parses an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is not an amount.
 pub fn parse(text: &str, decimals: u8) -> Result<Money, AmountError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -136,8 +136,10 @@ impl Currency {
         })
     }
 
+    /// Parses an amount of this currency.
+    ///
     /// # Errors
-    /// What is wrong with the amount, in words for whoever sent it.
+    /// What is wrong with it, as the end of a sentence: "has more than the 2 decimals of USD".
     pub fn parse(&self, amount: &Amount) -> Result<Money, String> {
         parse(&amount.0, self.decimals).map_err(|why| match why {
             AmountError::Malformed => format!("must be an amount like \"{}\"", self.format(Money(1_990))),
@@ -146,7 +148,7 @@ impl Currency {
         })
     }
 
-    /// What texts are amounts, as a regular expression.
+    /// A regular expression that matches exactly the amounts of this currency.
     #[must_use]
     pub fn pattern(&self) -> String {
         let whole = DIGITS - usize::from(self.decimals);

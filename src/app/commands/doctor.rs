@@ -134,7 +134,7 @@ async fn folder(folder: &Path) -> Finding {
 }
 
 async fn media(shop: &Shop) -> Finding {
-    match in_time(shop.media.can_be_written()).await {
+    match in_time(shop.media.check_writable()).await {
         Ok(what) => Fine(what),
         Err(why) => Fail(why),
     }
@@ -189,7 +189,7 @@ async fn redis(shop: &Shop) -> Finding {
 
 async fn mail(shop: &Shop) -> Finding {
     let outbox = shop.part::<Settings>().data_dir.join("outbox");
-    match shop.mailer.is_reachable().await {
+    match shop.mailer.check().await {
         Err(why) => Fail(why),
         Ok(()) if shop.part::<Settings>().smtp_url.is_some() => Fine("the mail server answers".to_owned()),
         Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are not sent but written to {}", outbox.display())),

@@ -334,6 +334,6 @@ impl SettingArgs {
         let Some(url) = non_empty(self.media_url.as_ref()) else {
             return Ok(Storage::Folder(self.data_dir.join("media")));
         };
-        Storage::read(url).ok_or_else(|| invalid("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+        Storage::parse(url).ok_or_else(|| invalid("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
     }
 }

@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: the same key and body give the first answer again.
+//! `Idempotency-Key`: a request with the same key and body gets the first response again.
 //!
-//! The key is claimed and its answer stored in the transaction of the effect, so that both exist or neither. A second
-//! request with the key waits for the first at the claim and then gets its answer; only when the wait is too long (three
-//! seconds, PostgreSQL's lock timeout) is it told to come back. Only what succeeded is kept, for 24 hours.
+//! The key is claimed and the response stored in the transaction of the effect, so that all exist or none. A second request
+//! with the key waits at the claim for the first and then gets its response; after three seconds (PostgreSQL's lock
+//! timeout) it gets a 409. Only successful responses are stored, for 24 hours.
 
 use poem::{Request, http::header};
 use sha2::{Digest, Sha256};
@@ -18,20 +18,20 @@ use crate::{
     http::problem_types,
 };
 
-/// What a client wants done at most once: its key, if it sent one, and who it is.
+/// The idempotency key of a request, if it has one, and its user.
 pub struct Idempotency {
     key: Option<Key>,
     user: i64,
 }
 
-/// A key as the client sent it, with what it stands for.
+/// A key as the client sent it, with the path and the SHA-256 of the body that it belongs to.
 struct Key {
     text: String,
     path: String,
     body_hash: Vec<u8>,
 }
 
-/// An answer that was given before.
+/// The response to the first request with a key.
 #[derive(FromRow)]
 pub struct StoredResponse {
     body_hash: Vec<u8>,
@@ -39,15 +39,15 @@ pub struct StoredResponse {
 }
 
 impl StoredResponse {
-    /// The first answer again. The thing it made is below `base`.
+    /// The first response again, with `Location: {base}/{id}`.
     #[must_use]
     pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
-        let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
-        let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
+        let resource: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
+        let id = resource["id"].as_str().map_or_else(|| resource["id"].to_string(), ToOwned::to_owned);
         self.replay_at(&format!("{base}/{id}"))
     }
 
-    /// The first answer again, with where its thing is found.
+    /// The first response again, with this `Location`.
     #[must_use]
     pub fn replay_at<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
         Reply::bytes(self.response).header("location", location).header("idempotent-replayed", "true")
@@ -55,18 +55,18 @@ impl StoredResponse {
 }
 
 impl Idempotency {
-    /// `path` is where the request went, in one spelling: ids are written in several ways and name the same thing.
+    /// The key of a request. `path` is its canonical path, because an id can be written in several ways.
     ///
     /// # Errors
-    /// 400 when the header is no key.
+    /// 400 when the header is not 1 to 255 printable ASCII characters.
     pub fn of(request: &Request, path: impl Into<String>, body: &[u8], user: i64) -> ApiResult<Self> {
         Ok(Self { key: Key::of(request, path.into(), body)?, user })
     }
 
-    /// Claims the key for this transaction, or finds the answer it got before. Without a key there is none.
+    /// Claims the key in this transaction and returns `None`, or returns the stored response. `None` without a key.
     ///
     /// # Errors
-    /// 422 when the key was used for another body; 409 when its first request takes too long.
+    /// 422 when the key was used for another body; 409 when the first request takes too long.
     pub async fn claim(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<StoredResponse>> {
         match &self.key {
             Some(key) => key.claim(tx, self.user, now).await,
@@ -74,7 +74,7 @@ impl Idempotency {
         }
     }
 
-    /// The answer that was given before, without claiming the key.
+    /// The stored response, without claiming the key.
     ///
     /// # Errors
     /// 422 when the key was used for another body.
@@ -85,7 +85,10 @@ impl Idempotency {
         }
     }
 
-    /// Stores the answer, in the transaction that made it true.
+    /// Stores the response, in the transaction that claimed the key.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
     pub async fn store(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
         match &self.key {
             Some(key) => key.store(tx, self.user, response).await,
@@ -128,7 +131,7 @@ impl Key {
             }
             Err(error) => return Err(error.into()),
         }
-        // Swept in this very moment: the next try claims it.
+        // It was deleted in the meantime: the next attempt claims it.
         self.find(tx, user).await?.ok_or_else(in_progress).map(Some)
     }
 
@@ -159,8 +162,11 @@ impl Key {
     }
 }
 
-/// Forgets what a user asked for, and what was answered: it shows their address.
-pub async fn forget(tx: &mut Tx, user: i64) -> db::Result<()> {
+/// Deletes the keys of a user and the responses, which have their address.
+///
+/// # Errors
+/// When the database is unavailable.
+pub async fn delete_of_user(tx: &mut Tx, user: i64) -> db::Result<()> {
     tx.query("DELETE FROM idempotency_keys WHERE user_id = $1").bind(user).execute().await.map(drop)
 }
 

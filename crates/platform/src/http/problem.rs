@@ -1,7 +1,7 @@
-//! Problem details (RFC 9457): the one form of every error the server gives.
+//! Problem details (RFC 9457): the form of every error response.
 //!
-//! Clients switch on `code`, people read `detail`. Nothing internal is ever in one: the cause of a 500 is logged under
-//! the request's id, which the problem carries.
+//! Clients switch on `code`, people read `detail`. Problems never contain internals: the cause of a 500 is logged with the
+//! request id, which the problem carries.
 
 use poem::{
     Response,
@@ -24,10 +24,10 @@ use crate::{
     validation::{FieldError, MOST_ERRORS, ValidationErrors},
 };
 
-/// What every endpoint answers with: the thing, or a [`Problem`].
+/// What an endpoint returns: a response, or a [`Problem`].
 pub type ApiResult<T> = Result<T, Problem>;
 
-/// An error on its way to the client. The address, request id and `type` are added at the edge, which knows them.
+/// An error response. `instance`, `request_id` and `type` are added at the edge, which knows them.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub kind: ProblemType,
@@ -38,20 +38,20 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// One kind of problem. Its code never changes: clients switch on it. Each feature declares its own with
-/// [`problem_types!`](crate::problem_types), beside its endpoints.
+/// A kind of problem. Its code never changes, because clients switch on it. Each feature declares its own with
+/// [`problem_types!`](crate::problem_types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProblemType {
     pub code: &'static str,
     pub status: u16,
-    /// In one sentence.
+    /// What happened, in one sentence.
     pub description: &'static str,
-    /// What a frontend does about it.
+    /// What a frontend should do.
     pub resolution: &'static str,
 }
 
-/// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of all of them, from which the API document
-/// and `/problems/{code}` are made.
+/// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of them for the API document and
+/// `/problems/{code}`. Each is `NAME = status "code", "description", "resolution";`.
 #[macro_export]
 macro_rules! problem_types {
     ($($name:ident = $status:literal $code:literal, $description:literal, $resolution:literal;)*) => {
@@ -63,7 +63,7 @@ macro_rules! problem_types {
 }
 
 impl ProblemType {
-    /// `out_of_stock` reads "Out of stock".
+    /// The code as a title: "Out of stock" for `out_of_stock`.
     #[must_use]
     pub fn title(&self) -> String {
         let words = self.code.replace('_', " ").replace("json", "JSON");
@@ -71,7 +71,8 @@ impl ProblemType {
         first.to_uppercase() + rest
     }
 
-    /// The problem, with what happened this time and what to do.
+    /// A problem of this kind; `detail` says what happened this time and what to do. 401 gets `WWW-Authenticate`, 503 gets
+    /// `Retry-After: 1`.
     pub fn problem(&self, detail: impl Into<String>) -> Problem {
         let problem =
             Problem { kind: *self, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() };
@@ -82,13 +83,13 @@ impl ProblemType {
         }
     }
 
-    /// The problem in the words of its kind.
+    /// A problem whose detail is the description of its kind.
     #[must_use]
     pub fn as_described(&self) -> Problem {
         self.problem(self.description)
     }
 
-    /// What a client gets, for the document.
+    /// An example body for the document.
     #[must_use]
     pub fn example(&self) -> Value {
         let mut example = json!({
@@ -107,7 +108,7 @@ impl ProblemType {
     }
 }
 
-/// An error of one field is a kind of its own where clients switch on it.
+/// A 422, see [`Problem::invalid`].
 impl From<ValidationErrors> for Problem {
     fn from(ValidationErrors(errors): ValidationErrors) -> Self {
         Self::invalid(errors)
@@ -115,9 +116,9 @@ impl From<ValidationErrors> for Problem {
 }
 
 impl ValidationErrors {
-    /// The value that was read; or the default, and its errors are noted.
-    pub fn note<T: Default>(&mut self, read: ApiResult<T>) -> T {
-        read.unwrap_or_else(|problem| {
+    /// The value; or the default, and the errors are added to these.
+    pub fn note<T: Default>(&mut self, value: ApiResult<T>) -> T {
+        value.unwrap_or_else(|problem| {
             self.0.extend(problem.errors);
             T::default()
         })
@@ -125,24 +126,26 @@ impl ValidationErrors {
 }
 
 impl Problem {
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The code that clients switch on.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.kind.code
     }
 
-    /// One body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
+    /// 404, with the same body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
     #[must_use]
     pub fn not_found() -> Self {
         NOT_FOUND
             .problem("Nothing was found at this URL, or you are not allowed to see it. Check the URL and the id in it.")
     }
 
-    /// At most [`MOST_ERRORS`] are told.
+    /// 422 with the first [`MOST_ERRORS`] errors. A single error whose code is a kind of problem has that code.
     #[must_use]
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -160,28 +163,32 @@ impl Problem {
         Self { errors, ..kind.problem(detail) }
     }
 
+    /// `Ok` when there are no errors.
+    ///
     /// # Errors
     /// 422 when there are any.
     pub fn unless_empty(errors: Vec<FieldError>) -> ApiResult<()> {
         if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
     }
 
-    /// The same, with further faults of the same body.
+    /// Adds further errors of the same body to a validation problem; leaves other problems as they are.
     #[must_use]
     pub fn and(self, more: &[FieldError]) -> Self {
         if self.errors.is_empty() || more.is_empty() { self } else { Self::invalid([&self.errors, more].concat()) }
     }
 
+    /// 422 with one error.
     pub fn invalid_field(field: &str, code: &str, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(field, code, message)])
     }
 
+    /// 403 for a user who is no admin.
     #[must_use]
     pub fn forbidden() -> Self {
         FORBIDDEN.problem("Only an admin can do this.")
     }
 
-    /// The cause goes to the log and stays there.
+    /// 500. The cause is logged and not shown.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
         INTERNAL_ERROR.problem(
@@ -190,19 +197,21 @@ impl Problem {
         )
     }
 
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
 
+    /// Adds a member to the body, e.g. the new total of `total_changed`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extra.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The problem for an error that poem found before any endpoint of ours was asked.
+    /// The problem for an error of poem's own.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         match status {
@@ -217,7 +226,7 @@ impl Problem {
         }
     }
 
-    /// The response as the client sees it.
+    /// The response. `docs` is where the problem pages are, `instance` the requested path.
     #[must_use]
     pub fn render(&self, docs: &str, instance: &str, request_id: &str) -> Response {
         let mut body = self.extra.clone();
@@ -245,7 +254,7 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Carries the problem to the edge, which renders it.
+/// Passes the problem through poem to the edge, which renders it.
 impl From<Problem> for poem::Error {
     fn from(problem: Problem) -> Self {
         let mut error = Self::from_status(problem.status());

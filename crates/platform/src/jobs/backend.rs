@@ -1,6 +1,6 @@
-//! apalis asks [`Claims`] for the next job only when it has a free slot; so nothing is claimed ahead of time.
+//! The apalis backend. apalis polls [`Claims`] only when it has a free slot, so no job is claimed ahead of time.
 //!
-//! It never returns an error: apalis would end the worker for good. While the database is away it waits and asks again.
+//! It never returns an error, because apalis would stop the worker. While the database is unavailable it retries.
 
 use std::{
     convert::Infallible,
@@ -38,15 +38,15 @@ impl<C: JobContext> Claims<C> {
     fn wait_for_next(&mut self) -> Waiting {
         let notices = self.notices.take().unwrap_or_else(|| self.context.db().notices());
         let (context, queue, leases, stop) = (self.context.clone(), self.queue, self.leases.clone(), self.stop.clone());
-        // In a task of its own, because apalis stops asking when the worker is told to stop: a claim that nobody polls
-        // would keep its transaction, and so SQLite's one writer, from the very jobs that are to be finished.
-        let again = self.context.db().clone();
+        // In a task of its own, because apalis stops polling when the worker is stopped: a claim that is not polled would
+        // hold its transaction, and so SQLite's one writer, which the running jobs need to finish.
+        let db = self.context.db().clone();
         let claiming = tokio::spawn(next_claim(context, queue, leases, stop, notices));
-        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, again.notices())) })
+        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, db.notices())) })
     }
 }
 
-/// Waits until there is a job to do, or until the worker is told to stop.
+/// Waits until a job can be claimed, or until the worker is stopped.
 async fn next_claim<C: JobContext>(
     context: C,
     queue: &'static str,
@@ -75,8 +75,8 @@ async fn next_claim<C: JobContext>(
     (None, notices)
 }
 
-/// The net behind the notices: retries that fall due, leases that run out, and jobs that another process enqueued on
-/// the same SQLite file, which tells nobody.
+/// For what no notice announces: retries that fall due, leases that expire, and jobs that another process enqueued in the
+/// same SQLite file.
 fn poll_interval(db: &Db) -> Duration {
     if db.notifies_other_processes() { Duration::from_secs(1) } else { Duration::from_millis(200) }
 }
@@ -117,7 +117,7 @@ impl<C: JobContext> Backend for Claims<C> {
         }
     }
 
-    /// A claim may be under way when the worker is told to stop: it is awaited and given back, not dropped.
+    /// A claim may be under way when the worker is stopped: it is awaited and released, not dropped.
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
         self.stop.cancel();
         let Some(waiting) = self.waiting.as_mut() else { return Poll::Ready(Ok(())) };
@@ -129,27 +129,27 @@ impl<C: JobContext> Backend for Claims<C> {
             }
             Some(claim) => {
                 let (context, leases) = (self.context.clone(), self.leases.clone());
-                let mut given_back: Waiting = Box::pin(async move {
-                    give_back(&context, &claim).await;
+                let mut released: Waiting = Box::pin(async move {
+                    release(&context, &claim).await;
                     leases.remove(claim.id);
                     (None, notices)
                 });
-                let poll = given_back.as_mut().poll(cx).map(|_| Ok(()));
-                self.waiting = poll.is_pending().then_some(given_back);
+                let poll = released.as_mut().poll(cx).map(|_| Ok(()));
+                self.waiting = poll.is_pending().then_some(released);
                 poll
             }
         }
     }
 }
 
-async fn give_back(context: &impl JobContext, claim: &Claim) {
+async fn release(context: &impl JobContext, claim: &Claim) {
     let released = async {
         let mut tx = context.db().write().await?;
         store::release(&mut tx, claim, context.clock().now()).await?;
         tx.commit().await
     };
     if let Err(error) = released.await {
-        tracing::warn!(%error, "cannot release a job; its lease will expire"); // within seconds
+        tracing::warn!(%error, "cannot release a job; its lease will expire");
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a worker holds at this moment. Only that is renewed: a claim whose answer was lost on the way is nobody's, its
-//! lease runs out, and it is claimed again.
+//! The leases that a worker renews. A claim whose response was lost is not among them: its lease expires, and the job is
+//! claimed again.
 
 use std::{
     collections::HashSet,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::ids::JobId;
 
-/// The jobs held under one worker's name. Cloning is cheap.
+/// The jobs claimed under one worker's name. Cloning is cheap.
 #[derive(Clone)]
 pub struct Leases {
     worker: Arc<str>,
@@ -16,7 +16,7 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// Nothing yet, under a name that is new at every start, so that nobody mistakes a worker for its dead predecessor.
+    /// No leases, under a name that is new at every start, so that a worker is not mistaken for its dead predecessor.
     pub fn of_new_worker(queue: &str) -> Self {
         let worker = format!("{queue}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         Self { worker: worker.into(), jobs: Arc::default() }

@@ -1,4 +1,4 @@
-//! A worker takes one queue. It is a list of the jobs it knows; the rest is here.
+//! Workers: each runs the jobs of one queue, with leases, retries and schedules.
 
 use std::{
     collections::HashMap,
@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{db, ids::JobId, telemetry};
 
-/// How long a worker that was told to stop may take to finish what it holds.
+/// How long a worker that is stopped may take to finish its running jobs.
 pub const STOP_LIMIT: Duration = Duration::from_secs(25);
 
 type Run<C> = fn(String, C) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 type Tick<C> = Arc<dyn Fn(C) -> Pin<Box<dyn Future<Output = db::Result<()>> + Send>> + Send + Sync>;
 
-/// The jobs one worker program takes, and those it schedules.
+/// The jobs that one worker program runs, and those it schedules.
 #[derive(Clone)]
 pub struct Worker<C> {
     queue: &'static str,
@@ -33,20 +33,20 @@ pub struct Worker<C> {
 }
 
 impl<C: Context> Worker<C> {
-    /// Does one job at a time.
+    /// A worker that runs one job at a time.
     #[must_use]
     pub fn new(queue: &'static str) -> Self {
         Self { queue, concurrency: 1, jobs: HashMap::new(), schedules: Vec::new() }
     }
 
-    /// Does so many jobs at a time.
+    /// Runs up to so many jobs at a time.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Adds a kind of job.
+    /// Adds a type of job.
     #[must_use]
     pub fn takes<J: Job<Context = C>>(mut self) -> Self {
         self.jobs
@@ -54,16 +54,16 @@ impl<C: Context> Worker<C> {
         self
     }
 
-    /// Adds a kind of job that also is due once in every `period`, however many workers there are: the key of the tick
-    /// lets one of them win. A tick that fell into a time when nobody ran is made up once. Less than a day, for which the row
-    /// of a tick is kept at least.
+    /// Adds a type of job that is also enqueued once in every `period`, however many workers there are: each tick has a key.
+    /// If no worker ran for some periods, it is enqueued once. The period must be less than a day, for which the keys of
+    /// finished jobs are kept at least.
     #[must_use]
     pub fn takes_every<J: Job<Context = C> + Default>(mut self, period: Duration) -> Self {
         self.schedules.push(Arc::new(move |context| Box::pin(tick::<J>(context, period))));
         self.takes::<J>()
     }
 
-    /// Works until `stop`, then finishes what it holds, within [`STOP_LIMIT`].
+    /// Runs jobs until `stop`, then finishes the running ones, within [`STOP_LIMIT`].
     pub async fn run(self, context: C, stop: CancellationToken) {
         let queue = self.queue;
         let ticking = tokio::spawn(keep_ticking(context.clone(), self.schedules.clone(), stop.clone()));
@@ -75,13 +75,13 @@ impl<C: Context> Worker<C> {
         tracing::info!(queue, "worker stopped");
     }
 
-    /// One life of the apalis worker. Should it end early, the next has another name and holds nothing.
+    /// Runs an apalis worker until it ends. If it ends early, the next has another name and no leases.
     async fn run_once(self: Arc<Self>, context: &C, stop: &CancellationToken) {
         let queue = self.queue;
         let leases = Leases::of_new_worker(queue);
         tracing::info!(queue, worker = leases.worker(), "worker started");
         let renewing = tokio::spawn(keep_leases(context.clone(), leases.clone()));
-        let told = async {
+        let stop_limit = async {
             stop.cancelled().await;
             tokio::time::sleep(STOP_LIMIT).await;
         };
@@ -90,15 +90,15 @@ impl<C: Context> Worker<C> {
                 tracing::error!(queue, %error, "worker stopped unexpectedly, restarting");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             },
-            () = told => tracing::warn!(queue, "some jobs did not finish in time; other workers will take them over"),
+            () = stop_limit => tracing::warn!(queue, "some jobs did not finish in time; other workers will take them over"),
         }
         renewing.abort();
     }
 
-    /// Runs every job that is due now, one after the other, until none is: what a worker does, while a test waits.
+    /// Runs all jobs that are due, one after the other, and returns how many. For tests and the demo.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn run_due(&self, context: &C) -> db::Result<usize> {
         let leases = Leases::of_new_worker(self.queue);
         let mut ran = 0;
@@ -109,7 +109,7 @@ impl<C: Context> Worker<C> {
         Ok(ran)
     }
 
-    /// Runs a claimed job and writes down how it went, however it went.
+    /// Runs a claimed job and records its outcome.
     async fn perform(&self, context: C, claim: Claim) {
         let span =
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
@@ -125,7 +125,7 @@ impl<C: Context> Worker<C> {
             return Err(JobError::GiveUp(format!("the worker died {} times while running it", claim.lost())));
         }
         let Some(run) = self.jobs.get(claim.kind.as_str()) else {
-            // Perhaps a newer program enqueued it, and a newer worker is on its way.
+            // A newer version may have enqueued it, and a newer worker may start soon.
             return Err(JobError::Retry(format!("this program has no job {:?}", claim.kind)));
         };
         let work = tokio::time::timeout(RUN_LIMIT, run(claim.payload.clone(), context.clone()));
@@ -174,8 +174,8 @@ async fn work<C: Context>(
         .await
 }
 
-/// Writes down how a run ended, trying until the database takes it: as long as the lease lives nobody else runs the job,
-/// and once it does not, the claim in the WHERE makes this change nothing.
+/// Records an outcome, retrying until the database accepts it. While the lease is valid nobody else runs the job; after
+/// that the WHERE on the claim makes this change nothing.
 async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
     loop {
         match try_record_outcome(context, claim, &outcome).await {
@@ -215,7 +215,7 @@ async fn try_record_outcome<C: Context>(
     Ok(word)
 }
 
-/// Renews the leases from a task of its own, which no job can hold up.
+/// Renews the leases, in a task of its own that no job can block.
 async fn keep_leases<C: Context>(context: C, leases: Leases) {
     loop {
         tokio::time::sleep(RENEWAL).await;
@@ -251,7 +251,7 @@ async fn keep_ticking<C: Context>(context: C, schedules: Vec<Tick<C>>, stop: Can
 async fn tick<J: Job + Default>(context: J::Context, period: Duration) -> db::Result<()> {
     let tick = context.clock().now().unix_seconds() / i64::try_from(period.as_secs()).unwrap_or(1).max(1);
     let key = format!("{}:{tick}", J::NAME);
-    if store::is_taken(context.db(), &key).await? {
+    if store::exists(context.db(), &key).await? {
         return Ok(());
     }
     let mut tx = context.db().write().await?;
@@ -259,10 +259,10 @@ async fn tick<J: Job + Default>(context: J::Context, period: Duration) -> db::Re
     tx.commit().await
 }
 
-/// Keeps the queue gauges of `/metrics` fresh.
+/// Updates the queue gauges of `/metrics`.
 ///
 /// # Errors
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn measure_queues(context: &impl Context, queues: &[&'static str]) -> db::Result<()> {
     for &queue in queues {
         let figures = store::figures(context.db(), queue, context.clock().now()).await?;

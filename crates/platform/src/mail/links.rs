@@ -1,11 +1,10 @@
-//! What people typed, on its way into an e-mail.
+//! Removes links from what users typed, before it is shown in an e-mail.
 //!
-//! A name or an address can hold a link, and an e-mail of the shop's would lend it the shop's good name. Mail programs make
-//! links by themselves of whatever looks like one, in text as in HTML, so nothing may look like one.
+//! A name or an address can contain a link, which an e-mail from the shop would make look trustworthy. Mail programs turn
+//! whatever looks like a link into one, in text and in HTML.
 
-/// A text in which no mail program finds a link: what would join the parts of a web or e-mail address stands in brackets,
-/// `http[:]//shop[.]example`. That is a dot before a word of two letters or more, and a colon between a letter and anything
-/// else. So `J. R. R. Tolkien`, `J.R.R. Tolkien`, `Unit 3.2` and `12:30` stay as they are, and `St.James` becomes
+/// The text with the dots and colons of links in brackets: `http[:]//shop[.]example`. These are a dot before a word of two
+/// letters or more, and a colon between a letter and anything else but a space. So `J. R. R. Tolkien`, `J.R.R. Tolkien`, `Unit 3.2` and `12:30` stay as they are, and `St.James` becomes
 /// `St[.]James`.
 #[must_use]
 pub fn without_links(text: &str) -> String {
@@ -21,11 +20,11 @@ pub fn without_links(text: &str) -> String {
     shown
 }
 
-/// Whether a character joins what is before it and after it to an address.
+/// Whether a character joins what is before and after it to an address.
 fn joins(before: &[char], character: char, after: &[char]) -> bool {
     let Some(previous) = before.last() else { return false };
     match character {
-        // Those of other scripts, which browsers read as dots, too.
+        // Browsers also read the full stops of other scripts as dots.
         '.' | '。' | '．' | '｡' => {
             !previous.is_whitespace()
                 && matches!(after, [first, second, ..] if first.is_alphabetic() && second.is_alphabetic())

@@ -1,16 +1,16 @@
-//! Reads what the [`Mailer`](super::Mailer) wrote: the e-mails of the outbox, as their readers see them.
+//! Reads the e-mails that the [`Mailer`](super::Mailer) wrote to the outbox.
 
 use std::{fs, io, path::Path, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quoted_printable::{ParseMode, decode};
 
-/// How many e-mails a list has at most.
-const LISTED: usize = 50;
+/// The most e-mails of a list.
+const MAX_LISTED: usize = 50;
 
 /// An e-mail in the outbox.
 pub struct OutboxEmail {
-    /// Its file's name, without the ending.
+    /// The file name without `.eml`.
     pub name: String,
     pub at: SystemTime,
     pub email: ParsedEmail,
@@ -26,10 +26,10 @@ pub fn newest(outbox: &Path) -> io::Result<(Vec<OutboxEmail>, usize)> {
     let read = |(name, at): &(String, SystemTime)| {
         Some(OutboxEmail { email: read(outbox, name).ok()?, name: name.clone(), at: *at })
     };
-    Ok((files.iter().take(LISTED).filter_map(read).collect(), files.len()))
+    Ok((files.iter().take(MAX_LISTED).filter_map(read).collect(), files.len()))
 }
 
-/// One e-mail by its name; `None` when the outbox has none of that name, whatever else there is.
+/// The e-mail of this name; `None` when the outbox has none, so that no other file can be read.
 ///
 /// # Errors
 /// When the folder or the file cannot be read.
@@ -54,7 +54,7 @@ fn read(outbox: &Path, name: &str) -> io::Result<ParsedEmail> {
     Ok(ParsedEmail::read(&fs::read_to_string(outbox.join(format!("{name}.eml")))?))
 }
 
-/// An e-mail as its readers see it. What it lacks is empty.
+/// The decoded headers and bodies of an e-mail. Missing ones are empty.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ParsedEmail {
     pub from: String,
@@ -65,6 +65,7 @@ pub struct ParsedEmail {
 }
 
 impl ParsedEmail {
+    /// Parses an .eml file.
     #[must_use]
     pub fn read(raw: &str) -> Self {
         let (head, _) = head_and_body(raw);
@@ -80,14 +81,14 @@ impl ParsedEmail {
     }
 }
 
-/// The first part of that type, looked for in multiparts of any depth.
+/// The first part of a content type, in multiparts of any depth.
 fn part(entity: &str, wanted: &str) -> Option<String> {
     let (head, body) = head_and_body(entity);
     let kind = header(head, "Content-Type").unwrap_or_else(|| "text/plain".to_owned());
     if kind.to_ascii_lowercase().starts_with("multipart/") {
         let boundary = kind.split(';').find_map(|parameter| parameter.trim().strip_prefix("boundary="))?;
         let delimiter = format!("--{}", boundary.trim_matches('"'));
-        // Before the first delimiter comes a preamble, after the last one two dashes; neither is a part.
+        // The preamble before the first delimiter and the dashes after the last are no parts.
         return body.split(&delimiter).skip(1).find_map(|piece| part(piece.trim_start_matches("\r\n"), wanted));
     }
     kind.to_ascii_lowercase().starts_with(wanted).then(|| decoded(head, body))
@@ -121,7 +122,7 @@ fn header(head: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Decodes the `=?utf-8?b?…?=` words of RFC 2047. Space between two of them is not text, it only keeps lines short.
+/// Decodes the `=?utf-8?b?…?=` words of RFC 2047. White space between two of them is not part of the text.
 fn decode_words(value: &str) -> String {
     let (mut bytes, mut rest, mut after_word) = (Vec::new(), value, false);
     while let Some((before, word, after)) = next_word(rest) {

@@ -1,4 +1,4 @@
-//! A letter that left is written down, so that a job that runs again does not send it again.
+//! Records each e-mail that was sent, so that a job that runs again does not send it again.
 
 use super::{Email, Mailer};
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     jobs::{Context, JobError},
 };
 
-/// Sends a letter, unless it is known to have left. Only a worker that dies between the mail server's answer and our
-/// commit sends a second copy, with the same Message-ID.
+/// Sends an e-mail, unless its Message-ID was sent before. Only if the worker dies between the mail server's reply and the
+/// commit is a second copy sent, with the same Message-ID.
 ///
 /// # Errors
-/// Whether trying again makes sense.
+/// [`JobError::GiveUp`] when the e-mail is refused, [`JobError::Retry`] for everything else.
 pub async fn send_once(context: &impl Context, mailer: &Mailer, email: &Email) -> Result<(), JobError> {
     let mut tx = context.db().read().await?;
     if was_sent(&mut tx, &email.message_id).await? {

@@ -1,8 +1,8 @@
-//! Makes of an uploaded file a picture of our own, or says why not.
+//! Decodes an uploaded file and encodes it again, with a thumbnail.
 //!
-//! JPEG, PNG and WebP are known by their first bytes, whatever the sender calls them. What may be transparent, and what
-//! came as PNG, becomes PNG; the rest JPEG. A picture is turned upright as its EXIF says before that is dropped. Its
-//! colour profile is kept, without which a phone's photo looks pale.
+//! JPEG, PNG and WebP are recognised by their first bytes, whatever the client calls them. PNGs and images that may be
+//! transparent become PNG; the rest JPEG. An image is rotated as its EXIF says, before the EXIF is dropped. Its colour
+//! profile is kept, without which a phone's photo looks pale.
 
 use std::io::Cursor;
 
@@ -21,16 +21,16 @@ use super::headers::{JpegScan, png_is_bomb, webp_is_sound};
 
 /// Pixels.
 const MAX_SIDE: u32 = 8_000;
-/// Bytes, for the picture and everything its decoder needs beside it.
+/// Bytes, for the image and all that its decoder needs.
 const MAX_MEMORY: u64 = 256 << 20;
-/// A thumbnail fits in a square of this many pixels.
+/// Pixels of the longer side of a thumbnail.
 const THUMBNAIL: u32 = 400;
-/// Of 100. Above it files grow and nobody sees why.
+/// JPEG quality, of 100. A higher one makes larger files without a visible difference.
 const QUALITY: u8 = 85;
-/// Bytes. Those of cameras and phones are far smaller.
+/// Bytes of a colour profile. Those of cameras and phones are far smaller.
 const MAX_PROFILE: usize = 64 << 10;
 
-/// A picture ready to be kept.
+/// An image to store.
 #[derive(Debug)]
 pub struct ProcessedImage {
     pub image: EncodedImage,
@@ -38,13 +38,14 @@ pub struct ProcessedImage {
     pub thumbnail: Option<EncodedImage>,
 }
 
-/// A file that we wrote.
+/// A file as it is stored.
 #[derive(Clone, Debug)]
 pub struct EncodedImage {
     pub bytes: Vec<u8>,
     pub format: Format,
 }
 
+/// The formats that are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Jpeg,
@@ -52,6 +53,7 @@ pub enum Format {
 }
 
 impl Format {
+    /// Of a file name, without the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -60,6 +62,7 @@ impl Format {
         }
     }
 
+    /// For `Content-Type`.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -69,14 +72,20 @@ impl Format {
     }
 }
 
+/// Makes the image to store and its thumbnail from a JPEG, PNG or WebP file. Takes up to 256 MiB.
+///
 /// # Errors
-/// What is wrong with the file, to follow its name: "must not be animated".
+/// What is wrong with the file, as the end of a sentence: "is animated".
 pub fn process(file: &[u8]) -> Result<ProcessedImage, String> {
-    let Opened { mut image, orientation, profile, format } = open(file)?;
-    let thumbnail = turned_thumbnail(&image, orientation, profile.as_deref()).map_err(unreadable)?;
+    let Decoded { mut image, orientation, profile, format } = open(file)?;
+    let thumbnail = rotated_thumbnail(&image, orientation, profile.as_deref()).map_err(unreadable)?;
     let image = match &image {
-        DynamicImage::ImageRgb8(photo) if turns(format, orientation) => encode_turned(photo, orientation, profile),
-        DynamicImage::ImageLuma8(photo) if turns(format, orientation) => encode_turned(photo, orientation, profile),
+        DynamicImage::ImageRgb8(photo) if rotates_in_encoder(format, orientation) => {
+            encode_rotated(photo, orientation, profile)
+        }
+        DynamicImage::ImageLuma8(photo) if rotates_in_encoder(format, orientation) => {
+            encode_rotated(photo, orientation, profile)
+        }
         _ => {
             image.apply_orientation(orientation);
             encode(&image, format, profile)
@@ -85,15 +94,15 @@ pub fn process(file: &[u8]) -> Result<ProcessedImage, String> {
     Ok(ProcessedImage { image: image.map_err(unreadable)?, thumbnail })
 }
 
-/// A small copy of a picture; `None` when it is small itself.
+/// A copy of at most 400 x 400 pixels; `None` when the image is not larger.
 ///
 /// # Errors
-/// Whatever the encoder reports.
+/// When the encoder fails.
 pub fn thumbnail(image: &DynamicImage) -> ImageResult<Option<EncodedImage>> {
-    turned_thumbnail(image, Orientation::NoTransforms, None)
+    rotated_thumbnail(image, Orientation::NoTransforms, None)
 }
 
-fn turned_thumbnail(
+fn rotated_thumbnail(
     image: &DynamicImage,
     orientation: Orientation,
     profile: Option<&[u8]>,
@@ -107,15 +116,15 @@ fn turned_thumbnail(
     encode(&small, format, profile.map(<[u8]>::to_vec)).map(Some)
 }
 
-/// A decoded picture, as it lies in its file.
-struct Opened {
+/// A decoded image, not rotated yet.
+struct Decoded {
     image: DynamicImage,
     orientation: Orientation,
     profile: Option<Vec<u8>>,
     format: Format,
 }
 
-fn open(file: &[u8]) -> Result<Opened, String> {
+fn open(file: &[u8]) -> Result<Decoded, String> {
     let reader = Cursor::new(file);
     match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => {
@@ -127,7 +136,7 @@ fn open(file: &[u8]) -> Result<Opened, String> {
             decode(decoder, scan.extra, Format::Jpeg)
         }
         Ok(ImageFormat::Png) => {
-            // The decoder counts its own buffers here, not the picture.
+            // These limits count the decoder's own buffers, not the image.
             let decoder = PngDecoder::with_limits(reader, limits(8 << 20)).map_err(unreadable)?;
             if decoder.is_apng().unwrap_or(true) {
                 return Err(animated());
@@ -153,14 +162,14 @@ fn open(file: &[u8]) -> Result<Opened, String> {
     }
 }
 
-/// Decodes what is within the limits; `extra` is how many bytes for each pixel the decoder needs beside the picture.
-fn decode(mut decoder: impl ImageDecoder, extra: u64, format: Format) -> Result<Opened, String> {
+/// Decodes an image within the limits; `extra` is how many bytes the decoder needs for each pixel in addition to the image.
+fn decode(mut decoder: impl ImageDecoder, extra: u64, format: Format) -> Result<Decoded, String> {
     decoder.set_limits(limits(MAX_MEMORY)).map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let deep = decoder.color_type().bytes_per_pixel() / decoder.color_type().channel_count() > 1;
-    // A second copy lives for a moment when a picture is made one of 8 bits, or is turned and not by the encoder.
-    let copies = u64::from(deep) + u64::from(swaps_sides(orientation) && !turns(format, orientation));
+    // Converting to 8 bits, or rotating other than in the encoder, needs a second copy for a moment.
+    let copies = u64::from(deep) + u64::from(swaps_sides(orientation) && !rotates_in_encoder(format, orientation));
     let pixels = u64::from(width) * u64::from(height);
     let needed = decoder.total_bytes() + (pixels * extra).max(copies * decoder.total_bytes());
     if needed > MAX_MEMORY {
@@ -168,12 +177,12 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64, format: Format) -> Result<
     }
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
-    let image = shallow(DynamicImage::from_decoder(decoder).map_err(unreadable)?);
-    Ok(Opened { image, orientation, profile: profile.filter(|profile| suits(profile, color)), format })
+    let image = to_8_bits(DynamicImage::from_decoder(decoder).map_err(unreadable)?);
+    Ok(Decoded { image, orientation, profile: profile.filter(|profile| is_usable_profile(profile, color)), format })
 }
 
-/// Whether a picture is turned while it is encoded: a JPEG on its side. The other turns need no copy, or are rare.
-fn turns(format: Format, orientation: Orientation) -> bool {
+/// Whether an image is rotated while it is encoded: a JPEG on its side. Other rotations need no copy, or are rare.
+fn rotates_in_encoder(format: Format, orientation: Orientation) -> bool {
     format == Format::Jpeg && swaps_sides(orientation)
 }
 
@@ -190,8 +199,8 @@ fn limits(max_alloc: u64) -> Limits {
     limits
 }
 
-/// With 8 bits a channel, which is all that browsers show.
-fn shallow(image: DynamicImage) -> DynamicImage {
+/// Converts to 8 bits per channel, which is all that browsers show.
+fn to_8_bits(image: DynamicImage) -> DynamicImage {
     match image.color() {
         ColorType::L16 => image.into_luma8().into(),
         ColorType::La16 => image.into_luma_alpha8().into(),
@@ -201,9 +210,9 @@ fn shallow(image: DynamicImage) -> DynamicImage {
     }
 }
 
-/// Whether a colour profile is one, is of sensible size, and is about colours like these. That of a CMYK photo is not: it was
+/// Whether a colour profile is valid, not too large, and for this colour model. That of a CMYK photo is not: the photo was
 /// decoded to RGB.
-fn suits(profile: &[u8], color: ColorType) -> bool {
+fn is_usable_profile(profile: &[u8], color: ColorType) -> bool {
     let about = if color.has_color() { b"RGB " } else { b"GRAY" };
     profile.len() <= MAX_PROFILE && profile.get(16..20) == Some(about) && profile.get(36..40) == Some(b"acsp")
 }
@@ -221,13 +230,13 @@ fn encode(image: &DynamicImage, format: Format, profile: Option<Vec<u8>>) -> Ima
     Ok(EncodedImage { bytes, format })
 }
 
-/// A photo as it looks when its camera is turned upright, without a copy of it: what a phone held upright takes is large.
-struct Turned<'a, P: Pixel> {
+/// A view of a photo as it looks rotated, without a copy: photos of phones held upright are large.
+struct Rotated<'a, P: Pixel> {
     photo: &'a ImageBuffer<P, Vec<P::Subpixel>>,
     orientation: Orientation,
 }
 
-impl<P: Pixel> GenericImageView for Turned<'_, P> {
+impl<P: Pixel> GenericImageView for Rotated<'_, P> {
     type Pixel = P;
 
     fn dimensions(&self) -> (u32, u32) {
@@ -246,7 +255,7 @@ impl<P: Pixel> GenericImageView for Turned<'_, P> {
     }
 }
 
-fn encode_turned<P: PixelWithColorType<Subpixel = u8>>(
+fn encode_rotated<P: PixelWithColorType<Subpixel = u8>>(
     photo: &ImageBuffer<P, Vec<u8>>,
     orientation: Orientation,
     profile: Option<Vec<u8>>,
@@ -254,13 +263,13 @@ fn encode_turned<P: PixelWithColorType<Subpixel = u8>>(
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     keep_profile(&mut encoder, profile);
-    encoder.encode_image(&Turned { photo, orientation })?;
+    encoder.encode_image(&Rotated { photo, orientation })?;
     Ok(EncodedImage { bytes, format: Format::Jpeg })
 }
 
 fn keep_profile(encoder: &mut impl ImageEncoder, profile: Option<Vec<u8>>) {
     if let Some(profile) = profile {
-        let _ = encoder.set_icc_profile(profile); // both formats can carry one
+        let _ = encoder.set_icc_profile(profile); // both formats support one
     }
 }
 
@@ -295,7 +304,7 @@ mod tests {
             let orientation = Orientation::from_exif(exif).unwrap();
             let mut copy = DynamicImage::from(photo.clone());
             copy.apply_orientation(orientation);
-            let turned = Turned { photo: &photo, orientation };
+            let turned = Rotated { photo: &photo, orientation };
             assert_eq!(turned.dimensions(), copy.dimensions());
             assert!(turned.pixels().eq(GenericImageView::pixels(&copy.to_rgb8())), "{exif}");
         }

@@ -1,4 +1,4 @@
-//! Where files are kept: in a folder of this machine, or in a bucket of whoever speaks S3.
+//! Where files are stored: in a folder, or in a bucket of S3 or a compatible service.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,40 +11,45 @@ use object_store::{
     prefix::PrefixStore,
 };
 
+/// A folder, or a prefix in a bucket.
 #[derive(Clone, Debug)]
 pub enum Storage {
     Folder(PathBuf),
     Bucket { bucket: String, prefix: String, access: Access },
 }
 
-/// Where S3 is and whose keys open it.
+/// The endpoint and the keys of S3.
 #[derive(Clone)]
 pub struct Access(Box<AmazonS3Builder>);
 
 impl Access {
-    /// What the usual `AWS_…` variables say, those that are set to nothing left aside.
+    /// The usual `AWS_…` variables; empty ones are ignored.
     fn from_env() -> Self {
-        let said = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
-        Self::new(said.fold(AmazonS3Builder::new(), |account, (name, value)| match name.to_ascii_lowercase().parse() {
-            Ok(key) => account.with_config(key, value),
-            Err(_) => account, // about something else
+        let variables = std::env::vars().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty());
+        Self::new(variables.fold(AmazonS3Builder::new(), |account, (name, value)| {
+            match name.to_ascii_lowercase().parse() {
+                Ok(key) => account.with_config(key, value),
+                Err(_) => account, // no setting of a bucket
+            }
         }))
     }
 
-    /// Without TLS only where that is wanted. It would be refused later, and not so plainly.
-    fn is_encrypted_or_may_not_be(&self) -> bool {
-        let said = |key| self.0.get_config_value(&key).unwrap_or_default();
-        !said(AmazonS3ConfigKey::Endpoint).starts_with("http://")
-            || said(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true"
+    /// Whether the endpoint uses TLS or `AWS_ALLOW_HTTP` is set. It would be refused later otherwise, with a less clear
+    /// message.
+    fn uses_tls_or_allows_http(&self) -> bool {
+        let value = |key| self.0.get_config_value(&key).unwrap_or_default();
+        !value(AmazonS3ConfigKey::Endpoint).starts_with("http://")
+            || value(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true"
     }
 
+    /// The access that a builder describes.
     #[must_use]
     pub fn new(account: AmazonS3Builder) -> Self {
         Self(Box::new(account))
     }
 }
 
-/// Without the keys.
+/// Hides the keys.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Access(…)")
@@ -52,9 +57,9 @@ impl fmt::Debug for Access {
 }
 
 impl Storage {
-    /// Reads `file://FOLDER` or `s3://BUCKET/PREFIX`; the prefix may be left out.
+    /// Parses `file://FOLDER` or `s3://BUCKET/PREFIX`, whose prefix is optional; `None` for other URLs.
     #[must_use]
-    pub fn read(url: &str) -> Option<Self> {
+    pub fn parse(url: &str) -> Option<Self> {
         if let Some(folder) = url.strip_prefix("file://") {
             return (!folder.is_empty()).then(|| Self::Folder(folder.into()));
         }
@@ -65,8 +70,10 @@ impl Storage {
         named.then(|| Self::Bucket { bucket: bucket.to_owned(), prefix, access: Access::from_env() })
     }
 
+    /// Creates the folder if it is missing, or prepares the client of the bucket.
+    ///
     /// # Errors
-    /// When the folder is not there and cannot be made, or an `AWS_…` variable cannot be used.
+    /// When the folder cannot be created, or an `AWS_…` variable is invalid.
     pub fn open(&self) -> anyhow::Result<Arc<dyn ObjectStore>> {
         match self {
             Self::Folder(folder) => {
@@ -74,14 +81,14 @@ impl Storage {
                 Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)))
             }
             Self::Bucket { bucket, prefix, access } => {
-                ensure!(access.is_encrypted_or_may_not_be(), "for a bucket over http:// set AWS_ALLOW_HTTP=true");
-                let store = in_time((*access.0).clone()).with_bucket_name(bucket).build()?;
+                ensure!(access.uses_tls_or_allows_http(), "for a bucket over http:// set AWS_ALLOW_HTTP=true");
+                let store = with_timeouts((*access.0).clone()).with_bucket_name(bucket).build()?;
                 Ok(Arc::new(PrefixStore::new(store, prefix.as_str())))
             }
         }
     }
 
-    /// What to do when it cannot be written.
+    /// What to do when it is not writable.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
@@ -93,12 +100,12 @@ impl Storage {
     }
 }
 
-/// Whoever waits for S3 is a person: 5 s to connect, 15 s for an answer or for more of it, and two more tries.
-fn in_time(account: AmazonS3Builder) -> AmazonS3Builder {
+/// People wait for S3: 5 s to connect, 15 s for a response or for more of it, and two retries.
+fn with_timeouts(account: AmazonS3Builder) -> AmazonS3Builder {
     let limits = [
         (ClientConfigKey::ConnectTimeout, "5s"),
         (ClientConfigKey::ReadTimeout, "15s"),
-        // A file may take long to send to a browser that is slow itself.
+        // A slow browser may take long to receive a file.
         (ClientConfigKey::Timeout, "10m"),
     ];
     let retries = RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(10), ..RetryConfig::default() };
@@ -106,7 +113,7 @@ fn in_time(account: AmazonS3Builder) -> AmazonS3Builder {
         .into_iter()
         .fold(account, |account, (key, limit)| account.with_config(AmazonS3ConfigKey::Client(key), limit))
         .with_retry(retries)
-        // Not everybody who speaks S3 can delete many files at once.
+        // Not every S3-compatible service supports bulk deletes.
         .with_disable_bulk_delete(true)
 }
 
@@ -126,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_storage_is_a_folder_or_a_bucket() {
-        let read = |url| Storage::read(url).map(|storage| storage.to_string());
+        let read = |url| Storage::parse(url).map(|storage| storage.to_string());
         assert_eq!(read("file:///srv/media").as_deref(), Some("/srv/media"));
         assert_eq!(read("s3://shop-media").as_deref(), Some("s3://shop-media"));
         assert_eq!(read("s3://shop-media/a/b/").as_deref(), Some("s3://shop-media/a/b"));

@@ -1,4 +1,4 @@
-//! Reading one value: what it is, or one line that says which setting is wrong and what is accepted.
+//! Parsers of settings. Each returns the value, or one line that names the setting and says what is accepted.
 
 use std::{
     fmt::Display,
@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-/// One line that says which setting is invalid, and how.
+/// An invalid setting, in one line: `SETTING=value: what is accepted`.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}={value}: {accepted}")]
 pub struct SettingError {
@@ -20,21 +20,31 @@ pub struct SettingError {
     accepted: String,
 }
 
+/// A parsed setting.
 pub type Checked<T> = Result<T, SettingError>;
 
-/// A variable that is set to nothing is not set, as container tools like to pass them.
+/// `None` for an empty variable, which container tools pass for one that is not set.
 pub fn non_empty(setting: Option<&String>) -> Option<&str> {
     setting.map(String::as_str).filter(|text| !text.is_empty())
 }
 
+/// The error of a setting.
 pub fn invalid(setting: &'static str, value: impl Display, accepted: impl Display) -> SettingError {
     SettingError { setting, value: value.to_string(), accepted: accepted.to_string() }
 }
 
+/// An address and a port.
+///
+/// # Errors
+/// For any other text.
 pub fn address(setting: &'static str, text: &str) -> Checked<SocketAddr> {
     text.parse().map_err(|_| invalid(setting, text, "write an address and a port, like 127.0.0.1:8000"))
 }
 
+/// An http:// or https:// address, without a trailing slash.
+///
+/// # Errors
+/// For any other text.
 pub fn web_address(setting: &'static str, text: &str) -> Checked<String> {
     let valid =
         (text.starts_with("http://") || text.starts_with("https://")) && text.parse::<poem::http::Uri>().is_ok();
@@ -50,6 +60,10 @@ pub fn comma_separated(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
+/// An address or a network.
+///
+/// # Errors
+/// For any other text.
 pub fn network(setting: &'static str, text: &str) -> Checked<IpNet> {
     let one = |_| text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
@@ -57,6 +71,10 @@ pub fn network(setting: &'static str, text: &str) -> Checked<IpNet> {
         .map_err(|_| invalid(setting, text, "write addresses or networks, like 10.0.0.7 or 10.0.0.0/8"))
 }
 
+/// `true`, `1`, `on`, `yes`, or their opposites.
+///
+/// # Errors
+/// For any other text, with `accepted`.
 pub fn boolean(setting: &'static str, text: &str, accepted: &str) -> Checked<bool> {
     match text {
         "true" | "1" | "on" | "yes" => Ok(true),
@@ -68,6 +86,10 @@ pub fn boolean(setting: &'static str, text: &str, accepted: &str) -> Checked<boo
 /// The longest duration that makes sense: ten years.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
+/// A duration from 1 s to 10 years, like `1h 30m`.
+///
+/// # Errors
+/// For any other text.
 pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
     let sensible =
         humantime::parse_duration(text).ok().filter(|given| (Duration::from_secs(1)..=LONGEST).contains(given));
@@ -75,6 +97,9 @@ pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
 }
 
 /// A duration of at least `least`.
+///
+/// # Errors
+/// For a shorter one, or any other text.
 pub fn at_least(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
     let given = duration(setting, text)?;
     if given >= least {
@@ -83,18 +108,25 @@ pub fn at_least(setting: &'static str, text: &str, least: Duration) -> Checked<D
     Err(invalid(setting, text, format!("write at least {}", humantime::format_duration(least))))
 }
 
-/// A size in bytes.
+/// A size in bytes, at least 1 KiB.
+///
+/// # Errors
+/// For any other text.
 pub fn size(setting: &'static str, text: &str) -> Checked<usize> {
     let bytes = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
     let sensible = bytes.filter(|bytes| *bytes >= 1024);
     sensible.ok_or_else(|| invalid(setting, text, "write a size of at least 1KiB, like 1MiB"))
 }
 
+/// A secret from the environment; `None` when it is not set or empty.
 pub fn secret(variable: &str) -> Option<SecretString> {
     std::env::var(variable).ok().filter(|value| !value.is_empty()).map(SecretString::from)
 }
 
-/// A whole number between two, both included.
+/// A whole number in a range, both ends included.
+///
+/// # Errors
+/// For any other text.
 pub fn number<N: FromStr + PartialOrd + Display + Copy>(
     setting: &'static str,
     text: &str,
