@@ -12,7 +12,6 @@ mod migrate;
 mod openapi;
 mod seed;
 mod serve;
-mod simulate_payments;
 
 use std::{
     fmt::Display,
@@ -73,7 +72,6 @@ enum Command {
     #[command(subcommand)]
     Emails(emails::EmailsCommand),
     Doctor(doctor::DoctorArgs),
-    SimulatePayments(simulate_payments::SimulatePaymentsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -91,7 +89,6 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Jobs(command) => jobs::run(command, &settings).await,
         Command::Emails(command) => emails::run(command, &settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
-        Command::SimulatePayments(args) => simulate_payments::run(args).await,
         Command::Completions(args) => completions::run(args),
     }
 }
