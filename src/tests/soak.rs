@@ -92,7 +92,7 @@ crash_on_both_engines! {
         }
         let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);
         let crowd = (payments / 40).clamp(16, 256); // how many buyers are in the shop at a time
-        let simulator = site.pays_a_simulator().await;
+        let simulator = site.starts_simulator().await;
         site.set("WORKER_CONCURRENCY", "64");
         site.set("PAYMENT_CHECK_AFTER", "10s");
         site.set("RESERVATION_TTL", if payments > 1_000 { "1m" } else { "20s" });

@@ -12,7 +12,6 @@ mod migrate;
 mod openapi;
 mod seed;
 mod serve;
-mod simulate_payments;
 
 use std::{
     fmt::Display,
@@ -72,7 +71,6 @@ enum Command {
     #[command(subcommand)]
     Emails(emails::EmailsCommand),
     Doctor(doctor::DoctorArgs),
-    SimulatePayments(simulate_payments::SimulatePaymentsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -90,7 +88,6 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Jobs(command) => jobs::run(command, &settings).await,
         Command::Emails(command) => emails::run(command, &settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
-        Command::SimulatePayments(args) => simulate_payments::run(args).await,
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -45,7 +45,7 @@ pub struct ServeArgs {
     /// Bring the schema of a PostgreSQL database up to date first
     #[arg(long)]
     migrate: bool,
-    /// Start the payment simulator beside the shop and pay with it; refused beside live keys
+    /// Simulate Stripe, PayPal and Razorpay, so that no money moves; refused when live keys are set
     #[arg(long)]
     simulate_payments: bool,
 }
@@ -67,18 +67,18 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Starts the simulator and has the shop, which listens there, pay with it.
+/// Starts the simulator and sets it as the payment provider of the shop, which listens at this address.
 async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow::Result<Simulator> {
-    payment_simulator::refuse_beside_live_keys()?;
+    payment_simulator::reject_live_keys()?;
     if !settings.inline_workers {
         bail!(
-            "--simulate-payments is for one program: set INLINE_WORKERS=true, or run `cartwright simulate-payments` and give \
-             every program the settings that it prints"
+            "--simulate-payments needs the workers in this program: set INLINE_WORKERS=true, or run `payment-simulator` \
+             and set in every program what it prints"
         );
     }
     let shop = local_address(shop);
     let options = payment_simulator::Options {
-        bind: payment_simulator::ADDRESS.parse()?,
+        bind: payment_simulator::DEFAULT_ADDRESS.parse()?,
         webhooks_to: Some(format!("http://{shop}")),
         ..payment_simulator::Options::default()
     };
