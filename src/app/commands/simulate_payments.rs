@@ -12,29 +12,27 @@ use super::{Cli, say};
 
 // What is written to the fields is what `--help` prints, where angle brackets would stand as they are.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
-/// Simulate Stripe, PayPal and Razorpay on this machine; no money moves
+/// Simulate Stripe, PayPal and Razorpay on this machine, without money
 ///
-/// A whole checkout, offline: the providers' APIs with fixed keys that anybody may know, a page on which the buyer pays,
-/// is declined or goes away, and webhooks signed as the providers sign them. It keeps everything in memory, forgets it
-/// when it ends, and does not start beside live keys.
+/// A complete checkout, offline: the providers' APIs with fixed public keys, a page on which the buyer pays, is declined or
+/// cancels, and webhooks signed like the providers'. All state is in memory only. It does not start if live keys are set.
 ///
-/// At start it prints the settings that make a shop use it; put them into the shop's .env. What is to be paid, the test
-/// cards and the faults are shown at its address. A script does the same by POST /pay/{provider}/{id}/pay, /decline or
-/// /cancel, and compares with GET /simulator/ledger.
+/// On start it prints the settings for the shop's .env. Its web page shows open payments, test cards and faults. Scripts can
+/// use POST /pay/{provider}/{id}/pay, /decline or /cancel, and compare the results with GET /simulator/ledger.
 #[derive(Args, Clone)]
 #[command(verbatim_doc_comment, after_help = help())]
 pub struct SimulatePaymentsArgs {
-    /// Where it listens, on this machine only
+    /// The address to listen on, on this machine only
     // Under the name of the shop's own flag, whose place it takes here.
     #[arg(id = "bind", long, value_name = "ADDRESS", default_value = ADDRESS)]
     bind: String,
-    /// The shop that webhooks are sent to, e.g. http://127.0.0.1:8000 [default: they are not sent]
+    /// The URL of the shop that webhooks are sent to, e.g. http://127.0.0.1:8000 [default: not sent]
     #[arg(long, value_name = "URL")]
     webhooks_to: Option<String>,
-    /// The probability that a call or a webhook meets a fault, from 0 to 1
+    /// The probability that a call or webhook fails, from 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     faults: f64,
-    /// What the faults are drawn with: the same number, the same dice
+    /// The seed of the random faults; the same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -45,15 +43,15 @@ fn help() -> String {
         "\
 Test cards, as `payment_method` of a payment with Stripe:
 {}
-Faults, by POST /simulator/faults with {{\"provider\": \"stripe\", \"fault\": \"cut_after\", \"times\": 2}} or
-{{\"rate\": 0.3, \"seed\": 7}}; DELETE ends them:
+Faults, set with POST /simulator/faults and {{\"provider\": \"stripe\", \"fault\": \"cut_after\", \"times\": 2}} or
+{{\"rate\": 0.3, \"seed\": 7}}; cleared with DELETE:
   {}
 
 Examples:
   cartwright simulate-payments --webhooks-to http://127.0.0.1:8000
       Beside `cartwright serve`, with the printed settings in .env
   cartwright simulate-payments --webhooks-to http://127.0.0.1:8000 --faults 0.3 --seed 7
-      Where nearly a third of all calls and webhooks go wrong",
+      Nearly a third of all calls and webhooks fail",
         payment_simulator::card_table(),
         faults.join(", ").replace("rate_limited, ", "rate_limited,\n  ").replace("_late, ", "_late,\n  ")
     )
@@ -97,13 +95,13 @@ fn bind_was_said() -> bool {
 fn introduce(simulator: &Simulator, webhooks_to: Option<&str>) -> anyhow::Result<()> {
     let url = simulator.url();
     say(format!("# SIMULATOR of Stripe, PayPal and Razorpay at {url}: no money moves."))?;
-    say("# Put these lines into the shop's .env, and take them out before it sells anything:")?;
+    say("# Add these lines to the shop's .env, and remove them before the shop goes live:")?;
     for (name, value) in payment_simulator::settings(url) {
         say(format!("{name}={value}"))?;
     }
     match webhooks_to {
-        Some(shop) => say(format!("# Webhooks go to {shop}/api/payments/webhooks/…")),
-        None => say("# No webhooks are sent; --webhooks-to http://127.0.0.1:8000 sends them."),
+        Some(shop) => say(format!("# Webhooks are sent to {shop}/api/payments/webhooks/…")),
+        None => say("# Webhooks are not sent; to send them, use --webhooks-to http://127.0.0.1:8000."),
     }?;
-    say(format!("# Buyers pay at {url}/. Ctrl-C ends it, and everything is forgotten."))
+    say(format!("# Buyers pay at {url}/. Ctrl-C stops the simulator and deletes its state."))
 }
