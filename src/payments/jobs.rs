@@ -92,7 +92,7 @@ async fn retrieve_before_sending_again(
         return apply_report(shop, provider, payment, report).await;
     }
     renew_key(shop, payment).await?;
-    Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
+    Err(JobError::Retry("the provider does not know the payment; it will be sent again with a new key".to_owned()))
 }
 
 /// Ends a payment that the provider rejects, unless an earlier call has created it.

@@ -300,7 +300,7 @@ on_both_engines! {
             assert_eq!((made.len(), &asked["status"]), (2, &json!("failed")), "{provider:?}");
             let why = asked["failure"].as_str().expect("why").to_lowercase();
             let code = if provider == Provider::Razorpay { "bad_request" } else { "refunded" };
-            assert!(why.starts_with("the provider refused it") && why.contains(code), "{why}");
+            assert!(why.starts_with("the provider rejected the refund") && why.contains(code), "{why}");
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
             assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
         }

@@ -86,11 +86,13 @@ impl FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = iso_currency::Currency::from_code(text).zip(text.as_bytes().try_into().ok());
-        let (currency, code) =
-            known.ok_or_else(|| "the code of a currency in capitals, like EUR (ISO 4217)".to_owned())?;
+        let (currency, code) = known.ok_or_else(|| "an ISO 4217 code in capital letters, like EUR".to_owned())?;
         // Gold and the like have no minor unit at all.
         let decimals = currency.exponent().and_then(|decimals| u8::try_from(decimals).ok());
-        Ok(Self { code, decimals: decimals.ok_or_else(|| "the code of money that people pay with".to_owned())? })
+        Ok(Self {
+            code,
+            decimals: decimals.ok_or_else(|| "the code of a currency that is used for payments".to_owned())?,
+        })
     }
 }
 

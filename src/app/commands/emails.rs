@@ -19,35 +19,35 @@ use super::say;
 
 #[derive(Subcommand)]
 pub enum EmailsCommand {
-    /// List the e-mails the shop sends, when, and which of them `TEMPLATES_DIR` replaces
+    /// List the shop's e-mails, when they are sent, and which `TEMPLATES_DIR` replaces
     List,
     Render(RenderArgs),
-    /// Write the built-in templates to a folder, to start from
+    /// Write the built-in templates to a folder, as a starting point
     ///
-    /// Keep the files you change, delete the others: what is not there stays as it is built in, and goes on being corrected
-    /// with each new version. A file that is there already is never overwritten.
+    /// Keep the files that you change and delete the others: for missing files the built-in templates are used, which are
+    /// updated with each new version. Existing files are never overwritten.
     Export {
-        /// The folder; made when it is not there
+        /// The folder; created if it does not exist
         folder: PathBuf,
     },
 }
 
-/// Render e-mails with example data, and tell what is wrong with templates
+/// Render e-mails with example data, and check templates
 ///
-/// Reads `TEMPLATES_DIR` when it is set. Ends with status 1 and a line for each fault, with its file and line, when a
-/// template cannot be used.
+/// Uses the templates of `TEMPLATES_DIR` if it is set. If templates have errors, prints one line for each, with file and
+/// line, and exits with status 1.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cartwright emails render order_shipped --format html > shipped.html
   cartwright emails render --out /tmp/emails --templates-dir ./emails")]
 pub struct RenderArgs {
-    /// One of `cartwright emails list` [default: all of them]
+    /// A name from `cartwright emails list` [default: all]
     name: Option<String>,
-    /// What to render; eml is what mail programs open
+    /// The output format; eml files can be opened by mail programs
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Write NAME.txt, NAME.html and NAME.eml into this folder, which is made when it is not there, instead of printing
+    /// Write NAME.txt, NAME.html and NAME.eml to this folder, created if needed, instead of printing
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ fn named(name: &str) -> anyhow::Result<Template> {
     let found = Template::ALL.iter().find(|template| template.name() == name);
     found.copied().with_context(|| {
         let names: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
-        format!("{name} is no e-mail of the shop: there are {}", names.join(", "))
+        format!("there is no e-mail {name}; the e-mails are {}", names.join(", "))
     })
 }
 
@@ -109,8 +109,8 @@ fn templates(settings: &SettingArgs) -> anyhow::Result<Templates> {
     }
     match faults.len() {
         0 => Ok(templates),
-        1 => bail!("TEMPLATES_DIR={}: 1 fault", folder.display()),
-        many => bail!("TEMPLATES_DIR={}: {many} faults", folder.display()),
+        1 => bail!("TEMPLATES_DIR={}: 1 error", folder.display()),
+        many => bail!("TEMPLATES_DIR={}: {many} errors", folder.display()),
     }
 }
 
@@ -134,7 +134,7 @@ fn print(format: Format, letters: &[Email], settings: &SettingArgs) -> anyhow::R
 }
 
 fn write(folder: &Path, templates: &[Template], letters: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
     for (template, letter) in templates.iter().zip(letters) {
         let text = format!("Subject: {}\n\n{}\n", letter.subject, letter.text);
         for (ending, content) in
@@ -154,14 +154,14 @@ fn eml(letter: &Email, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
     let there: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
     if !there.is_empty() {
-        return Err(anyhow!("{} has {} already; nothing was written", folder.display(), there.join(", ")));
+        return Err(anyhow!("{} already has {}; nothing was written", folder.display(), there.join(", ")));
     }
     for (name, source) in FILES {
         let file = folder.join(name);
         fs::write(&file, source).with_context(|| format!("{} cannot be written", file.display()))?;
     }
-    say(format!("{} files in {}", FILES.len(), folder.display()))
+    say(format!("wrote {} files to {}", FILES.len(), folder.display()))
 }

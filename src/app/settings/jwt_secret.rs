@@ -43,7 +43,9 @@ fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
     let kept = fs::read_to_string(file)?;
     match kept.len() {
         32.. => Ok(kept.into()),
-        _ => Err(std::io::Error::other("it holds less than 32 bytes; delete it, and everybody signs in anew")),
+        _ => Err(std::io::Error::other(
+            "it has less than 32 bytes; delete it, after which all users have to sign in again",
+        )),
     }
 }
 

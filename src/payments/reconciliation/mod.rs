@@ -84,7 +84,10 @@ fn amount_mismatch(payment: &Payment, report: &Report) -> Option<String> {
     let same = payment.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (payment.amount.0, report.amount.0);
-        format!("the provider speaks of {theirs} {}, we of {ours} {} (minor units)", report.currency, payment.currency)
+        format!(
+            "the provider reports {theirs} {}, the shop recorded {ours} {} (minor units)",
+            report.currency, payment.currency
+        )
     })
 }
 
@@ -105,7 +108,7 @@ pub async fn mismatch(shop: &Shop, payment: &Payment, report: &Report) -> db::Re
 
 fn currency_mismatch(payment: &Payment, report: &RefundReport) -> Option<String> {
     let same = payment.currency.to_string() == report.currency;
-    (!same).then(|| format!("the provider gives back {}, and the payment was in {}", report.currency, payment.currency))
+    (!same).then(|| format!("the provider refunds {}, but the payment was in {}", report.currency, payment.currency))
 }
 
 /// How the provider's refund differs from ours in amount or currency, if it does.
@@ -114,7 +117,10 @@ pub fn refund_mismatch(payment: &Payment, refund: &Refund, report: &RefundReport
     let same = refund.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (refund.amount.0, report.amount.0);
-        format!("the provider gives back {theirs} {}, we {ours} {} (minor units)", report.currency, payment.currency)
+        format!(
+            "the provider refunds {theirs} {}, the shop recorded {ours} {} (minor units)",
+            report.currency, payment.currency
+        )
     })
 }
 

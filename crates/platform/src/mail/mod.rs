@@ -128,7 +128,7 @@ impl Mailer {
         match &self.transport {
             Transport::Smtp(server) => match with_timeout(server.test_connection()).await {
                 Ok(true) => Ok(()),
-                Ok(false) => Err("the mail server hung up: check SMTP_URL".to_owned()),
+                Ok(false) => Err("the mail server closed the connection: check SMTP_URL".to_owned()),
                 Err(MailError::Refused(why) | MailError::Unavailable(why)) => {
                     Err(format!("the mail server cannot be used: {why}. Check SMTP_URL and that the server is up"))
                 }
@@ -153,7 +153,7 @@ pub fn eml(from: &str, email: &Email) -> anyhow::Result<Vec<u8>> {
 fn sender(from: &str) -> anyhow::Result<Mailbox> {
     from.parse().ok().with_context(|| {
         format!(
-            "MAIL_FROM is {from:?}, which is no sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
+            "MAIL_FROM is {from:?}, not a valid sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
         )
     })
 }

@@ -35,10 +35,10 @@ pub const PAYPAL: OnlineProvider = OnlineProvider {
     name: "PayPal",
     api_base: Variable {
         name: "PAYPAL_API_BASE",
-        help: "Where PayPal is, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]",
+        help: "The URL of PayPal's API, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]",
     },
-    key: Variable { name: "PAYPAL_CLIENT_ID", help: "Turns PayPal on, with PAYPAL_CLIENT_SECRET" },
-    webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Checks PayPal's webhooks" },
+    key: Variable { name: "PAYPAL_CLIENT_ID", help: "Enables PayPal, with PAYPAL_CLIENT_SECRET" },
+    webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Verifies PayPal's webhooks" },
     webhook: WebhookDocs {
         operation_id: "receivePaypalWebhook",
         summary: "Receives webhooks from PayPal. For PayPal, not for frontends.",

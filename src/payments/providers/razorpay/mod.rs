@@ -37,12 +37,12 @@ pub const RAZORPAY: OnlineProvider = OnlineProvider {
     name: "Razorpay",
     api_base: Variable {
         name: "RAZORPAY_API_BASE",
-        help: "Where Razorpay is, for tests and self-hosted gateways [default: Razorpay's]",
+        help: "The URL of Razorpay's API, for tests and gateways [default: Razorpay's]",
     },
-    key: Variable { name: "RAZORPAY_KEY_ID", help: "Turns Razorpay on, with RAZORPAY_KEY_SECRET" },
+    key: Variable { name: "RAZORPAY_KEY_ID", help: "Enables Razorpay, with RAZORPAY_KEY_SECRET" },
     webhook_key: Variable {
         name: "RAZORPAY_WEBHOOK_SECRET",
-        help: "Checks Razorpay's webhooks; NEW,OLD while the secret is changed",
+        help: "Verifies Razorpay's webhooks; NEW,OLD during a change of the secret",
     },
     webhook: WebhookDocs {
         operation_id: "receiveRazorpayWebhook",

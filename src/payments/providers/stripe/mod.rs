@@ -42,12 +42,12 @@ pub const STRIPE: OnlineProvider = OnlineProvider {
     name: "Stripe",
     api_base: Variable {
         name: "STRIPE_API_BASE",
-        help: "Where Stripe is, for tests and self-hosted gateways [default: Stripe's]",
+        help: "The URL of Stripe's API, for tests and gateways [default: Stripe's]",
     },
-    key: Variable { name: "STRIPE_SECRET_KEY", help: "Turns Stripe on" },
+    key: Variable { name: "STRIPE_SECRET_KEY", help: "Enables Stripe" },
     webhook_key: Variable {
         name: "STRIPE_WEBHOOK_SECRET",
-        help: "Checks Stripe's webhooks; NEW,OLD while the secret is changed",
+        help: "Verifies Stripe's webhooks; NEW,OLD during a change of the secret",
     },
     webhook: WebhookDocs {
         operation_id: "receiveStripeWebhook",
