@@ -19,6 +19,9 @@ const MOST_CHARS: usize = 50_000;
 const LONGEST: usize = 200_000;
 /// The most that these bytes, times the tags among them, may come to: 1,000 tags in 50 KB.
 const MOST_WORK: usize = 50_000_000;
+/// The most that the tags, times those of the elements that are left open at a time, may come to: each tag may open all of
+/// these elements anew, which takes memory.
+const MOST_REOPENED: usize = 50_000;
 
 /// The HTML is too long to be kept, or too much to be parsed.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub fn clean(html: &str) -> Result<Option<String>, TooLarge> {
     if tags == 0 {
         return Ok(None);
     }
-    if html.len() > LONGEST || html.len() * tags > MOST_WORK {
+    if html.len() > LONGEST || html.len() * tags > MOST_WORK || tags * most_open(html) > MOST_REOPENED {
         return Err(TooLarge);
     }
     let cleaned = CLEANER.clean(html).to_string();
@@ -39,6 +42,23 @@ pub fn clean(html: &str) -> Result<Option<String>, TooLarge> {
         return Err(TooLarge);
     }
     Ok(cleaned.contains('<').then(|| cleaned.to_owned()))
+}
+
+/// The elements that a parser opens anew in each block until they are closed.
+const REOPENED: [&str; 14] =
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
+
+/// How many of these are open at a time, at most.
+fn most_open(html: &str) -> usize {
+    let (mut open, mut most) = ([0_usize; REOPENED.len()], 0);
+    for tag in html.split('<').skip(1) {
+        let (name, closes) = tag.strip_prefix('/').map_or((tag, false), |name| (name, true));
+        let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let Some(element) = REOPENED.iter().position(|known| name.eq_ignore_ascii_case(known)) else { continue };
+        open[element] = if closes { open[element].saturating_sub(1) } else { open[element] + 1 };
+        most = most.max(open.iter().sum());
+    }
+    most
 }
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -199,6 +219,10 @@ mod tests {
         for piece in ["<", "<a", "</", "<!--", "<script>", "<div>", "<b a>", "<p>", "<table>", "<svg>", "</p>"] {
             assert_eq!(clean(&piece.repeat(100_000)), Err(TooLarge), "{piece}");
         }
+        let reopened: String = (0..300).map(|number| format!("<b title={number}><p>")).collect();
+        assert_eq!(clean(&reopened), Err(TooLarge));
+        let closed = "<p><b>a</b></p>".repeat(1_000);
+        assert_eq!(cleaned(&closed), closed);
         let deep = format!("{}a{}", "<div>".repeat(1_000), "</div>".repeat(1_000));
         assert_eq!(cleaned(&deep), deep);
     }
