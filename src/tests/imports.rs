@@ -1,5 +1,6 @@
 //! Exports of Shopify, imported by the program beside a shop that is open. What the files say is what real ones say.
 
+use cartwright::catalog::Part;
 use serde_json::{Value, json};
 
 use crate::support::{Order, Person, Product, TestShop, eventually};
@@ -29,8 +30,10 @@ fn mug_described_as(html: &str) -> String {
     format!("Handle,Title,Body (HTML),Variant Price,Variant Inventory Qty\nmug,Mug,\"{cell}\",1,1\n")
 }
 
-/// The mug by itself, which shows its description as HTML, too.
+/// The mug by itself, which shows its description as HTML, too. The import is another program, so this one's cache may
+/// have the mug of a second ago.
 async fn the_mug(shop: &TestShop) -> Value {
+    shop.inside().cache.invalidate(&[Part::Catalog]).await;
     let mug = shop.product_called("Mug").await;
     shop.visitor().get(&format!("/api/products/{}", mug["id"])).await.is(200).json()
 }
