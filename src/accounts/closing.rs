@@ -43,7 +43,7 @@ pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp
         store::delete_links(tx, user.id, purpose).await?;
     }
     email_changes::call_off(tx, user.id).await?;
-    idempotency::forget(tx, user.id.0).await?;
+    idempotency::delete_of_user(tx, user.id.0).await?;
     store::erase(tx, user.id, now).await?;
     let former = Uuid::new_v4();
     email_store::insert_former(tx, former, &user.email, now).await?;

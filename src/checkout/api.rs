@@ -7,10 +7,10 @@ use platform::{
     http::{
         body::Body,
         described::{Kind, Text},
-        idempotency::{Once, Stored},
+        idempotency::{Idempotency, Location, Outcome},
         limits::Limit,
         problem::{ApiResult, Problem},
-        reply::{Created, Done, Reply, json_bytes},
+        reply::{Created, Done, Reply},
     },
     money::Amount,
     validation::FieldError,
@@ -134,22 +134,19 @@ impl CheckoutApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let once = Once::of(request, "/api/orders", body.bytes(), by.id.0)?;
+        let location = Location::In("/api/orders");
+        let idempotency = Idempotency::of(request, "/api/orders", location, body.bytes(), by.id.0)?;
         let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
             Ok(place) => place,
-            // Who lost the answer to the last order they may place gets it all the same.
-            Err(refused) => {
-                let stored = once.given_before(&mut shop.db.read().await?).await?;
-                return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
-            }
+            Err(refused) => return idempotency.replay_or(refused, &shop.db).await,
         };
         let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
-        match place_once(&shop, by.id, &once, input).await {
-            Ok(Placed::Before(stored)) => {
+        match place_once(&shop, by.id, &idempotency, input).await {
+            Ok(Outcome::Completed(_, response)) => Ok(response),
+            Ok(Outcome::Replayed(response)) => {
                 shop.limits.give_back(place).await;
-                Ok(stored.replay("/api/orders"))
+                Ok(response)
             }
-            Ok(Placed::Now(answer)) => Ok(answer),
             Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
         }
     }
@@ -206,24 +203,22 @@ impl CheckoutApi {
     }
 }
 
-/// What came of a request for an order.
-enum Placed {
-    Now(Created<OrderView>),
-    /// By an earlier request with the same key.
-    Before(Stored),
-}
-
-async fn place_once(shop: &Shop, buyer: UserId, once: &Once, input: CheckoutInput) -> ApiResult<Placed> {
+async fn place_once(
+    shop: &Shop,
+    buyer: UserId,
+    idempotency: &Idempotency,
+    input: CheckoutInput,
+) -> ApiResult<Outcome<OrderView, 201>> {
     let mut tx = shop.db.write().await?;
-    if let Some(stored) = once.answered(&mut tx, shop.now()).await? {
-        return Ok(Placed::Before(stored));
+    let place = async |tx: &mut Tx| {
+        let checkout = input.checkout(tx, shop).await?;
+        Ok(super::place(tx, shop, buyer, checkout).await?)
+    };
+    let outcome = idempotency.run(&mut tx, shop.now(), place).await?;
+    if let Outcome::Completed(order, _) = &outcome {
+        commit_and_forget(shop, tx, order).await?;
     }
-    let checkout = input.checkout(&mut tx, shop).await?;
-    let placed = super::place(&mut tx, shop, buyer, checkout).await?;
-    let answer = json_bytes(&placed);
-    once.keep(&mut tx, &answer).await?;
-    commit_and_forget(shop, tx, &placed).await?;
-    Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
+    Ok(outcome)
 }
 
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {

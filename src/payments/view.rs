@@ -29,7 +29,7 @@ pub struct PaymentView {
     /// The ISO 4217 code of the amount's currency.
     currency: String,
     /// Who takes the money.
-    provider: Provider,
+    pub(super) provider: Provider,
     /// How far it is. It only moves forward.
     status: Status,
     /// The provider's id of it.

@@ -1,27 +1,59 @@
-//! `Idempotency-Key`: the same key and body give the first answer again.
+//! `Idempotency-Key`: the same key and body get the first response again.
 //!
-//! The key is claimed and its answer stored in the transaction of the effect, so that both exist or neither. A second
-//! request with the key waits for the first at the claim and then gets its answer; only when the wait is too long (three
-//! seconds, PostgreSQL's lock timeout) is it told to come back. Only what succeeded is kept, for 24 hours.
+//! [`Idempotency::run`] claims the key and stores the response in the transaction of the operation, so that all of it exists
+//! or nothing does. A second request with the key waits for the first at the claim and then gets its response; only when the
+//! wait is too long (three seconds, PostgreSQL's lock timeout) is it told to come back. Only the response of an operation
+//! that succeeded is stored, for 24 hours.
 
 use poem::{Request, http::header};
+use poem_openapi::types::ToJSON;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
 use super::{
     problem::{ApiResult, Problem},
-    reply::Reply,
+    reply::{Reply, json_bytes},
 };
 use crate::{
     clock::Timestamp,
-    db::{self, Tx},
+    db::{self, Db, Tx},
     http::problem_types,
 };
 
-/// What a client wants done at most once: its key, if it sent one, and who it is.
-pub struct Once {
+/// Has a request take effect at most once, if its client sent a key.
+pub struct Idempotency {
     key: Option<Key>,
     user: i64,
+    location: Location,
+}
+
+/// Where the resource of a response is found: its `Location`.
+pub enum Location {
+    /// In the collection with this path, by the `id` in the response.
+    In(&'static str),
+    /// At this path.
+    At(String),
+}
+
+/// What came of a request.
+pub enum Outcome<T, const STATUS: u16> {
+    /// The operation ran: what it made, and the response. Commit its transaction before sending the response.
+    Completed(T, Reply<T, STATUS>),
+    /// An earlier request with the same key ran it, and this is its response.
+    Replayed(Reply<T, STATUS>),
+}
+
+impl<T, const STATUS: u16> Outcome<T, STATUS> {
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed(..))
+    }
+
+    #[must_use]
+    pub fn response(self) -> Reply<T, STATUS> {
+        let (Self::Completed(_, response) | Self::Replayed(response)) = self;
+        response
+    }
 }
 
 /// A key as the client sent it, with what it stands for.
@@ -31,65 +63,82 @@ struct Key {
     body_hash: Vec<u8>,
 }
 
-/// An answer that was given before.
+/// A response as it was stored.
 #[derive(FromRow)]
-pub struct Stored {
+struct Stored {
     body_hash: Vec<u8>,
     response: String,
 }
 
-impl Stored {
-    /// The first answer again. The thing it made is below `base`.
-    #[must_use]
-    pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
-        let made: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
-        let id = made["id"].as_str().map_or_else(|| made["id"].to_string(), ToOwned::to_owned);
-        self.again(&format!("{base}/{id}"))
-    }
-
-    /// The first answer again, with where its thing is found.
-    #[must_use]
-    pub fn again<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
-        Reply::bytes(self.response).header("location", location).header("idempotent-replayed", "true")
-    }
-}
-
-impl Once {
+impl Idempotency {
     /// `path` is where the request went, in one spelling: ids are written in several ways and name the same thing.
     ///
     /// # Errors
     /// 400 when the header is no key.
-    pub fn of(request: &Request, path: impl Into<String>, body: &[u8], user: i64) -> ApiResult<Self> {
-        Ok(Self { key: Key::of(request, path.into(), body)?, user })
+    pub fn of(
+        request: &Request,
+        path: impl Into<String>,
+        location: Location,
+        body: &[u8],
+        user: i64,
+    ) -> ApiResult<Self> {
+        Ok(Self { key: Key::of(request, path.into(), body)?, user, location })
     }
 
-    /// Claims the key for this transaction, or finds the answer it got before. Without a key there is none.
+    /// Claims the key, runs the operation and stores its response, all in `tx`; or replays the response that is stored.
+    /// Without a key it always runs the operation.
     ///
     /// # Errors
-    /// 422 when the key was used for another body; 409 when its first request takes too long.
-    pub async fn answered(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<Stored>> {
-        match &self.key {
-            Some(key) => key.claim(tx, self.user, now).await,
-            None => Ok(None),
+    /// Those of the operation; 422 when the key was used for another body; 409 when its first request takes too long.
+    pub async fn run<T: ToJSON, const STATUS: u16>(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        operation: impl AsyncFnOnce(&mut Tx) -> ApiResult<T>,
+    ) -> ApiResult<Outcome<T, STATUS>> {
+        if let Some(key) = &self.key
+            && let Some(stored) = key.claim(tx, self.user, now).await?
+        {
+            return Ok(Outcome::Replayed(self.replay(stored)));
         }
+        let resource = operation(tx).await?;
+        let response = json_bytes(&resource);
+        if let Some(key) = &self.key {
+            key.store(tx, self.user, &response).await?;
+        }
+        let location = self.location.of(&response);
+        Ok(Outcome::Completed(resource, Reply::bytes(response).header("location", &location)))
     }
 
-    /// The answer that was given before, without claiming the key.
+    /// The stored response, for a request that is refused before it can claim its key: who lost that response gets it all
+    /// the same.
     ///
     /// # Errors
-    /// 422 when the key was used for another body.
-    pub async fn given_before(&self, tx: &mut Tx) -> ApiResult<Option<Stored>> {
-        match &self.key {
-            Some(key) => key.find(tx, self.user).await,
-            None => Ok(None),
-        }
+    /// `refused`, when no response is stored; 422 when the key was used for another body.
+    pub async fn replay_or<T, const STATUS: u16>(&self, refused: Problem, db: &Db) -> ApiResult<Reply<T, STATUS>> {
+        let mut tx = db.read().await?;
+        let stored = match &self.key {
+            Some(key) => key.find(&mut tx, self.user).await?,
+            None => None,
+        };
+        stored.map(|stored| self.replay(stored)).ok_or(refused)
     }
 
-    /// Keeps the answer, in the transaction that made it true.
-    pub async fn keep(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
-        match &self.key {
-            Some(key) => key.keep(tx, self.user, response).await,
-            None => Ok(()),
+    fn replay<T, const STATUS: u16>(&self, stored: Stored) -> Reply<T, STATUS> {
+        let location = self.location.of(stored.response.as_bytes());
+        Reply::bytes(stored.response).header("location", &location).header("idempotent-replayed", "true")
+    }
+}
+
+impl Location {
+    fn of(&self, response: &[u8]) -> String {
+        match self {
+            Self::At(path) => path.clone(),
+            Self::In(collection) => {
+                let resource: serde_json::Value = serde_json::from_slice(response).unwrap_or_default();
+                let id = resource["id"].as_str().map_or_else(|| resource["id"].to_string(), ToOwned::to_owned);
+                format!("{collection}/{id}")
+            }
         }
     }
 }
@@ -147,7 +196,7 @@ impl Key {
         Err(problem_types::IDEMPOTENCY_KEY_REUSED.problem(detail))
     }
 
-    async fn keep(&self, tx: &mut Tx, user: i64, response: &[u8]) -> ApiResult<()> {
+    async fn store(&self, tx: &mut Tx, user: i64, response: &[u8]) -> ApiResult<()> {
         tx.query("UPDATE idempotency_keys SET response = $4 WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())
@@ -159,8 +208,8 @@ impl Key {
     }
 }
 
-/// Forgets what a user asked for, and what was answered: it shows their address.
-pub async fn forget(tx: &mut Tx, user: i64) -> db::Result<()> {
+/// Deletes the keys of a user, and the responses stored for them: they show the user's address.
+pub async fn delete_of_user(tx: &mut Tx, user: i64) -> db::Result<()> {
     tx.query("DELETE FROM idempotency_keys WHERE user_id = $1").bind(user).execute().await.map(drop)
 }
 
