@@ -1,4 +1,4 @@
-//! What admins see of the background work, and do about what failed.
+//! The endpoints for admins to list, retry and discard background jobs.
 
 use platform::{
     clock::Timestamp,
@@ -78,9 +78,9 @@ fn view(job: JobRow, now: Timestamp) -> ApiResult<JobView> {
     })
 }
 
-/// Which jobs an admin asks for.
+/// The filter of a list of jobs.
 #[must_use]
-pub fn wanted(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
+pub fn job_filter(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
     let (state, scheduled) = match state {
         None => (None, None),
         Some(JobState::Pending) => (Some(State::Pending), Some(false)),
@@ -134,11 +134,11 @@ impl JobsApi {
         per_page: Ask<PageSize>,
     ) -> ApiResult<List<JobView>> {
         let mut faults = ValidationErrors::default();
-        let wanted = wanted(faults.note(queue.get("queue")), faults.note(state.get("state")));
+        let filter = job_filter(faults.note(queue.get("queue")), faults.note(state.get("state")));
         let page = faults.note(Page::asked(&page, &per_page));
         faults.into_result()?;
         let now = shop.now();
-        let (jobs, total) = store::list(&mut shop.db.read().await?, wanted, now, page.size, page.offset()).await?;
+        let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect::<ApiResult<_>>()?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }

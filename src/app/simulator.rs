@@ -1,11 +1,11 @@
-//! Paying with the simulator, which no setting says: only `serve --simulate-payments` and tests.
+//! Paying with the simulator: only for `serve --simulate-payments` and tests, so there is no setting for it.
 
 use std::collections::HashMap;
 
 use crate::{app::settings::Settings, payments::providers::ProviderSettings, shop::Provider};
 
 impl Settings {
-    /// Pays with the simulator at this address, and with nobody else.
+    /// Replaces all payment providers by the simulator at this address.
     pub fn pay_with_simulator(&mut self, url: &str) {
         self.simulator = Some(url.to_owned());
         self.payments.providers = HashMap::from([

@@ -1,4 +1,4 @@
-//! The endpoints that place an order and say what becomes of it.
+//! The endpoints to place an order, cancel it and change its status.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl Kind for NextStatus {
 }
 
 impl CheckoutInput {
-    /// What is wanted; whether the products exist is asked in the transaction.
+    /// The validated order. Whether the products exist is checked in the transaction.
     async fn checkout(self, tx: &mut Tx, shop: &Shop) -> ApiResult<Checkout> {
         let mut errors = Vec::new();
         let expected_total = self.expected_total.and_then(|amount| {
@@ -89,7 +89,7 @@ impl CheckoutInput {
         let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
         let items: Option<Vec<_>> = items;
         let items = match items {
-            Some(items) => Some(super::add_up(tx, shop, &items, errors).await?),
+            Some(items) => Some(super::read_items(tx, shop, &items, errors).await?),
             None => Problem::unless_empty(errors).map(|()| None)?,
         };
         Ok(Checkout {
@@ -101,8 +101,8 @@ impl CheckoutInput {
     }
 }
 
-/// Per user. Each order writes letters and takes stock, which a robot would like to do without end.
-fn orders_of_one(shop: &Shop) -> Limit {
+/// Per user. Each order sends e-mails and takes stock, so robots must not place them without end.
+fn order_limit(shop: &Shop) -> Limit {
     Limit::new(
         "orders",
         shop.part::<orders::Settings>().orders_per_hour,
@@ -136,12 +136,12 @@ impl CheckoutApi {
     ) -> ApiResult<Created<OrderView>> {
         let location = Location::In("/api/orders");
         let idempotency = Idempotency::of(request, "/api/orders", location, body.bytes(), by.id.0)?;
-        let place = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
+        let place = match shop.limits.take(&order_limit(&shop), &by.id.to_string()).await {
             Ok(place) => place,
             Err(refused) => return idempotency.replay_or(refused, &shop.db).await,
         };
         let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
-        match place_once(&shop, by.id, &idempotency, input).await {
+        match place_idempotently(&shop, by.id, &idempotency, input).await {
             Ok(Outcome::Completed(_, response)) => Ok(response),
             Ok(Outcome::Replayed(response)) => {
                 shop.limits.give_back(place).await;
@@ -195,7 +195,7 @@ impl CheckoutApi {
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let shown = super::advance(&mut tx, order, status, shop.now()).await?;
         if status == OrderStatus::Cancelled {
-            commit_cancelled(&shop, tx, &shown).await?;
+            commit_cancellation(&shop, tx, &shown).await?;
         } else {
             tx.commit().await?;
         }
@@ -203,7 +203,7 @@ impl CheckoutApi {
     }
 }
 
-async fn place_once(
+async fn place_idempotently(
     shop: &Shop,
     buyer: UserId,
     idempotency: &Idempotency,
@@ -216,7 +216,7 @@ async fn place_once(
     };
     let outcome = idempotency.run(&mut tx, shop.now(), place).await?;
     if let Outcome::Completed(order, _) = &outcome {
-        commit_and_forget(shop, tx, order).await?;
+        commit_stock_change(shop, tx, order).await?;
     }
     Ok(outcome)
 }
@@ -225,19 +225,19 @@ async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> 
     let mut tx = shop.db.write().await?;
     let order = visible(orders::lock(&mut tx, id).await?, by)?;
     let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
-    commit_cancelled(shop, tx, &cancelled).await?;
+    commit_cancellation(shop, tx, &cancelled).await?;
     Ok(cancelled)
 }
 
-/// The stock of the order's products has changed.
-async fn commit_and_forget(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+/// Commits, and invalidates the order's products in the cache: their stock changed.
+async fn commit_stock_change(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
     let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
+    Ok(shop.commit_and_invalidate(tx, &parts).await?)
 }
 
-/// The same of a cancelled order. The rating of a review that went with it showed in lists, too.
-async fn commit_cancelled(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+/// The same for a cancelled order, with the lists of products: a review may have been deleted with it, and lists show ratings.
+async fn commit_cancellation(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
     let products = order.items.iter().map(|line| Part::Product(line.product));
     let parts: Vec<Part> = products.chain([Part::ProductLists]).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
+    Ok(shop.commit_and_invalidate(tx, &parts).await?)
 }

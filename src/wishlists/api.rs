@@ -24,7 +24,8 @@ use crate::{
 
 /// A product to put on the wishlist.
 #[derive(Object)]
-struct Wish {
+#[oai(rename = "Wish")]
+struct NewEntry {
     /// The id of a product.
     product: ProductId,
 }
@@ -46,9 +47,8 @@ struct EntryView {
     added_at: Timestamp,
 }
 
-async fn shown(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
-    let (products, moments): (Vec<_>, Vec<_>) =
-        entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
+async fn entry_views(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
+    let (products, times): (Vec<_>, Vec<_>) = entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
     let products = view::products(tx, shop, products).await?;
     let entry = |(product, added_at): (view::ProductView, Timestamp)| EntryView {
         product: product.id,
@@ -58,7 +58,7 @@ async fn shown(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<Entr
         in_stock: product.stock > 0,
         added_at,
     };
-    Ok(products.into_iter().zip(moments).map(entry).collect())
+    Ok(products.into_iter().zip(times).map(entry).collect())
 }
 
 pub struct WishlistsApi;
@@ -80,7 +80,7 @@ impl WishlistsApi {
         let page = Page::asked(&page, &per_page)?;
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, by.id, page.size, page.offset()).await?;
-        let shown = shown(&mut tx, &shop, entries).await?;
+        let shown = entry_views(&mut tx, &shop, entries).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -88,11 +88,11 @@ impl WishlistsApi {
     ///
     /// One that is on it already stays where it is, and the answer is 200 instead of 201.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<MadeOrFound<EntryView>> {
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewEntry>) -> ApiResult<MadeOrFound<EntryView>> {
         let product = body.judged().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
-        let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);
+        let shown = entry_views(&mut tx, &shop, vec![entry]).await?.remove(0);
         tx.commit().await?;
         Ok(MadeOrFound::json(&shown, added))
     }

@@ -8,7 +8,7 @@ use crate::app::programs;
 use anyhow::{Context, bail};
 use clap::{Args, CommandFactory, parser::ValueSource};
 
-use super::{Cli, say};
+use super::{Cli, print_line};
 
 // What is written to the fields is what `--help` prints, where angle brackets would stand as they are.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
@@ -25,7 +25,7 @@ use super::{Cli, say};
 #[command(verbatim_doc_comment, after_help = help())]
 pub struct SimulatePaymentsArgs {
     /// Where it listens, on this machine only
-    // Under the name of the shop's own flag, whose place it takes here.
+    // It replaces the shop's flag of the same name.
     #[arg(id = "bind", long, value_name = "ADDRESS", default_value = ADDRESS)]
     bind: String,
     /// The shop that webhooks are sent to, e.g. http://127.0.0.1:8000 [default: they are not sent]
@@ -64,14 +64,14 @@ pub async fn run(args: SimulatePaymentsArgs) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // the one TLS library
     let stop = programs::stop_signal()?;
     let simulator = Simulator::start(args.options()?).await?;
-    introduce(&simulator, args.webhooks_to.as_deref())?;
+    print_settings(&simulator, args.webhooks_to.as_deref())?;
     stop.cancelled().await;
     Ok(())
 }
 
 impl SimulatePaymentsArgs {
     fn options(&self) -> anyhow::Result<Options> {
-        let bind = if bind_was_said() { &self.bind } else { ADDRESS };
+        let bind = if is_bind_given() { &self.bind } else { ADDRESS };
         let bind: SocketAddr =
             bind.parse().with_context(|| format!("--bind {bind}: write an address and a port, like {ADDRESS}"))?;
         if !(0.0..=1.0).contains(&self.faults) {
@@ -88,22 +88,22 @@ impl SimulatePaymentsArgs {
     }
 }
 
-/// A shop's `BIND` in the environment is not meant for the simulator, but clap hands it down with the shop's flag.
-fn bind_was_said() -> bool {
-    let said = Cli::command().get_matches();
-    said.subcommand().and_then(|(_, command)| command.value_source("bind")) == Some(ValueSource::CommandLine)
+/// Whether `--bind` is on the command line. The shop's `BIND` is not meant for the simulator, but clap also reads that.
+fn is_bind_given() -> bool {
+    let matches = Cli::command().get_matches();
+    matches.subcommand().and_then(|(_, command)| command.value_source("bind")) == Some(ValueSource::CommandLine)
 }
 
-fn introduce(simulator: &Simulator, webhooks_to: Option<&str>) -> anyhow::Result<()> {
+fn print_settings(simulator: &Simulator, webhooks_to: Option<&str>) -> anyhow::Result<()> {
     let url = simulator.url();
-    say(format!("# SIMULATOR of Stripe, PayPal and Razorpay at {url}: no money moves."))?;
-    say("# Put these lines into the shop's .env, and take them out before it sells anything:")?;
+    print_line(format!("# SIMULATOR of Stripe, PayPal and Razorpay at {url}: no money moves."))?;
+    print_line("# Put these lines into the shop's .env, and take them out before it sells anything:")?;
     for (name, value) in payment_simulator::settings(url) {
-        say(format!("{name}={value}"))?;
+        print_line(format!("{name}={value}"))?;
     }
     match webhooks_to {
-        Some(shop) => say(format!("# Webhooks go to {shop}/api/payments/webhooks/…")),
-        None => say("# No webhooks are sent; --webhooks-to http://127.0.0.1:8000 sends them."),
+        Some(shop) => print_line(format!("# Webhooks go to {shop}/api/payments/webhooks/…")),
+        None => print_line("# No webhooks are sent; --webhooks-to http://127.0.0.1:8000 sends them."),
     }?;
-    say(format!("# Buyers pay at {url}/. Ctrl-C ends it, and everything is forgotten."))
+    print_line(format!("# Buyers pay at {url}/. Ctrl-C ends it, and everything is forgotten."))
 }
