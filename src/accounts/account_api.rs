@@ -22,32 +22,34 @@ use super::{
 };
 use crate::shop::{Shop, tags::Tag};
 
-/// Another e-mail, and the password that allows it.
+/// A new e-mail address, confirmed with the account's password.
 #[derive(Object)]
 struct EmailChange {
-    /// Where the shop is to write to. Unique, without regard to case.
+    /// The new e-mail address, at most 254 characters. Unique, ignoring case.
     #[oai(validator(max_length = 254))]
     email: Text<Email>,
-    /// The password of the account.
+    /// The account's current password.
     #[oai(validator(max_length = 1000))]
     password: String,
 }
 
-/// The e-mail of an account, and the one it is to be changed to.
+/// The e-mail address of an account, and the pending change of it, if any.
 #[derive(Object)]
 struct EmailStatus {
+    /// The account's current e-mail address.
     email: String,
+    /// Whether the current e-mail address is verified.
     email_verified: bool,
-    /// The address that the link of a change was mailed to; `null` when no change is pending.
+    /// The new e-mail address, to which the confirmation link was sent; `null` when no change is pending.
     pending_email: Option<String>,
-    /// Until when that link works; `null` when no change is pending.
+    /// When the confirmation link expires; `null` when no change is pending.
     pending_until: Option<Timestamp>,
 }
 
-/// The password, as a last question.
+/// The account's password, which confirms the closing.
 #[derive(Object)]
 struct AccountClosing {
-    /// The password of the account.
+    /// The account's current password.
     #[oai(validator(max_length = 1000))]
     password: String,
 }
@@ -56,9 +58,9 @@ pub struct AccountApi;
 
 #[OpenApi(prefix_path = "/api/profile", tag = "Tag::Accounts")]
 impl AccountApi {
-    /// Shows one's e-mail, and a change of it that is pending.
+    /// Returns the account's e-mail address and the pending change of it.
     ///
-    /// While one is pending, show where the link was mailed to, and offer to ask again or to call it off.
+    /// While a change is pending, show the new address, and offer to request the change again or to cancel it.
     #[oai(path = "/email", method = "get", operation_id = "getEmail")]
     async fn email(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<EmailStatus>> {
         let mut tx = shop.db.read().await?;
@@ -70,16 +72,16 @@ impl AccountApi {
         Ok(Reply::json(&EmailStatus { email, email_verified, pending_email, pending_until }))
     }
 
-    /// Asks for another e-mail.
+    /// Requests a change of the e-mail address.
     ///
-    /// A letter with a link goes to the new address; it leads to `STOREFRONT_URL/verify-email?token=…` and works once, for
-    /// 24 hours. Post its token to `/api/auth/email/verify`, as the one of a registration: from then on the new address is
-    /// the account's, and verified. Until then nothing changes. The old address is told now, and again when the change has
-    /// taken effect. Sessions go on.
+    /// Sends an e-mail with a link to the new address. The link leads to `STOREFRONT_URL/verify-email?token=…`, works
+    /// once, and expires after 24 hours. Post its token to `/api/auth/email/verify`, as for a registration: the new
+    /// address then replaces the current one and counts as verified. Until then nothing changes. The current address
+    /// receives a notice now, and another when the change takes effect. Sessions are not affected.
     ///
-    /// Asking again replaces a change that is pending, and its link stops working. A wrong `password` is 422 on that
-    /// field, and counts as a failed sign-in. Five changes a day may be asked for; an address that is taken counts as a
-    /// registration from this address of the network.
+    /// A new request replaces a pending one, whose link stops working. A wrong `password` returns 422 on that field and
+    /// counts as a failed sign-in. An account can request five changes a day. A request for an address that is already
+    /// in use counts as a registration from the client's IP address.
     ///
     /// Problems: `email_taken`, `rate_limited`.
     #[oai(path = "/email", method = "post", operation_id = "changeEmail")]
@@ -90,24 +92,24 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<EmailChange>,
     ) -> ApiResult<UnderWay> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let (user, known, wrong) = check_password(&shop, by, from, given.password).await?;
         let bad = check_new_email(&given.email, &user);
         Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
         shop.limits.take(&limits::EMAIL_CHANGES, &by.id.to_string()).await?;
-        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let requested = request_change(&shop, &known, &given.email).await;
         // Only the answer that an address is taken discloses something about other users.
         if !matches!(requested, Err(Error::EmailTaken)) {
-            shop.limits.give_back(place).await;
+            shop.limits.release(permit).await;
         }
         requested?;
         Ok(UnderWay::UnderWay)
     }
 
-    /// Calls a change of the e-mail off.
+    /// Cancels the pending change of the e-mail address.
     ///
-    /// The link that was mailed stops working. When none is pending, nothing happens.
+    /// The link that was sent stops working. Returns 204 even if no change is pending.
     #[oai(path = "/email", method = "delete", operation_id = "cancelEmailChange")]
     async fn cancel_email_change(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -116,14 +118,16 @@ impl AccountApi {
         Ok(Done::Done)
     }
 
-    /// Closes one's account, for good.
+    /// Closes the account permanently.
     ///
-    /// Name, addresses, phone number, e-mail, username and password are erased; cart and wishlist are gone, and all
-    /// sessions end, this one too. Orders and payments stay in the shop's books, reviews stay under "A customer". The
-    /// e-mail may register again, as somebody new. A letter says that the account was closed.
+    /// Erases the name, addresses, phone number, e-mail address, username and password, deletes the cart and the
+    /// wishlist, and ends all sessions, including this one. Orders and payments are kept; reviews are kept under the
+    /// name "A customer". The same e-mail address can register again as a new account. An e-mail confirms that the
+    /// account was closed.
     ///
-    /// While an order is neither delivered nor cancelled, or money is under way, the answer is 409 `order_open`. The only
-    /// admin of the shop gets 409 `last_admin`. A wrong `password` is 422 on that field, and counts as a failed sign-in.
+    /// Returns 409 `order_open` while an order is neither delivered nor cancelled or a payment or refund is in
+    /// progress, and 409 `last_admin` for the only admin of the shop. A wrong `password` returns 422 on that field and
+    /// counts as a failed sign-in.
     ///
     /// Problems: `order_open`, `last_admin`, `rate_limited`.
     #[oai(path = "/close", method = "post", operation_id = "closeAccount")]
@@ -134,7 +138,7 @@ impl AccountApi {
         from: ClientAddress,
         body: Body<AccountClosing>,
     ) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let (_, known, wrong) = check_password(&shop, by, from, given.password).await?;
         Problem::unless_empty(wrong.into_iter().collect())?;
         let mut tx = shop.db.write().await?;
@@ -154,15 +158,16 @@ async fn check_password(
     let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
     let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
     let matches = limits::password_matches(shop, (&user.email, from), password, Some(&known)).await?;
-    let wrong = (!matches).then(|| FieldError::new("password", "incorrect", "is not the password of this account"));
+    let wrong =
+        (!matches).then(|| FieldError::new("password", "incorrect", "must be the current password of the account"));
     Ok((user, known, wrong))
 }
 
 fn check_new_email(email: &str, user: &User) -> Option<FieldError> {
     if !is_email_address(email) {
-        Some(FieldError::new("email", "email", "is not an e-mail address"))
+        Some(FieldError::new("email", "email", "must be a valid e-mail address"))
     } else if lookup_key(email) == lookup_key(&user.email) {
-        Some(FieldError::new("email", "unchanged", "is the e-mail of this account already"))
+        Some(FieldError::new("email", "unchanged", "must differ from the current e-mail address"))
     } else {
         None
     }

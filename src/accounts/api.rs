@@ -3,7 +3,7 @@
 use platform::{
     clock::Timestamp,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         client_address::ClientAddress,
         described::Text,
         problem::{ApiResult, Problem},
@@ -29,49 +29,65 @@ use crate::shop::{
     tags::Tag,
 };
 
-/// Who wants an account.
+/// A new account.
 #[derive(Object)]
 struct Registration {
-    /// Where the shop writes to. Unique, without regard to case.
+    /// The e-mail address, at most 254 characters. Unique, ignoring case.
     #[oai(validator(max_length = 254))]
     email: Text<Email>,
-    /// 8 to 128 characters, not a common one.
+    /// 8 to 128 characters. Must not be easy to guess or the e-mail address.
     password: Text<NewPassword>,
-    /// 3 to 150 letters, digits and `@ . + - _`. Left out: the part of the e-mail before the @, made unique.
+    /// 3 to 150 letters, digits and `@ . + - _`. Unique, ignoring case. Default: the part of the e-mail address before
+    /// the @, made unique.
     #[oai(nullable)]
     username: Option<Text<Username>>,
+    /// The first name, at most 255 characters.
     #[oai(nullable, validator(max_length = 255))]
     first_name: Option<String>,
+    /// The last name, at most 255 characters.
     #[oai(nullable, validator(max_length = 255))]
     last_name: Option<String>,
+    /// The phone number, at most 255 characters.
     #[oai(nullable, validator(max_length = 255))]
     phone_number: Option<String>,
-    /// The same as `phone_number`.
+    /// Alias of `phone_number`.
     #[oai(nullable, validator(max_length = 255))]
     phone: Option<String>,
+    /// The postal address, in one or more lines, at most 1,000 characters.
     #[oai(nullable, validator(max_length = 1000))]
     address: Option<String>,
-    /// An anonymous cart that becomes the new user's.
+    /// The id of an anonymous cart, which is moved to the new user.
     #[oai(nullable)]
     cart_id: Option<CartId>,
 }
 
-/// A user.
+/// A user account.
 #[derive(Object)]
 #[oai(rename = "User")]
 pub struct UserView {
+    /// The id of the user.
     id: UserId,
+    /// The unique name that the user can sign in with.
     username: String,
+    /// The e-mail address.
     email: String,
+    /// What the user may do.
     role: Role,
+    /// The first name. Empty if not set.
     first_name: String,
+    /// The last name. Empty if not set.
     last_name: String,
+    /// The phone number. Empty if not set.
     phone_number: String,
+    /// The postal address, in one or more lines. Empty if not set.
     address: String,
+    /// The city. Empty if not set.
     city: String,
+    /// The country. Empty if not set.
     country: String,
-    /// Signing in works before the e-mail is verified.
+    /// Whether the e-mail address is verified. A user can sign in before that.
     email_verified: bool,
+    /// When the account was created.
     created_at: Timestamp,
 }
 
@@ -94,16 +110,19 @@ impl From<User> for UserView {
     }
 }
 
-/// A name and a password. One of `email` and `username` is needed.
+/// Credentials. Either `email` or `username` is required.
 #[derive(Object)]
 struct Login {
+    /// The e-mail address of the account.
     #[oai(nullable, validator(max_length = 255))]
     email: Option<Text<Email>>,
+    /// The username of the account.
     #[oai(nullable, validator(max_length = 255))]
     username: Option<String>,
+    /// The password of the account.
     #[oai(validator(max_length = 1000))]
     password: String,
-    /// An anonymous cart to merge into the user's.
+    /// The id of an anonymous cart, which is merged into the user's cart.
     #[oai(nullable)]
     cart_id: Option<CartId>,
 }
@@ -111,12 +130,13 @@ struct Login {
 /// The tokens of a session.
 #[derive(Object)]
 struct TokenPair {
-    /// Send it as `Authorization: Bearer …`.
+    /// The access token. Send it in the header `Authorization: Bearer <access>`.
     access: String,
-    /// Exchange it at `/api/auth/token/refresh`, and keep the one that comes with the answer.
+    /// The refresh token. Exchange it at `/api/auth/token/refresh` for new tokens.
     refresh: String,
+    /// Always `Bearer`.
     token_type: String,
-    /// Seconds until `access` expires.
+    /// The number of seconds until `access` expires.
     expires_in: u64,
 }
 
@@ -133,27 +153,34 @@ impl TokenPair {
 
 #[derive(Object)]
 struct RefreshRequest {
+    /// The refresh token.
     #[oai(validator(max_length = 1000))]
     refresh: String,
 }
 
-/// What a user may change about themselves. Fields left out keep their value, `null` clears one.
+/// The fields of the profile to change. A field left out keeps its value; `null` clears it.
 #[derive(Object)]
 #[oai(nullable_all)]
 struct ProfileChange {
+    /// The first name, at most 255 characters.
     #[oai(validator(max_length = 255))]
     first_name: MaybeUndefined<String>,
+    /// The last name, at most 255 characters.
     #[oai(validator(max_length = 255))]
     last_name: MaybeUndefined<String>,
+    /// The phone number, at most 255 characters.
     #[oai(validator(max_length = 255))]
     phone_number: MaybeUndefined<String>,
-    /// The same as `phone_number`.
+    /// Alias of `phone_number`.
     #[oai(validator(max_length = 255))]
     phone: MaybeUndefined<String>,
+    /// The postal address, in one or more lines, at most 1,000 characters.
     #[oai(validator(max_length = 1000))]
     address: MaybeUndefined<String>,
+    /// The city, at most 255 characters.
     #[oai(validator(max_length = 255))]
     city: MaybeUndefined<String>,
+    /// The country, at most 255 characters.
     #[oai(validator(max_length = 255))]
     country: MaybeUndefined<String>,
 }
@@ -162,11 +189,11 @@ pub struct AccountsApi;
 
 #[OpenApi(prefix_path = "/api")]
 impl AccountsApi {
-    /// Makes an account.
+    /// Creates an account.
     ///
-    /// Sign in afterwards to get tokens. With `cart_id`, what is in that anonymous cart is in the new user's. A letter
-    /// with a link to verify the e-mail is sent; signing in works before that. From one address three accounts an hour
-    /// may be tried for.
+    /// Sign in afterwards to get tokens. The anonymous cart named by `cart_id` becomes the new user's. Sends an e-mail
+    /// with a link to verify the e-mail address; the user can sign in before that. Each IP address can make three
+    /// registration attempts an hour.
     ///
     /// Problems: `email_taken`, `username_taken`, `weak_password`, `rate_limited`.
     #[oai(path = "/auth/register", method = "post", tag = "Tag::Accounts", operation_id = "register")]
@@ -176,25 +203,27 @@ impl AccountsApi {
         from: ClientAddress,
         body: Body<Registration>,
     ) -> ApiResult<Created<UserView>> {
-        let place = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
-        let (place, wanted) = shop.limits.unless_invalid(place, registration(&body).await).await?;
-        let user = shop.limits.unless_our_fault(place, create_account(&shop, wanted).await).await?;
+        let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
+        let (permit, wanted) = shop.limits.release_if_invalid(permit, registration(&body).await).await?;
+        let user = shop.limits.release_on_server_error(permit, create_account(&shop, wanted).await).await?;
         Ok(Created::json(&user.into()))
     }
 
-    /// Signs in with an e-mail or a username.
+    /// Signs in with an e-mail address or a username.
     ///
-    /// Answers the tokens of a new session: send `access` with every request, keep `refresh` for later. With `cart_id`,
-    /// the visitor's cart is merged into the user's: quantities add up, as far as the stock goes.
+    /// Returns the tokens of a new session: send `access` with every request, and keep `refresh` to get new tokens
+    /// later. The anonymous cart named by `cart_id` is merged into the user's cart: quantities are added up, limited to
+    /// the stock.
     ///
-    /// After five wrong passwords for one name within 15 minutes the answer is 429 with `Retry-After`, also for the right
-    /// password; from one address 30 sign-ins a minute may be tried.
+    /// After five wrong passwords within 15 minutes, further sign-ins with the same name from the same IP address
+    /// return 429 with `Retry-After`, even with the right password. Each IP address can make 30 sign-in attempts a
+    /// minute.
     ///
     /// Problems: `invalid_credentials`, `rate_limited`.
     #[oai(path = "/auth/login", method = "post", tag = "Tag::Accounts", operation_id = "login")]
     async fn login(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<Login>) -> ApiResult<Reply<TokenPair>> {
-        let place = shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
-        let (_, (name, given)) = shop.limits.unless_invalid(place, sign_in(&body).await).await?;
+        let permit = shop.limits.take(&limits::SIGN_INS, &from.network()).await?;
+        let (_, (name, given)) = shop.limits.release_if_invalid(permit, sign_in(&body).await).await?;
         let known = match &given.email {
             Some(email) => store::credentials_by_email(&shop.db, email).await?,
             None => store::credentials_by_username(&shop.db, &name).await?,
@@ -213,16 +242,17 @@ impl AccountsApi {
 
     /// Exchanges a refresh token for new tokens.
     ///
-    /// The answer has a new `access` and a new `refresh`. Keep the new `refresh`: it lives on from now. The old one still
-    /// answers, with fresh tokens each time, until a `refresh` that it brought was used; so repeat the request when its
-    /// answer was lost, and do not mind two at the same moment. After that the old one is stolen: it gets 401
-    /// `refresh_reused`, the whole session ends, and an e-mail tells the user. Of several answers to one token only one
-    /// goes on, the first whose `refresh` is used; so let all tabs of a browser keep theirs in one place.
+    /// Returns a new `access` and a new `refresh` token. Replace the stored `refresh` token with the new one. The old
+    /// one keeps working, with new tokens each time, until one of the refresh tokens it returned is used; a request can
+    /// therefore be repeated when its response was lost, and concurrent requests are safe. After that, the old token is
+    /// treated as stolen: it returns 401 `refresh_reused`, the whole session ends, and the user is told by e-mail. If
+    /// one token was exchanged several times, only the new token that is used first remains valid; share the stored
+    /// token among all tabs of a browser.
     ///
     /// Problems: `unauthenticated`, `refresh_reused`, `session_revoked`.
     #[oai(path = "/auth/token/refresh", method = "post", tag = "Tag::Accounts", operation_id = "refreshToken")]
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let refreshed = sessions::refresh(&mut tx, shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
         tx.commit().await?;
@@ -232,10 +262,9 @@ impl AccountsApi {
         }
     }
 
-    /// Signs out: the session's tokens stop working at once.
+    /// Signs out and ends the session.
     ///
-    /// The access token and the refresh token of this session are refused from now on, on every process. Other sessions
-    /// go on.
+    /// The session's access and refresh tokens stop working immediately. Other sessions of the user are not affected.
     #[oai(path = "/auth/logout", method = "post", tag = "Tag::Accounts", operation_id = "logout")]
     async fn logout(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -244,9 +273,9 @@ impl AccountsApi {
         Ok(Done::Done)
     }
 
-    /// Shows who is signed in.
+    /// Returns the profile of the signed-in user.
     ///
-    /// The same as registering answered, with what was changed since.
+    /// The same fields as in the response of the registration.
     #[oai(path = "/profile", method = "get", tag = "Tag::Accounts", operation_id = "getProfile")]
     async fn profile(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<UserView>> {
         let mut tx = shop.db.read().await?;
@@ -254,9 +283,9 @@ impl AccountsApi {
         Ok(Reply::json(&user.into()))
     }
 
-    /// Changes the profile.
+    /// Updates the profile of the signed-in user.
     ///
-    /// Fields left out keep their value, `null` clears one.
+    /// A field left out keeps its value; `null` clears it.
     #[oai(path = "/profile", method = "put", tag = "Tag::Accounts", operation_id = "replaceProfile")]
     async fn replace_profile(
         &self,
@@ -267,9 +296,9 @@ impl AccountsApi {
         change_profile(&shop, by, &body).await
     }
 
-    /// Changes the profile.
+    /// Updates the profile of the signed-in user.
     ///
-    /// Fields left out keep their value, `null` clears one.
+    /// A field left out keeps its value; `null` clears it.
     #[oai(path = "/profile", method = "patch", tag = "Tag::Accounts", operation_id = "changeProfile")]
     async fn change_profile(
         &self,
@@ -283,14 +312,14 @@ impl AccountsApi {
 
 /// A valid registration.
 async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
-    let wanted = body.judged().await?;
+    let wanted = body.parse().await?;
     check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
     Ok(wanted)
 }
 
 /// The name of a sign-in, and the rest of it.
 async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
-    let given = body.judged().await?;
+    let given = body.parse().await?;
     let missing = || Problem::invalid_field("email", "required", "or username is required");
     let name = given.email.as_deref().or(given.username.as_deref()).ok_or_else(missing)?;
     Ok((name.to_owned(), given))
@@ -319,16 +348,16 @@ async fn create_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
 
 /// PUT and PATCH are the same here: no field is required.
 async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
-    let change = body.judged().await?;
+    let change = body.parse().await?;
     let mut tx = shop.db.write().await?;
     let mut user = store::lock(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
-    user.first_name = cleared(change.first_name).unwrap_or(user.first_name);
-    user.last_name = cleared(change.last_name).unwrap_or(user.last_name);
-    user.phone_number = cleared(change.phone).unwrap_or(user.phone_number);
-    user.phone_number = cleared(change.phone_number).unwrap_or(user.phone_number);
-    user.address = cleared(change.address).unwrap_or(user.address);
-    user.city = cleared(change.city).unwrap_or(user.city);
-    user.country = cleared(change.country).unwrap_or(user.country);
+    user.first_name = null_as_empty(change.first_name).unwrap_or(user.first_name);
+    user.last_name = null_as_empty(change.last_name).unwrap_or(user.last_name);
+    user.phone_number = null_as_empty(change.phone).unwrap_or(user.phone_number);
+    user.phone_number = null_as_empty(change.phone_number).unwrap_or(user.phone_number);
+    user.address = null_as_empty(change.address).unwrap_or(user.address);
+    user.city = null_as_empty(change.city).unwrap_or(user.city);
+    user.country = null_as_empty(change.country).unwrap_or(user.country);
     store::update_profile(&mut tx, &user).await?;
     tx.commit().await?;
     Ok(Reply::json(&user.into()))

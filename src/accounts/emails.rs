@@ -5,7 +5,7 @@
 
 use platform::{
     jobs::JobError,
-    mail::{self, Letter},
+    mail::{self, Email},
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub fn render_email(
     template: Template,
     about: &str,
     context: Value,
-) -> Result<Letter, JobError> {
+) -> Result<Email, JobError> {
     render_email_to(shop, (&to.email, &to.name_for_email()), template, about, context)
 }
 
@@ -51,7 +51,7 @@ pub fn render_email_to(
     template: Template,
     about: &str,
     mut context: Value,
-) -> Result<Letter, JobError> {
+) -> Result<Email, JobError> {
     context["store_name"] = shop.store.name.as_str().into();
     context["customer_name"] = name.into();
     let rendered = shop.templates.email(template, &context, (email, name), shop.message_id(about));

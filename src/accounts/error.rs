@@ -7,39 +7,41 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a request about a user or by one was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("There is an account with this e-mail already. Sign in instead.")]
+    #[error("An account with this e-mail address already exists. Sign in instead.")]
     EmailTaken,
     #[error("This username is taken. Choose another.")]
     UsernameTaken,
-    #[error("There is no account with this name and password.")]
+    #[error("The e-mail address, username or password is wrong.")]
     InvalidCredentials,
-    #[error("Too many people are signing in at this moment; try again.")]
+    #[error("Too many users are signing in at the moment. Try again.")]
     TooManySignIns,
-    #[error("Send the access token of a sign-in as Authorization: Bearer ….")]
+    #[error(
+        "The access token is missing or invalid. Sign in and send it in the header Authorization: Bearer <access>."
+    )]
     InvalidAccessToken,
-    #[error("This access token is too old. Use the refresh token to get a new one.")]
+    #[error("The access token has expired. Use the refresh token to get a new one.")]
     AccessTokenExpired,
-    #[error("This refresh token is not valid. Sign in again.")]
+    #[error("The refresh token is not valid. Sign in again.")]
     InvalidRefreshToken,
-    #[error("A newer refresh token than this one was used already, so its session was ended. Sign in again.")]
+    #[error("A newer refresh token has already been used, so the session was ended. Sign in again.")]
     RefreshTokenReused,
-    #[error("This session has ended. Sign in again.")]
+    #[error("The session has ended. Sign in again.")]
     SessionEnded,
-    #[error("This link was used before, is too old, or was not copied whole. Ask for another letter.")]
+    #[error("The link was used before, has expired, or was not copied completely. Request a new e-mail.")]
     InvalidLink,
-    #[error("This e-mail is verified; there is nothing to do.")]
+    #[error("The e-mail address is already verified.")]
     AlreadyVerified,
-    #[error("There is no such user.")]
+    #[error("This user does not exist.")]
     NotFound,
-    #[error("You are signed in, but only an admin may do this.")]
+    #[error("Only an admin can do this.")]
     NotAdmin,
     #[error("You cannot change your own role or make yourself inactive. Ask another admin.")]
     OwnAccount,
-    #[error("This account was closed by its user; nothing of it can be changed.")]
+    #[error("This account was closed by its user and cannot be changed.")]
     AccountClosed,
-    #[error("You are the only admin, and the shop needs one. Make somebody else an admin first.")]
+    #[error("You are the only admin of the shop. Make another user an admin first.")]
     LastAdmin,
-    #[error("Order {number} is not finished. Cancel it, or wait until it was delivered and its money has arrived.")]
+    #[error("Order {number} is not completed. Cancel it, or wait until it is delivered and its payments are settled.")]
     OrderOpen { number: String },
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -13,31 +13,31 @@ use crate::shop::Shop;
 
 /// Per network address, including those that succeed: each costs an argon2 hash.
 pub const SIGN_INS: Limit =
-    Limit::new("sign_ins", 30, Duration::from_mins(1), "Too many sign-ins were tried from this address.");
+    Limit::new("sign_ins", 30, Duration::from_mins(1), "Too many sign-in attempts from this IP address.");
 
 /// Per name and network address, only those that fail.
 const WRONG_PASSWORDS: Limit =
-    Limit::new("wrong_passwords", 5, Duration::from_mins(15), "Too many wrong passwords were tried for this account.");
+    Limit::new("wrong_passwords", 5, Duration::from_mins(15), "Too many wrong passwords for this account.");
 
 /// Per network address. Those that fail because a name is taken count: each discloses that an account exists.
 pub const REGISTRATIONS: Limit =
-    Limit::new("registrations", 3, Duration::from_hours(1), "Too many accounts were made from this address.");
+    Limit::new("registrations", 3, Duration::from_hours(1), "Too many registrations from this IP address.");
 
 /// Per e-mail address, whether or not it is an account's.
 pub const RESET_EMAILS: Limit =
-    Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
+    Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
 /// Requests for password resets, per network address.
 pub const RESET_REQUESTS: Limit =
-    Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many letters were asked for from this address.");
+    Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many e-mails were requested from this IP address.");
 
 /// Per user.
 pub const VERIFICATION_EMAILS: Limit =
-    Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many letters were asked for.");
+    Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
 /// Per user. Those that fail because the address is taken also count as [`REGISTRATIONS`] of their network address.
 pub const EMAIL_CHANGES: Limit =
-    Limit::new("email_changes", 5, Duration::from_hours(24), "Too many changes of the e-mail were asked for.");
+    Limit::new("email_changes", 5, Duration::from_hours(24), "Too many changes of the e-mail address were requested.");
 
 /// Whether a password is that of `known`; a wrong one is counted. Without `known` it is wrong, after the same time.
 ///
@@ -54,7 +54,7 @@ pub async fn password_matches(
     let outcome = shop.part::<Passwords>().verify(password, hash).await;
     // A password that is right, or was not verified, does not count.
     if !matches!(outcome, Ok(false)) {
-        shop.limits.give_back(attempt).await;
+        shop.limits.release(attempt).await;
     }
     Ok(outcome?)
 }
@@ -62,7 +62,7 @@ pub async fn password_matches(
 /// Lets a user sign in again after a password reset, however many wrong passwords were counted.
 pub async fn reset_wrong_passwords(shop: &Shop, user: &User, from: ClientAddress) {
     for name in [&user.email, &user.username] {
-        shop.limits.forgive(&WRONG_PASSWORDS, &wrong_passwords_key(name, from)).await;
+        shop.limits.reset(&WRONG_PASSWORDS, &wrong_passwords_key(name, from)).await;
     }
 }
 

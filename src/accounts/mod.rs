@@ -68,7 +68,7 @@ pub struct Hooks {
 }
 
 text_enum! {
-    /// What a user may do. Admins run the shop.
+    /// What a user may do: a `customer` buys, an `admin` also manages the shop.
     pub enum Role { Customer = "customer", Admin = "admin" }
 }
 
@@ -162,7 +162,7 @@ fn random_name(base: &str) -> String {
 
 /// Of two requests for an address at the same moment, the unique index refuses one.
 fn email_taken(error: db::Error) -> Error {
-    if db::is_taken(&error) { Error::EmailTaken } else { error.into() }
+    if db::is_unique_violation(&error) { Error::EmailTaken } else { error.into() }
 }
 
 /// An address alone: no display name around it, no IP number for a domain.
@@ -178,14 +178,14 @@ fn is_email_address(email: &str) -> bool {
 pub fn check_credentials(email: &str, username: Option<&str>, password: &str) -> Result<(), ValidationErrors> {
     let mut errors = Vec::new();
     if !is_email_address(email) {
-        errors.push(FieldError::new("email", "email", "is not an e-mail address"));
+        errors.push(FieldError::new("email", "email", "must be a valid e-mail address"));
     }
     if let Some(name) = username
         && !(3..=150).contains(&name.chars().count())
     {
         errors.push(FieldError::new("username", "length", "must have 3 to 150 characters"));
     } else if username.is_some_and(|name| !name.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c))) {
-        errors.push(FieldError::new("username", "pattern", "may only have letters, digits and @ . + - _"));
+        errors.push(FieldError::new("username", "pattern", "must contain only letters, digits and @ . + - _"));
     }
     let weakness = passwords::weakness(password, email);
     errors.extend(weakness.map(|why| FieldError::new("password", "weak_password", why)));

@@ -13,7 +13,7 @@ use argon2::{
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
-use platform::thread_pool::{NotDone, ThreadPool};
+use platform::thread_pool::{RunError, ThreadPool};
 use zxcvbn::zxcvbn;
 
 use super::{Error, Result};
@@ -61,9 +61,9 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
-        self.threads.run(work).await.map_err(|not_done| match not_done {
-            NotDone::Full => Error::TooManySignIns,
-            NotDone::Panicked => Error::Internal(not_done.into()),
+        self.threads.run(work).await.map_err(|error| match error {
+            RunError::Full => Error::TooManySignIns,
+            RunError::Panicked => Error::Internal(error.into()),
         })
     }
 }

@@ -22,39 +22,39 @@ use super::{
 };
 use crate::shop::{Shop, tags::Tag};
 
-/// A new password, and the one it replaces.
+/// A new password, confirmed with the current one.
 #[derive(Object)]
 struct PasswordChange {
-    /// The password as it is now.
+    /// The account's current password.
     #[oai(validator(max_length = 1000))]
     current_password: String,
-    /// 8 to 128 characters, not a common one.
+    /// 8 to 128 characters. Must not be easy to guess or the e-mail address.
     new_password: Text<NewPassword>,
 }
 
-/// Who forgot their password.
+/// The account whose password was forgotten.
 #[derive(Object)]
 struct ForgottenPassword {
-    /// The e-mail of the account.
+    /// The e-mail address of the account.
     // The response does not disclose whether an e-mail is sent, so any text is accepted.
     #[oai(validator(max_length = 255))]
     email: String,
 }
 
-/// A new password, and the token of the letter that allows it.
+/// A new password, and the token from the password reset e-mail.
 #[derive(Object)]
 struct PasswordReset {
-    /// What stands behind `?token=` in the letter's link.
+    /// The value of `token` in the link from the e-mail.
     #[oai(validator(max_length = 1000))]
     token: String,
-    /// 8 to 128 characters, not a common one.
+    /// 8 to 128 characters. Must not be easy to guess or the e-mail address.
     password: Text<NewPassword>,
 }
 
-/// The token of the letter that was sent on registration, or for a change of the e-mail.
+/// The token from the e-mail that was sent after a registration or for a change of the e-mail address.
 #[derive(Object)]
 struct EmailVerification {
-    /// What stands behind `?token=` in the letter's link.
+    /// The value of `token` in the link from the e-mail.
     #[oai(validator(max_length = 1000))]
     token: String,
 }
@@ -63,11 +63,11 @@ pub struct PasswordsApi;
 
 #[OpenApi(prefix_path = "/api/auth", tag = "Tag::Accounts")]
 impl PasswordsApi {
-    /// Changes the password of who is signed in.
+    /// Changes the password of the signed-in user.
     ///
-    /// This session goes on; all others of the user end, and their tokens get 401 `session_revoked`. A letter tells the
-    /// user. A wrong `current_password` is 422 on that field, and counts as a failed sign-in: after five in 15 minutes
-    /// the answer is 429 with `Retry-After`.
+    /// All other sessions of the user end, and their tokens return 401 `session_revoked`; this session continues. The
+    /// user is told by e-mail. A wrong `current_password` returns 422 on that field and counts as a failed sign-in:
+    /// after five within 15 minutes the endpoint returns 429 with `Retry-After`.
     ///
     /// Problems: `weak_password`, `rate_limited`.
     #[oai(path = "/password", method = "post", operation_id = "changePassword")]
@@ -78,13 +78,13 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<PasswordChange>,
     ) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let user = store::find(&mut shop.db.read().await?, by.id).await?.ok_or_else(Problem::not_found)?;
         let known = store::credentials_of(&shop.db, by.id).await?.ok_or(Error::SessionEnded)?;
         let tried = (user.email.as_str(), from);
         let matches = limits::password_matches(&shop, tried, given.current_password, Some(&known)).await?;
-        let wrong =
-            (!matches).then(|| FieldError::new("current_password", "incorrect", "is not the password of this account"));
+        let wrong = (!matches)
+            .then(|| FieldError::new("current_password", "incorrect", "must be the current password of the account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
         Problem::unless_empty(wrong.into_iter().chain(weak).collect())?;
         let hash = shop.part::<Passwords>().hash(given.new_password.0).await?;
@@ -95,10 +95,11 @@ impl PasswordsApi {
         Ok(Done::Done)
     }
 
-    /// Sends a letter with a link to choose a new password.
+    /// Sends an e-mail with a link to reset the password.
     ///
-    /// The answer is 202 whether or not there is such an account, so show the same words in both cases. The link leads to
-    /// `STOREFRONT_URL/reset-password?token=…` and works once, for 30 minutes. Five letters a day may be asked for.
+    /// Returns 202 whether or not such an account exists, so show the same message in both cases. The link leads to
+    /// `STOREFRONT_URL/reset-password?token=…`, works once, and expires after 30 minutes. At most five such e-mails can
+    /// be requested for one e-mail address per day.
     ///
     /// Problems: `rate_limited`.
     #[oai(path = "/password/forgot", method = "post", operation_id = "forgotPassword")]
@@ -108,8 +109,8 @@ impl PasswordsApi {
         from: ClientAddress,
         body: Body<ForgottenPassword>,
     ) -> ApiResult<UnderWay> {
-        let place = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
-        let (_, given) = shop.limits.unless_invalid(place, body.judged().await).await?;
+        let permit = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
+        let (_, given) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
         shop.limits.take(&limits::RESET_EMAILS, &super::lookup_key(&given.email)).await?;
         let user = store::credentials_by_email(&shop.db, &given.email).await?.map(|known| known.id);
 
@@ -119,15 +120,16 @@ impl PasswordsApi {
         Ok(UnderWay::UnderWay)
     }
 
-    /// Replaces a forgotten password.
+    /// Resets a forgotten password.
     ///
-    /// All sessions of the user end, so sign in afterwards. The e-mail counts as verified from then on. A password that is
-    /// refused leaves the token as it was: let the person choose another and send the same token.
+    /// All sessions of the user end, so sign in afterwards. The e-mail address then counts as verified. If the new
+    /// password is rejected, the token remains valid: let the user choose another password and send the same token
+    /// again.
     ///
     /// Problems: `invalid_token`, `weak_password`.
     #[oai(path = "/password/reset", method = "post", operation_id = "resetPassword")]
     async fn reset(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<PasswordReset>) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.read().await?;
         let user = links::find_owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
@@ -141,25 +143,25 @@ impl PasswordsApi {
         Ok(Done::Done)
     }
 
-    /// Shows that a user's e-mail is theirs.
+    /// Verifies an e-mail address.
     ///
-    /// The token is that of the letter sent on registration, or to the new address of a change of the e-mail, which takes
-    /// effect by it. The links of both lead to `STOREFRONT_URL/verify-email?token=…`. Nobody has to be signed in. The token
-    /// works once, for 24 hours.
+    /// The token comes from the e-mail that was sent after a registration, or to the new address for a change of the
+    /// e-mail address, which then takes effect. Both links lead to `STOREFRONT_URL/verify-email?token=…`. The token
+    /// works once and expires after 24 hours. No sign-in is required.
     ///
     /// Problems: `invalid_token`, `email_taken`.
     #[oai(path = "/email/verify", method = "post", operation_id = "verifyEmail")]
     async fn verify(&self, shop: Data<&Shop>, body: Body<EmailVerification>) -> ApiResult<Done> {
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let mut tx = shop.db.write().await?;
         super::verify_email(&mut tx, &given.token, shop.now()).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }
 
-    /// Sends the letter that verifies the e-mail once more.
+    /// Sends the verification e-mail again.
     ///
-    /// For a link that got lost or grew old. Five letters a day may be asked for.
+    /// For a link that was lost or has expired. At most five such e-mails can be requested per day.
     ///
     /// Problems: `already_verified`, `rate_limited`.
     #[oai(path = "/email/verify/resend", method = "post", operation_id = "resendVerification")]

@@ -14,42 +14,42 @@ use super::Error;
 
 problem_types! {
     INVALID_TOKEN = 400 "invalid_token",
-        "The token of a link in an e-mail is wrong, was used already or has expired.",
-        "Ask for a new e-mail and use the link in it once.";
+        "The token from the e-mail is wrong, has already been used, or has expired.",
+        "Request a new e-mail and use its link once.";
     INVALID_CREDENTIALS = 401 "invalid_credentials",
-        "There is no active account with this name and password.",
-        "Let the person check both, or reset the password. Which of the two is wrong is never told.";
+        "There is no active account with this e-mail address or username and this password.",
+        "Let the user check both, or reset the password. The response never says which of the two is wrong.";
     REFRESH_REUSED = 401 "refresh_reused",
-        "A newer refresh token than this one was used already, so its whole session was ended: somebody else may have \
-         it.",
-        "Sign in again. Keep the newest refresh token, in one place for all tabs and processes.";
+        "A newer refresh token of this session has already been used. The session was ended because the token may have \
+         been stolen.",
+        "Sign in again. Store only the newest refresh token, in one place for all tabs and processes.";
     SESSION_REVOKED = 401 "session_revoked",
-        "The session of this token was ended.",
+        "The session of this token has ended.",
         "Sign in again.";
     TOKEN_EXPIRED = 401 "token_expired",
         "The access token has expired.",
         "Exchange the refresh token at `POST /api/auth/token/refresh` and repeat the request.";
     ACCOUNT_CLOSED = 409 "account_closed",
-        "The user has closed this account, so nothing of it can be changed.",
-        "Leave it as it is; the person may register again.";
+        "The user has closed this account, so it cannot be changed.",
+        "Nothing. The user can register again.";
     ALREADY_VERIFIED = 409 "already_verified",
-        "This e-mail is verified.",
-        "Hide the button that asks for the letter; there is nothing to do.";
+        "The e-mail address is already verified.",
+        "Nothing. Hide the button that requests the e-mail.";
     EMAIL_TAKEN = 409 "email_taken",
-        "There is an account with this e-mail.",
+        "An account with this e-mail address already exists.",
         "Offer to sign in or to reset the password.";
     LAST_ADMIN = 409 "last_admin",
-        "The only admin of the shop cannot close their account.",
-        "Make somebody else an admin first.";
+        "The only admin of the shop cannot close the account.",
+        "Make another user an admin first.";
     ORDER_OPEN = 409 "order_open",
-        "An order of this account is neither delivered nor cancelled, or its money is under way.",
-        "Cancel the order that `detail` names, or wait until it was delivered.";
+        "An order of this account is neither delivered nor cancelled, or its payment or refund is in progress.",
+        "Cancel the order named in `detail`, or wait until it is completed.";
     OWN_ACCOUNT = 409 "own_account",
-        "Admins do not change their own role, nor make themselves inactive.",
+        "Admins cannot change their own role or deactivate themselves.",
         "Ask another admin.";
     USERNAME_TAKEN = 409 "username_taken",
-        "There is an account with this username.",
-        "Let the person choose another, or leave it out.";
+        "An account with this username already exists.",
+        "Let the user choose another, or leave it out.";
 }
 
 impl From<Error> for Problem {

@@ -100,7 +100,7 @@ async fn issue_refresh_token(
 
 async fn end_reused(tx: &mut Tx, session: SessionId, user: UserId, now: Timestamp) -> db::Result<Refreshed> {
     if end(tx, session, now).await? {
-        tracing::warn!(%user, %session, "a refresh token came back after its successor was used; the session was ended");
+        tracing::warn!(%user, %session, "a refresh token was used after its successor; the session was ended");
         jobs::SendSessionEndedEmail { session }.enqueue(tx, now).await?;
     }
     Ok(Refreshed::Refused(Error::RefreshTokenReused))

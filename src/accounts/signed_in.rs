@@ -89,7 +89,7 @@ fn register_scheme(registry: &mut Registry, scheme: &'static str) {
         scheme,
         MetaSecurityScheme {
             ty: "http",
-            description: Some("The `access` token of POST /api/auth/login."),
+            description: Some("The `access` token from `POST /api/auth/login`."),
             name: None,
             key_in: None,
             scheme: Some("bearer"),

@@ -6,7 +6,7 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
     },
     validation::ValidationErrors,
@@ -22,15 +22,15 @@ use super::{
 };
 use crate::shop::{Shop, ids::UserId, tags::Tag};
 
-/// A user, as admins see one.
+/// A user account, as admins see it.
 #[derive(Object)]
 #[oai(rename = "AdminUser")]
 struct AdminUserView {
     #[oai(flatten)]
     user: UserView,
-    /// Who is inactive cannot sign in, and has no session.
+    /// Whether the account is active. An inactive user cannot sign in and has no sessions.
     is_active: bool,
-    /// When the user closed the account; else `null`. What was theirs alone is erased.
+    /// When the user closed the account, which erased the personal data; `null` if it is not closed.
     closed_at: Option<Timestamp>,
 }
 
@@ -40,12 +40,12 @@ impl From<User> for AdminUserView {
     }
 }
 
-/// What is to be different about a user. Fields left out stay; neither can be `null`.
+/// The fields of the user to change. A field left out keeps its value; `null` is not allowed.
 #[derive(Object)]
 struct UserChange {
-    /// What the user may do, from their next request on.
+    /// The new role. Applies from the user's next request.
     role: Option<Role>,
-    /// Making a user inactive ends their sessions at once.
+    /// Whether the account is active. `false` ends all sessions of the user immediately.
     is_active: Option<bool>,
 }
 
@@ -55,7 +55,7 @@ pub struct UsersApi;
 impl UsersApi {
     /// Lists users, newest first.
     ///
-    /// Filters narrow the list together: `?role=customer&is_active=false` shows the customers who may not sign in.
+    /// Filters are combined: `?role=customer&is_active=false` returns the customers who cannot sign in.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter
     async fn list(
@@ -63,41 +63,42 @@ impl UsersApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only those with this text in e-mail, username, or first and last name, in any case; at most 200 characters.
-        search: Ask<String>,
-        /// Only customers, or only admins.
-        role: Ask<Role>,
-        /// Only those who may sign in, or only those who may not.
-        is_active: Ask<bool>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Only users whose e-mail address, username, or first and last name contain this text, ignoring case. At most
+        /// 200 characters.
+        search: OptionalQuery<String>,
+        /// Only users with this role.
+        role: OptionalQuery<Role>,
+        /// Only active (`true`) or inactive (`false`) users.
+        is_active: OptionalQuery<bool>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<AdminUserView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = UserFilter {
-            search: list::search_key(&faults.note(query::search(&search))),
-            role: faults.note(role.get("role")),
-            is_active: faults.note(is_active.get("is_active")),
+            search: list::search_key(&errors.note(query::search(&search))),
+            role: errors.note(role.get("role")),
+            is_active: errors.note(is_active.get("is_active")),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let (users, total) = list::users(&mut shop.db.read().await?, &filter, page).await?;
         let shown = users.into_iter().map(Into::into).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Shows one user.
+    /// Returns a user.
     ///
-    /// The same fields as in their own profile, and whether they may sign in.
+    /// The same fields as in the user's profile, plus `is_active` and `closed_at`.
     #[oai(path = "/:id", method = "get", operation_id = "getUser")]
     async fn get(&self, shop: Data<&Shop>, _by: Admin, id: Path<UserId>) -> ApiResult<Reply<AdminUserView>> {
         let user = store::find(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
         Ok(Reply::json(&user.into()))
     }
 
-    /// Changes a user's role, or whether they may sign in.
+    /// Updates a user's role, or activates or deactivates the account.
     ///
-    /// Making a user inactive ends their sessions: their tokens get 401 `session_revoked`. Nobody changes themselves
-    /// here, so a shop always keeps an admin. An account that its user closed stays as it is.
+    /// Deactivating a user ends their sessions: their tokens return 401 `session_revoked`. Admins cannot change their
+    /// own account, so the shop always has an admin. An account that its user closed cannot be changed.
     ///
     /// Problems: `own_account`, `account_closed`.
     #[oai(path = "/:id", method = "patch", operation_id = "changeUser")]
@@ -111,7 +112,7 @@ impl UsersApi {
         if store::find(&mut shop.db.read().await?, id.0).await?.is_none() {
             return Err(Problem::not_found());
         }
-        let given = body.judged().await?;
+        let given = body.parse().await?;
         let change = AccessChange { role: given.role, is_active: given.is_active };
 
         let mut tx = shop.db.write().await?;

@@ -51,9 +51,10 @@ use crate::{
 const SECRET_IDS: &[&str] = &["{cart_id}"];
 
 fn service() -> OpenApiService<impl OpenApi, ()> {
-    let description = "A headless shop: browse, fill a cart, order and pay.\n\n\
-        Sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are plain arrays; \
-        their total is in `X-Total-Count`. Every error is `application/problem+json` with a stable `code`.";
+    let description = "The API of a headless shop: catalog, carts, orders and payments.\n\n\
+        To try it here, sign in at `POST /api/auth/login`, press **Authorize** and paste the `access` token. Lists are \
+        JSON arrays; the total number of entries is in the header `X-Total-Count`. Every error has the content type \
+        `application/problem+json` and a stable `code`.";
     let endpoints = (
         (AccountsApi, AccountApi), // as one: there may be sixteen
         ProductsApi,
@@ -165,7 +166,7 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
         .data(Arc::clone(&contract.schemas))
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
-        .after(etags::name_packed)
+        .after(etags::tag_compressed)
         .before(disable_compression_of_events);
     // Images and static pages are compressed already.
     let app = Route::new()

@@ -25,7 +25,7 @@ use crate::{
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
 text_enum! {
-    /// `unused` is what no setting names.
+    /// The state of a dependency. `unused` means that it is not configured.
     pub enum Dependency { Up = "up", Down = "down", Unused = "unused" }
 }
 
@@ -35,21 +35,21 @@ impl Dependency {
     }
 }
 
-/// The process runs.
+/// The process is running.
 #[derive(Object)]
 struct Liveness {
-    /// `ok`.
+    /// Always `ok`.
     status: String,
 }
 
-/// Whether requests can be served, and what they need.
+/// The readiness of the process and of its dependencies.
 #[derive(Object)]
 struct Readiness {
-    /// `ready`.
+    /// Always `ready`.
     status: String,
-    /// Without it nothing works.
+    /// The database, which every request needs.
     database: Dependency,
-    /// Without it the shop is slower, not unready.
+    /// The shared cache. Without it the shop is slower but ready.
     redis: Dependency,
 }
 
@@ -57,18 +57,18 @@ pub struct HealthApi;
 
 #[OpenApi(tag = "Tag::Operations")]
 impl HealthApi {
-    /// Says that the process runs.
+    /// Returns 200 while the process is running.
     ///
-    /// For whoever restarts it when it does not. It asks nothing of anybody else.
+    /// For liveness probes, which restart the process if it does not answer. It does not check any dependency.
     #[allow(clippy::unused_async)] // poem-openapi wants it
     #[oai(path = "/health/live", method = "get", operation_id = "getLiveness")]
     async fn live(&self) -> Reply<Liveness> {
         Reply::json(&Liveness { status: "ok".to_owned() })
     }
 
-    /// Says whether requests can be served, with each dependency and its state.
+    /// Returns whether the process can serve requests, and the state of each dependency.
     ///
-    /// For a load balancer, which sends requests elsewhere meanwhile.
+    /// For readiness probes and load balancers, which send requests elsewhere while it is not ready.
     ///
     /// Problems: `not_ready`.
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
@@ -77,25 +77,25 @@ impl HealthApi {
         let database = Dependency::from_answer(matches!(database, Ok(Ok(()))));
         let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::from_answer);
         if database == Dependency::Down {
-            let detail = "The database does not answer; it is asked again with the next request.";
+            let detail = "The database is unavailable. The next request checks it again.";
             let problem = problems::NOT_READY.problem(detail);
             return Err(problem.with("database", database.as_str()).with("redis", redis.as_str()));
         }
         Ok(Reply::json(&Readiness { status: "ready".to_owned(), database, redis }))
     }
 
-    /// Shows the figures of this process and of the shop, for Prometheus.
+    /// Returns metrics of the process and the shop for Prometheus.
     ///
-    /// Requests, jobs, queues, payments and stock; each with a line that says what it is. The shop's are measured every 15
-    /// seconds, not when they are asked for. To requests from this machine only: to others it is not there, unless they
-    /// reach `METRICS_BIND`.
+    /// Covers requests, jobs, queues, payments and stock, each with a help text. The shop's metrics are updated every
+    /// 15 seconds, not with each request. Available to requests from the same machine only, and to everyone at
+    /// `METRICS_BIND`; other requests get 404.
     ///
     /// Problems: `not_found`.
     #[allow(clippy::unused_async)] // poem-openapi wants it
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
         let private = request.data::<Private>().is_some();
-        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_this_machine(request)?;
+        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_from_this_machine(request)?;
         if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
     }
 }
@@ -108,7 +108,7 @@ struct Private;
 pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = workers::measure(&shop).await {
-            tracing::debug!(%error, "the gauges are stale");
+            tracing::debug!(%error, "cannot update the gauges");
         }
         tokio::select! {
             () = tokio::time::sleep(MEASURE_EVERY) => {}

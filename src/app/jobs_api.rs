@@ -5,13 +5,13 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Done, List, Reply},
     },
     ids::JobId,
     jobs::{
         State,
-        store::{self, JobRow, Wanted},
+        store::{self, JobFilter, JobRow},
     },
     text_enum,
     validation::ValidationErrors,
@@ -25,37 +25,48 @@ use crate::{
 };
 
 text_enum! {
-    /// `pending` is due now, `scheduled` later; `running` is held by a worker; `dead` was given up.
+    /// The state of a job: `pending` is due now, `scheduled` is due later, `running` is being run by a worker, and
+    /// `dead` has failed for good.
     pub enum JobState { Pending = "pending", Scheduled = "scheduled", Running = "running", Dead = "dead" }
 }
 
-/// How a queue stands.
+/// The number of jobs in a queue, by state.
 #[derive(Object)]
 #[oai(rename = "QueueFigures")]
 struct QueueView {
+    /// The queue.
     queue: Queue,
-    /// Due now.
+    /// The number of jobs that are due now.
     pending: i64,
-    /// Due later: retries that wait for their time.
+    /// The number of jobs that are due later; most are waiting to be retried.
     scheduled: i64,
+    /// The number of jobs that are running.
     running: i64,
-    /// Given up, waiting for an admin.
+    /// The number of jobs that have failed for good (dead letters).
     dead: i64,
-    /// How long the oldest pending job has been due.
+    /// How long the oldest pending job has been due, in seconds. 0 if there is none.
     oldest_pending_seconds: u64,
 }
 
-/// A job that is not done yet.
+/// A background job that is not done.
 #[derive(Object)]
 #[oai(rename = "Job")]
 struct JobView {
+    /// The id of the job.
     id: JobId,
+    /// The queue of the job.
     queue: Queue,
+    /// What the job does, for example `orders.send_confirmation`.
     kind: String,
+    /// The state of the job.
     state: JobState,
+    /// How many times the job was started.
     attempts: i64,
+    /// When the job is due. For a running job: when its lease ends unless the worker renews it.
     run_at: Timestamp,
+    /// The error of the last failed attempt; `null` if none failed.
     last_error: Option<String>,
+    /// When the job was created.
     created_at: Timestamp,
 }
 
@@ -80,7 +91,7 @@ fn view(job: JobRow, now: Timestamp) -> ApiResult<JobView> {
 
 /// The filter of a list of jobs.
 #[must_use]
-pub fn job_filter(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
+pub fn job_filter(queue: Option<Queue>, state: Option<JobState>) -> JobFilter {
     let (state, scheduled) = match state {
         None => (None, None),
         Some(JobState::Pending) => (Some(State::Pending), Some(false)),
@@ -88,16 +99,16 @@ pub fn job_filter(queue: Option<Queue>, state: Option<JobState>) -> Wanted {
         Some(JobState::Running) => (Some(State::Running), None),
         Some(JobState::Dead) => (Some(State::Dead), None),
     };
-    Wanted { queue: queue.map(Queue::as_str), state, scheduled }
+    JobFilter { queue: queue.map(Queue::as_str), state, scheduled }
 }
 
 pub struct JobsApi;
 
 #[OpenApi(prefix_path = "/api/admin/jobs", tag = "Tag::Admin")]
 impl JobsApi {
-    /// Shows how the queues stand.
+    /// Lists the queues with their numbers of jobs.
     ///
-    /// `pending` jobs are due now, `scheduled` ones later: most of them are retries.
+    /// `pending` jobs are due now, `scheduled` jobs later; most scheduled jobs are waiting to be retried.
     #[oai(path = "/queues", method = "get", operation_id = "listQueues")]
     async fn queues(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Vec<QueueView>>> {
         let now = shop.now();
@@ -118,7 +129,7 @@ impl JobsApi {
 
     /// Lists jobs that are not done, newest first.
     ///
-    /// Done jobs are not listed. `last_error` says what went wrong the last time.
+    /// `last_error` has the error of the last failed attempt.
     #[oai(path = "/", method = "get", operation_id = "listJobs")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter
     async fn list(
@@ -126,39 +137,40 @@ impl JobsApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only those of this queue.
-        queue: Ask<Queue>,
-        /// Only those in this state.
-        state: Ask<JobState>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Only jobs of this queue.
+        queue: OptionalQuery<Queue>,
+        /// Only jobs in this state.
+        state: OptionalQuery<JobState>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<JobView>> {
-        let mut faults = ValidationErrors::default();
-        let filter = job_filter(faults.note(queue.get("queue")), faults.note(state.get("state")));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let filter = job_filter(errors.note(queue.get("queue")), errors.note(state.get("state")));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let now = shop.now();
         let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, page.size, page.offset()).await?;
         let shown = jobs.into_iter().map(|job| view(job, now)).collect::<ApiResult<_>>()?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Gives a dead or waiting job all its tries again, from now.
+    /// Retries a dead or waiting job now.
     ///
-    /// For dead letters whose cause was mended, and for jobs that wait for their next try.
+    /// The job gets all its attempts again. Use it for dead letters whose cause was fixed, and for jobs that wait for
+    /// their next attempt.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryJob")]
     async fn retry(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Reply<JobView>> {
         let mut tx = shop.db.write().await?;
         let now = shop.now();
-        let job = store::revive(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
+        let job = store::restart(&mut tx, id.0, now).await?.ok_or_else(Problem::not_found)?;
         tx.notify(&job.queue);
         tx.commit().await?;
         Ok(Reply::json(&view(job, now)?))
     }
 
-    /// Removes a job that is not running.
+    /// Deletes a job that is not running.
     ///
-    /// It is gone for good: what it was to do is never done.
+    /// The job is deleted permanently and will not be run.
     #[oai(path = "/:id", method = "delete", operation_id = "discardJob")]
     async fn discard(&self, shop: Data<&Shop>, _by: Admin, id: Path<JobId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

@@ -11,7 +11,7 @@ use crate::{accounts, carts, catalog, checkout, inventory, orders, payments, pri
 
 problem_types! {
     NOT_READY = 503 "not_ready",
-        "The database does not answer.",
+        "The database is unavailable.",
         "Send requests to another process until this one is ready.";
 }
 

@@ -48,7 +48,7 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     }
     if shop.part::<Settings>().inline_workers {
         for worker in workers::all() {
-            parts.spawn(worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
+            parts.spawn(worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
         }
     }
     let app = api::app(&shop, &Contract::of(shop.store.currency));
@@ -95,7 +95,7 @@ pub fn init(args: &SettingArgs) -> anyhow::Result<Settings> {
     telemetry::log_to_stderr(args.log_format()?)?;
     // An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    telemetry::keep_metrics();
+    telemetry::start_metrics();
     Ok(args.check()?)
 }
 
@@ -130,7 +130,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     if health_address.is_some() {
         health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
     }
-    worker.at_a_time(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
+    worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
     health_server.join_all().await;
     shop.db.close().await;
     Ok(())
@@ -161,7 +161,7 @@ pub async fn prepare_and_check_currency(shop: &Shop) -> anyhow::Result<()> {
 /// Runs a program. An error is printed to stderr in one line.
 #[must_use]
 pub fn run<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) -> ExitCode {
-    allocator::keep_large_blocks_apart();
+    allocator::set_mmap_threshold();
     match read_env_file().and_then(|()| block_on(program())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,11 +1,12 @@
-//! Paying with the simulator: only for `serve --simulate-payments` and tests, so there is no setting for it.
+//! The payment simulator as the shop's providers: for `serve --simulate-payments` and tests. No environment variable
+//! enables it.
 
 use std::collections::HashMap;
 
 use crate::{app::settings::Settings, payments::providers::ProviderSettings, shop::Provider};
 
 impl Settings {
-    /// Replaces all payment providers by the simulator at this address.
+    /// Replaces all payment providers with the simulator at this URL.
     pub fn pay_with_simulator(&mut self, url: &str) {
         self.simulator = Some(url.to_owned());
         self.payments.providers = HashMap::from([

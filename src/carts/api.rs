@@ -13,7 +13,7 @@ use platform::{
         client_address::ClientAddress,
         limits::Limit,
         problem::ApiResult,
-        reply::{Created, Done, MadeOrFound, Reply},
+        reply::{Created, CreatedOrFound, Done, Reply},
     },
     money::Amount,
 };
@@ -40,21 +40,25 @@ fn new_carts(shop: &Shop) -> Limit {
         "new_carts",
         shop.part::<Settings>().carts_per_minute,
         Duration::from_mins(1),
-        "Too many carts were made from this address.",
+        "Too many carts were created from this IP address.",
     )
 }
 
-/// A cart. Its prices are today's.
+/// A cart. Prices are the current prices of the catalog.
 #[derive(Object)]
 #[oai(rename = "Cart")]
 struct CartView {
+    /// The id of the cart. Keep the id of an anonymous cart secret: it gives access to the cart.
     id: CartId,
-    /// Whose it is; `null` for an anonymous one.
+    /// The id of the user who owns the cart; `null` for an anonymous cart.
     user: Option<UserId>,
+    /// The products in the cart, one entry per product.
     items: Vec<CartItemView>,
-    /// Pieces, not products.
+    /// The number of units: the sum of all quantities.
     total_items: i64,
+    /// The sum of all subtotals.
     total_price: Amount,
+    /// When the cart was created.
     created_at: Timestamp,
 }
 
@@ -62,36 +66,43 @@ struct CartView {
 #[derive(Object)]
 #[oai(rename = "CartItem")]
 struct CartItemView {
+    /// The id of the entry in the cart.
     id: CartItemId,
+    /// The id of the product.
     product: ProductId,
+    /// The current name of the product.
     name: String,
+    /// The current price of one unit.
     price: Amount,
+    /// The number of units, 1 to 9,999.
     quantity: i64,
+    /// `price` times `quantity`.
     subtotal: Amount,
-    /// Whether this many can be ordered now.
+    /// Whether this quantity can be ordered now.
     available: bool,
 }
 
 #[derive(Object)]
 struct CartSummary {
-    /// Pieces, not products.
+    /// The number of units: the sum of all quantities.
     total_items: i64,
+    /// The sum of all subtotals.
     total_price: Amount,
 }
 
-/// A product to put into a cart.
+/// A product to add to a cart.
 #[derive(Object)]
 struct NewItem {
-    /// The id of a product.
+    /// The id of the product.
     product: ProductId,
-    /// How many pieces, 1 to 9,999. Default 1.
+    /// The number of units to add, 1 to 9,999. Default: 1.
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "9999")))]
     quantity: Option<i64>,
 }
 
 #[derive(Object)]
 struct ItemChange {
-    /// How many pieces it is to be, 1 to 9,999.
+    /// The new number of units, 1 to 9,999.
     #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
     quantity: i64,
 }
@@ -125,10 +136,10 @@ pub struct CartsApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Cart")]
 impl CartsApi {
-    /// Shows one's own cart.
+    /// Returns the current cart.
     ///
-    /// The user's, made when first needed, so there always is one; without a sign-in the anonymous one that `X-Cart-Id`
-    /// names. `available` says of each item whether that many can be ordered now.
+    /// That is the signed-in user's cart, which is created when first needed, or without a sign-in the anonymous cart
+    /// named by `X-Cart-Id`. Each item's `available` tells whether that quantity can be ordered now.
     ///
     /// Problems: `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart", method = "get", operation_id = "getCart")]
@@ -136,7 +147,7 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Reply<CartView>> {
@@ -146,9 +157,10 @@ impl CartsApi {
         Ok(Reply::json(&shown))
     }
 
-    /// Adds a product. Adding one that is in already adds up.
+    /// Adds a product to the current cart.
     ///
-    /// Answers the whole cart. The same as `POST /api/cart/items`.
+    /// If the product is already in the cart, the quantities are added up. Returns the whole cart. The same as `POST
+    /// /api/cart/items`.
     ///
     /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart", method = "post", operation_id = "addToCart")]
@@ -156,19 +168,19 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
 
-    /// Adds a product. Adding one that is in already adds up.
+    /// Adds a product to the current cart.
     ///
-    /// Answers the whole cart.
+    /// If the product is already in the cart, the quantities are added up. Returns the whole cart.
     ///
     /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart/items", method = "post", operation_id = "addCartItem")]
@@ -176,19 +188,19 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
 
-    /// Empties one's own cart.
+    /// Removes all products from the current cart.
     ///
-    /// The cart itself stays.
+    /// The cart itself is kept.
     ///
     /// Problems: `not_found`.
     #[oai(path = "/cart", method = "delete", operation_id = "clearCart")]
@@ -196,7 +208,7 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Done> {
@@ -206,9 +218,9 @@ impl CartsApi {
         Ok(Done::Done)
     }
 
-    /// Says how much is in one's own cart and what it costs.
+    /// Returns the number of units and the total of the current cart.
     ///
-    /// For the little number beside the cart.
+    /// For example, for a cart icon in the page header.
     ///
     /// Problems: `amount_out_of_range`, `not_found`.
     #[oai(path = "/cart/summary", method = "get", operation_id = "getCartSummary")]
@@ -216,7 +228,7 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Reply<CartSummary>> {
@@ -226,9 +238,9 @@ impl CartsApi {
         Ok(Reply::json(&CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
     }
 
-    /// Shows one product in one's own cart.
+    /// Returns an item of the current cart.
     ///
-    /// With today's price, and whether that many can be ordered now.
+    /// With its current price, and whether its quantity can be ordered now.
     ///
     /// Problems: `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "get", operation_id = "getCartItem")]
@@ -236,7 +248,7 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
@@ -247,9 +259,9 @@ impl CartsApi {
         Ok(Reply::json(&item_view(&shop, item)?))
     }
 
-    /// Changes a quantity. Answers the whole cart.
+    /// Sets the quantity of an item in the current cart.
     ///
-    /// To take it out, delete it.
+    /// Returns the whole cart. To remove the item, use `DELETE`.
     ///
     /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "patch", operation_id = "changeCartItem")]
@@ -257,20 +269,20 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
-    /// Changes a quantity. Answers the whole cart.
+    /// Sets the quantity of an item in the current cart.
     ///
-    /// To take it out, delete it.
+    /// Returns the whole cart. To remove the item, use `DELETE`.
     ///
     /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/cart/items/:item_id", method = "put", operation_id = "replaceCartItem")]
@@ -278,26 +290,26 @@ impl CartsApi {
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
-    /// Takes a product out of one's own cart.
+    /// Removes an item from the current cart.
     ///
-    /// The rest of the cart stays.
+    /// The other items are kept.
     #[oai(path = "/cart/items/:item_id", method = "delete", operation_id = "removeCartItem")]
     async fn remove_item(
         &self,
         shop: Data<&Shop>,
         by: Visitor,
-        /// For who is not signed in: the id of an anonymous cart, from `POST /api/carts`. With a token it is ignored.
+        /// The id of an anonymous cart from `POST /api/carts`, required without a sign-in. Ignored with a token.
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
@@ -306,14 +318,14 @@ impl CartsApi {
         remove(tx, &shop, &cart, item_id.0).await
     }
 
-    /// Makes an anonymous cart, whose id is the secret to reach it.
+    /// Creates an anonymous cart.
     ///
-    /// With a token it answers the user's own cart instead: 201 when that was made, else 200. How many
-    /// anonymous carts one address can make in a minute is limited.
+    /// Its id is a secret that gives access to the cart. With a token, returns the user's own cart instead: 201 if it
+    /// was created, otherwise 200. The number of anonymous carts that an IP address can create per minute is limited.
     ///
     /// Problems: `amount_out_of_range`, `rate_limited`.
     #[oai(path = "/carts", method = "post", operation_id = "createCart")]
-    async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<MadeOrFound<CartView>> {
+    async fn create(&self, shop: Data<&Shop>, by: Visitor, from: ClientAddress) -> ApiResult<CreatedOrFound<CartView>> {
         if by.0.is_none() {
             shop.limits.take(&new_carts(&shop), &from.network()).await?;
         }
@@ -324,13 +336,13 @@ impl CartsApi {
         };
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
-        Ok(MadeOrFound::json(&shown, made))
+        Ok(CreatedOrFound::json(&shown, made))
     }
 
-    /// Shows an anonymous cart, or one's own, by its id.
+    /// Returns an anonymous cart, or the user's own, by its id.
     ///
-    /// Whoever knows the id of an anonymous cart may see and change it, so keep it as you would a password. A user's
-    /// cart is reached with that user's token only.
+    /// Anyone who knows the id of an anonymous cart can read and change it, so store it like a password. A user's cart
+    /// is accessible with that user's token only.
     ///
     /// Problems: `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id", method = "get", operation_id = "getAnonymousCart")]
@@ -340,9 +352,9 @@ impl CartsApi {
         Ok(Reply::json(&cart_view(&mut tx, &shop, cart).await?))
     }
 
-    /// Deletes an anonymous cart, or one's own, by its id.
+    /// Deletes an anonymous cart, or the user's own, by its id.
     ///
-    /// With everything in it. A user's next cart is made when it is needed.
+    /// Its items are deleted too. A new cart for the user is created when it is needed.
     #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
     async fn delete_anonymous(&self, shop: Data<&Shop>, by: Visitor, cart_id: Path<CartId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
@@ -354,7 +366,7 @@ impl CartsApi {
 
     /// Adds a product to the cart with this id.
     ///
-    /// Adding one that is in already adds up. Answers the whole cart.
+    /// If the product is already in the cart, the quantities are added up. Returns the whole cart.
     ///
     /// Problems: `out_of_stock`, `cart_full`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items", method = "post", operation_id = "addAnonymousCartItem")]
@@ -365,15 +377,15 @@ impl CartsApi {
         cart_id: Path<CartId>,
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
-        let new = body.judged().await;
+        let new = body.parse().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         add(tx, &shop, cart, new).await
     }
 
-    /// Changes a quantity in the cart with this id. Answers the whole cart.
+    /// Sets the quantity of an item in the cart with this id.
     ///
-    /// To take it out, delete it.
+    /// Returns the whole cart. To remove the item, use `DELETE`.
     ///
     /// Problems: `out_of_stock`, `product_unavailable`, `amount_out_of_range`.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "patch", operation_id = "changeAnonymousCartItem")]
@@ -385,15 +397,15 @@ impl CartsApi {
         item_id: Path<CartItemId>,
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         let cart = super::lock(&mut tx, cart_id.0, by.user()).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
-    /// Takes a product out of the cart with this id.
+    /// Removes an item from the cart with this id.
     ///
-    /// The rest of the cart stays.
+    /// The other items are kept.
     #[oai(path = "/carts/:cart_id/items/:item_id", method = "delete", operation_id = "removeAnonymousCartItem")]
     async fn remove_anonymous_item(
         &self,

@@ -34,17 +34,17 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Also for another user's cart.
-    #[error("There is no such cart, or no such product in it.")]
+    #[error("The cart or the item does not exist.")]
     NotFound,
-    #[error("A cart holds at most {most} products.", most = MAX_LINES)]
+    #[error("A cart can contain at most {most} different products.", most = MAX_LINES)]
     Full,
-    #[error("There is no such product in the shop.")]
+    #[error("This product does not exist.")]
     UnknownProduct,
-    #[error("{name:?} is not sold any more. Take it out of the cart.")]
+    #[error("{name:?} is no longer sold. Remove it from the cart.")]
     ProductUnavailable { product: ProductId, name: String },
-    #[error("There can be at most {most} of one product.")]
+    #[error("A cart can contain at most {most} units of a product.")]
     TooMany { most: i64 },
-    #[error("There are {available} of {name:?} in stock.")]
+    #[error("Only {available} of {name:?} are in stock.")]
     OutOfStock { name: String, available: i64 },
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -112,7 +112,7 @@ pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Re
     let now = shop.now();
     let from = of_prices(&mut tx).await?.unwrap_or(shop.store.currency);
     if from == to {
-        bail!("the prices are in {to} already; nothing was changed");
+        bail!("the prices are already in {to}; nothing was changed");
     }
     let (mut last, mut converted) = (ProductId(0), 0);
     loop {

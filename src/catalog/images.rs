@@ -11,7 +11,7 @@ use platform::{
     clock::Timestamp,
     db::{self, Tx},
     jobs::{self, Job},
-    media::{self, picture::Picture},
+    media::{self, image::ProcessedImage},
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +67,8 @@ impl From<Image> for Kept {
 ///
 /// # Errors
 /// When the files cannot be written.
-pub async fn keep(shop: &Shop, picture: Picture) -> Result<Kept> {
-    let name = |file: &media::picture::Encoded| media::new_name(file.kind.ending());
+pub async fn keep(shop: &Shop, picture: ProcessedImage) -> Result<Kept> {
+    let name = |file: &media::image::EncodedImage| media::new_name(file.format.extension());
     let kept = Kept { file: name(&picture.image), thumbnail: picture.thumbnail.as_ref().map(name) };
     announce(shop, &kept).await?;
     let encoded = [Some(picture.image), picture.thumbnail].into_iter().flatten();
@@ -87,7 +87,7 @@ async fn announce(shop: &Shop, kept: &Kept) -> db::Result<()> {
 
 /// What is about to be shown is no longer to be deleted.
 async fn settle(tx: &mut Tx, kept: &Kept) -> Result<()> {
-    if jobs::withdraw(tx, &kept.key()).await? { Ok(()) } else { Err(Error::UploadExpired) }
+    if jobs::cancel(tx, &kept.key()).await? { Ok(()) } else { Err(Error::UploadExpired) }
 }
 
 /// Deletes a picture's files again, because what was to show it was refused.
@@ -97,12 +97,12 @@ pub async fn give_up(shop: &Shop, kept: &Kept) {
             shop.media.delete(file).await?;
         }
         let mut tx = shop.db.write().await?;
-        jobs::withdraw(&mut tx, &kept.key()).await?;
+        jobs::cancel(&mut tx, &kept.key()).await?;
         tx.commit().await?;
         Ok::<_, anyhow::Error>(())
     };
     if let Err(error) = deleted.await {
-        tracing::debug!(%error, file = kept.file, "an image that was refused is deleted later");
+        tracing::debug!(%error, file = kept.file, "a rejected image will be deleted later");
     }
 }
 

@@ -37,22 +37,22 @@ pub use store::{any_products, find_product, find_products};
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("Another product has this SKU. `GET /api/products?sku=` finds it.")]
+    #[error("Another product has this SKU. Find it with `GET /api/products?sku=`.")]
     SkuTaken,
     #[error("Another product has this slug. Choose another, or leave it out.")]
     SlugTaken,
     /// A `category` or a `brand`.
-    #[error("There are products in this {0}. Move them first.")]
+    #[error("This {0} still has products. Move or delete them first.")]
     InUse(&'static str),
-    #[error("A product has at most {} images. Delete one first.", images::MOST)]
+    #[error("A product can have at most {} images. Delete one first.", images::MOST)]
     TooManyImages,
-    #[error("The product has no such image.")]
+    #[error("The product does not have this image.")]
     ImageNotFound,
-    #[error("The upload took too long, and its files are gone; send it again.")]
+    #[error("The upload took too long and was discarded. Send it again.")]
     UploadExpired,
-    #[error("A product was deleted while it was imported.")]
+    #[error("A product was deleted during its import.")]
     DeletedDuringImport,
-    #[error("The prices are in another currency now. Try again when the shop was started again.")]
+    #[error("The prices were converted to another currency. Try again after the shop has restarted.")]
     CurrencyChanged,
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
@@ -106,6 +106,8 @@ pub struct ProductChange {
     pub slug: Option<String>,
     pub sku: MaybeUndefined<String>,
     pub description: Option<String>,
+    /// The same description as safe HTML; undefined: another description has none.
+    pub description_html: MaybeUndefined<String>,
     pub price: Option<Money>,
     pub stock: Option<i64>,
     pub is_active: Option<bool>,
@@ -141,6 +143,10 @@ pub async fn change_product(
     change: ProductChange,
     now: Timestamp,
 ) -> Result<Product> {
+    let is_rewritten = change.description.as_ref().is_some_and(|text| *text != product.description);
+    if is_rewritten || !change.description_html.is_undefined() {
+        store::set_description_html(tx, product.id, change.description_html.take()).await?;
+    }
     product.name = change.name.unwrap_or(product.name);
     product.description = change.description.unwrap_or(product.description);
     product.price = change.price.unwrap_or(product.price);
@@ -186,12 +192,12 @@ pub async fn check_parents(
     if let Some(id) = category
         && !store::category_stays(tx, id).await?
     {
-        errors.push(FieldError::new("category", "unknown", "names a category that does not exist"));
+        errors.push(FieldError::new("category", "unknown", "must be the id of an existing category"));
     }
     if let Some(id) = brand
         && !store::brand_stays(tx, id).await?
     {
-        errors.push(FieldError::new("brand", "unknown", "names a brand that does not exist"));
+        errors.push(FieldError::new("brand", "unknown", "must be the id of an existing brand"));
     }
     Ok(ValidationErrors(errors).into_result()?)
 }

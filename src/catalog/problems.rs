@@ -10,23 +10,23 @@ use super::Error;
 
 problem_types! {
     IN_USE = 409 "in_use",
-        "There are still products in this category or of this brand.",
+        "The category or brand still has products.",
         "Move or delete the products first.";
     SKU_TAKEN = 409 "sku_taken",
         "Another product has this SKU.",
-        "Find it with `GET /api/products?sku=`, and give one of them another SKU.";
+        "Find that product with `GET /api/products?sku=` and change one of the SKUs.";
     SLUG_TAKEN = 409 "slug_taken",
         "Another product has this slug.",
-        "Choose another, or leave it out and one is made from the name.";
+        "Choose another, or leave it out to generate one from the name.";
     TOO_MANY_IMAGES = 409 "too_many_images",
-        "The product has as many images as a product may have: 20.",
+        "The product already has 20 images, the maximum.",
         "Delete one of them first.";
     TOO_SLOW = 503 "too_slow",
-        "The list took longer than two seconds to find and was given up.",
+        "The query took longer than two seconds and was aborted.",
         "Search for fewer or rarer words, or filter by category or brand; or try again after `Retry-After` seconds.";
     CURRENCY_CHANGED = 503 "currency_changed",
-        "The prices were converted to another currency while the shop was running; nothing was ordered.",
-        "Try again when the shop was started again, and show the new prices.";
+        "The prices were converted to another currency while the shop was running. No order was placed.",
+        "Try again after the shop has restarted, and show the new prices.";
 }
 
 impl From<Error> for Problem {

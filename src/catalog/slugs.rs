@@ -37,7 +37,7 @@ pub fn check(slug: &str) -> Result<(), FieldError> {
     if slug_of(slug) == slug && slug.chars().count() <= LONGEST {
         return Ok(());
     }
-    let message = "must be words of lower-case letters and digits, joined by single dashes, of at most 200 characters";
+    let message = "must be words of lower-case letters and digits, joined by single dashes, at most 200 characters";
     Err(FieldError::new("slug", "pattern", message))
 }
 
@@ -80,7 +80,7 @@ async fn take(tx: &mut Tx, slug: &str) -> catalog::Result<()> {
 
 /// An error of its own for what a unique index refused. The transaction is lost either way.
 pub(super) fn or_taken(error: db::Error, taken: Error) -> Error {
-    if db::is_taken(&error) { taken } else { error.into() }
+    if db::is_unique_violation(&error) { taken } else { error.into() }
 }
 
 #[cfg(test)]

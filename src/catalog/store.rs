@@ -42,6 +42,17 @@ pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<Pr
     Ok(found.into_iter().map(|product| (product.id, product)).collect())
 }
 
+/// The description as it was imported, if that was HTML.
+pub async fn find_description_html(tx: &mut Tx, id: ProductId) -> Result<Option<String>> {
+    let found: Option<(Option<String>,)> =
+        tx.query("SELECT description_html FROM products WHERE id = $1").bind(id).fetch_optional().await?;
+    Ok(found.and_then(|(html,)| html))
+}
+
+pub async fn set_description_html(tx: &mut Tx, id: ProductId, html: Option<String>) -> Result<()> {
+    tx.query("UPDATE products SET description_html = $2 WHERE id = $1").bind(id).bind(html).execute().await.map(drop)
+}
+
 pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<Product>> {
     tx.query(
         "INSERT INTO products (name, slug, description, price, stock, is_active, category_id, brand_id, sku,

@@ -15,14 +15,17 @@ use crate::shop::{
     ids::{BrandId, CategoryId, ImageId, ProductId},
 };
 
-/// A group of products.
+/// A category of products.
 #[derive(Object)]
 #[oai(rename = "Category")]
 pub struct CategoryView {
+    /// The id of the category.
     pub id: CategoryId,
+    /// The name.
     pub name: String,
-    /// The name as it may stand in an address.
+    /// A unique, URL-friendly form of the name.
     pub slug: String,
+    /// The description. Empty if not set.
     pub description: String,
 }
 
@@ -32,15 +35,17 @@ impl From<Category> for CategoryView {
     }
 }
 
-/// Who makes a product.
+/// A brand of products.
 #[derive(Object)]
 #[oai(rename = "Brand")]
 pub struct BrandView {
+    /// The id of the brand.
     pub id: BrandId,
+    /// The name.
     pub name: String,
-    /// The name as it may stand in an address.
+    /// A unique, URL-friendly form of the name.
     pub slug: String,
-    /// The address of its logo; `null` without one.
+    /// The URL of the logo; `null` if there is none.
     pub logo: Option<String>,
 }
 
@@ -54,32 +59,48 @@ pub fn brand(shop: &Shop, brand: Brand) -> BrandView {
 #[derive(Object)]
 #[oai(rename = "Product")]
 pub struct ProductView {
+    #[oai(flatten)]
+    pub summary: ProductSummary,
+    /// The description as safe HTML, if it was imported as HTML; otherwise null. Changing `description` clears it.
+    pub description_html: Option<String>,
+}
+
+/// A product as lists show it.
+#[derive(Object)]
+pub struct ProductSummary {
+    /// The id of the product.
     pub id: ProductId,
+    /// The name. Need not be unique.
     pub name: String,
-    /// The name as it may stand in an address.
+    /// A unique, URL-friendly form of the name.
     pub slug: String,
-    /// What the shop calls it on its shelf; `null` without one.
+    /// The stock keeping unit; `null` if there is none.
     pub sku: Option<String>,
+    /// The description. Empty if not set.
     pub description: String,
+    /// The price of one unit, in the store's currency.
     pub price: Amount,
-    /// The id of its category.
+    /// The id of the category; `null` if there is none.
     pub category: Option<CategoryId>,
-    /// The id of its brand.
+    /// The id of the brand; `null` if there is none.
     pub brand: Option<BrandId>,
-    /// How many can be ordered. What orders hold that are `pending` or `confirmed` is off already, so more than this may
-    /// lie on the shelf: `GET /api/admin/inventory` shows those as `reserved`. In lists it may be two seconds old; placing
-    /// an order always asks anew.
+    /// The number of units that can be ordered. Units reserved by `pending` or `confirmed` orders are not included;
+    /// `GET /api/admin/inventory` shows them as `reserved`. Lists may be up to two seconds out of date; placing an
+    /// order always checks the current stock.
     pub stock: i64,
-    /// Inactive products are seen by admins only.
+    /// Whether the product is active. Inactive products are visible to admins only.
     pub is_active: bool,
-    /// The address of its first image.
+    /// The URL of the first image; `null` if there is none.
     pub image: Option<String>,
-    /// In the order to show them in.
+    /// The images, in display order.
     pub images: Vec<ImageView>,
-    /// The average of its reviews, 1 to 5 with one decimal; `null` without any.
+    /// The average rating of the reviews, 1 to 5 with one decimal; `null` if there are none.
     pub rating: Option<f64>,
+    /// The number of reviews.
     pub review_count: i64,
+    /// When the product was created.
     pub created_at: Timestamp,
+    /// When the product was last changed.
     pub updated_at: Timestamp,
 }
 
@@ -87,23 +108,26 @@ pub struct ProductView {
 #[derive(Object)]
 #[oai(rename = "Image")]
 pub struct ImageView {
+    /// The id of the image.
     pub id: ImageId,
-    /// Where it is. What is there never changes and may be kept for ever.
+    /// The URL of the image. Its content never changes, so it can be cached indefinitely.
     pub url: String,
-    /// Where a small copy is, which fits in 400 x 400 pixels. The same as `url` when the image is no larger.
+    /// The URL of a copy that fits in 400 x 400 pixels. The same as `url` if the image is no larger.
     pub thumbnail_url: String,
-    /// What is to be seen on it, for who does not see it; empty when nobody said.
+    /// The alternative text for people who cannot see the image. Empty if not set.
     pub alt: String,
 }
 
 /// One product with its images.
 pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
     let images = store::images_of(tx, product.id).await?;
-    Ok(shown(shop, product, images.iter().map(|shown| image(shop, shown)).collect()))
+    let description_html = store::find_description_html(tx, product.id).await?;
+    let summary = summary(shop, product, images.iter().map(|shown| image(shop, shown)).collect());
+    Ok(ProductView { summary, description_html })
 }
 
 /// A page of products with their images.
-pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
+pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductSummary>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();
     for shown in store::images_of_all(tx, &ids).await? {
@@ -113,7 +137,7 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
         .into_iter()
         .map(|product| {
             let images = images.remove(&product.id).unwrap_or_default();
-            shown(shop, product, images)
+            summary(shop, product, images)
         })
         .collect())
 }
@@ -129,8 +153,8 @@ pub fn image(shop: &Shop, image: &Image) -> ImageView {
     }
 }
 
-fn shown(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
-    ProductView {
+fn summary(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductSummary {
+    ProductSummary {
         id: product.id,
         name: product.name,
         slug: product.slug,

@@ -34,35 +34,38 @@ use crate::{
     },
 };
 
-/// What to order. Without `items`, the cart.
+/// What to order: `items`, or without them the cart.
 #[derive(Object)]
 #[oai(rename = "Checkout", nullable_all)]
 struct CheckoutInput {
-    /// Where to send it. Left out: the profile's address; without one the order has none.
+    /// The shipping address, in one or more lines. Default: the address of the profile. If that is empty too, the order
+    /// has none.
     #[oai(validator(max_length = 1000))]
     shipping_address: Option<String>,
-    /// Default `cash_on_delivery`.
+    /// How the customer pays. Default: `cash_on_delivery`.
     payment_method: Option<Provider>,
-    /// Orders these and leaves the cart alone. A product named twice is one line; one that customers cannot see does not
-    /// exist.
+    /// The products to order instead of the cart, which is then not changed. Entries for the same product are added up.
+    /// A product that customers cannot see counts as nonexistent.
     #[oai(validator(min_items = 1, max_items = 100))]
     items: Option<Vec<CheckoutItem>>,
-    /// What the customer was shown. Another total than ours is refused instead of charged.
+    /// The total that the customer was shown. If the current total differs, the order is rejected with 409
+    /// `total_changed`.
     expected_total: Option<Amount>,
 }
 
 #[derive(Object)]
 struct CheckoutItem {
-    /// The id of a product.
+    /// The id of the product.
     product: ProductId,
+    /// The number of units, 1 to 9,999.
     #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
     quantity: i64,
 }
 
-/// Where an order is moved.
+/// The new status of an order.
 #[derive(Object)]
 struct StatusChange {
-    /// A later status, in any case: `confirmed`, `shipped`, `delivered` or `cancelled`.
+    /// A later status: `confirmed`, `shipped`, `delivered` or `cancelled`. Upper and lower case are both accepted.
     #[oai(validator(max_length = 20))]
     status: Text<NextStatus>,
 }
@@ -101,13 +104,13 @@ impl CheckoutInput {
     }
 }
 
-/// Per user. Each order sends e-mails and takes stock, so robots must not place them without end.
+/// Per user. Each order sends e-mails and takes stock, which must not happen without limit.
 fn order_limit(shop: &Shop) -> Limit {
     Limit::new(
         "orders",
         shop.part::<orders::Settings>().orders_per_hour,
         Duration::from_hours(1),
-        "Too many orders were placed with this account.",
+        "Too many orders from this account.",
     )
 }
 
@@ -117,9 +120,10 @@ pub struct CheckoutApi;
 impl CheckoutApi {
     /// Places an order.
     ///
-    /// From the cart, which is empty afterwards, or from `items`. Prices are the catalog's. Send an `Idempotency-Key`:
-    /// the same request again, after a lost answer, then gives the first order instead of a second. An order of 0.00 is
-    /// `confirmed` and `paid` at once, whatever its payment method.
+    /// Orders the cart, which is empty afterwards, or `items`. Prices are read from the catalog, never from the
+    /// request. Send an `Idempotency-Key`: repeating the request after a lost response then returns the first order
+    /// instead of placing another. An order with a total of 0.00 is `confirmed` and `paid` immediately, whatever its
+    /// payment method.
     ///
     /// Problems: `cart_empty`, `out_of_stock`, `product_unavailable`, `total_changed`, `amount_out_of_range`,
     /// `provider_not_configured`, `rate_limited`, `currency_changed`.
@@ -129,32 +133,33 @@ impl CheckoutApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
+        /// A unique key for this operation, 1 to 255 printable ASCII characters, for example a UUID. A repeated request
+        /// with the same key returns the first response. Keys expire after 24 hours.
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
         let location = Location::In("/api/orders");
         let idempotency = Idempotency::of(request, "/api/orders", location, body.bytes(), by.id.0)?;
-        let place = match shop.limits.take(&order_limit(&shop), &by.id.to_string()).await {
-            Ok(place) => place,
+        let permit = match shop.limits.take(&order_limit(&shop), &by.id.to_string()).await {
+            Ok(permit) => permit,
             Err(refused) => return idempotency.replay_or(refused, &shop.db).await,
         };
-        let (place, input) = shop.limits.unless_invalid(place, body.judged().await).await?;
+        let (permit, input) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
         match place_idempotently(&shop, by.id, &idempotency, input).await {
             Ok(Outcome::Completed(_, response)) => Ok(response),
             Ok(Outcome::Replayed(response)) => {
-                shop.limits.give_back(place).await;
+                shop.limits.release(permit).await;
                 Ok(response)
             }
-            Err(problem) => shop.limits.unless_our_fault(place, Err(problem)).await,
+            Err(problem) => shop.limits.release_on_server_error(permit, Err(problem)).await,
         }
     }
 
-    /// Cancels an order that has not shipped. Its stock returns, and what was paid is refunded.
+    /// Cancels an order that has not shipped.
     ///
-    /// A review that its buyer wrote of a product that is in no other order of theirs is deleted. Cancelling again gives the
-    /// same answer.
+    /// Its stock is returned, and captured payments are refunded. The customer's reviews of products that are in no
+    /// other order of theirs are deleted. Cancelling again returns the same response.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
@@ -164,7 +169,7 @@ impl CheckoutApi {
 
     /// Cancels an order that has not shipped.
     ///
-    /// The same as `POST /api/orders/{id}/cancel`: the order stays on record as `cancelled`.
+    /// The same as `POST /api/orders/{id}/cancel`: the order is kept, with the status `cancelled`.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id", method = "delete", operation_id = "deleteOrder")]
@@ -173,10 +178,11 @@ impl CheckoutApi {
         Ok(Done::Done)
     }
 
-    /// Moves an order forward.
+    /// Updates the status of an order.
     ///
-    /// `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` from the first two. The buyer
-    /// hears of the new status by e-mail, and whoever follows the order at once.
+    /// The status moves forward along `pending → confirmed → shipped → delivered`, and can skip steps but never move
+    /// back; `pending` and `confirmed` orders can become `cancelled`. The customer is told by e-mail, and event streams
+    /// of the order receive the change immediately.
     ///
     /// Problems: `invalid_transition`, `stock_out_of_range`.
     #[oai(path = "/orders/:id/status", method = "put", operation_id = "setOrderStatus")]
@@ -187,7 +193,7 @@ impl CheckoutApi {
         id: Path<OrderId>,
         body: Body<StatusChange>,
     ) -> ApiResult<Reply<OrderView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         let order = orders::lock(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let status = change?.status.to_lowercase();

@@ -39,7 +39,7 @@ impl Job for ExpireUnpaid {
             }
         }
         if any {
-            shop.cache.forget(&[Part::Catalog]).await; // once for all orders
+            shop.cache.invalidate(&[Part::Catalog]).await; // once for all orders
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ async fn expire(shop: &Shop, order: OrderId) -> bool {
         super::Result::Ok(expired)
     };
     expired.await.unwrap_or_else(|error| {
-        tracing::error!(%order, %error, "an unpaid order cannot be cancelled; it is tried again later");
+        tracing::error!(%order, %error, "cannot cancel an unpaid order; will retry later");
         false
     })
 }

@@ -36,17 +36,17 @@ use crate::{
 /// Why an order was not placed, cancelled or moved to another status.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("There is nothing in the cart to order.")]
+    #[error("The cart is empty.")]
     CartEmpty,
-    #[error("{name:?} is not sold any more. Take it out and order the rest.")]
+    #[error("{name:?} is no longer sold. Remove it and order the rest.")]
     ProductUnavailable { product: ProductId, name: String },
-    #[error("The total is {total} now. Show it to the customer and order again.")]
+    #[error("The total is now {total}. Show it to the customer and order again.")]
     TotalChanged { total: Amount },
-    #[error("There is not enough in stock; see lines.")]
+    #[error("Some products are out of stock; see lines.")]
     OutOfStock { lines: Vec<OutOfStockLine> },
-    #[error("The stock of {name:?} has no room for what this order would give back. Lower it first.")]
+    #[error("The stock of {name:?} would exceed the maximum. Reduce it first.")]
     StockOutOfRange { name: String },
-    #[error("An order that is {from} cannot become {to}.")]
+    #[error("The status of the order cannot change from {from} to {to}.")]
     InvalidTransition { from: OrderStatus, to: OrderStatus },
     #[error(transparent)]
     Invalid(#[from] ValidationErrors),
@@ -249,11 +249,11 @@ pub async fn read_items(
 }
 
 fn too_many_message(most: i64) -> String {
-    format!("must be at most {most} of one product")
+    format!("must be at most {most} units of one product")
 }
 
 fn unknown_product_message(product: ProductId) -> String {
-    format!("names product {product}, which does not exist")
+    format!("refers to product {product}, which does not exist")
 }
 
 /// Cancels an order that has not shipped: its stock is restocked, its payments are refunded, and its buyer's reviews of
@@ -308,7 +308,7 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
 pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     let Some(order) = orders::lock_expired(tx, id, now).await? else { return Ok(false) };
     cancel(tx, order, now).await?;
-    tracing::info!(order = %id, "an unpaid order ran out of time; its stock returned");
+    tracing::info!(order = %id, "an unpaid order expired; its stock was returned");
     Ok(true)
 }
 

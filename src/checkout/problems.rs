@@ -12,16 +12,16 @@ use crate::{
 
 problem_types! {
     CART_EMPTY = 409 "cart_empty",
-        "There is nothing in the cart to order.",
-        "Add a product first, or send `items`. After a lost answer the order may exist: repeat with the same \
-         `Idempotency-Key`.";
+        "The cart is empty.",
+        "Add a product first, or send `items`. If the response to an earlier request was lost, the order may exist: \
+         repeat that request with the same `Idempotency-Key`.";
     INVALID_TRANSITION = 409 "invalid_transition",
-        "An order in this status cannot become that.",
-        "Load the order again. `pending → confirmed → shipped → delivered`, also over steps, never back; `cancelled` \
-         from the first two.";
+        "The order's status does not allow this change.",
+        "Load the order again. The status moves along `pending → confirmed → shipped → delivered`, can skip steps, and \
+         never moves back. Only `pending` and `confirmed` orders can be cancelled.";
     TOTAL_CHANGED = 409 "total_changed",
-        "The total is not the `expected_total`: a price changed.",
-        "Show the customer the new `total_price` and order again with it.";
+        "The total differs from `expected_total`, for example because a price changed.",
+        "Show the customer the new `total_price` and send it as `expected_total`.";
 }
 
 impl From<Error> for Problem {

@@ -5,7 +5,7 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{List, Reply},
     },
     money::Amount,
@@ -17,42 +17,42 @@ use poem_openapi::{Object, OpenApi};
 use super::{Interval, Range, Sales, TopProduct};
 use crate::{
     accounts::Admin,
-    catalog::view::{self, ProductView},
+    catalog::view::{self, ProductSummary},
     shop::{Shop, ids::ProductId, tags::Tag},
 };
 
-/// A number of things.
+/// A total.
 #[derive(Object)]
 struct Total {
-    /// Exact, at this moment.
+    /// The exact current number.
     total: i64,
 }
 
-/// What was sold in one period.
+/// The sales of one period.
 #[derive(Object)]
 #[oai(rename = "SalesPeriod")]
 struct SalesView {
-    /// The day it begins: the day itself, the Monday of the week, or the first of the month.
+    /// The first day of the period: the day itself, the Monday of the week, or the first of the month.
     period: Day,
-    /// Orders placed and not cancelled.
+    /// The number of orders placed and not cancelled.
     orders: i64,
-    /// Pieces in them.
+    /// The number of units in those orders.
     units: i64,
-    /// What they come to.
+    /// The sum of the totals of those orders.
     revenue: Amount,
 }
 
-/// A product and what was sold of it.
+/// The sales of one product.
 #[derive(Object)]
 #[oai(rename = "TopProduct")]
 struct TopProductView {
     /// The id of the product.
     product: ProductId,
-    /// What it is called today.
+    /// The current name of the product.
     name: String,
-    /// Pieces sold.
+    /// The number of units sold.
     units: i64,
-    /// What they came to, at the prices of their orders.
+    /// The revenue, at the prices of the orders.
     revenue: Amount,
 }
 
@@ -67,7 +67,7 @@ fn top_product_view(shop: &Shop, sold: TopProduct) -> TopProductView {
 }
 
 /// An integer parameter within a range.
-fn number(asked: &Ask<i64>, name: &str, default: i64, least: i64, most: i64) -> ApiResult<i64> {
+fn number(asked: &OptionalQuery<i64>, name: &str, default: i64, least: i64, most: i64) -> ApiResult<i64> {
     let number = asked.get(name)?.unwrap_or(default);
     if (least..=most).contains(&number) {
         return Ok(number);
@@ -76,116 +76,116 @@ fn number(asked: &Ask<i64>, name: &str, default: i64, least: i64, most: i64) -> 
 }
 
 /// The range of a request. Errors of both parameters are collected.
-fn range(shop: &Shop, from: &Ask<Day>, to: &Ask<Day>, faults: &mut ValidationErrors) -> Range {
+fn range(shop: &Shop, from: &OptionalQuery<Day>, to: &OptionalQuery<Day>, errors: &mut ValidationErrors) -> Range {
     let today = Day::of(shop.now());
-    let day = |asked: &Ask<Day>, name: &str| {
+    let day = |asked: &OptionalQuery<Day>, name: &str| {
         asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
     };
-    let (from, to) = (faults.note(day(from, "from")), faults.note(day(to, "to")));
+    let (from, to) = (errors.note(day(from, "from")), errors.note(day(to, "to")));
     let asked = Range::of(from, to, today).map(Some).map_err(Problem::from);
-    faults.note(asked).unwrap_or(Range { from: today, to: today })
+    errors.note(asked).unwrap_or(Range { from: today, to: today })
 }
 
 pub struct DashboardApi;
 
 #[OpenApi(prefix_path = "/api/dashboard", tag = "Tag::Dashboard")]
 impl DashboardApi {
-    /// Counts the users, without those who closed their account.
+    /// Returns the number of users.
     ///
-    /// Everybody who has an account, admins and the inactive included.
+    /// Counts all accounts, including admins and inactive users, but not closed accounts.
     #[oai(path = "/total-users", method = "get", operation_id = "getTotalUsers")]
     async fn total_users(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_users(&shop.db).await? }))
     }
 
-    /// Counts the orders.
+    /// Returns the number of orders.
     ///
-    /// Every order ever placed, the cancelled included.
+    /// Counts all orders ever placed, including cancelled ones.
     #[oai(path = "/total-orders", method = "get", operation_id = "getTotalOrders")]
     async fn total_orders(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_orders(&shop.db).await? }))
     }
 
-    /// Counts the products.
+    /// Returns the number of products.
     ///
-    /// Those that customers see: the active ones, in stock or not.
+    /// Counts the active products, in stock or not.
     #[oai(path = "/total-products", method = "get", operation_id = "getTotalProducts")]
     async fn total_products(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Total>> {
         Ok(Reply::json(&Total { total: super::total_products(&shop.db).await? }))
     }
 
-    /// Shows the sales by day, week or month.
+    /// Returns the sales by day, week or month.
     ///
-    /// Every period is there, in order, also one in which nothing was sold, so that the list can be drawn as it is. An
-    /// order counts on the day it was placed, in UTC; only days from `from` to `to` count, also where a week or month
-    /// begins before or ends after them. Cancelled orders are no sales and leave the figures of their day; an order that
-    /// is not paid yet counts, and refunds of orders that were not cancelled are not taken off. Orders in another currency
-    /// than the store's, of before its prices were converted, do not count. At most 1,000 periods.
+    /// Every period is listed in order, including those without sales, so the list can be charted directly. An order
+    /// counts on the day it was placed, in UTC. Only days from `from` to `to` count, even if the first or last week or
+    /// month extends beyond them. Cancelled orders do not count; unpaid orders do, and refunds of orders that were not
+    /// cancelled are not deducted. Orders in another currency than the store's current one do not count. At most 1,000
+    /// periods.
     #[oai(path = "/sales", method = "get", operation_id = "getSales")]
     async fn sales(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
-        /// The first day, inclusive. Left out: 29 days before `to`.
-        from: Ask<Day>,
-        /// The last day, inclusive. Left out: today.
-        to: Ask<Day>,
-        /// What one line covers; weeks begin on Monday. Default `day`.
-        interval: Ask<Interval>,
+        /// The first day, inclusive. Default: 29 days before `to`.
+        from: OptionalQuery<Day>,
+        /// The last day, inclusive. Default: today.
+        to: OptionalQuery<Day>,
+        /// The length of a period. Weeks begin on Monday. Default: `day`.
+        interval: OptionalQuery<Interval>,
     ) -> ApiResult<Reply<Vec<SalesView>>> {
-        let mut faults = ValidationErrors::default();
-        let range = range(&shop, &from, &to, &mut faults);
-        let interval = faults.note(interval.get("interval")).unwrap_or(Interval::Day);
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let range = range(&shop, &from, &to, &mut errors);
+        let interval = errors.note(interval.get("interval")).unwrap_or(Interval::Day);
+        errors.into_result()?;
         let periods = range.periods(interval)?;
         let sales = super::sales(&mut shop.db.read().await?, shop.store.currency, range, interval, periods).await?;
         Ok(Reply::json(&sales.into_iter().map(|sales| sales_view(&shop, sales)).collect::<Vec<_>>()))
     }
 
-    /// Shows what sold most.
+    /// Returns the best-selling products.
     ///
-    /// By pieces, then by revenue, of the orders placed from `from` to `to` that were not cancelled. Products that have
-    /// left the shop since are in it too. Orders in another currency than the store's do not count.
+    /// Sorted by units, then by revenue, of the orders placed from `from` to `to` and not cancelled. Includes products
+    /// that are no longer sold. Orders in another currency than the store's do not count.
     #[oai(path = "/top-products", method = "get", operation_id = "getTopProducts")]
     async fn top_products(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
-        /// How many, 1 to 100. Default 10.
+        /// The maximum number of products, 1 to 100. Default: 10.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
-        limit: Ask<i64>,
-        /// The first day, inclusive. Left out: 29 days before `to`.
-        from: Ask<Day>,
-        /// The last day, inclusive. Left out: today.
-        to: Ask<Day>,
+        limit: OptionalQuery<i64>,
+        /// The first day, inclusive. Default: 29 days before `to`.
+        from: OptionalQuery<Day>,
+        /// The last day, inclusive. Default: today.
+        to: OptionalQuery<Day>,
     ) -> ApiResult<Reply<Vec<TopProductView>>> {
-        let mut faults = ValidationErrors::default();
-        let range = range(&shop, &from, &to, &mut faults);
-        let limit = faults.note(number(&limit, "limit", 10, 1, 100));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let range = range(&shop, &from, &to, &mut errors);
+        let limit = errors.note(number(&limit, "limit", 10, 1, 100));
+        errors.into_result()?;
         let sold = super::top_products(&shop.db, shop.store.currency, range, limit).await?;
         Ok(Reply::json(&sold.into_iter().map(|sold| top_product_view(&shop, sold)).collect::<Vec<_>>()))
     }
 
-    /// Lists the products that are nearly gone.
+    /// Lists products that are low in stock.
     ///
-    /// Active products with at most `threshold` in stock, the scarcest first.
+    /// Active products with at most `threshold` units in stock, the lowest stock first.
     #[oai(path = "/low-stock", method = "get", operation_id = "getLowStock")]
     async fn low_stock(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// The most that counts as nearly gone. Default 5.
+        /// The highest stock that counts as low. Default: 5.
         #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
-        threshold: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
-    ) -> ApiResult<List<ProductView>> {
-        let mut faults = ValidationErrors::default();
-        let threshold = faults.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        threshold: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
+    ) -> ApiResult<List<ProductSummary>> {
+        let mut errors = ValidationErrors::default();
+        let threshold = errors.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = super::low_stock(&mut tx, threshold, page.size, page.offset()).await?;
         let shown = view::products(&mut tx, &shop, products).await?;

@@ -26,7 +26,7 @@ const MAX_PERIODS: usize = 1_000;
 const DEFAULT_DAYS: i64 = 30;
 
 text_enum! {
-    /// What one line of a report covers. Weeks begin on Monday.
+    /// The length of a period of a report. Weeks begin on Monday.
     #[oai(rename = "SalesInterval")]
     pub enum Interval { Day = "day", Week = "week", Month = "month" }
 }
@@ -66,7 +66,7 @@ impl Range {
         let to = to.unwrap_or(today);
         let from = from.unwrap_or_else(|| to.days_before(DEFAULT_DAYS - 1));
         if from > to {
-            let message = "must not be after to, which is today when left out";
+            let message = "must not be after to (default: today)";
             return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(Self { from, to })
@@ -80,7 +80,8 @@ impl Range {
         let begins = successors(Some(interval.begin(self.from)), |begin| interval.next(*begin));
         let begins: Vec<Day> = begins.take_while(|begin| *begin <= self.to).take(MAX_PERIODS + 1).collect();
         if begins.len() > MAX_PERIODS {
-            let message = format!("is more than {MAX_PERIODS} periods before to; ask for less, or a longer interval");
+            let message =
+                format!("must be at most {MAX_PERIODS} periods before to; choose a shorter range or a longer interval");
             return Err(ValidationErrors::one("from", "range", message));
         }
         Ok(begins)
@@ -106,12 +107,12 @@ pub async fn sales(
 ) -> Result<BTreeMap<Day, Sales>> {
     let mut sales: BTreeMap<Day, Sales> = periods.into_iter().map(|begin| (begin, Sales::default())).collect();
     for (day, orders, revenue) in store::orders_by_day(tx, currency, range).await? {
-        let period = sales.entry(interval.begin(Day::numbered(day))).or_default();
+        let period = sales.entry(interval.begin(Day::from_number(day))).or_default();
         period.orders += orders;
         period.revenue = Money(period.revenue.0.saturating_add(revenue.0));
     }
     for (day, units) in store::units_by_day(tx, currency, range).await? {
-        sales.entry(interval.begin(Day::numbered(day))).or_default().units += units;
+        sales.entry(interval.begin(Day::from_number(day))).or_default().units += units;
     }
     Ok(sales)
 }
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     fn day(number: i64) -> Day {
-        Day::numbered(number)
+        Day::from_number(number)
     }
 
     #[test]

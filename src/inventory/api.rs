@@ -7,7 +7,7 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
     },
     validation::ValidationErrors,
@@ -29,56 +29,59 @@ use crate::{
     },
 };
 
-/// A product as the storeroom sees it.
+/// The inventory of a product.
 #[derive(Object)]
 #[oai(rename = "InventoryItem")]
 struct InventoryView {
     /// The id of the product.
     product: ProductId,
+    /// The name of the product.
     name: String,
-    /// How many can be sold.
+    /// The number of units that can be sold.
     stock: i64,
-    /// How many are sold and not sent yet: those of orders that are `pending` or `confirmed`. They are no part of `stock`:
-    /// on the shelf lie `stock` and `reserved` together.
+    /// The number of units that are sold but not shipped: those of `pending` and `confirmed` orders. They are not part
+    /// of `stock`; the shelf holds `stock` plus `reserved` units.
     reserved: i64,
 }
 
-/// A correction of the stock.
+/// An adjustment of the stock.
 #[derive(Object)]
 struct Adjustment {
-    /// How many more there are, or with a `-` how many less; not 0.
+    /// The number of units to add, or to remove if negative. Must not be 0.
     #[oai(validator(minimum(value = "-2147483647"), maximum(value = "2147483647")))]
     delta: i64,
-    /// Why, in your own words: `Two broke in the storeroom`.
+    /// The reason, for example `Two broke in the storeroom`. 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     reason: String,
 }
 
-/// What was counted.
+/// The result of a stock count.
 #[derive(Object)]
 struct Count {
-    /// How many lie on the shelf, with those that are sold and not sent yet.
+    /// The number of units on the shelf, including those that are sold but not shipped.
     #[oai(validator(minimum(value = "0"), maximum(value = "2147483647")))]
     counted: i64,
-    /// Why, in your own words. Default `counted`.
+    /// The reason, at most 255 characters. Default: `counted`.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     reason: Option<String>,
 }
 
-/// One change of a product's stock. The stock is the sum of them.
+/// A change of a product's stock. The stock is the sum of all its movements.
 #[derive(Object)]
 #[oai(rename = "StockMovement")]
 struct MovementView {
+    /// The id of the movement.
     id: MovementId,
     /// The id of the product.
     product: ProductId,
-    /// How many came; how many went, with a `-`.
+    /// The number of units added, or removed if negative.
     delta: i64,
-    /// Why: an admin's own words, or `received` (the product was made with it, or imported), `adjusted` (set to another
-    /// number), `counted`, `ordered`, `returned` (a cancelled order gave it back).
+    /// The reason: a text written by an admin, or `received` (initial stock or import), `adjusted` (an admin set
+    /// another stock), `counted` (a stock count), `ordered` (taken by an order), or `returned` (a cancelled order).
     reason: String,
-    /// The id of the order that took it or gave it back.
+    /// The id of the order that took or returned the units; `null` for other movements.
     order: Option<OrderId>,
+    /// When the stock changed.
     created_at: Timestamp,
 }
 
@@ -108,14 +111,14 @@ async fn inventory_views(tx: &mut Tx, products: Vec<Product>) -> Result<Vec<Inve
     Ok(products.into_iter().map(view).collect())
 }
 
-/// The last comparison of every product's stock with its movements.
+/// The latest comparison of every product's stock with its movements.
 #[derive(Object)]
 struct Reconciliation {
-    /// When it was made; `null` before the first.
+    /// When the comparison was made; `null` before the first one.
     checked_at: Option<Timestamp>,
-    /// How many products were compared.
+    /// The number of products that were compared.
     products: i64,
-    /// What did not add up, at most 100. Empty is how it should be.
+    /// The products whose stock differs from their movements, at most 100. Normally empty.
     mismatches: Vec<Mismatch>,
 }
 
@@ -123,35 +126,35 @@ pub struct InventoryApi;
 
 #[OpenApi(prefix_path = "/api/admin/inventory", tag = "Tag::Admin")]
 impl InventoryApi {
-    /// Lists what is in stock.
+    /// Lists the inventory of all products.
     ///
-    /// Every product, the inactive ones too, newest first or by how well they match a search.
+    /// Including inactive products. Newest first, or by relevance for a search.
     #[oai(path = "/", method = "get", operation_id = "listInventory")]
     async fn list(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Words to find, as in the list of products.
-        search: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Words to find, as in `GET /api/products`.
+        search: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<InventoryView>> {
-        let mut faults = ValidationErrors::default();
-        let filter = Filter { terms: list::terms(&faults.note(query::search(&search))), ..Filter::default() };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let filter = Filter { terms: list::terms(&errors.note(query::search(&search))), ..Filter::default() };
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = list::products(&mut tx, &filter, page).await?;
         let shown = inventory_views(&mut tx, products).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Corrects the stock of a product.
+    /// Adjusts the stock of a product.
     ///
-    /// Adds `delta` to it and writes the movement that explains it. Answers how the product stands now. Taking away more
-    /// than there are: 409 `out_of_stock`; more than 2,147,483,647 in all: 409 `stock_out_of_range`. Who counted the
-    /// shelf says so at `count` instead.
+    /// Adds `delta` to the stock, records a movement with the reason, and returns the product's inventory. Returns 409
+    /// `out_of_stock` if there are fewer units than `delta` removes, and 409 `stock_out_of_range` if the stock would
+    /// exceed 2,147,483,647. To enter the result of a stock count, use `count` instead.
     ///
     /// Problems: `out_of_stock`, `stock_out_of_range`.
     #[oai(path = "/:product/adjust", method = "post", operation_id = "adjustInventory")]
@@ -162,7 +165,7 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Adjustment>,
     ) -> ApiResult<Reply<InventoryView>> {
-        let adjustment = body.judged().await;
+        let adjustment = body.parse().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Adjustment { delta, reason } = adjustment?;
@@ -175,11 +178,12 @@ impl InventoryApi {
         Ok(Reply::json(&shown))
     }
 
-    /// Sets the stock of a product by a count of the shelf.
+    /// Sets the stock of a product from a stock count.
     ///
-    /// Send how many lie there, also those that are sold and not sent yet: `stock` becomes `counted` less `reserved`, whatever
-    /// was sold while you counted, and the difference is written down as a movement. The same count again changes nothing.
-    /// Fewer than orders hold: 409 `count_below_reserved`, with `reserved`.
+    /// Send the number of units on the shelf, including those that are sold but not shipped: `stock` becomes `counted`
+    /// minus `reserved`, even if units were sold while you counted. The difference is recorded as a movement; repeating
+    /// the same count changes nothing. If orders reserve more units than were counted, returns 409
+    /// `count_below_reserved`, with `reserved`.
     ///
     /// Problems: `count_below_reserved`.
     #[oai(path = "/:product/count", method = "post", operation_id = "countInventory")]
@@ -190,7 +194,7 @@ impl InventoryApi {
         product: Path<ProductId>,
         body: Body<Count>,
     ) -> ApiResult<Reply<InventoryView>> {
-        let count = body.judged().await;
+        let count = body.parse().await;
         let mut tx = shop.db.write().await?;
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Count { counted, reason } = count?;
@@ -199,33 +203,34 @@ impl InventoryApi {
         Ok(Reply::json(&InventoryView { product: found.id, name: found.name, stock, reserved }))
     }
 
-    /// Lists the changes of stock.
+    /// Lists stock movements.
     ///
-    /// Newest first. Every unit that came or went is in it, with the reason.
+    /// Newest first. Every change of the stock is listed with its reason.
     #[oai(path = "/movements", method = "get", operation_id = "listMovements")]
     async fn movements(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only those of the product with this id.
-        product: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Only movements of the product with this id.
+        product: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<MovementView>> {
-        let mut faults = ValidationErrors::default();
-        let product = faults.note(product.get("product")).map(ProductId);
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let product = errors.note(product.get("product")).map(ProductId);
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (movements, total) = super::movements(&mut tx, product, page.size, page.offset()).await?;
         let shown = movements.into_iter().map(MovementView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Shows whether all stock adds up.
+    /// Returns the result of the latest stock comparison.
     ///
-    /// The stock worker makes the comparison every minute. It reports differences and repairs nothing.
+    /// The stock worker compares every product's stock with its movements every minute. Differences are reported, not
+    /// repaired.
     #[oai(path = "/reconciliation", method = "get", operation_id = "getReconciliation")]
     async fn reconciliation(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<Reconciliation>> {
         let Some((checked_at, products, mismatches)) = super::reconciliation(&shop.db).await? else {

@@ -96,6 +96,6 @@ impl Job for SendLowStockEmail {
 /// Logs mismatches. They are never repaired automatically.
 fn report(mismatches: &[Mismatch]) {
     for found in mismatches {
-        tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not add up");
+        tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not match its movements");
     }
 }

@@ -32,13 +32,13 @@ pub use store::{movements, reconciliation, reserved, save_reconciliation};
 /// Why stock was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("There is no such product.")]
+    #[error("This product does not exist.")]
     NotFound,
-    #[error("There are {available} of {product:?} in stock; no more can be taken away.")]
+    #[error("Only {available} of {product:?} are in stock.")]
     OutOfStock { product: String, available: i64 },
-    #[error("There are {stock} of {product:?} in stock, and no room for {delta} more.")]
+    #[error("The stock of {product:?} is {stock} and cannot be increased by {delta}.")]
     OutOfRange { product: String, stock: i64, delta: i64 },
-    #[error("Open orders hold {reserved} of {product:?}, and only {counted} were counted.")]
+    #[error("Open orders reserve {reserved} of {product:?}, but only {counted} were counted.")]
     CountBelowReserved { product: String, reserved: i64, counted: i64 },
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -144,10 +144,11 @@ pub struct Movement {
 /// A product whose stock is not the sum of its movements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, poem_openapi::Object)]
 pub struct Mismatch {
+    /// The id of the product.
     pub product: ProductId,
-    /// What the product says.
+    /// The recorded stock of the product.
     pub stock: i64,
-    /// What its movements add up to.
+    /// The sum of the product's movements.
     pub movements: i64,
 }
 

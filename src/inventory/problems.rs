@@ -7,15 +7,15 @@ use super::Error;
 
 problem_types! {
     COUNT_BELOW_RESERVED = 409 "count_below_reserved",
-        "Fewer were counted than open orders hold.",
-        "Count again with what is packed for those orders, or cancel orders that cannot be sent. `reserved` says how \
-         many they hold.";
+        "Fewer units were counted than open orders reserve.",
+        "Count again, including the units packed for those orders, or cancel orders that cannot be fulfilled. \
+         `reserved` has the number of units they reserve.";
     OUT_OF_STOCK = 409 "out_of_stock",
-        "There is less in stock than was asked for.",
-        "Show what is `available`, and let the customer take that or nothing.";
+        "There are fewer units in stock than requested.",
+        "Show how many are `available`, and let the customer reduce the quantity or remove the product.";
     STOCK_OUT_OF_RANGE = 409 "stock_out_of_range",
-        "Stock would be more than 2,147,483,647 or less than nothing.",
-        "Adjust it by less, or set it to what was counted.";
+        "The stock would be negative or exceed 2,147,483,647.",
+        "Adjust it by less, or set it from a stock count.";
 }
 
 impl From<Error> for Problem {

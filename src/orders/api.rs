@@ -7,12 +7,12 @@ use platform::{
     http::{
         body::Body,
         connection::Peer,
-        limits::{Limit, Place},
+        limits::{Limit, Permit},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{List, Reply},
-        server::Stopping,
+        server::Shutdown,
     },
     validation::ValidationErrors,
 };
@@ -41,34 +41,34 @@ use crate::{
     },
 };
 
-/// Where an order is to go.
+/// The fields of an order that can be replaced.
 #[derive(Object)]
 struct OrderInput {
-    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    /// The shipping address, in one or more lines. Must not be blank, unless the order has no address.
     #[oai(validator(max_length = 1000))]
     shipping_address: String,
 }
 
-/// What is to be different about an order.
+/// The fields of the order to change. A field left out keeps its value.
 #[derive(Object)]
 struct OrderPatch {
-    /// Where to send it, in as many lines as it takes. Blank only if the order has no address.
+    /// The shipping address, in one or more lines. Must not be blank, unless the order has no address.
     #[oai(validator(max_length = 1000))]
     shipping_address: Option<String>,
 }
 
 /// Per user. Each change inserts an event.
 const ADDRESS_CHANGES: Limit =
-    Limit::new("address_changes", 30, Duration::from_hours(1), "Too many addresses of orders were changed.");
+    Limit::new("address_changes", 30, Duration::from_hours(1), "Too many changes of shipping addresses.");
 
 pub struct OrdersApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Orders")]
 impl OrdersApi {
-    /// Lists one's own orders, newest first; admins see everybody's.
+    /// Lists the customer's own orders, or all orders for admins.
     ///
-    /// The filters narrow what the caller may see, so a customer who asks for another `user` gets an empty list.
-    /// `X-Total-Count` says how many orders fit the filters, `Link` where the other pages are.
+    /// Newest first. Filters only narrow what the caller may see, so a customer who filters by another `user` gets an
+    /// empty list. `X-Total-Count` has the number of matching orders, `Link` the URLs of the other pages.
     #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
     async fn list(
@@ -76,53 +76,54 @@ impl OrdersApi {
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        /// `true`: only one's own, also for an admin.
-        mine: Ask<bool>,
+        /// If `true`, only the caller's own orders, for admins too.
+        mine: OptionalQuery<bool>,
         /// Only orders with this status.
-        status: Ask<OrderStatus>,
+        status: OptionalQuery<OrderStatus>,
         /// Only orders with this payment status.
-        payment_status: Ask<PaymentStatus>,
-        /// Only orders of the user with this id; for admins.
-        user: Ask<i64>,
-        /// Only orders of the user with this e-mail, in any case; for admins.
-        email: Ask<String>,
-        /// Only the order with this number, in any case: what people quote.
-        number: Ask<String>,
-        /// Only orders placed on this day or later, in UTC.
-        from: Ask<Day>,
-        /// Only orders placed on this day or before, in UTC.
-        to: Ask<Day>,
-        /// `created_at`, `updated_at` or `total_price`, with `-` for the other way round; several, comma-separated.
-        /// Default `-created_at`.
+        payment_status: OptionalQuery<PaymentStatus>,
+        /// Only orders of the user with this id. For admins.
+        user: OptionalQuery<i64>,
+        /// Only orders of the user with this e-mail address, ignoring case. For admins.
+        email: OptionalQuery<String>,
+        /// Only the order with this order number, ignoring case.
+        number: OptionalQuery<String>,
+        /// Only orders placed on or after this day, in UTC.
+        from: OptionalQuery<Day>,
+        /// Only orders placed on or before this day, in UTC.
+        to: OptionalQuery<Day>,
+        /// The sort order: `created_at`, `updated_at` or `total_price`, prefixed with `-` for descending. Separate
+        /// several fields by commas. Default: `-created_at`.
         #[oai(validator(
             pattern = "^-?(created_at|updated_at|total_price)(,-?(created_at|updated_at|total_price)){0,2}$"
         ))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<OrderView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            visible_to: (faults.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
-            user: faults.note(user.get("user")).map(UserId),
-            email: faults.note(email.get("email")).map(|typed| accounts::lookup_key(typed.trim())),
-            number: faults.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
-            placed: list::placed_between(faults.note(day(&from, "from")), faults.note(day(&to, "to"))),
-            status: faults.note(status.get("status")),
-            payment_status: faults.note(payment_status.get("payment_status")),
-            ordering: faults.note(query::ordering(&ordering, list::COLUMNS)),
+            visible_to: (errors.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
+            user: errors.note(user.get("user")).map(UserId),
+            email: errors.note(email.get("email")).map(|typed| accounts::lookup_key(typed.trim())),
+            number: errors.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
+            placed: list::placed_between(errors.note(day(&from, "from")), errors.note(day(&to, "to"))),
+            status: errors.note(status.get("status")),
+            payment_status: errors.note(payment_status.get("payment_status")),
+            ordering: errors.note(query::ordering(&ordering, list::COLUMNS)),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (orders, total) = list::orders(&mut tx, &filter, page).await?;
         let shown = view::orders(&mut tx, orders).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Shows an order.
+    /// Returns an order.
     ///
-    /// Customers see their own orders, admins all. To see how it changes, follow its events instead of asking again and again.
+    /// Customers can see their own orders, admins all orders. To follow the status, use the order's events instead of
+    /// polling.
     #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<OrderId>) -> ApiResult<Reply<OrderView>> {
         let mut tx = shop.db.read().await?;
@@ -130,17 +131,18 @@ impl OrdersApi {
         Ok(Reply::json(&view::order(&mut tx, order).await?))
     }
 
-    /// Follows an order as it changes.
+    /// Streams the changes of an order.
     ///
-    /// Server-sent events: `order` with an Order and `payment` with a Payment as data, each whole and as it was after a
-    /// change, as `GET` answers it, but for what a buyer pays with. A new stream begins with how things stand, so no other request is needed. When
-    /// the stream ends (the network, a server that is replaced, a session that ended), open it again with the `id` of the
-    /// last event as `Last-Event-ID`, at any server of the shop: it goes on with what came after, and misses nothing. With
-    /// an id that is unknown or too old it begins anew.
+    /// Sends server-sent events: `order` with an Order and `payment` with a Payment as data. Each has the complete
+    /// object after a change, as returned by `GET`, except that payments lack the fields for the buyer to pay with. A
+    /// new stream starts with the current state, so no other request is needed. When the stream ends (network failure,
+    /// server restart, end of the session), reconnect to any server of the shop with the `id` of the last event as
+    /// `Last-Event-ID`: the stream continues with the events after it. If that id is unknown or too old, the stream
+    /// starts again with the current state.
     ///
-    /// `EventSource` of browsers cannot send the token; read the stream with `fetch`. Comment lines every 15 seconds keep
-    /// the connection open. A user may have 20 streams open, and a browser six connections to one server: share one stream
-    /// of an order among the parts of a page.
+    /// The browser's `EventSource` cannot send the token; read the stream with `fetch`. A comment line every 15 seconds
+    /// keeps the connection open. A user can have 20 open streams, and a browser six connections per server: share one
+    /// stream of an order within a page.
     ///
     /// Problems: `too_many_streams`.
     #[oai(path = "/orders/:id/events", method = "get", operation_id = "followOrder")]
@@ -148,11 +150,11 @@ impl OrdersApi {
     async fn events(
         &self,
         shop: Data<&Shop>,
-        stopping: Data<&Stopping>,
+        shutdown: Data<&Shutdown>,
         request: &Request,
         by: SignedIn,
         id: Path<OrderId>,
-        /// The `id` of the last event that was seen. Left out: begin with how things stand.
+        /// The `id` of the last event received. Without it, the stream starts with the current state.
         #[oai(name = "Last-Event-ID")]
         last_seen: Header<Option<String>>,
     ) -> ApiResult<Events> {
@@ -160,14 +162,14 @@ impl OrdersApi {
         // Before the first events are read, so that no change in between is missed.
         let subscription = shop.part::<Arc<Subscribers>>().subscribe(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
-        let (stop, client) = (stopping.0.0.clone(), Peer::of(request));
+        let (stop, client) = (shutdown.0.0.clone(), Peer::of(request));
         Ok(stream::open(&shop, subscription, order.id, token, last_seen.as_deref(), stop, client).await?)
     }
 
-    /// Replaces an order's shipping address.
+    /// Replaces the shipping address of an order.
     ///
-    /// While it is `pending` or `confirmed`. Nothing else of an order can be replaced, so an order may be sent back as it was
-    /// received. A customer may change 30 addresses an hour; one that is as it was before is no change.
+    /// Possible while the order is `pending` or `confirmed`. Other fields are ignored, so an order can be sent back as
+    /// it was received. A customer can change 30 addresses an hour; requests that change nothing do not count.
     ///
     /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "put", operation_id = "replaceOrder")]
@@ -178,15 +180,15 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderInput>,
     ) -> ApiResult<Reply<OrderView>> {
-        let place = acquire_address_change(&shop, by).await?;
-        let address = body.judged().await.map(|input| Some(input.shipping_address));
-        change_address(&shop, by, id.0, address, place).await
+        let permit = acquire_address_change(&shop, by).await?;
+        let address = body.parse().await.map(|input| Some(input.shipping_address));
+        change_address(&shop, by, id.0, address, permit).await
     }
 
-    /// Changes an order's shipping address.
+    /// Updates the shipping address of an order.
     ///
-    /// While it is `pending` or `confirmed`. A customer may change 30 addresses an hour; one that is as it was before is no
-    /// change.
+    /// Possible while the order is `pending` or `confirmed`. A customer can change 30 addresses an hour; requests that
+    /// change nothing do not count.
     ///
     /// Problems: `order_already_shipped`, `order_cancelled`, `rate_limited`.
     #[oai(path = "/orders/:id", method = "patch", operation_id = "changeOrder")]
@@ -197,19 +199,19 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderPatch>,
     ) -> ApiResult<Reply<OrderView>> {
-        let place = acquire_address_change(&shop, by).await?;
-        let address = body.judged().await.map(|input| input.shipping_address);
-        change_address(&shop, by, id.0, address, place).await
+        let permit = acquire_address_change(&shop, by).await?;
+        let address = body.parse().await.map(|input| input.shipping_address);
+        change_address(&shop, by, id.0, address, permit).await
     }
 }
 
-fn day(asked: &Ask<Day>, name: &str) -> ApiResult<Option<Day>> {
+fn day(asked: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
     asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
 /// Admins are not limited.
-async fn acquire_address_change(shop: &Shop, by: SignedIn) -> ApiResult<Place> {
-    if by.is_admin() { Ok(Place::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
+async fn acquire_address_change(shop: &Shop, by: SignedIn) -> ApiResult<Permit> {
+    if by.is_admin() { Ok(Permit::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
 }
 
 /// A request that changes nothing does not count.
@@ -218,11 +220,11 @@ async fn change_address(
     by: SignedIn,
     id: OrderId,
     address: ApiResult<Option<String>>,
-    place: Place,
+    permit: Permit,
 ) -> ApiResult<Reply<OrderView>> {
     let outcome = set_address(shop, by, id, address).await;
     if !matches!(outcome, Ok((_, true))) {
-        shop.limits.give_back(place).await;
+        shop.limits.release(permit).await;
     }
     outcome.map(|(shown, _)| Reply::json(&shown))
 }

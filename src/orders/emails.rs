@@ -1,6 +1,6 @@
 //! The e-mails to buyers about their orders.
 
-use platform::{jobs::JobError, mail::Letter, money::Money};
+use platform::{jobs::JobError, mail::Email, money::Money};
 
 use super::{Line, Order, OrderStatus};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The e-mail that confirms an order.
-pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Letter, JobError> {
+pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Email, JobError> {
     let line = |line: &Line| {
         let subtotal = line.price.times(line.quantity).unwrap_or_default();
         serde_json::json!({
@@ -33,7 +33,7 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
 }
 
 /// The e-mail for an order that becomes `status`. `None` for a pending one, which gets the confirmation.
-pub fn status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Letter>, JobError> {
+pub fn status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Email>, JobError> {
     let template = match status {
         OrderStatus::Pending => return Ok(None),
         OrderStatus::Confirmed => Template::OrderConfirmed,

@@ -30,7 +30,7 @@ pub struct Filter {
 
 /// The times from the beginning of one day to the end of another, in UTC.
 pub fn placed_between(from: Option<Day>, to: Option<Day>) -> (Option<Timestamp>, Option<Timestamp>) {
-    (from.map(Day::begins), to.and_then(|last| last.days_after(1)).map(Day::begins))
+    (from.map(Day::start), to.and_then(|last| last.days_after(1)).map(Day::start))
 }
 
 /// What orders can be ordered by.

@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 text_enum! {
-    /// `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
+    /// The status of an order: `pending → confirmed → shipped → delivered`, and `cancelled` from the first two.
     pub enum OrderStatus {
         Pending = "pending", Confirmed = "confirmed", Shipped = "shipped", Delivered = "delivered", Cancelled = "cancelled",
     }
@@ -60,7 +60,7 @@ impl OrderStatus {
 }
 
 text_enum! {
-    /// Where the money is.
+    /// The payment status of an order.
     pub enum PaymentStatus {
         Unpaid = "unpaid", Processing = "processing", Paid = "paid", Failed = "failed", Refunded = "refunded",
     }
@@ -78,13 +78,13 @@ impl PaymentStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Also for another user's order.
-    #[error("There is no such order.")]
+    #[error("This order does not exist.")]
     NotFound,
-    #[error("This order is {status}; its address cannot change any more.")]
+    #[error("This order is {status}; its address can no longer be changed.")]
     AlreadyShipped { status: OrderStatus },
-    #[error("This order is cancelled; it goes nowhere.")]
+    #[error("This order is cancelled; its address can no longer be changed.")]
     Cancelled,
-    #[error("You have {most} event streams open. Close one that you do not read any more.", most = MAX_STREAMS_PER_USER)]
+    #[error("You already have {most} open event streams. Close one first.", most = MAX_STREAMS_PER_USER)]
     TooManyStreams,
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -19,39 +19,44 @@ use crate::shop::{
 #[derive(Object)]
 #[oai(rename = "Order")]
 pub struct OrderView {
+    /// The id of the order.
     pub id: OrderId,
-    /// What people quote.
+    /// The order number that customers see, for example in e-mails.
     order_number: String,
-    /// The id of the customer who placed it.
+    /// The id of the user who placed the order.
     user: UserId,
-    /// Where the parcel is.
+    /// The status of the delivery.
     status: OrderStatus,
-    /// Where the money is.
+    /// The status of the payment.
     payment_status: PaymentStatus,
-    /// How the customer chose to pay; the default of its payments.
+    /// How the customer chose to pay. The default provider of its payments.
     payment_method: Provider,
-    /// Where it goes, several lines. Empty when it was placed without an address and the profile had none.
+    /// The shipping address, in one or more lines. Empty if the order was placed without an address and the profile had
+    /// none.
     shipping_address: String,
-    /// The sum of its lines.
+    /// The sum of all subtotals.
     total_price: Amount,
-    /// What was bought, one entry for each product.
+    /// The ordered products, one entry per product.
     pub items: Vec<LineView>,
+    /// When the order was placed.
     created_at: Timestamp,
-    /// When its status, its payment status or its address last changed.
+    /// When the status, the payment status or the address last changed.
     updated_at: Timestamp,
 }
 
-/// A product of an order, as it was when it was bought.
+/// A line of an order: a product as it was at the time of purchase.
 #[derive(Object)]
 #[oai(rename = "OrderLine")]
 pub struct LineView {
+    /// The id of the order line.
     id: OrderLineId,
-    /// The id of the product, which may not be sold any more.
+    /// The id of the product. The product may no longer be sold.
     pub product: ProductId,
-    /// The product's name at the moment of purchase.
+    /// The name of the product at the time of purchase.
     name: String,
+    /// The number of units.
     quantity: i64,
-    /// Of one piece, at the moment of purchase.
+    /// The price of one unit at the time of purchase.
     price: Amount,
     /// `price` times `quantity`.
     subtotal: Amount,

@@ -8,7 +8,7 @@ use platform::{
         idempotency::{Idempotency, Location, Outcome},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Accepted, List, Reply},
     },
 };
@@ -29,16 +29,16 @@ use crate::{
     },
 };
 
-/// Asks for an order to be paid.
+/// A new payment for an order.
 #[derive(Object)]
 struct PaymentInput {
-    /// The id of one's own order.
+    /// The id of the order. It must be the customer's own.
     order: OrderId,
-    /// Default: the order's payment method.
+    /// The payment provider. Default: the order's payment method.
     #[oai(nullable)]
     provider: Option<Provider>,
-    /// What the buyer pays with, as the provider names it, e.g. Stripe's `pm_…`. Left out: the buyer chooses in the
-    /// browser, with the `client_secret` that the payment shows.
+    /// The payment method to charge, as the provider identifies it, e.g. Stripe's `pm_…`. Without it, the buyer chooses
+    /// one in the browser with the payment's `client_secret`.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     payment_method: Option<String>,
 }
@@ -55,12 +55,13 @@ pub struct PaymentsApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Payments")]
 impl PaymentsApi {
-    /// Asks for an order to be paid.
+    /// Creates a payment for an order.
     ///
-    /// Answers at once; the provider is asked in the background. One payment of an order can be open at a time; after a
-    /// failed one a new one may be made. After the third declined payment of an order the next has to wait: 10 seconds,
-    /// then 30 seconds, 1, 5 and 15 minutes, at last an hour. A user, and an address, may ask for so many payments an hour;
-    /// one that is refused is none of them. `Retry-After` says for how long.
+    /// Returns immediately; the payment is sent to the provider in the background. An order can have one open payment
+    /// at a time; after a failed one, create another. From the third declined payment of an order on, the next one must
+    /// wait: 10 seconds, then 30 seconds, 1, 5 and 15 minutes, and finally an hour. The number of payments per hour is
+    /// limited for each user and each IP address; rejected requests do not count. `Retry-After` has the number of
+    /// seconds to wait.
     ///
     /// Problems: `already_paid`, `order_cancelled`, `payment_in_progress`, `provider_not_configured`, `rate_limited`.
     #[oai(path = "/payments", method = "post", operation_id = "createPayment")]
@@ -70,7 +71,8 @@ impl PaymentsApi {
         request: &Request,
         by: SignedIn,
         from: ClientAddress,
-        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
+        /// A unique key for this operation, 1 to 255 printable ASCII characters, for example a UUID. A repeated request
+        /// with the same key returns the first response. Keys expire after 24 hours.
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
@@ -88,30 +90,30 @@ impl PaymentsApi {
         Ok(outcome?.response())
     }
 
-    /// Lists payments of one's own orders, newest first. Admins see everybody's.
+    /// Lists the payments of the customer's own orders, or of all orders for admins.
     ///
-    /// An order has several when earlier ones failed.
+    /// Newest first. An order has several payments if earlier ones failed.
     #[oai(path = "/payments", method = "get", operation_id = "listPayments")]
     async fn list(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        /// Only those of this order.
-        order: Ask<i64>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Only payments of the order with this id.
+        order: OptionalQuery<i64>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<PaymentView>> {
-        let (order, page) = (order.get("order")?.map(OrderId), Page::asked(&page, &per_page)?);
+        let (order, page) = (order.get("order")?.map(OrderId), Page::from_query(&page, &per_page)?);
         let of = (!by.is_admin()).then_some(by.id);
         let (payments, total) = store::list(&mut shop.db.read().await?, of, order, page.size, page.offset()).await?;
         let shown = payments.into_iter().map(|payment| PaymentView::of(payment, &shop)).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Shows a payment.
+    /// Returns a payment.
     ///
-    /// Ask again until its status is `captured`, `failed`, `cancelled` or `refunded`; or follow the order's events.
+    /// Poll until its status is `captured`, `failed`, `cancelled` or `refunded`, or follow the order's events.
     #[oai(path = "/payments/:id", method = "get", operation_id = "getPayment")]
     async fn get(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<PaymentView>> {
         Ok(Reply::json(&PaymentView::of(visible(&mut shop.db.read().await?, by, id.0).await?, &shop)))
@@ -124,12 +126,12 @@ async fn create_once(
     idempotency: &Idempotency,
     body: &Body<PaymentInput>,
 ) -> ApiResult<Outcome<PaymentView, 202>> {
-    let input = body.judged().await?;
+    let input = body.parse().await?;
     let mut tx = shop.db.write().await?;
     let create = async |tx: &mut Tx| {
         let order = orders::lock(tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
         let order =
-            order.ok_or_else(|| Problem::invalid_field("order", "unknown", "names an order that does not exist"))?;
+            order.ok_or_else(|| Problem::invalid_field("order", "unknown", "must be the id of an existing order"))?;
         let provider = input.provider.unwrap_or(order.payment_method);
         let payment = super::create(tx, shop, &order, provider, input.payment_method, shop.now()).await?;
         Ok(PaymentView::from(payment))

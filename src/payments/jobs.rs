@@ -92,7 +92,7 @@ async fn retrieve_before_sending_again(
         return apply_report(shop, provider, payment, report).await;
     }
     renew_key(shop, payment).await?;
-    Err(JobError::Retry("the provider does not know the payment; it is sent again under a new key".to_owned()))
+    Err(JobError::Retry("the provider does not know the payment; it will be sent again with a new key".to_owned()))
 }
 
 /// Ends a payment that the provider rejects, unless an earlier call has created it.
@@ -107,7 +107,7 @@ async fn rejected(
     {
         return apply_report(shop, provider, payment, report).await;
     }
-    tracing::error!(payment = %payment.id, reason, "the provider refuses a payment");
+    tracing::error!(payment = %payment.id, reason, "the provider rejected a payment");
     fail_as_rejected(shop, payment.id).await
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn apply_report(
     match provider.capture_payment(&payment).await {
         Ok(report) => save_report(shop, &payment, report).await.map(drop),
         Err(ProviderError::Rejected(reason)) => {
-            tracing::error!(payment = %payment.id, reason, "the provider refuses to capture a payment");
+            tracing::error!(payment = %payment.id, reason, "the provider rejected the capture of a payment");
             fail_as_rejected(shop, payment.id).await
         }
         Err(error @ ProviderError::Server(_)) => {
@@ -283,8 +283,8 @@ async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
     tx.commit().await?;
     match timeout(ONE_CALL, refresh(shop, payment)).await {
         Ok(Ok(())) => cancel_if_abandoned(shop, payment).await?,
-        Ok(Err(error)) => tracing::warn!(payment = %payment.id, %error, "cannot learn how a payment stands"),
-        Err(_) => tracing::warn!(payment = %payment.id, "cannot learn in time how a payment stands"),
+        Ok(Err(error)) => tracing::warn!(payment = %payment.id, %error, "cannot retrieve a payment"),
+        Err(_) => tracing::warn!(payment = %payment.id, "timed out retrieving a payment"),
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use platform::http::{
     client_address::ClientAddress,
-    limits::{Limit, Place},
+    limits::{Limit, Permit},
     problem::ApiResult,
 };
 
@@ -15,8 +15,8 @@ use crate::shop::{Shop, ids::UserId};
 
 /// What one attempt takes of the rate limits.
 pub struct Permits {
-    of_user: Place,
-    of_address: Place,
+    of_user: Permit,
+    of_address: Permit,
 }
 
 /// Takes the permits of one attempt.
@@ -29,7 +29,7 @@ pub async fn acquire(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<
         Ok(of_address) => Ok(Permits { of_user, of_address }),
         Err(refused) => {
             count_limited(None);
-            shop.limits.give_back(of_user).await;
+            shop.limits.release(of_user).await;
             Err(refused)
         }
     }
@@ -38,8 +38,8 @@ pub async fn acquire(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<
 impl Permits {
     /// Those of an attempt that reaches no provider.
     pub async fn release(self, shop: &Shop) {
-        shop.limits.give_back(self.of_user).await;
-        shop.limits.give_back(self.of_address).await;
+        shop.limits.release(self.of_user).await;
+        shop.limits.release(self.of_address).await;
     }
 }
 
@@ -48,7 +48,7 @@ fn of_one_user(shop: &Shop) -> Limit {
         "payments_of_user",
         shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
-        "Too many payments were asked for with this account.",
+        "Too many payments from this account.",
     )
 }
 
@@ -57,6 +57,6 @@ fn from_one_address(shop: &Shop) -> Limit {
         "payments_of_address",
         3 * shop.part::<Settings>().payments_per_hour,
         Duration::from_hours(1),
-        "Too many payments were asked for from this address.",
+        "Too many payments from this IP address.",
     )
 }

@@ -57,27 +57,27 @@ use crate::{
 /// Why a payment or a refund was not created, or a webhook not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("This shop takes no payments by {}. Choose another provider.", .0.display_name())]
+    #[error("{} is not available in this shop. Choose another payment method.", .0.display_name())]
     ProviderNotConfigured(Provider),
     #[error("This order is cancelled. Place a new one.")]
     OrderCancelled,
-    #[error("This order is paid.")]
+    #[error("This order is already paid.")]
     AlreadyPaid,
-    #[error("This order is being paid. Look at its payments.")]
+    #[error("Another payment for this order is in progress. See its payments.")]
     InProgress,
-    #[error("Too many payments of this order were declined. Try again in {} seconds.", .wait.as_millis().div_ceil(1000))]
+    #[error("Too many declined payments for this order. Try again in {} seconds.", .wait.as_millis().div_ceil(1000))]
     TooManyDeclined { wait: Duration },
-    #[error("There is no such payment.")]
+    #[error("This payment does not exist.")]
     NotFound,
-    #[error("This payment is {0}; there is no money to give back.")]
+    #[error("This payment is {0}; there is nothing to refund.")]
     NotCaptured(Status),
-    #[error("All of this payment has gone back, or is on its way.")]
+    #[error("This payment is already fully refunded, or its refunds are in progress.")]
     AlreadyRefunded,
-    #[error("At most {left} is left of this payment to give back.")]
+    #[error("At most {left} of this payment can be refunded.")]
     RefundExceedsPayment { left: Amount },
-    #[error("There is no such webhook.")]
+    #[error("This webhook does not exist.")]
     WebhookNotFound,
-    #[error("The id or the type of the event has a NUL, which no text has.")]
+    #[error("The id or the type of the event contains NUL, which is not allowed.")]
     MalformedWebhook,
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -113,7 +113,7 @@ pub async fn create(
     let id = PaymentId::random();
     let payment = store::insert(tx, id, order, provider, method, now)
         .await
-        .map_err(|error| if db::is_taken(&error) { Error::InProgress } else { error.into() })?;
+        .map_err(|error| if db::is_unique_violation(&error) { Error::InProgress } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
         orders::start_reservation(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;

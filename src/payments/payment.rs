@@ -13,8 +13,8 @@ use crate::shop::{
 };
 
 text_enum! {
-    /// `queued → processing → requires_action → captured`, or `failed`, `cancelled`; after that `partially_refunded`,
-    /// `refunded`. It only moves forward.
+    /// The status of a payment: `queued → processing → requires_action → captured`, or `failed` or `cancelled`. A captured
+    /// payment can become `partially_refunded` and `refunded`. It only moves forward.
     #[oai(rename = "PaymentProgress")]
     pub enum Status {
         Queued = "queued", Processing = "processing", RequiresAction = "requires_action", Captured = "captured",
@@ -129,7 +129,7 @@ impl Outcome {
             Self::Captured(received) if *received < payment.amount => {
                 let amount = |money| payment.currency.format(money);
                 let (received, asked, currency) = (amount(*received), amount(payment.amount), payment.currency);
-                let message = format!("{received} of {asked} {currency} were received. The money goes back.");
+                let message = format!("Only {received} of {asked} {currency} were received. They are refunded.");
                 Some(Failure { code: "underpaid".to_owned(), message })
             }
             _ => None,

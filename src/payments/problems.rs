@@ -11,31 +11,30 @@ use crate::orders::problems::ORDER_CANCELLED;
 
 problem_types! {
     INVALID_SIGNATURE = 400 "invalid_signature",
-        "A webhook's signature does not fit its body, our secret or the time.",
-        "Check that the provider signs with the secret this shop was given, and that both clocks are right. Nothing \
-         was kept.";
+        "The signature of the webhook does not match its body, the shop's secret or the time.",
+        "Check that the shop is configured with the provider's signing secret and that its clock is right. The event \
+         was not stored.";
     ALREADY_REFUNDED = 409 "already_refunded",
-        "All of the payment has gone back, or is on its way.",
-        "Show the payment; there is nothing left to refund.";
+        "The payment is already fully refunded, or its refunds are in progress.",
+        "Nothing. Show the payment.";
     NOT_CAPTURED = 409 "not_captured",
-        "The payment has taken no money.",
+        "The payment has not been captured.",
         "Cancel the order instead of refunding it.";
     ALREADY_PAID = 409 "already_paid",
-        "The order is paid.",
-        "Show the customer the order; there is nothing to do.";
+        "The order is already paid.",
+        "Nothing. Show the order.";
     PAYMENT_IN_PROGRESS = 409 "payment_in_progress",
-        "A payment of this order is open.",
-        "Finish that one: `GET /api/payments?order=` shows it.";
+        "Another payment for this order is in progress.",
+        "Continue with that payment: find it with `GET /api/payments?order=`.";
     PROVIDER_NOT_CONFIGURED = 422 "provider_not_configured",
-        "This shop does not take payments through that provider.",
+        "This payment provider is not configured in the shop.",
         "Offer another payment method.";
     REFUND_EXCEEDS_PAYMENT = 422 "refund_exceeds_payment",
-        "More is to go back than is left of what was captured.",
-        "Ask for less: the payment shows what was `captured` and what of that is `refunded`; a refund that is on its \
-         way counts as gone.";
+        "The refund exceeds what is left of the captured amount.",
+        "Refund a smaller amount: `captured` minus `refunded` minus the refunds that are in progress.";
     PROVIDER_UNAVAILABLE = 503 "provider_unavailable",
-        "The payment provider, which must be asked whether an event is its own, does not answer; nothing was kept.",
-        "Send the event again, as providers do by themselves.";
+        "The payment provider could not be reached to verify the event. The event was not stored.",
+        "Send the event again. Providers do so automatically.";
 }
 
 impl From<Error> for Problem {
@@ -47,7 +46,7 @@ impl From<Error> for Problem {
             Error::AlreadyPaid => ALREADY_PAID.problem(detail),
             Error::InProgress => PAYMENT_IN_PROGRESS.problem(detail),
             Error::TooManyDeclined { wait } => {
-                limits::refused("payments_of_order", "Too many payments of this order were declined.", wait)
+                limits::refused("payments_of_order", "Too many declined payments for this order.", wait)
             }
             Error::NotFound | Error::WebhookNotFound => Self::not_found(),
             Error::NotCaptured(_) => NOT_CAPTURED.problem(detail),

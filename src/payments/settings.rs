@@ -13,10 +13,10 @@ use crate::shop::Provider;
 pub struct PaymentArgs {
     #[command(flatten)]
     providers: ProviderArgs,
-    /// How long a payment may be open before the provider is asked about it, every minute from then on
+    /// How long a payment may be open before it is checked at the provider, from then on every minute
     #[arg(long, env = "PAYMENT_CHECK_AFTER", default_value = "4m", global = true)]
     payment_check_after: String,
-    /// How long an order waits for a payment that the provider has accepted and a bank is processing, at least 1d
+    /// How long an order waits for an accepted payment that a bank is processing, at least 1d
     #[arg(long, env = "PAYMENT_PROCESSING_LIMIT", default_value = "21d", global = true)]
     payment_processing_limit: String,
 }

@@ -91,7 +91,7 @@ pub async fn money_received(
     if keeps != to.captured {
         tracing::warn!(
             payment = %payment.id, order = %order.id, asked = payment.amount.0, received = to.captured.0, %why,
-            "money arrived that the order cannot take; it goes back"
+            "received money that the order cannot accept; refunding it"
         );
     }
     if waits && keeps == payment.amount {

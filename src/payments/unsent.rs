@@ -31,7 +31,7 @@ pub async fn fail_all(shop: &Shop, limit: Duration) -> Result<(), JobError> {
         last = end.id;
         let mut unsent = Vec::new();
         for payment in queued {
-            if !jobs::is_alive(&mut tx, &key(payment.id)).await? {
+            if !jobs::is_unfinished(&mut tx, &key(payment.id)).await? {
                 unsent.push(payment);
             }
         }
@@ -49,11 +49,11 @@ async fn fail_unless_known(shop: &Shop, payment: &Payment) -> db::Result<()> {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => fail(shop, payment).await,
         Ok(Err(error)) => {
-            tracing::warn!(payment = %payment.id, %error, "cannot learn whether the provider has a payment that nobody sends");
+            tracing::warn!(payment = %payment.id, %error, "cannot check whether the provider has a payment without a job");
             Ok(())
         }
         Err(_) => {
-            tracing::warn!(payment = %payment.id, "cannot learn in time whether the provider has a payment that nobody sends");
+            tracing::warn!(payment = %payment.id, "timed out checking whether the provider has a payment without a job");
             Ok(())
         }
     }
@@ -74,7 +74,7 @@ async fn fail(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     let locked = super::lock(&mut tx, payment.id).await?;
     if locked.is_some_and(|(_, payment)| payment.status == Status::Queued) {
-        tracing::warn!(payment = %payment.id, "nobody sends a payment any more; it ends");
+        tracing::warn!(payment = %payment.id, "no job sends a payment any more; ending it");
         let message = "The payment was not sent to the provider. Try again.";
         super::fail(&mut tx, payment.id, "not_sent", message, shop.now()).await?;
     }

@@ -12,40 +12,43 @@ use crate::shop::{
     ids::{OrderId, PaymentId},
 };
 
-/// A payment. Follow it by the events of its order, or ask for it again until its status is final.
+/// A payment. Follow its order's events, or poll it until its status is final.
 #[derive(Object)]
 #[oai(rename = "Payment")]
 pub struct PaymentView {
+    /// The id of the payment.
     pub id: PaymentId,
-    /// The id of the order it pays.
+    /// The id of the paid order.
     order: OrderId,
-    /// The order's total.
+    /// The amount to pay: the order's total.
     amount: Amount,
-    /// How much the provider received. Less than `amount` does not pay the order: the payment is `failed`, its code is
-    /// `underpaid`, and the money goes back. What is more than `amount` goes back, too.
+    /// The amount that the provider received. If it is less than `amount`, the payment is `failed` with the code
+    /// `underpaid`, and the money is refunded. If it is more, the surplus is refunded.
     captured: Amount,
-    /// How much of that has gone back to the buyer. A refund counts when its money has arrived.
+    /// The part of `captured` that was refunded. Only refunds with the status `succeeded` count.
     refunded: Amount,
-    /// The ISO 4217 code of the amount's currency.
+    /// The ISO 4217 code of the currency.
     currency: String,
-    /// Who takes the money.
+    /// The payment provider.
     pub(super) provider: Provider,
-    /// How far it is. It only moves forward.
+    /// The status of the payment. It only moves forward.
     status: Status,
-    /// The provider's id of it.
+    /// The provider's id of the payment; `null` until the provider has accepted it.
     transaction_id: Option<String>,
-    /// For Stripe Elements, while the buyer has to act; else null.
+    /// The client secret for Stripe Elements while the buyer has to act; otherwise `null`.
     client_secret: Option<String>,
-    /// The shop's public key at Razorpay, for Checkout.js, while the buyer has to act; else null.
+    /// The shop's public Razorpay key for Checkout.js while the buyer has to act; otherwise `null`.
     key_id: Option<String>,
-    /// Where to send the buyer to agree, at PayPal, while they have to; else null.
+    /// The PayPal page to redirect the buyer to while they have to approve the payment; otherwise `null`.
     approval_url: Option<String>,
-    /// Since when the provider, which has accepted it, is processing it: the buyer has done their part, and a bank takes its
-    /// time, for days perhaps. Null: it is not.
+    /// Since when the provider has been processing the payment: the buyer has done their part, and a bank transfer may
+    /// take days. `null` if it is not being processed.
     processing_since: Option<Timestamp>,
-    /// Why it failed; null if it did not.
+    /// Why the payment failed; `null` if it did not fail.
     failure: Option<Failure>,
+    /// When the payment was created.
     created_at: Timestamp,
+    /// When the payment last changed.
     updated_at: Timestamp,
 }
 
@@ -53,9 +56,9 @@ pub struct PaymentView {
 #[derive(Object)]
 #[oai(rename = "PaymentFailure")]
 struct Failure {
-    /// The provider's code, e.g. `generic_decline`.
+    /// The error code, in most cases the provider's, e.g. `generic_decline`.
     code: String,
-    /// The same in words.
+    /// The reason as a text for people.
     message: String,
 }
 

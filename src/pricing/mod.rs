@@ -7,7 +7,7 @@ use platform::money::Money;
 /// Why something has no price.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("This comes to more than an amount can be; order less at once.")]
+    #[error("The total exceeds the maximum amount. Order less at a time.")]
     OutOfRange,
 }
 

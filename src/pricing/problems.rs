@@ -7,7 +7,7 @@ use super::Error;
 
 problem_types! {
     AMOUNT_OUT_OF_RANGE = 422 "amount_out_of_range",
-        "The total is more than an amount can be: 9,999,999,999.99 in a currency with two decimals.",
+        "The total exceeds the maximum amount: 9,999,999,999.99 in a currency with two decimals.",
         "Order less at a time.";
 }
 

@@ -9,25 +9,25 @@ use platform::settings::{Checked, at_least};
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "How long things are kept")]
 pub struct RetentionArgs {
-    /// Anonymous carts that nobody touched
+    /// Anonymous carts that were not changed
     #[arg(long, env = "CART_TTL", default_value = "30d", global = true)]
     cart_ttl: String,
-    /// Sessions and e-mail links that have expired, at least 2d
+    /// Expired sessions and e-mail links, at least 2d
     #[arg(long, env = "SESSION_RETENTION", default_value = "30d", global = true)]
     session_retention: String,
-    /// Idempotency keys with their answers, at least 1d, which the API promises
+    /// Idempotency keys and their responses, at least 1d, which the API promises
     #[arg(long, env = "IDEMPOTENCY_KEY_TTL", default_value = "1d", global = true)]
     idempotency_key_ttl: String,
-    /// Jobs that are done, at least 1d; dead letters stay until an admin discards them
+    /// Finished jobs, at least 1d; dead letters are kept until an admin discards them
     #[arg(long, env = "JOB_RETENTION", default_value = "7d", global = true)]
     job_retention: String,
-    /// Webhooks that were acted on, at least 7d, because providers repeat them
+    /// Processed webhooks, at least 7d, because providers repeat them
     #[arg(long, env = "WEBHOOK_RETENTION", default_value = "90d", global = true)]
     webhook_retention: String,
-    /// Which letters left, so that none is sent twice, at least 2d
+    /// Records of sent e-mails, so that none is sent twice, at least 2d
     #[arg(long, env = "LETTER_RETENTION", default_value = "90d", global = true)]
     letter_retention: String,
-    /// The events of orders; a page that was away for longer begins with how things stand
+    /// Events of orders; a client that was offline for longer gets the current state instead
     #[arg(long, env = "ORDER_EVENT_RETENTION", default_value = "90d", global = true)]
     order_event_retention: String,
 }

@@ -3,10 +3,10 @@
 use platform::{
     clock::Timestamp,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask, Column},
+        query::{self, Column, OptionalQuery},
         reply::{Created, Done, List, Reply},
     },
     validation::ValidationErrors,
@@ -25,45 +25,49 @@ use crate::{
     },
 };
 
-/// A review to be written, or as it is to be.
+/// The fields of a review.
 #[derive(Object)]
 struct ReviewInput {
-    /// A whole number of stars, 1 to 5.
+    /// The number of stars, an integer from 1 to 5.
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: i64,
-    /// Plain text; escape it when you show it. Left out of a `PUT` it stays, `null` clears it.
+    /// The text of the review, at most 5,000 characters. Plain text: escape it for display. In a `PUT`, a comment left
+    /// out keeps its value; `null` clears it.
     #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 
-/// What is to be different about a review. Fields left out stay.
+/// The fields of the review to change. A field left out keeps its value.
 #[derive(Object)]
 struct ReviewPatch {
-    /// A whole number of stars, 1 to 5.
+    /// The number of stars, an integer from 1 to 5.
     #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     rating: Option<i64>,
-    /// `null` clears it.
+    /// The text of the review, at most 5,000 characters. `null` clears it.
     #[oai(nullable, validator(max_length = 5000))]
     comment: MaybeUndefined<String>,
 }
 
-/// What a buyer says of a product.
+/// A customer's review of a product.
 #[derive(Object)]
 #[oai(rename = "Review")]
 struct ReviewView {
+    /// The id of the review.
     id: ReviewId,
-    /// The id of the product.
+    /// The id of the reviewed product.
     product: ProductId,
-    /// The id of who wrote it: compare it with the profile's to know one's own.
+    /// The id of the author. Compare it with the profile's `id` to recognise the user's own reviews.
     user: UserId,
-    /// What to call who wrote it: the first name and the initial of the last, `"Ada L."`, as the profile has them today;
-    /// without any name, `"A customer"`. Never the e-mail address or the username.
+    /// The author's display name: the first name and the initial of the last name, e.g. `"Ada L."`, from the current
+    /// profile; `"A customer"` if the profile has no name. Never the e-mail address or the username.
     user_name: String,
-    /// 1 to 5 stars.
+    /// The number of stars, 1 to 5.
     rating: i64,
-    /// Plain text; empty when there are only stars.
+    /// The text of the review, as plain text. Empty if there is only a rating.
     comment: String,
+    /// When the review was written.
     created_at: Timestamp,
+    /// When the review was last changed.
     updated_at: Timestamp,
 }
 
@@ -92,28 +96,29 @@ pub struct ReviewsApi;
 impl ReviewsApi {
     /// Lists the reviews of a product.
     ///
-    /// Newest first. The product itself carries the average, `rating`, and their number, `review_count`.
+    /// Newest first. The product has the average `rating` and the number of reviews, `review_count`.
     #[oai(path = "/products/:id/reviews", method = "get", operation_id = "listReviews")]
     #[allow(clippy::too_many_arguments)] // one for each parameter of the contract
     async fn list(
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        /// The id of a product.
+        /// The id of the product.
         id: Path<ProductId>,
-        /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        /// The sort order: `created_at` or `rating`, prefixed with `-` for descending. Separate several fields by
+        /// commas.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let admin = accounts::is_admin(request, &shop).await;
         let mut tx = shop.db.browse().await?;
         super::require_product(&mut tx, id.0, admin).await?;
-        let mut faults = ValidationErrors::default();
-        let order = faults.note(query::ordering(&ordering, COLUMNS));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let order = errors.note(query::ordering(&ordering, COLUMNS));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let (reviews, total) =
             store::list(&mut tx, Filter { product: Some(id.0), ..Filter::default() }, &order, page.size, page.offset())
                 .await?;
@@ -123,7 +128,7 @@ impl ReviewsApi {
 
     /// Lists all reviews.
     ///
-    /// Newest first, those of inactive products too. An admin may delete any of them.
+    /// Newest first, including those of inactive products. Admins can delete any review.
     #[oai(path = "/admin/reviews", method = "get", operation_id = "listAllReviews")]
     #[allow(clippy::too_many_arguments)] // one for each parameter of the contract
     async fn list_all(
@@ -131,40 +136,42 @@ impl ReviewsApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only those of the product with this id.
-        product: Ask<i64>,
-        /// Only those that the user with this id wrote.
-        user: Ask<i64>,
-        /// Only those with this many stars, 1 to 5.
+        /// Only reviews of the product with this id.
+        product: OptionalQuery<i64>,
+        /// Only reviews by the user with this id.
+        user: OptionalQuery<i64>,
+        /// Only reviews with this number of stars, 1 to 5.
         #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
-        rating: Ask<i64>,
-        /// `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        rating: OptionalQuery<i64>,
+        /// The sort order: `created_at` or `rating`, prefixed with `-` for descending. Separate several fields by
+        /// commas.
         #[oai(validator(pattern = "^-?(created_at|rating)(,-?(created_at|rating))?$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            product: faults.note(product.get("product")).map(ProductId),
-            user: faults.note(user.get("user")).map(UserId),
-            rating: faults.note(rating_filter(&rating)),
+            product: errors.note(product.get("product")).map(ProductId),
+            user: errors.note(user.get("user")).map(UserId),
+            rating: errors.note(rating_filter(&rating)),
         };
-        let order = faults.note(query::ordering(&ordering, COLUMNS));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let order = errors.note(query::ordering(&ordering, COLUMNS));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (reviews, total) = store::list(&mut tx, filter, &order, page.size, page.offset()).await?;
         let shown = reviews.into_iter().map(ReviewView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Reviews a product.
+    /// Creates a review of a product.
     ///
-    /// Only who has the product in an order that was not cancelled may, else 403 `not_purchased`; and once, else 409
-    /// `already_reviewed`: change that review instead. When the last of these orders is cancelled, by whomever, the review is
-    /// deleted with it and its rating no longer counts; who buys the product again may review it again. A refund of what was
-    /// delivered takes no review away.
+    /// The customer must have the product in an order that was not cancelled; otherwise returns 403 `not_purchased`. A
+    /// customer can review a product once; a second review returns 409 `already_reviewed`, so update the first one
+    /// instead. When the last of these orders is cancelled, the review is deleted and its rating no longer counts;
+    /// after buying the product again, the customer can review it again. A refund of a delivered order does not delete
+    /// the review.
     ///
     /// Problems: `not_purchased`, `already_reviewed`.
     #[oai(path = "/products/:id/reviews", method = "post", operation_id = "createReview")]
@@ -172,25 +179,26 @@ impl ReviewsApi {
         &self,
         shop: Data<&Shop>,
         by: SignedIn,
-        /// The id of a product.
+        /// The id of the product.
         id: Path<ProductId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Created<ReviewView>> {
-        let input = body.judged().await;
+        let input = body.parse().await;
         let mut tx = shop.db.write().await?;
         super::require_product(&mut tx, id.0, by.is_admin()).await?;
         super::require_purchase(&mut tx, id.0, by.id).await?;
         let input = input?;
-        let comment = cleared(input.comment).unwrap_or_default();
+        let comment = null_as_empty(input.comment).unwrap_or_default();
         let review = super::create(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
         shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
 
-    /// Replaces a review of one's own.
+    /// Replaces the user's own review.
     ///
-    /// A `comment` that is left out stays. Somebody else's review: 403, also for admins, who can only delete it.
+    /// A `comment` left out keeps its value. Another user's review returns 403, also for admins, who can only delete
+    /// it.
     ///
     /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "put", operation_id = "replaceReview")]
@@ -201,13 +209,13 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewInput>,
     ) -> ApiResult<Reply<ReviewView>> {
-        let input = body.judged().await.map(|input| (Some(input.rating), cleared(input.comment)));
+        let input = body.parse().await.map(|input| (Some(input.rating), null_as_empty(input.comment)));
         change(&shop, by, id.0, input).await
     }
 
-    /// Changes a review of one's own.
+    /// Updates the user's own review.
     ///
-    /// Somebody else's review: 403, also for admins, who can only delete it.
+    /// Another user's review returns 403, also for admins, who can only delete it.
     ///
     /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "patch", operation_id = "changeReview")]
@@ -218,13 +226,13 @@ impl ReviewsApi {
         id: Path<ReviewId>,
         body: Body<ReviewPatch>,
     ) -> ApiResult<Reply<ReviewView>> {
-        let input = body.judged().await.map(|input| (input.rating, cleared(input.comment)));
+        let input = body.parse().await.map(|input| (input.rating, null_as_empty(input.comment)));
         change(&shop, by, id.0, input).await
     }
 
-    /// Deletes a review: one's own, or as an admin any.
+    /// Deletes the user's own review, or any review for admins.
     ///
-    /// Its rating no longer counts, and its author may review the product anew.
+    /// Its rating no longer counts, and the author can review the product again.
     ///
     /// Problems: `forbidden`.
     #[oai(path = "/reviews/:id", method = "delete", operation_id = "deleteReview")]
@@ -238,7 +246,7 @@ impl ReviewsApi {
     }
 }
 
-fn rating_filter(asked: &Ask<i64>) -> ApiResult<Option<i64>> {
+fn rating_filter(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
     match asked.get("rating")? {
         Some(stars) if !(1..=5).contains(&stars) => {
             Err(Problem::invalid_field("rating", "range", "must be from 1 to 5"))

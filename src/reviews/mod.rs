@@ -26,13 +26,15 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Also when the caller may not see it.
-    #[error("There is no such product or review.")]
+    #[error("This product or review does not exist.")]
     NotFound,
-    #[error("Only who bought this product may review it. Sign in with the account that ordered it.")]
+    #[error("You can review only products that you bought. Sign in with the account that ordered this one.")]
     NotPurchased,
-    #[error("You reviewed this product before. Change that review.")]
+    #[error("You have already reviewed this product. Update that review instead.")]
     AlreadyReviewed,
-    #[error("Somebody else wrote this review. Its author may change it; its author or an admin may delete it.")]
+    #[error(
+        "Another user wrote this review. Only its author can change it, and only its author or an admin can delete it."
+    )]
     NotTheAuthor,
     #[error(transparent)]
     Database(#[from] db::Error),

@@ -10,11 +10,11 @@ use super::Error;
 
 problem_types! {
     NOT_PURCHASED = 403 "not_purchased",
-        "Only who bought a product may review it.",
-        "Offer the review form for products of the customer's own orders that were not cancelled.";
+        "The customer has not bought this product.",
+        "Offer the review form only for products in the customer's orders that were not cancelled.";
     ALREADY_REVIEWED = 409 "already_reviewed",
-        "This customer has reviewed this product.",
-        "Change the review with `PATCH /api/reviews/{id}`.";
+        "The customer has already reviewed this product.",
+        "Update that review with `PATCH /api/reviews/{id}`.";
 }
 
 impl From<Error> for Problem {

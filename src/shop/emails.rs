@@ -15,7 +15,7 @@ use minijinja::{
     syntax::SyntaxConfig,
     value::{Serde, Value},
 };
-use platform::mail::Letter;
+use platform::mail::Email;
 use serde::Serialize;
 use serde_json::json;
 
@@ -62,16 +62,16 @@ macro_rules! emails {
 emails! {
     OrderConfirmation = "order_confirmation" when "an order was placed",
     OrderConfirmed = "order_confirmed" when "an order was confirmed",
-    OrderShipped = "order_shipped" when "an order was sent",
-    OrderDelivered = "order_delivered" when "an order has arrived",
+    OrderShipped = "order_shipped" when "an order was shipped",
+    OrderDelivered = "order_delivered" when "an order was delivered",
     OrderCancelled = "order_cancelled" when "an order was cancelled",
-    LowStock = "low_stock" when "an order has brought a product down to LOW_STOCK_THRESHOLD; to the admins",
-    VerifyEmail = "verify_email" when "somebody registered, or asked for the link again",
-    ResetPassword = "reset_password" when "somebody forgot their password",
+    LowStock = "low_stock" when "the stock of a product fell to LOW_STOCK_THRESHOLD; to the admins",
+    VerifyEmail = "verify_email" when "a user registered, or requested the link again",
+    ResetPassword = "reset_password" when "a user requested a password reset",
     PasswordChanged = "password_changed" when "a password was changed",
-    ChangeEmail = "change_email" when "another e-mail was asked for; to the new address",
-    EmailChangeAsked = "email_change_asked" when "another e-mail was asked for; to the old address",
-    EmailChanged = "email_changed" when "another e-mail is the account's; to the old address",
+    ChangeEmail = "change_email" when "a change of the e-mail address was requested; to the new address",
+    EmailChangeAsked = "email_change_asked" when "a change of the e-mail address was requested; to the old address",
+    EmailChanged = "email_changed" when "the e-mail address was changed; to the old address",
     AccountClosed = "account_closed" when "a user closed their account",
     SessionEnded = "session_ended" when "a session was ended because its refresh token may be stolen";
     shared "layout.txt", "layout.html", "order_news.txt", "order_news.html", "with_link.html", "address.html",
@@ -222,10 +222,10 @@ impl Templates {
         context: &C,
         (to, to_name): (&str, &str),
         message_id: String,
-    ) -> Result<Letter, minijinja::Error> {
+    ) -> Result<Email, minijinja::Error> {
         let Rendered { subject, text, html } = self.render(template, context)?;
         let to_name = Some(to_name.to_owned()).filter(|name| !name.is_empty());
-        Ok(Letter { to: to.to_owned(), to_name, subject, text, html, message_id })
+        Ok(Email { to: to.to_owned(), to_name, subject, text, html, message_id })
     }
 
     /// Renders a template. Values are escaped in the HTML, not in the text.

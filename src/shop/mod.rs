@@ -31,7 +31,7 @@ mod provider;
 pub mod tags;
 
 text_enum! {
-    /// Which worker program runs a job.
+    /// A queue of background jobs. Each has its own worker program.
     pub enum Queue { Email = "email", Payment = "payment", Stock = "stock" }
 }
 
@@ -124,7 +124,7 @@ impl Shop {
     /// Those of [`Tx::commit`].
     pub async fn commit_and_invalidate(&self, tx: Tx, changed: &[impl Part]) -> db::Result<()> {
         let committed = tx.commit().await;
-        self.cache.forget(changed).await;
+        self.cache.invalidate(changed).await;
         committed
     }
 

@@ -3,7 +3,7 @@
 use platform::text_enum;
 
 text_enum! {
-    /// Who takes the money.
+    /// A payment provider, or `cash_on_delivery`.
     #[oai(rename = "PaymentProvider")]
     pub enum Provider {
         /// Paid at the door.
@@ -24,7 +24,7 @@ impl Provider {
     pub fn display_name(self) -> &'static str {
         match self {
             Self::CashOnDelivery => "Cash on delivery",
-            Self::Stripe => "Card, by Stripe",
+            Self::Stripe => "Card (Stripe)",
             Self::Paypal => "PayPal",
             Self::Razorpay => "Razorpay",
         }

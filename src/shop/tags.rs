@@ -4,24 +4,24 @@ use poem_openapi::Tags;
 
 #[derive(Tags)]
 pub enum Tag {
-    /// Registration, sign-in and the profile.
+    /// Registration, sign-in, passwords and the profile.
     Accounts,
-    /// Products, categories and brands. Public to read; admins change them.
+    /// Products, categories and brands. Everyone can read them; admins can change them.
     Catalog,
-    /// What buyers say of products.
+    /// Customers' reviews of products.
     Reviews,
-    /// What a customer would like to have.
+    /// A customer's wishlist.
     Wishlist,
-    /// What a customer is about to buy.
+    /// The shopping cart of a user or an anonymous visitor.
     Cart,
-    /// Placing orders and following them.
+    /// Placing, tracking and cancelling orders.
     Orders,
-    /// Paying for orders.
+    /// Paying for orders, and refunds.
     Payments,
-    /// How the shop is doing, for admins.
+    /// Sales and stock figures for admins.
     Dashboard,
-    /// Running the shop: stock and background jobs.
+    /// Managing the shop: users, stock, reviews, webhooks and background jobs.
     Admin,
-    /// Is it alive, is it ready, how is it doing. For machines that watch it.
+    /// Health checks and metrics for monitoring.
     Operations,
 }

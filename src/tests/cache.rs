@@ -86,7 +86,7 @@ on_both_engines! {
         for round in 0..50 {
             let (shop, once) = (here.inside(), &once);
             let people = (0..8).map(|number| async move { shop.limits.take(once, &format!("{round}-{number}")).await });
-            let (taken, ()) = join(join_all(people), shop.cache.forget(&[Part::Catalog])).await;
+            let (taken, ()) = join(join_all(people), shop.cache.invalidate(&[Part::Catalog])).await;
             assert!(taken.iter().all(Result::is_ok), "an answer of Redis was taken for that to another question");
         }
     }
@@ -119,7 +119,7 @@ on_both_engines! {
         nowhere.visitor().get(&path).await.is(200);
         shop.admin().await.of(&nowhere).patch(&path).json(&json!({"price": "9.00"})).await.is(200);
         assert_eq!(nowhere.visitor().get(&path).await.is(200)["price"], "9.00");
-        nowhere.inside().cache.forget(&[Part::Catalog]).await;
+        nowhere.inside().cache.invalidate(&[Part::Catalog]).await;
         nowhere.visitor().get("/health/ready").await.is(200);
     }
 }

@@ -55,7 +55,7 @@ on_both_engines! {
     }
 
     async fn what_was_not_declined_lets_nobody_wait(shop: TestShop) {
-        shop.expects_in_log("nobody sends a payment any more; it ends");
+        shop.expects_in_log("no job sends a payment any more; ending it");
         let (ada, order) = somebody_who_ordered(&shop).await;
         for _ in 0..4 {
             ada.wants_to_pay(&order).await.is(202);
@@ -95,7 +95,7 @@ on_both_engines! {
         let dan = shop.customer("dan@example.com").await.of(&strict);
         let order = dan.buys_online(&mug).await;
         let refused = dan.wants_to_pay(&order).await;
-        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("from this address")), "{refused}");
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("from this IP address")), "{refused}");
         assert_eq!(has_to_wait(refused), 3600);
         shop.runs_its_jobs().await;
 

@@ -184,7 +184,7 @@ crash_on_both_engines! {
 
 crash_on_both_engines! {
     async fn a_payment_worker_killed_between_capture_and_our_write_charges_once(site: Site) {
-        site.allows_in_log("job failed, will be tried again"); // while Stripe is still at the call that was cut
+        site.allows_in_log("job failed, will be retried"); // while Stripe is still at the call that was cut
         let stall = Duration::from_secs(30);
         let stripe = Simulator::start(Options { stall, ..Options::default() }).await.unwrap();
         site.set("STRIPE_SECRET_KEY", payment_simulator::STRIPE_SECRET_KEY);
@@ -222,13 +222,13 @@ async fn restart_under_load() {
     let Some(mut site) = Site::open_restartable().await else { return };
     let restart = std::env::var("TEST_POSTGRES_RESTART").expect("it comes with the restartable database");
     for cause in [
-        "the database is away or busy",
-        "the database did not say whether it was done",
-        "cannot ask for jobs, trying again",
-        "cannot renew leases, trying again",
-        "cannot write down how a job ended, trying again",
-        "cannot enqueue a scheduled job, trying again",
-        "job failed, will be tried again",
+        "the database is unavailable or busy",
+        "the outcome of a commit is unknown",
+        "cannot claim jobs, retrying",
+        "cannot renew leases, retrying",
+        "cannot save the outcome of a job, retrying",
+        "cannot enqueue a scheduled job, retrying",
+        "job failed, will be retried",
         "error from `before_acquire`",
         "terminating connection due to immediate shutdown command",
         "error occurred while testing the connection on-release",

@@ -150,7 +150,7 @@ fn a_described_reference_is_all_of_one() {
     none(&of_several.map(|(place, schema)| format!("{place}: {schema}")).collect::<Vec<_>>());
     let status = &document["components"]["schemas"]["Order"]["properties"]["status"];
     assert_eq!(status["allOf"][0]["$ref"], "#/components/schemas/OrderStatus");
-    assert_eq!(status["description"], "Where the parcel is.");
+    assert_eq!(status["description"], "The status of the delivery.");
 }
 
 /// Generated clients read no more of a reference than its name, and break at a null in its place.

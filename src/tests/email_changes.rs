@@ -49,7 +49,7 @@ on_both_engines! {
         assert_eq!(pending["pending_until"], "2025-01-16T06:31:38.809214Z");
 
         let asked = newest_to(&shop, OLD).await;
-        assert_eq!(asked.subject(), "Another e-mail address was asked for at Cartwright");
+        assert_eq!(asked.subject(), "A change of your e-mail address at Cartwright was requested");
         assert!(asked.text().contains("Hello Augusta,") && asked.text().contains("15 January 2025, 06:31 UTC"), "{}", asked.text());
         assert!(!asked.raw.contains("http") && !asked.raw.contains("example.org"), "{}", asked.raw);
         let mail = newest_to(&shop, NEW).await;

@@ -111,7 +111,7 @@ on_both_engines! {
     }
 
     async fn an_email_whose_response_was_lost_is_sent_again_and_either_link_works(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         shop.expects_repeated_mail();
         for (which, email) in ["ada@example.com", "bob@example.com"].into_iter().enumerate() {
             shop.registers(email).await.is(201);

@@ -48,6 +48,25 @@ fn the_sql_of_a_feature_is_its_own() {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// What a domain error is over HTTP stands beside the endpoints; verbs and jobs answer with the error.
+#[test]
+fn verbs_and_jobs_know_no_problems() {
+    let app = root().join("src/app");
+    let speaks_http = |path: &Path| {
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        path.starts_with(&app)
+            || path.components().any(|part| part.as_os_str() == "api")
+            || name == "api"
+            || name.ends_with("_api")
+            || ["problems", "limits", "signed_in"].contains(&name)
+    };
+    let knows =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| ["Problem", "ApiResult"].contains(&word));
+    let faults: Vec<_> =
+        sources().into_iter().filter(|(path, text)| knows(text) && !speaks_http(path)).map(|(path, _)| path).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
 #[test]
 fn the_platform_and_the_simulator_know_no_shop() {
     for name in ["platform", "payment-simulator"] {

@@ -58,7 +58,7 @@ on_both_engines! {
         assert_eq!(shop.stock_of(&sample).await, 1);
         shop.runs_its_jobs().await;
         let mails = shop.mail().mails();
-        let told = mails.iter().filter(|mail| mail.text().contains("We have taken no money")).count();
+        let told = mails.iter().filter(|mail| mail.text().contains("You have not been charged")).count();
         assert_eq!(told, 1, "there is nothing to give back");
     }
 }

@@ -14,7 +14,7 @@ use crate::support::{TestShop, eventually};
 
 on_both_engines! {
     async fn a_mail_server_that_is_busy_gets_the_mail_later(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(451);
@@ -34,7 +34,7 @@ on_both_engines! {
     }
 
     async fn the_waits_between_tries_grow(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let job = makes_up(&shop, "unheard.of", "{}").await;
         for longest in [1, 2, 4, 8, 16, 30, 30] {
             runs_email(&shop).await;
@@ -48,7 +48,7 @@ on_both_engines! {
     }
 
     async fn a_job_that_never_succeeds_is_given_up_after_a_day(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         shop.expects_dead_letters();
         let job = makes_up(&shop, "unheard.of", "{}").await;
         let began = shop.now();
@@ -62,7 +62,7 @@ on_both_engines! {
     }
 
     async fn a_mail_refused_for_good_is_a_dead_letter_that_an_admin_retries(shop: TestShop) {
-        shop.expects_in_log("job given up; it is kept as a dead letter");
+        shop.expects_in_log("job failed for good; kept as a dead letter");
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(550);
@@ -85,7 +85,7 @@ on_both_engines! {
     }
 
     async fn an_admin_discards_a_dead_letter(shop: TestShop) {
-        shop.expects_in_log("job given up; it is kept as a dead letter");
+        shop.expects_in_log("job failed for good; kept as a dead letter");
         let boss = shop.admin().await;
         let job = makes_up(&shop, "orders.send_confirmation", "{\"order\": \"nonsense\"}").await;
         shop.runs_its_jobs().await;
@@ -108,14 +108,14 @@ on_both_engines! {
     }
 
     async fn a_job_of_a_newer_program_waits_for_a_newer_worker(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let job = makes_up(&shop, "unheard.of", "{}").await;
         shop.runs_its_jobs().await;
         let boss = shop.admin().await;
         let waiting = boss.get("/api/admin/jobs").await.is(200).list();
         assert_eq!(
             (&waiting[0]["state"], &waiting[0]["last_error"]),
-            (&json!("scheduled"), &json!("this program knows no job \"unheard.of\""))
+            (&json!("scheduled"), &json!("this program has no job \"unheard.of\""))
         );
         boss.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
     }
@@ -214,7 +214,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         assert_eq!(state_of(&shop, job).await.1, "dead");
         let dead = shop.admin().await.get("/api/admin/jobs?state=dead").await.is(200).list();
-        assert_eq!(dead[0]["last_error"], "its worker died 20 times while running it");
+        assert_eq!(dead[0]["last_error"], "the worker died 20 times while running it");
     }
 
     async fn of_two_workers_that_claim_at_once_one_gets_the_job(shop: TestShop) {

@@ -339,7 +339,7 @@ on_both_engines! {
     async fn redis_keeps_no_names_and_forgets_in_time(shop: TestShop) {
         let Some((here, _)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
         tries(&here, "ada@example.com", WRONG).await.is(401);
-        let mut redis = here.inside().cache.reachable().expect("it was reached just now");
+        let mut redis = here.inside().cache.reachable_redis().expect("it was reached just now");
         let keys: Vec<String> = redis::cmd("KEYS").arg("cartwright:limit:*").query_async(&mut redis).await.expect("keys");
         assert_eq!(keys.len(), 2, "{keys:?}");
         for key in keys {

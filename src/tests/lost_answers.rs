@@ -10,7 +10,7 @@ use crate::support::{
     tell,
 };
 
-const UNKNOWN: &str = "the database did not say whether it was done";
+const UNKNOWN: &str = "the outcome of a commit is unknown";
 
 /// The shop beside itself with a line to its database that can be cut, and in it Ada and a mug.
 async fn a_shop_on_a_thin_line(shop: &TestShop) -> (TestShop, Person, Product, Proxy) {
@@ -84,12 +84,12 @@ fn what_was_done_without_a_key_is_found_by_looking() {
 #[test]
 fn what_was_cut_before_the_commit_was_not_done() {
     tell(Engine::Postgres, async |shop| {
-        shop.expects_in_log("the database is away or busy");
+        shop.expects_in_log("the database is unavailable or busy");
         let (_beside, ada, mug, proxy) = a_shop_on_a_thin_line(&shop).await;
 
         proxy.cuts(Cut::Before("INSERT INTO orders"));
         let refused = ada.places_order(&[(&mug, 1)]).await.is(503).with_code("overloaded");
-        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("Nothing was done")), "{refused}");
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("Nothing was changed")), "{refused}");
         assert_eq!((ada.orders().await.len(), shop.stock_of(&mug).await), (0, 5));
         ada.places_order(&[(&mug, 1)]).await.is(201);
         shop.runs_its_jobs().await;

@@ -7,7 +7,7 @@ use cartwright::catalog::{
     jobs::DeletePictures,
 };
 use image::{DynamicImage, GenericImageView, ImageFormat};
-use platform::{jobs::Job, media::picture};
+use platform::{jobs::Job, media::image as media_image};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -286,7 +286,7 @@ on_both_engines! {
         let shown = files(&shop);
 
         // The program dies when the files are written and nothing refers to them.
-        let picture = picture::read(&solid(900, 600, ImageFormat::Png)).expect("a picture");
+        let picture = media_image::process(&solid(900, 600, ImageFormat::Png)).expect("a picture");
         let lost = images::keep(shop.inside(), picture).await.expect("the files are written");
         std::fs::write(shop.media_folder().join(format!("{}#1", lost.file)), b"half a file").unwrap();
         shop.runs_its_jobs().await;
@@ -324,9 +324,9 @@ on_both_engines! {
     }
 
     async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
-        shop.expects_in_log("MEDIA_URL: files cannot be reached");
+        shop.expects_in_log("MEDIA_URL: files cannot be accessed");
         let s3 = S3StandIn::start().await;
-        let shop = shop.opens_again(|settings| settings.media = s3.place()).await;
+        let shop = shop.opens_again(|settings| settings.media = s3.storage()).await;
         let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
         let image = boss.adds_image(&mug, &photo(500, 500, b"")).await.is(201);
         let drawn = boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(201);
@@ -344,12 +344,12 @@ on_both_engines! {
         shop.visitor().get(&url).header("if-none-match", shown.header("etag")).await.is(304);
         assert_eq!(shop.visitor().get(&path(&drawn["url"])).await.is(200).header("content-type"), "image/png");
         shop.visitor().get("/media/nothing.png").await.is(404);
-        assert!(shop.inside().media.can_be_written().await.is_ok());
+        assert!(shop.inside().media.check_writable().await.is_ok());
 
         s3.goes_away(true);
         shop.visitor().get(&url).await.is(503).with_code("media_unavailable");
         boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(503).with_code("media_unavailable");
-        let told = shop.inside().media.can_be_written().await.expect_err("nobody is there");
+        let told = shop.inside().media.check_writable().await.expect_err("nobody is there");
         assert!(told.starts_with("s3://shop/pictures cannot be written"), "{told}");
         assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["images"].as_array().map(Vec::len), Some(2));
 

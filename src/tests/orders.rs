@@ -557,7 +557,7 @@ on_both_engines! {
     }
 
     async fn orders_that_cannot_expire_keep_no_other_waiting(shop: TestShop) {
-        shop.expects_in_log("an unpaid order cannot be cancelled; it is tried again later");
+        shop.expects_in_log("cannot cancel an unpaid order; will retry later");
         shop.expects_waiting_jobs(); // two hundred e-mails that nobody reads
         let (mug, pot) = (shop.sells("Mug").in_stock(101).await, shop.sells("Pot").in_stock(1).await);
         let ada = shop.customer("ada@example.com").await;
@@ -617,7 +617,7 @@ on_both_engines! {
     }
 
     async fn a_confirmation_whose_answer_was_lost_leaves_again_under_the_same_id(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         shop.expects_repeated_mail();
         let mug = shop.sells("Mug").await;
         shop.customer("ada@example.com").await.buys(&mug).await;

@@ -14,7 +14,7 @@ const NOW: &str = "/api/admin/payments/reconciliation";
 
 on_both_engines! {
     async fn an_admin_has_the_books_compared_now(shop: TestShop) {
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;

@@ -109,7 +109,7 @@ on_both_engines! {
     }
 
     async fn of_late_money_only_what_is_still_there_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in [Provider::Stripe, Provider::Razorpay] { // PayPal takes nothing that we did not capture
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
@@ -138,7 +138,7 @@ on_both_engines! {
     }
 
     async fn an_answer_about_other_money_is_not_believed(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         for (provider, of) in [
             (Provider::Stripe, "/payment_intents"), (Provider::Paypal, "/capture"), (Provider::Razorpay, "/payments"),
         ] {
@@ -184,7 +184,7 @@ on_both_engines! {
     }
 
     async fn a_wrong_amount_of_what_went_back_is_not_believed(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
@@ -201,7 +201,7 @@ on_both_engines! {
     }
 
     async fn a_failure_is_final_only_after_two_minutes(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
         shop.simulator().next(Provider::Stripe, Fault::ErrorBefore); // which Stripe repeats under the same key
@@ -245,7 +245,7 @@ on_both_engines! {
     }
 
     async fn refunds_nobody_hears_of_are_asked_about(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         for provider in Provider::ALL {
             let (mut ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
@@ -272,7 +272,7 @@ on_both_engines! {
     }
 
     async fn a_refund_whose_key_may_be_forgotten_is_looked_for_first(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (mut ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
@@ -287,7 +287,7 @@ on_both_engines! {
     }
 
     async fn a_refund_of_what_went_back_by_hand_fails_and_says_so(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
@@ -300,14 +300,14 @@ on_both_engines! {
             assert_eq!((made.len(), &asked["status"]), (2, &json!("failed")), "{provider:?}");
             let why = asked["failure"].as_str().expect("why").to_lowercase();
             let code = if provider == Provider::Razorpay { "bad_request" } else { "refunded" };
-            assert!(why.starts_with("the provider refused it") && why.contains(code), "{why}");
+            assert!(why.starts_with("the provider rejected the refund") && why.contains(code), "{why}");
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
             assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
         }
     }
 
     async fn the_same_key_is_sent_again_while_the_provider_knows_it(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         for provider in [Provider::Stripe, Provider::Paypal] {
             let (ada, order) = somebody_who_ordered(&shop, provider).await;
             let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
@@ -339,7 +339,7 @@ on_both_engines! {
     }
 
     async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         for (minutes, status) in [(59, "refunded"), (61, "cancelled")] {
             let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
             ada.cancels(&order).await.is(200);
@@ -355,8 +355,8 @@ on_both_engines! {
     }
 
     async fn however_long_a_payment_was_tried_it_is_found_when_it_ends(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("job failed, will be retried");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire any more
@@ -374,7 +374,7 @@ on_both_engines! {
     }
 
     async fn however_long_a_payment_was_tried_it_is_made_once(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire
@@ -391,8 +391,8 @@ on_both_engines! {
     }
 
     async fn a_charge_is_found_behind_a_hundred_others(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("job failed, will be retried");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter);
@@ -422,7 +422,7 @@ on_both_engines! {
     }
 
     async fn money_that_is_kept_in_vain_or_that_nobody_knows_is_reported(shop: TestShop) {
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
@@ -462,7 +462,7 @@ on_both_engines! {
     }
 
     async fn what_is_open_of_a_second_one_is_withdrawn(shop: TestShop) {
-        shop.expects_in_log("the provider has a second one of a payment; it ends");
+        shop.expects_in_log("the provider has a duplicate of a payment; ending it");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         // As if we had lost sight of this one, and made another.
         shop.tampers("UPDATE payments SET transaction_id = 'pi_lost'").await;

@@ -151,7 +151,7 @@ on_both_engines! {
     }
 
     async fn a_card_that_stripe_does_not_know_fails_the_payment(shop: TestShop) {
-        shop.expects_in_log("the provider refuses a payment");
+        shop.expects_in_log("the provider rejected a payment");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_no_such_card", &order).await;
         shop.runs_its_jobs().await;
@@ -187,10 +187,10 @@ on_both_engines! {
             .await;
         let ada = ada.of(&without);
         ada.wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
-        for (provider, in_words) in [("stripe", "Card, by Stripe"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
+        for (provider, in_words) in [("stripe", "Card (Stripe)"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
             let payment = json!({"order": order.id, "provider": provider});
             let refused = ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
-            let detail = format!("This shop takes no payments by {in_words}. Choose another provider.");
+            let detail = format!("{in_words} is not available in this shop. Choose another payment method.");
             assert_eq!(refused["detail"], detail);
             let event = without.visitor().post(&format!("/api/payments/webhooks/{provider}")).json(&json!({}));
             event.await.is(422).with_code("provider_not_configured");
@@ -209,32 +209,32 @@ on_both_engines! {
     }
 
     async fn a_connection_that_breaks_before_the_charge_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         charges_once_in_spite_of(&shop, &[Fault::CutBefore]).await;
     }
 
     async fn a_connection_that_breaks_after_the_charge_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         charges_once_in_spite_of(&shop, &[Fault::CutAfter]).await;
     }
 
     async fn a_stored_failure_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         charges_once_in_spite_of(&shop, &[Fault::ErrorBefore]).await;
     }
 
     async fn a_stored_failure_that_charged_nevertheless_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         charges_once_in_spite_of(&shop, &[Fault::ErrorAfter]).await;
     }
 
     async fn a_provider_that_is_too_busy_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         charges_once_in_spite_of(&shop, &[Fault::RateLimited, Fault::RateLimited]).await;
     }
 
     async fn everything_that_can_go_wrong_in_a_row_is_one_charge(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let all = [
             Fault::CutBefore,
             Fault::RateLimited,
@@ -249,7 +249,7 @@ on_both_engines! {
     }
 
     async fn a_key_that_the_provider_may_have_forgotten_is_not_sent_again(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (mut ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter);
@@ -264,7 +264,7 @@ on_both_engines! {
     }
 
     async fn a_webhook_that_overtakes_the_answer_settles_the_payment(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter);
@@ -292,7 +292,7 @@ on_both_engines! {
     }
 
     async fn money_for_an_order_that_ran_out_of_time_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.time_passes(Duration::from_mins(30));
@@ -310,7 +310,7 @@ on_both_engines! {
     }
 
     async fn a_second_payment_of_a_paid_order_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (first, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_is_declined(&intent).unwrap();
@@ -343,7 +343,7 @@ on_both_engines! {
     }
 
     async fn cancelling_a_paid_order_refunds_the_buyer_and_returns_the_stock(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.runs_its_jobs().await;
@@ -360,8 +360,8 @@ on_both_engines! {
     }
 
     async fn cancelling_an_order_whose_payment_is_under_way_keeps_no_money(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("job failed, will be retried");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         shop.simulator().next(Provider::Stripe, Fault::CutAfter); // the money is taken, and we do not know

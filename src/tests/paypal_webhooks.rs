@@ -34,7 +34,7 @@ on_both_engines! {
     }
 
     async fn an_event_that_paypal_sends_again_for_days_is_taken(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire
         shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
@@ -69,7 +69,7 @@ on_both_engines! {
     }
 
     async fn what_is_paypals_own_is_never_too_much(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let shop = shop.with_limits().await;
         for _ in 0..=FORGED {

@@ -20,9 +20,9 @@ const ONLINE: [&str; 3] = ["stripe", "paypal", "razorpay"];
 
 crash_on_both_engines! {
     async fn every_payment_ends_as_its_provider_s_flow_says(site: Site) {
-        site.expects_in_log("money arrived that the order cannot take; it goes back");
-        site.allows_in_log("job failed, will be tried again"); // on a busy machine, for a lock
-        let simulator = site.pays_a_simulator().await;
+        site.expects_in_log("received money that the order cannot accept; refunding it");
+        site.allows_in_log("job failed, will be retried"); // on a busy machine, for a lock
+        let simulator = site.starts_simulator().await;
         let api = site.opens().await;
         let workers = ["payment-worker", "email-worker", "stock-worker"].map(|name| site.starts(name));
         let boss = site.admin().await;

@@ -136,7 +136,7 @@ on_both_engines! {
     }
 
     async fn nothing_that_is_lost_on_the_way_moves_money_twice(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let faults = [
             Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::RateLimited, Fault::WrongAmount,
         ];
@@ -183,8 +183,8 @@ on_both_engines! {
     }
 
     async fn what_a_provider_made_a_second_time_goes_back(shop: TestShop) {
-        shop.expects_in_log("the provider has a second one of a payment; it ends");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("the provider has a duplicate of a payment; ending it");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         // As if we had lost sight of the first one, and asked again under another key.
@@ -308,7 +308,7 @@ on_both_engines! {
     }
 
     async fn a_capture_whose_answer_and_event_are_lost_is_asked_about_again(shop: TestShop) {
-        shop.expects_in_log("cannot learn how a payment stands");
+        shop.expects_in_log("cannot retrieve a payment");
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
         drop(shop.simulator().webhooks());
@@ -324,8 +324,8 @@ on_both_engines! {
     }
 
     async fn late_money_that_nobody_tells_of_is_found_in_the_providers_books(shop: TestShop) {
-        shop.expects_in_log("money moved, and nobody told of it");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("found money that moved without a report");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         ada.cancels(&order).await.is(200);
         shop.runs_its_jobs().await;
@@ -341,7 +341,7 @@ on_both_engines! {
     }
 
     async fn a_provider_whose_keys_are_gone_keeps_no_other_from_being_compared(shop: TestShop) {
-        shop.expects_in_log("no keys to compare a payment with");
+        shop.expects_in_log("cannot compare a payment: its provider is not configured");
         for provider in Provider::ALL {
             let (_, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
@@ -354,7 +354,7 @@ on_both_engines! {
     }
 
     async fn money_that_comes_after_the_order_expired_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         shop.time_passes(Duration::from_mins(31));
         expires_the_unpaid(&shop).await;
@@ -441,7 +441,7 @@ on_both_engines! {
     }
 
     async fn an_event_that_cannot_be_checked_is_to_come_again(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let webhook = shop.simulator().webhook("CHECKOUT.ORDER.APPROVED", transaction(&payment));
         for fault in [Fault::CutBefore, Fault::ErrorBefore, Fault::RateLimited] {
@@ -493,7 +493,7 @@ on_both_engines! {
     }
 
     async fn differences_between_the_books_are_reported_and_not_repaired(shop: TestShop) {
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         let report = async || boss.get("/api/admin/payments/reconciliation").await.is(200).json();
         assert_eq!(report().await, json!({"checked_at": null, "payments": 0, "differences": []}));

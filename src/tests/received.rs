@@ -15,7 +15,7 @@ use crate::{
 
 on_both_engines! {
     async fn less_than_was_asked_for_pays_no_order_and_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().next(provider, Fault::CapturesLess);
@@ -23,7 +23,7 @@ on_both_engines! {
             let short = ada.looks_at(&payment).await;
             assert_eq!(amounts(&short), ["12.00", "10.80", "10.80"], "{provider:?}: {short}");
             assert_eq!((&short["status"], &short["failure"]["code"]), (&json!("failed"), &json!("underpaid")));
-            assert_eq!(short["failure"]["message"], "10.80 of 12.00 USD were received. The money goes back.");
+            assert_eq!(short["failure"]["message"], "Only 10.80 of 12.00 USD were received. They are refunded.");
             assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
             assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![10_80], vec![10_80]));
             assert_eq!(reasons(&ada, &payment).await, ["underpaid"]);
@@ -35,7 +35,7 @@ on_both_engines! {
     }
 
     async fn of_more_than_was_asked_for_the_surplus_goes_back(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().next(provider, Fault::CapturesMore);
@@ -56,7 +56,7 @@ on_both_engines! {
     }
 
     async fn a_saved_card_that_is_charged_less_pays_no_order(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         shop.simulator().next(Provider::Stripe, Fault::CapturesLess);
         let payment = ada.pays_with("pm_card_visa", &order).await;
@@ -68,7 +68,7 @@ on_both_engines! {
     }
 
     async fn less_that_no_event_tells_of_is_found_by_asking(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().next(provider, Fault::CapturesLess);
@@ -85,8 +85,8 @@ on_both_engines! {
     }
 
     async fn less_that_comes_too_late_goes_back_as_well(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
-        shop.expects_in_log("money moved, and nobody told of it");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
+        shop.expects_in_log("found money that moved without a report");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         ada.cancels(&order).await.is(200);
         shop.runs_its_jobs().await;
@@ -104,8 +104,8 @@ on_both_engines! {
     }
 
     async fn what_was_recorded_and_not_received_is_a_difference(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
+        shop.expects_in_log("the shop's and the provider's records differ");
         for provider in Provider::ALL {
             let (_, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().next(provider, Fault::CapturesMore);
@@ -127,9 +127,9 @@ on_both_engines! {
     }
 
     async fn what_cannot_be_given_back_waits_for_an_admin(shop: TestShop) {
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
-        shop.expects_in_log("money could not be given back");
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
+        shop.expects_in_log("a refund failed");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         for provider in Provider::ALL {
             for (fault, kept, stands) in [(Fault::CapturesLess, "10.80", "failed"), (Fault::CapturesMore, "1.20", "captured")] {

@@ -72,7 +72,7 @@ on_both_engines! {
     }
 
     async fn what_went_back_at_the_provider_is_found_by_the_comparison(shop: TestShop) {
-        shop.expects_in_log("money moved, and nobody told of it");
+        shop.expects_in_log("found money that moved without a report");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             gives_back(&shop, &payment, "5.00").await;
@@ -91,7 +91,7 @@ on_both_engines! {
     }
 
     async fn a_refund_whose_answer_is_lost_while_another_is_made_by_hand_counts_once(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
@@ -109,7 +109,7 @@ on_both_engines! {
     }
 
     async fn of_a_cancelled_order_goes_back_what_did_not_go_back_by_hand(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             goes_back_by_hand(&shop, &payment, 2_00).await;
@@ -144,7 +144,7 @@ on_both_engines! {
     }
 
     async fn the_amount_of_a_refund_that_fails_can_be_given_back_again(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             shop.simulator().next(provider, Fault::RefundFails);
@@ -169,7 +169,7 @@ on_both_engines! {
     }
 
     async fn a_refund_at_the_providers_page_that_is_pending_or_fails_does_not_count(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             for (arrives, refunded) in [(true, "4.50"), (false, "0.00")] {
                 let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
@@ -190,7 +190,7 @@ on_both_engines! {
     }
 
     async fn the_end_of_a_pending_refund_that_nobody_tells_of_is_asked_about(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             for (fault, status, refunded) in [(Fault::RefundPending, "succeeded", "5.00"), (Fault::RefundFails, "failed", "0.00")] {
                 let (mut ada, _, payment) = somebody_who_paid(&shop, provider).await;
@@ -209,8 +209,8 @@ on_both_engines! {
     }
 
     async fn money_of_a_cancelled_order_whose_refund_fails_waits_for_an_admin(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("a refund failed");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
@@ -233,7 +233,7 @@ on_both_engines! {
     }
 
     async fn each_provider_tells_of_a_pending_refund_in_its_own_words(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
+        shop.expects_in_log("a refund failed");
         for (provider, made, failed) in [
             (Provider::Stripe, vec!["charge.refunded", "refund.created"], vec!["refund.updated", "charge.refund.updated", "refund.failed"]),
             (Provider::Paypal, vec!["PAYMENT.REFUND.PENDING"], vec!["PAYMENT.REFUND.FAILED"]),
@@ -256,7 +256,7 @@ on_both_engines! {
     }
 
     async fn a_sum_that_an_earlier_version_kept_becomes_the_refunds_it_was_of(shop: TestShop) {
-        shop.expects_in_log("money moved, and nobody told of it");
+        shop.expects_in_log("found money that moved without a report");
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             for cents in [3_00, 1_50] {
@@ -275,8 +275,8 @@ on_both_engines! {
     }
 
     async fn what_a_bank_sends_back_is_not_refunded_any_more(shop: TestShop) {
-        shop.expects_in_log("money could not be given back");
-        shop.expects_in_log("our books and the provider's differ");
+        shop.expects_in_log("a refund failed");
+        shop.expects_in_log("the shop's and the provider's records differ");
         let boss = shop.admin().await;
         let (ada, order, payment) = somebody_who_paid(&shop, Provider::Stripe).await;
         refunds(&boss, &payment, &json!({})).await.is(202);

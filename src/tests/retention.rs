@@ -126,7 +126,7 @@ on_both_engines! {
     }
 
     async fn jobs_that_are_done_are_forgotten_after_a_week(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         shop.expects_swept_jobs();
         shop.expects_dead_letters();
         let mug = shop.sells("Mug").await;

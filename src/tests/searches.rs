@@ -40,10 +40,10 @@ on_both_engines! {
     async fn what_takes_too_long_to_browse_is_told_apart(shop: TestShop) {
         let mut tx = shop.db().browse().await.expect("a connection");
         let ended = tx.query(ENDLESS).fetch_one::<(i64,)>().await.expect_err("it has no end of its own");
-        assert!(db::is_out_of_time(&ended), "{ended}");
+        assert!(db::is_timeout(&ended), "{ended}");
         let mut tx = shop.db().read().await.expect("a connection");
         let refused = tx.query("SELECT nothing").fetch_one::<(i64,)>().await.expect_err("there is no such thing");
-        assert!(!db::is_out_of_time(&refused), "{refused}");
+        assert!(!db::is_timeout(&refused), "{refused}");
     }
 
     async fn who_orders_does_not_wait_for_those_who_browse(shop: TestShop) {

@@ -82,7 +82,7 @@ on_both_engines! {
     }
 
     async fn a_refresh_token_whose_successor_was_used_is_stolen(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let mut ada = shop.customer("ada@example.com").await;
         let mut elsewhere = ada.clone();
         elsewhere.signs_in().await;
@@ -100,7 +100,7 @@ on_both_engines! {
     }
 
     async fn a_thief_who_is_first_is_found_by_the_owner(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let mut thief = ada.clone();
         thief.refreshes().await.is(200);
@@ -128,7 +128,7 @@ on_both_engines! {
     }
 
     async fn a_thief_who_holds_another_answer_is_found_when_both_were_used(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let (thiefs, adas) = (next(&shop, &ada.refresh).await, next(&shop, &ada.refresh).await);
         next(&shop, &adas).await;
@@ -150,7 +150,7 @@ on_both_engines! {
     }
 
     async fn of_two_answers_that_are_used_at_the_same_moment_one_is_stolen(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let (one, other) = (next(&shop, &ada.refresh).await, next(&shop, &ada.refresh).await);
         let (first, second) = tokio::join!(exchanges(&shop, &one), exchanges(&shop, &other));
@@ -161,7 +161,7 @@ on_both_engines! {
     }
 
     async fn a_token_and_its_successor_at_the_same_moment_are_judged_one_after_the_other(shop: TestShop) {
-        shop.allows_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.allows_in_log("a refresh token was used after its successor; the session was ended");
         for number in 0..4 {
             let ada = shop.customer(&format!("ada{number}@example.com")).await;
             let successor = next(&shop, &ada.refresh).await;
@@ -176,7 +176,7 @@ on_both_engines! {
     }
 
     async fn a_token_that_is_used_again_and_again_leaves_few_rows(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let first = next(&shop, &ada.refresh).await;
         for _ in 0..150 {
@@ -192,7 +192,7 @@ on_both_engines! {
     }
 
     async fn sessions_of_the_version_before_go_on(shop: TestShop) {
-        shop.expects_in_log("a refresh token came back after its successor was used; the session was ended");
+        shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let mut ada = shop.customer("ada@example.com").await;
         let mut tokens = vec![ada.refresh.clone()];
         for _ in 0..3 {

@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 on_both_engines! {
     async fn a_payment_that_a_bank_is_processing_holds_its_order(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
@@ -39,8 +39,8 @@ on_both_engines! {
     }
 
     async fn a_bank_that_takes_too_long_loses_the_order_and_its_money_goes_back(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let shop = where_sign_ins_last(&shop).await;
         for (given_back, provider) in (1..).zip(Provider::ALL) {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
@@ -60,7 +60,7 @@ on_both_engines! {
     }
 
     async fn a_bank_that_says_no_leaves_the_time_that_an_unpaid_order_has(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
@@ -77,7 +77,7 @@ on_both_engines! {
     }
 
     async fn after_the_bank_said_no_the_order_can_be_paid_otherwise(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
@@ -94,7 +94,7 @@ on_both_engines! {
     }
 
     async fn a_declined_try_that_goes_on_at_a_bank_is_the_only_one(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         for provider in [Provider::Stripe, Provider::Razorpay] { // whose pages let the buyer try again at once
             for clears in [true, false] {
@@ -125,8 +125,8 @@ on_both_engines! {
     }
 
     async fn what_a_bank_is_processing_of_a_cancelled_order_goes_back_though_nobody_tells_of_it(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
-        shop.expects_in_log("money arrived that the order cannot take; it goes back");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
+        shop.expects_in_log("received money that the order cannot accept; refunding it");
         let shop = where_sign_ins_last(&shop).await;
         for (given_back, provider) in (1..).zip(Provider::ALL) {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
@@ -145,7 +145,7 @@ on_both_engines! {
     }
 
     async fn a_question_without_an_answer_holds_nothing(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let shop = where_sign_ins_last(&shop).await;
         for provider in Provider::ALL {
             let (ada, order) = somebody_who_ordered(&shop, provider).await;
@@ -204,7 +204,7 @@ on_both_engines! {
     }
 
     async fn a_bank_is_waited_for_as_long_by_an_order_that_does_not_expire(shop: TestShop) {
-        shop.expects_in_log("cannot ask PayPal whether an event is its own");
+        shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         let (ada, order, payment) = somebody_waits_for_a_bank(&shop, Provider::Paypal).await;
         shop.admin().await.moves(&order, "confirmed").await.is(200);

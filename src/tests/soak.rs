@@ -87,12 +87,12 @@ impl Temper {
 crash_on_both_engines! {
     #[ignore = "it takes minutes: .ci/test soak -- --ignored"]
     async fn a_third_of_everything_fails_and_the_books_agree_to_the_cent(site: Site) {
-        for cause in ["cartwright::payments", "payment_simulator", "job failed, will be tried again", "job given up"] {
+        for cause in ["cartwright::payments", "payment_simulator", "job failed, will be retried", "job failed for good"] {
             site.allows_in_log(cause);
         }
         let payments: usize = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(112);
         let crowd = (payments / 40).clamp(16, 256); // how many buyers are in the shop at a time
-        let simulator = site.pays_a_simulator().await;
+        let simulator = site.starts_simulator().await;
         site.set("WORKER_CONCURRENCY", "64");
         site.set("PAYMENT_CHECK_AFTER", "10s");
         site.set("RESERVATION_TTL", if payments > 1_000 { "1m" } else { "20s" });

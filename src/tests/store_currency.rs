@@ -39,7 +39,7 @@ crash_on_both_engines! {
     async fn prices_are_converted_and_what_was_sold_is_not(site: Site) {
         let boss = sells_a_mug_and_closes(&site).await;
         let converted = site.runs("cartwright", &["currency", "EUR", "--rate", "0.9124"]).await;
-        let said = "converted 1 price from USD to EUR, 1 USD = 0.9124 EUR; set STORE_CURRENCY=EUR and start the programs again";
+        let said = "converted 1 price from USD to EUR, 1 USD = 0.9124 EUR; set STORE_CURRENCY=EUR and restart the programs";
         assert_eq!(converted, (true, said.to_owned()));
         site.set("STORE_CURRENCY", "EUR");
         let api = site.opens().await;
@@ -81,13 +81,13 @@ crash_on_both_engines! {
     async fn a_conversion_that_makes_no_sense_changes_nothing(site: Site) {
         sells_a_mug_and_closes(&site).await;
         for (args, why) in [
-            (&["EUR"][..], "name the rate"),
+            (&["EUR"][..], "--rate is required"),
             (&["EUR", "--rate", "0"], "write a number above 0, like 0.92"),
             (&["EUR", "--rate", "-1"], "write a number above 0, like 0.92"),
             (&["EUR", "--rate", "a lot"], "write a number above 0, like 0.92"),
             (&["EUR", "--rate", "1.0000000001"], "write a number above 0, like 0.92"),
-            (&["euro", "--rate", "1"], "the code of a currency"),
-            (&["USD", "--rate", "2"], "the prices are in USD already"),
+            (&["euro", "--rate", "1"], "an ISO 4217 code"),
+            (&["USD", "--rate", "2"], "the prices are already in USD"),
             (&["JPY", "--rate", "0.03"], "product 1 would cost nothing"),
             (&["JPY", "--rate", "99999999999"], "product 1 would cost more than 999999999999"),
         ] {

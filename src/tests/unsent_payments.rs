@@ -12,7 +12,7 @@ use crate::{
 
 on_both_engines! {
     async fn a_payment_whose_job_was_discarded_ends_and_another_may_be_made(shop: TestShop) {
-        shop.expects_in_log("nobody sends a payment any more");
+        shop.expects_in_log("no job sends a payment any more");
         for provider in ["cash_on_delivery", "stripe", "paypal", "razorpay"] {
             let (ada, order, payment) = somebody_asked_to_pay_by(&shop, provider).await;
             discards_the_job(&shop).await;
@@ -32,7 +32,7 @@ on_both_engines! {
     }
 
     async fn a_payment_whose_job_was_given_up_ends_and_a_retry_of_the_job_does_nothing(shop: TestShop) {
-        shop.expects_in_log("nobody sends a payment any more");
+        shop.expects_in_log("no job sends a payment any more");
         let boss = shop.admin().await;
         for provider in ["cash_on_delivery", "stripe", "paypal", "razorpay"] {
             let (ada, order, payment) = somebody_asked_to_pay_by(&shop, provider).await;
@@ -52,7 +52,7 @@ on_both_engines! {
     }
 
     async fn a_payment_whose_job_will_try_again_goes_on(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
+        shop.expects_in_log("job failed, will be retried");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
         for _ in 0..8 {
@@ -68,8 +68,8 @@ on_both_engines! {
     }
 
     async fn what_the_provider_has_heard_of_decides_before_a_payment_ends(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("nobody sends a payment any more");
+        shop.expects_in_log("job failed, will be retried");
+        shop.expects_in_log("no job sends a payment any more");
         for (fault, status, cents) in [(Fault::CutBefore, "failed", vec![]), (Fault::CutAfter, "captured", vec![12_00])] {
             let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
             let payment = ada.pays_with("pm_card_visa", &order).await;
@@ -86,10 +86,10 @@ on_both_engines! {
     }
 
     async fn a_provider_that_is_away_decides_nothing(shop: TestShop) {
-        shop.expects_in_log("job failed, will be tried again");
-        shop.expects_in_log("cannot learn whether the provider has a payment");
-        shop.allows_in_log("cannot learn how a payment stands");
-        shop.allows_in_log("nobody sends a payment any more");
+        shop.expects_in_log("job failed, will be retried");
+        shop.expects_in_log("cannot check whether the provider has a payment");
+        shop.allows_in_log("cannot retrieve a payment");
+        shop.allows_in_log("no job sends a payment any more");
         let (ada, order) = somebody_who_ordered(&shop, Provider::Razorpay).await;
         let payment: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
         shop.simulator().next(Provider::Razorpay, Fault::CutAfter);

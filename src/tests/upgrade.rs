@@ -155,6 +155,8 @@ async fn everything_is_shown(ada: &Person, boss: &Person) {
     assert_eq!(ada.get("/api/wishlist").await.is(200).list().len(), 1);
     let products = ada.get("/api/products?search=mug").await.is(200).list();
     assert_eq!((products.len(), &products[0]["rating"]), (1, &json!(4.0)));
+    let pot = boss.get("/api/products/2").await.is(200);
+    assert_eq!((&pot["description"], &pot["description_html"]), (&json!("It's a pot."), &json!(null)));
     for path in [
         "/api/products/1",
         "/api/products/1/reviews",

@@ -7,8 +7,8 @@ use platform::{
         body::Body,
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
-        query::Ask,
-        reply::{Done, List, MadeOrFound},
+        query::OptionalQuery,
+        reply::{CreatedOrFound, Done, List},
     },
     money::Amount,
 };
@@ -22,35 +22,36 @@ use crate::{
     shop::{Shop, ids::ProductId, tags::Tag},
 };
 
-/// A product to put on the wishlist.
+/// A product to add to the wishlist.
 #[derive(Object)]
 #[oai(rename = "Wish")]
 struct NewEntry {
-    /// The id of a product.
+    /// The id of the product.
     product: ProductId,
 }
 
-/// A product on the wishlist, with what the catalog says of it now.
+/// A product on the wishlist, with its current data from the catalog.
 #[derive(Object)]
 #[oai(rename = "WishlistEntry")]
 struct EntryView {
     /// The id of the product.
     product: ProductId,
+    /// The current name of the product.
     name: String,
-    /// Today's price.
+    /// The current price of one unit.
     price: Amount,
-    /// The address of its first image, as the product has it.
+    /// The URL of the product's first image; `null` if there is none.
     image: Option<String>,
-    /// Whether any can be ordered now.
+    /// Whether the product is in stock.
     in_stock: bool,
-    /// When it was first put on the list.
+    /// When the product was added to the wishlist.
     added_at: Timestamp,
 }
 
 async fn entry_views(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
     let (products, times): (Vec<_>, Vec<_>) = entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
     let products = view::products(tx, shop, products).await?;
-    let entry = |(product, added_at): (view::ProductView, Timestamp)| EntryView {
+    let entry = |(product, added_at): (view::ProductSummary, Timestamp)| EntryView {
         product: product.id,
         name: product.name,
         price: product.price,
@@ -65,41 +66,42 @@ pub struct WishlistsApi;
 
 #[OpenApi(prefix_path = "/api", tag = "Tag::Wishlist")]
 impl WishlistsApi {
-    /// Lists what is on the wishlist.
+    /// Lists the products on the wishlist.
     ///
-    /// The latest first. A product that left the shop is not shown; should it come back, so does its entry.
+    /// The most recently added product first. A product that is no longer sold is left out, and appears again if it
+    /// becomes available again.
     #[oai(path = "/wishlist", method = "get", operation_id = "getWishlist")]
     async fn list(
         &self,
         shop: Data<&Shop>,
         request: &Request,
         by: SignedIn,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<EntryView>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, by.id, page.size, page.offset()).await?;
         let shown = entry_views(&mut tx, &shop, entries).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Puts a product on the wishlist.
+    /// Adds a product to the wishlist.
     ///
-    /// One that is on it already stays where it is, and the answer is 200 instead of 201.
+    /// Returns 200 instead of 201 if the product is already on the wishlist; its position does not change.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewEntry>) -> ApiResult<MadeOrFound<EntryView>> {
-        let product = body.judged().await?.product;
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewEntry>) -> ApiResult<CreatedOrFound<EntryView>> {
+        let product = body.parse().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
         let shown = entry_views(&mut tx, &shop, vec![entry]).await?.remove(0);
         tx.commit().await?;
-        Ok(MadeOrFound::json(&shown, added))
+        Ok(CreatedOrFound::json(&shown, added))
     }
 
-    /// Takes a product off the wishlist.
+    /// Removes a product from the wishlist.
     ///
-    /// One that is not on it: 404.
+    /// Returns 404 if the product is not on the wishlist.
     #[oai(path = "/wishlist/:product", method = "delete", operation_id = "removeFromWishlist")]
     async fn remove(&self, shop: Data<&Shop>, by: SignedIn, product: Path<ProductId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

@@ -20,7 +20,7 @@ use crate::{
 /// Why a wishlist was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("There is no such product in the shop.")]
+    #[error("This product does not exist.")]
     UnknownProduct,
     #[error("This product is not on the wishlist.")]
     NotFound,

@@ -1,133 +1,141 @@
-//! The simulator's own endpoints, for scripts: faults and the ledger. A script sends JSON, which no page of a stranger can
-//! without asking first.
+//! The simulator's own HTTP API: faults and the ledger.
+//!
+//! Faults must be sent as JSON, which a page of another origin can't send without a CORS preflight.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Capture, Fault, Inside, Provider, Refund,
-    call::{Answer, Call},
-};
+use crate::{Capture, Fault, Provider, Refund, request::Request, response::Response, simulator::Shared, state::State};
 
-/// So many faults can be scripted at a time, and so often one of them with one request.
-const MOST_SCRIPTED: usize = 10_000;
-const MOST_TIMES: usize = 100;
-/// So many characters has a part of `METHOD /path`.
-const LONGEST_PART: usize = 200;
-/// Ten minutes; no client waits as long for an answer.
-const LONGEST_STALL: u64 = 600_000;
+/// How many scripted faults can wait at a time.
+const MAX_SCRIPTED: usize = 10_000;
+/// How often one request can script a fault.
+const MAX_TIMES: usize = 100;
+/// How many characters `on` can have.
+const MAX_ON_LENGTH: usize = 200;
+/// Ten minutes. No client waits that long for a response.
+const MAX_STALL_MS: u64 = 600_000;
 
-/// What `POST /simulator/faults` takes: a fault for the next calls, or a rate for all.
+/// The body of `POST /simulator/faults`: a fault for the next requests, or a rate for all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
-    /// Left out: whichever is called next.
+struct FaultRequest {
+    /// If omitted, the provider that gets the next request.
     provider: Option<Provider>,
     fault: Option<Fault>,
     times: Option<usize>,
-    /// A part of `METHOD /path`, like `/capture`.
+    /// Only requests whose `METHOD /path` contains this, like `/capture`.
     on: Option<String>,
     rate: Option<f64>,
     seed: Option<u64>,
-    /// With a rate: which faults; left out or empty, all.
+    /// With `rate`: the faults to choose from. If omitted or empty, all.
     only: Option<Vec<Fault>>,
-    /// From now on a stalled answer takes so long.
+    /// How long a stalled response takes from now on.
     stall_ms: Option<u64>,
 }
 
-/// The answer, if this is one of the endpoints here.
-pub(super) fn answer(inside: &Inside, call: &Call) -> Option<Answer> {
-    match call.steps()[..] {
-        ["GET", "simulator", "ledger"] => Some(ledger(inside)),
-        ["GET", "simulator", "faults"] => Some(faults(inside)),
-        ["POST", "simulator", "faults"] if !call.is_json() => {
-            Some(Answer::json(415, &json!({"error": "send the faults as application/json"})))
-        }
-        ["POST", "simulator", "faults"] => Some(match read(call).and_then(|asked| arrange(inside, asked)) {
-            Ok(()) => faults(inside),
-            Err(why) => Answer::json(400, &json!({"error": why})),
-        }),
+/// The response, if the request is for one of these endpoints.
+pub(super) fn handle(shared: &Shared, request: &Request) -> Option<Response> {
+    match request.route()[..] {
+        ["GET", "simulator", "ledger"] => Some(ledger(shared)),
+        ["GET", "simulator", "faults"] => Some(faults(&shared.state())),
+        ["POST", "simulator", "faults"] => Some(set_faults(&mut shared.state(), request)),
         ["DELETE", "simulator", "faults"] => {
-            inside.state().faults.clear();
-            Some(faults(inside))
+            let mut state = shared.state();
+            state.faults.clear();
+            Some(faults(&state))
         }
         _ => None,
     }
 }
 
-fn read(call: &Call) -> Result<Asked, String> {
-    let body = call.json().ok_or_else(|| "the body is no JSON".to_owned())?;
+fn set_faults(state: &mut State, request: &Request) -> Response {
+    if !request.is_json() {
+        return error(415, "Send a JSON body with Content-Type: application/json.");
+    }
+    match parse(request).and_then(|change| apply(state, change)) {
+        Ok(()) => faults(state),
+        Err(message) => error(400, &message),
+    }
+}
+
+fn parse(request: &Request) -> Result<FaultRequest, String> {
+    let body = request.json().ok_or_else(|| "The request body is not valid JSON.".to_owned())?;
     serde_json::from_value(body).map_err(|error| error.to_string())
 }
 
-fn arrange(inside: &Inside, asked: Asked) -> Result<(), String> {
-    let mut state = inside.state();
-    let times = asked.times.unwrap_or(1);
-    if asked.fault.is_none() && asked.rate.is_none() && asked.stall_ms.is_none() {
-        return Err("name a fault, a rate or stall_ms".to_owned());
+fn apply(state: &mut State, change: FaultRequest) -> Result<(), String> {
+    let times = change.times.unwrap_or(1);
+    if change.fault.is_none() && change.rate.is_none() && change.stall_ms.is_none() {
+        return Err("At least one of fault, rate and stall_ms is required.".to_owned());
     }
-    if asked.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
-        return Err("rate is a probability, from 0 to 1".to_owned());
+    if change.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
+        return Err("rate must be between 0 and 1.".to_owned());
     }
-    if times > MOST_TIMES {
-        return Err(format!("times is at most {MOST_TIMES}"));
+    if times > MAX_TIMES {
+        return Err(format!("times must be at most {MAX_TIMES}."));
     }
-    if asked.on.as_ref().is_some_and(|part| part.chars().count() > LONGEST_PART) {
-        return Err(format!("on has at most {LONGEST_PART} characters"));
+    if change.on.as_ref().is_some_and(|part| part.chars().count() > MAX_ON_LENGTH) {
+        return Err(format!("on must be at most {MAX_ON_LENGTH} characters."));
     }
-    if asked.only.as_ref().is_some_and(|only| only.len() > Fault::ALL.len()) {
-        return Err(format!("there are {} faults; name each once", Fault::ALL.len()));
+    if change.only.as_ref().is_some_and(|only| only.len() > Fault::ALL.len()) {
+        return Err(format!("only must have at most {} faults.", Fault::ALL.len()));
     }
-    if asked.stall_ms.is_some_and(|stall| stall > LONGEST_STALL) {
-        return Err(format!("stall_ms is at most {LONGEST_STALL}"));
+    if change.stall_ms.is_some_and(|stall| stall > MAX_STALL_MS) {
+        return Err(format!("stall_ms must be at most {MAX_STALL_MS}."));
     }
-    if state.faults.scripted() + times > MOST_SCRIPTED {
-        return Err(format!("at most {MOST_SCRIPTED} faults can be scripted at a time"));
+    if state.faults.scripted() + times > MAX_SCRIPTED {
+        return Err(format!("At most {MAX_SCRIPTED} faults can be scripted at a time."));
     }
-    if let Some(fault) = asked.fault {
+    if let Some(fault) = change.fault {
         for _ in 0..times {
-            state.faults.next(asked.provider, fault, asked.on.clone());
+            state.faults.script(change.provider, fault, change.on.clone());
         }
     }
-    if let Some(rate) = asked.rate {
-        state.faults.at_random(rate, asked.seed.unwrap_or(0), asked.only.unwrap_or_default());
+    if let Some(rate) = change.rate {
+        state.faults.set_random(rate, change.seed.unwrap_or(0), change.only.unwrap_or_default());
     }
-    if let Some(stall) = asked.stall_ms {
+    if let Some(stall) = change.stall_ms {
         state.stall = Duration::from_millis(stall);
     }
     Ok(())
 }
 
-fn faults(inside: &Inside) -> Answer {
-    let state = inside.state();
+fn faults(state: &State) -> Response {
     let faults = &state.faults;
     let body = json!({
-        "known": Fault::ALL, "rate": faults.rate(), "scripted": faults.scripted(), "dealt": faults.dealt,
+        "known": Fault::ALL, "rate": faults.rate(), "scripted": faults.scripted(), "dealt": faults.injected,
         "stall_ms": u64::try_from(state.stall.as_millis()).unwrap_or(u64::MAX),
     });
-    Answer::json(200, &body)
+    Response::json(200, &body)
 }
 
+/// One provider's part of the ledger.
 #[derive(Serialize)]
-struct Books<'a> {
+struct ProviderLedger<'a> {
     captures: Vec<&'a Capture>,
     refunds: Vec<&'a Refund>,
 }
 
-fn ledger(inside: &Inside) -> Answer {
-    let state = inside.state();
-    let ledger = &state.world.ledger;
-    let mut shown = json!({
-        "simulator": true, "calls": state.calls, "faults": state.faults.dealt, "webhooks": inside.courier.counts(),
+fn ledger(shared: &Shared) -> Response {
+    let state = shared.state();
+    let ledger = &state.context.ledger;
+    let mut body = json!({
+        "simulator": true, "calls": state.request_counts, "faults": state.faults.injected,
+        "webhooks": shared.webhooks.counts(),
     });
     for provider in Provider::ALL {
-        let books = Books {
+        let of_provider = ProviderLedger {
             captures: ledger.captures.iter().filter(|capture| capture.provider == provider).collect(),
             refunds: ledger.refunds.iter().filter(|refund| refund.provider == provider).collect(),
         };
-        shown[provider.name()] = serde_json::to_value(books).unwrap_or(Value::Null);
+        body[provider.name()] = serde_json::to_value(of_provider).unwrap_or(Value::Null);
     }
-    Answer::json(200, &shown)
+    Response::json(200, &body)
+}
+
+fn error(status: u16, message: &str) -> Response {
+    Response::json(status, &json!({"error": message}))
 }

@@ -1,18 +1,23 @@
-//! The simulator's keys, which anybody may know, and the refusal to stand beside keys that move money.
+//! The simulator's test keys, which are public, and the check that no live keys are set.
 
 use anyhow::bail;
 
+/// Of the shop's server.
 pub const STRIPE_SECRET_KEY: &str = "sk_test_simulator";
+/// Of the shop's page in the browser.
 pub const STRIPE_PUBLISHABLE_KEY: &str = "pk_test_simulator";
+/// Signs webhooks.
 pub const STRIPE_WEBHOOK_SECRET: &str = "whsec_simulator";
 pub const PAYPAL_CLIENT_ID: &str = "paypal_client_simulator";
 pub const PAYPAL_CLIENT_SECRET: &str = "paypal_secret_simulator";
+/// The id of the shop's webhook endpoint.
 pub const PAYPAL_WEBHOOK_ID: &str = "WH-SIMULATOR";
 pub const RAZORPAY_KEY_ID: &str = "rzp_test_simulator";
 pub const RAZORPAY_KEY_SECRET: &str = "rzp_secret_simulator";
+/// Signs webhooks.
 pub const RAZORPAY_WEBHOOK_SECRET: &str = "rzp_webhook_simulator";
 
-/// What a shop sets to pay with the simulator at this address.
+/// The environment variables of a shop that uses the simulator at this URL, as names and values.
 #[must_use]
 pub fn settings(url: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -30,40 +35,39 @@ pub fn settings(url: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Looks at the environment and at `.env`, also at what the environment hides there.
+/// Checks the environment and `.env` for live keys. Also the lines of `.env` that the environment overrides: the next
+/// program may be started without those variables.
 ///
 /// # Errors
-/// When a key of either moves real money: in one line, without the key.
-pub fn refuse_beside_live_keys() -> anyhow::Result<()> {
+/// If there is a live key. The message is one line and does not contain the key.
+pub fn reject_live_keys() -> anyhow::Result<()> {
     let environment = |name: &str| std::env::var(name).ok();
     let file: Vec<(String, String)> = dotenvy::dotenv_iter().into_iter().flatten().flatten().collect();
     let in_file = |name: &str| file.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let found = live_key(environment).or_else(|| live_key(|name| in_file(name).or_else(|| environment(name))));
     match found {
         None => Ok(()),
-        Some(what) => {
-            bail!("{what}: the payment simulator does not start beside keys that move money; take them out first")
-        }
+        Some(what) => bail!("{what}: the payment simulator does not start when live keys are set; remove them first"),
     }
 }
 
-/// Which setting moves real money.
+/// Describes the first live key that is found.
 fn live_key(find: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
-    let given = |name: &str| find(name).filter(|value| !value.is_empty());
-    let starts = |name: &str, with: &[&str]| {
-        given(name).is_some_and(|value| with.iter().any(|start| value.trim_start().starts_with(start)))
+    let set = |name: &str| find(name).filter(|value| !value.is_empty());
+    let starts_with = |name: &str, prefixes: &[&str]| {
+        set(name).is_some_and(|value| prefixes.iter().any(|prefix| value.trim_start().starts_with(prefix)))
     };
-    if starts("STRIPE_SECRET_KEY", &["sk_live_", "rk_live_"]) {
+    if starts_with("STRIPE_SECRET_KEY", &["sk_live_", "rk_live_"]) {
         return Some("STRIPE_SECRET_KEY is a live key");
     }
-    if starts("RAZORPAY_KEY_ID", &["rzp_live_"]) {
+    if starts_with("RAZORPAY_KEY_ID", &["rzp_live_"]) {
         return Some("RAZORPAY_KEY_ID is a live key");
     }
-    given("PAYPAL_CLIENT_ID")?;
-    match given("PAYPAL_API_BASE").map(|base| base.to_lowercase()) {
-        None => Some("PAYPAL_CLIENT_ID is set without PAYPAL_API_BASE, which means the live PayPal"),
+    set("PAYPAL_CLIENT_ID")?;
+    match set("PAYPAL_API_BASE").map(|base| base.to_lowercase()) {
+        None => Some("PAYPAL_CLIENT_ID is set without PAYPAL_API_BASE, so it is used with live PayPal"),
         Some(base) if base.contains("api-m.paypal.com") || base.contains("api.paypal.com") => {
-            Some("PAYPAL_API_BASE is the live PayPal")
+            Some("PAYPAL_API_BASE is live PayPal")
         }
         Some(_) => None,
     }
@@ -79,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_move_money_are_known() {
+    fn live_keys_are_found() {
         for live in [
             &[("STRIPE_SECRET_KEY", "sk_live_1")][..],
             &[("STRIPE_SECRET_KEY", "rk_live_1"), ("STRIPE_API_BASE", "http://127.0.0.1:12111/stripe")],

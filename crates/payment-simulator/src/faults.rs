@@ -1,55 +1,59 @@
-//! What goes wrong, on purpose: the next call as a script says, or any call at random.
+//! Fault injection: scripted for the next request, or at random for all.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, call::Call};
+use crate::{Provider, request::Request};
 
+/// What can go wrong with an API request, a payment or a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Nothing is done, and the connection breaks only after the client has given up.
+    /// The request is not processed. The connection is closed after the client's timeout.
     TimeoutBefore,
-    /// The work is done; the answer comes after the client has given up. Until then the key is taken.
+    /// The request is processed. The response comes after the client's timeout, and until then the idempotency key is
+    /// in use.
     TimeoutAfter,
-    /// The connection breaks; nothing was done and nothing is kept.
+    /// The connection is closed. The request is not processed.
     CutBefore,
-    /// The work is done and its answer kept under the key, then the connection breaks.
+    /// The request is processed and its response stored under the idempotency key, then the connection is closed.
     CutAfter,
-    /// An error 500 in place of the work. Stripe keeps it under the key and repeats it.
+    /// A 500, and the request is not processed. Stripe stores the 500 under the idempotency key and repeats it.
     ErrorBefore,
-    /// The same 500, but the work was done. Stripe repeats the 500: only a look-up shows the truth.
+    /// A 500, although the request was processed. Stripe repeats the 500, so only retrieving the object shows the truth.
     ErrorAfter,
-    /// Turned away with 429; nothing was done and nothing is kept.
+    /// A 429. The request is not processed, and nothing is stored under the idempotency key.
     RateLimited,
-    /// The next card or wallet that is to pay is declined.
+    /// The next card or wallet that is charged is declined.
     Declined,
-    /// The work is done, but every amount in this one answer is off.
+    /// The request is processed, but all amounts in the response are wrong.
     WrongAmount,
-    /// The next card or wallet pays a tenth less than it was asked for.
+    /// The next card or wallet pays a tenth less than requested.
     CapturesLess,
-    /// The next card or wallet pays a tenth more than it was asked for.
+    /// The next card or wallet pays a tenth more than requested.
     CapturesMore,
-    /// The next refund is pending at first, and has succeeded when asked after 30 seconds.
+    /// The next refund is pending, and succeeds after 30 seconds.
     RefundPending,
-    /// The next refund is pending at first, and has failed when asked after 30 seconds.
+    /// The next refund is pending, and fails after 30 seconds.
     RefundFails,
     /// A webhook is sent twice.
     WebhookDuplicated,
-    /// A webhook is overtaken by the one after it.
+    /// A webhook is sent after the one that follows it.
     WebhookShuffled,
+    /// A webhook is sent seconds later.
     WebhookLate,
-    /// A webhook comes before the answer to the call that caused it.
+    /// A webhook is sent before the response to the request that caused it.
     WebhookEarly,
-    /// A webhook comes with a bad signature first; then, as it is refused, with a good one.
+    /// A webhook is sent with an invalid signature first, and with a valid one when it was refused.
     WebhookBadlySigned,
     /// A webhook is never sent.
     WebhookLost,
 }
 
 impl Fault {
+    /// In the order in which the control API lists them.
     pub const ALL: [Self; 19] = [
         Self::TimeoutBefore,
         Self::TimeoutAfter,
@@ -72,137 +76,139 @@ impl Fault {
         Self::WebhookLost,
     ];
 
-    /// As scripts write it: `cut_after`.
+    /// As in the control API: `cut_after`.
     #[must_use]
     pub fn name(self) -> String {
         serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    fn is_about_webhooks(self) -> bool {
+    fn affects_webhooks(self) -> bool {
         self >= Self::WebhookDuplicated
     }
 
-    fn is_about_the_money_taken(self) -> bool {
+    fn affects_charges(self) -> bool {
         matches!(self, Self::Declined | Self::CapturesLess | Self::CapturesMore)
     }
 
-    pub(super) fn is_about_refunds(self) -> bool {
+    pub(super) fn affects_refunds(self) -> bool {
         matches!(self, Self::RefundPending | Self::RefundFails)
     }
 }
 
-/// Which way a call moves money.
+/// What an API request does with money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moves {
-    In,
-    Back,
+pub(super) enum MoneyOperation {
+    Charge,
+    Refund,
 }
 
-/// What a fault may meet.
+/// Where a fault can be injected.
 #[derive(Clone, Copy)]
-pub(super) enum Occasion<'a> {
-    Call {
-        call: &'a Call,
-        moves: Option<Moves>,
+pub(super) enum InjectionPoint<'a> {
+    ApiRequest {
+        request: &'a Request,
+        operation: Option<MoneyOperation>,
     },
-    /// The buyer pays on the simulator's page.
-    Buyer,
+    /// The buyer pays on the checkout page.
+    Checkout,
     Webhook,
 }
 
-impl Occasion<'_> {
-    fn suits(self, fault: Fault) -> bool {
+impl InjectionPoint<'_> {
+    fn allows(self, fault: Fault) -> bool {
         match self {
-            Self::Webhook => fault.is_about_webhooks(),
-            Self::Buyer => fault.is_about_the_money_taken(),
-            Self::Call { moves, .. } if fault.is_about_the_money_taken() => moves == Some(Moves::In),
-            Self::Call { moves, .. } if fault.is_about_refunds() => moves == Some(Moves::Back),
-            Self::Call { .. } => !fault.is_about_webhooks(),
+            Self::Webhook => fault.affects_webhooks(),
+            Self::Checkout => fault.affects_charges(),
+            Self::ApiRequest { operation, .. } if fault.affects_charges() => operation == Some(MoneyOperation::Charge),
+            Self::ApiRequest { operation, .. } if fault.affects_refunds() => operation == Some(MoneyOperation::Refund),
+            Self::ApiRequest { .. } => !fault.affects_webhooks(),
         }
     }
 
-    /// A call that is only made to be able to make others meets a script only when the script names it.
-    fn is_named(self, on: Option<&str>) -> bool {
-        let Self::Call { call, .. } = self else { return on.is_none() };
+    /// Whether `on` is part of the request's `METHOD /path`. Without `on`, requests for an access token or for the
+    /// verification of a signature do not match.
+    fn matches(self, on: Option<&str>) -> bool {
+        let Self::ApiRequest { request, .. } = self else { return on.is_none() };
         match on {
-            Some(part) => format!("{} {}", call.method, call.path).contains(part),
-            None => !call.path.starts_with("/v1/oauth2/") && !call.path.starts_with("/v1/notifications/"),
+            Some(part) => format!("{} {}", request.method, request.path).contains(part),
+            None => !request.path.starts_with("/v1/oauth2/") && !request.path.starts_with("/v1/notifications/"),
         }
     }
 }
 
-struct Scripted {
+struct ScriptedFault {
+    /// If `None`, any provider.
     provider: Option<Provider>,
     fault: Fault,
     on: Option<String>,
 }
 
-struct AtRandom {
+struct RandomFaults {
     rate: f64,
     only: Vec<Fault>,
-    dice: StdRng,
+    rng: StdRng,
 }
 
+/// The scripted and random faults, and how many were injected.
 #[derive(Default)]
-pub(super) struct Faults {
-    script: VecDeque<Scripted>,
-    at_random: Option<AtRandom>,
-    pub dealt: BTreeMap<Fault, u64>,
+pub(super) struct FaultInjector {
+    script: VecDeque<ScriptedFault>,
+    random: Option<RandomFaults>,
+    pub injected: BTreeMap<Fault, u64>,
 }
 
-impl Faults {
-    pub fn waiting(&self) -> usize {
-        self.script.len()
+impl FaultInjector {
+    /// Injects a fault into the next request or webhook that it can affect. With `on`, only into a request whose
+    /// `METHOD /path` contains that.
+    pub fn script(&mut self, provider: Option<Provider>, fault: Fault, on: Option<String>) {
+        self.script.push_back(ScriptedFault { provider, fault, on });
     }
 
-    /// `on`: the fault waits for a call whose `METHOD /path` has this in it.
-    pub fn next(&mut self, provider: Option<Provider>, fault: Fault, on: Option<String>) {
-        self.script.push_back(Scripted { provider, fault, on });
-    }
-
-    /// From now on each call and each webhook meets a fault with this probability, one of `only` or of all.
-    pub fn at_random(&mut self, rate: f64, seed: u64, only: Vec<Fault>) {
+    /// Injects faults into all requests and webhooks with this probability, chosen from `only`, or from all if empty.
+    pub fn set_random(&mut self, rate: f64, seed: u64, only: Vec<Fault>) {
         let only = if only.is_empty() { Fault::ALL.to_vec() } else { only };
-        let dice = StdRng::seed_from_u64(seed);
-        self.at_random = (rate > 0.0).then(|| AtRandom { rate: rate.min(1.0), only, dice });
+        let rng = StdRng::seed_from_u64(seed);
+        self.random = (rate > 0.0).then(|| RandomFaults { rate: rate.min(1.0), only, rng });
     }
 
     pub fn clear(&mut self) {
         self.script.clear();
-        self.at_random = None;
+        self.random = None;
     }
 
+    /// How many scripted faults were not injected yet.
     pub fn scripted(&self) -> usize {
         self.script.len()
     }
 
     pub fn rate(&self) -> f64 {
-        self.at_random.as_ref().map_or(0.0, |random| random.rate)
+        self.random.as_ref().map_or(0.0, |random| random.rate)
     }
 
-    pub fn deal(&mut self, provider: Provider, occasion: Occasion) -> Option<Fault> {
-        let fault = self.of_script(provider, occasion).or_else(|| self.at_random.as_mut()?.draw(occasion))?;
-        *self.dealt.entry(fault).or_default() += 1;
+    /// Chooses the fault to inject, and counts it. Scripted faults come first.
+    pub fn choose(&mut self, provider: Provider, point: InjectionPoint) -> Option<Fault> {
+        let fault = self.next_scripted(provider, point).or_else(|| self.random.as_mut()?.choose(point))?;
+        *self.injected.entry(fault).or_default() += 1;
         Some(fault)
     }
 
-    fn of_script(&mut self, provider: Provider, occasion: Occasion) -> Option<Fault> {
-        let fits = |next: &Scripted| {
-            next.provider.is_none_or(|meant| meant == provider)
-                && occasion.suits(next.fault)
-                && occasion.is_named(next.on.as_deref())
+    fn next_scripted(&mut self, provider: Provider, point: InjectionPoint) -> Option<Fault> {
+        let matches = |scripted: &ScriptedFault| {
+            scripted.provider.is_none_or(|expected| expected == provider)
+                && point.allows(scripted.fault)
+                && point.matches(scripted.on.as_deref())
         };
-        let place = self.script.iter().position(fits)?;
-        self.script.remove(place).map(|next| next.fault)
+        let index = self.script.iter().position(matches)?;
+        self.script.remove(index).map(|scripted| scripted.fault)
     }
 }
 
-impl AtRandom {
-    fn draw(&mut self, occasion: Occasion) -> Option<Fault> {
-        if !self.dice.random_bool(self.rate) {
+impl RandomFaults {
+    fn choose(&mut self, point: InjectionPoint) -> Option<Fault> {
+        if !self.rng.random_bool(self.rate) {
             return None;
         }
-        let fitting: Vec<Fault> = self.only.iter().copied().filter(|fault| occasion.suits(*fault)).collect();
-        fitting.choose(&mut self.dice).copied()
+        let allowed: Vec<Fault> = self.only.iter().copied().filter(|fault| point.allows(*fault)).collect();
+        allowed.choose(&mut self.rng).copied()
     }
 }

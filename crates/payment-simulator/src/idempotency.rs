@@ -1,4 +1,4 @@
-//! The keys a client repeats a call under, and the answers that were kept for it.
+//! Idempotency keys, and the responses that are stored under them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,74 +7,75 @@ use std::{
 
 use platform::clock::Timestamp;
 
-use super::call::Answer;
+use crate::response::Response;
 
-/// More are forgotten early, the oldest first.
-const MOST: usize = 200_000;
+/// With more keys, the oldest are removed before they expire.
+const MAX_KEYS: usize = 200_000;
 
+/// A hash of a request's content.
 pub(super) type Fingerprint = [u8; 32];
 
-/// What a provider knows of a key that a call comes with.
+/// What is known about a request's key.
 pub(super) enum Claim {
-    /// Never seen: the call takes it.
+    /// The key is new; this request now owns it.
     New,
-    /// The first call with it has no answer yet.
-    Running,
-    /// The answer that the first call got, and whether this is the same call.
-    Settled { answer: Answer, same: bool },
+    /// The first request with this key has no response yet.
+    InProgress,
+    /// The response to the first request with this key, and whether this is the same request.
+    Completed { response: Response, is_same_request: bool },
 }
 
-struct Known {
-    call: Fingerprint,
-    since: Timestamp,
-    answer: Option<Answer>,
+struct Entry {
+    fingerprint: Fingerprint,
+    created_at: Timestamp,
+    response: Option<Response>,
 }
 
-pub(super) struct Keys {
-    life: Duration,
-    known: HashMap<String, Known>,
+pub(super) struct IdempotencyKeys {
+    lifetime: Duration,
+    entries: HashMap<String, Entry>,
     by_age: VecDeque<(Timestamp, String)>,
 }
 
-impl Keys {
-    pub fn living(life: Duration) -> Self {
-        Self { life, known: HashMap::new(), by_age: VecDeque::new() }
+impl IdempotencyKeys {
+    pub fn with_lifetime(lifetime: Duration) -> Self {
+        Self { lifetime, entries: HashMap::new(), by_age: VecDeque::new() }
     }
 
-    pub fn claim(&mut self, key: &str, call: Fingerprint, now: Timestamp) -> Claim {
-        self.forget_the_old(now);
-        match self.known.get(key) {
-            Some(Known { answer: None, .. }) => Claim::Running,
-            Some(Known { answer: Some(answer), call: first, .. }) => {
-                Claim::Settled { answer: answer.clone(), same: *first == call }
+    pub fn claim(&mut self, key: &str, fingerprint: Fingerprint, now: Timestamp) -> Claim {
+        self.remove_expired(now);
+        match self.entries.get(key) {
+            Some(Entry { response: None, .. }) => Claim::InProgress,
+            Some(Entry { response: Some(response), fingerprint: first, .. }) => {
+                Claim::Completed { response: response.clone(), is_same_request: *first == fingerprint }
             }
             None => {
-                self.known.insert(key.to_owned(), Known { call, since: now, answer: None });
+                self.entries.insert(key.to_owned(), Entry { fingerprint, created_at: now, response: None });
                 self.by_age.push_back((now, key.to_owned()));
                 Claim::New
             }
         }
     }
 
-    pub fn keep(&mut self, key: &str, answer: &Answer) {
-        if let Some(known) = self.known.get_mut(key) {
-            known.answer = Some(answer.clone());
+    pub fn store(&mut self, key: &str, response: &Response) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.response = Some(response.clone());
         }
     }
 
-    /// The call did not count: whoever comes next is the first.
-    pub fn free(&mut self, key: &str) {
-        self.known.remove(key);
+    /// Makes the key new again.
+    pub fn release(&mut self, key: &str) {
+        self.entries.remove(key);
     }
 
-    fn forget_the_old(&mut self, now: Timestamp) {
-        while let Some((since, key)) = self.by_age.front() {
-            if now.since(*since) < self.life && self.by_age.len() <= MOST {
+    fn remove_expired(&mut self, now: Timestamp) {
+        while let Some((created_at, key)) = self.by_age.front() {
+            if now.since(*created_at) < self.lifetime && self.by_age.len() <= MAX_KEYS {
                 return;
             }
-            // A key that was freed and taken again is younger than this note of it.
-            if self.known.get(key).is_some_and(|known| known.since == *since) {
-                self.known.remove(key);
+            // A key that was released and claimed again has a newer entry.
+            if self.entries.get(key).is_some_and(|entry| entry.created_at == *created_at) {
+                self.entries.remove(key);
             }
             self.by_age.pop_front();
         }

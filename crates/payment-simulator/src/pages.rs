@@ -1,104 +1,112 @@
-//! What the buyer sees: a page per payment with the three things a buyer can do. Its forms also serve scripts.
+//! The pages in the browser: an overview, and a checkout page for each payment. Scripts can post the same forms.
 
 use minijinja::{Environment, value::Serde};
 use serde_json::{Value, json};
 
-use super::{
-    Fault, Inside, Provider,
-    call::{Answer, Call},
-    cards::CARDS,
+use crate::{
+    Fault, Provider,
+    provider_api::{BuyerAction, Redirect},
+    request::Request,
+    response::Response,
     server,
-    world::{Back, Deed},
+    simulator::Shared,
+    test_cards::TEST_CARDS,
 };
 
-pub(super) async fn answer(inside: &Inside, call: &Call) -> Answer {
-    let steps = call.steps();
-    match steps[..] {
-        ["GET"] => front_page(inside),
-        ["GET", "pay", provider, id] => match Provider::named(provider) {
-            Some(provider) => bill_page(inside, provider, id, call),
-            None => missing(),
+pub(super) async fn handle(shared: &Shared, request: &Request) -> Response {
+    match request.route()[..] {
+        ["GET"] => index(shared),
+        ["GET", "pay", provider, id] => match Provider::from_name(provider) {
+            Some(provider) => checkout_page(shared, provider, id, request),
+            None => not_found(),
         },
-        ["POST", "pay", provider, id, deed] => {
-            let card = call.param("card").filter(|card| !card.is_empty()).map(str::to_owned);
-            let deed = match deed {
-                "pay" => Deed::Pay { card },
-                "later" => Deed::PayLater,
-                "clear" => Deed::Clear,
-                "bounce" => Deed::Bounce,
-                "decline" => Deed::BeDeclined,
-                "cancel" => Deed::Cancel,
-                "refund_succeeds" => Deed::RefundSucceeds,
-                "refund_fails" => Deed::RefundFails,
-                _ => return missing(),
-            };
-            match Provider::named(provider) {
-                Some(provider) => act(inside, provider, id, &deed, call).await,
-                None => missing(),
-            }
-        }
-        _ => missing(),
+        ["POST", "pay", provider, id, action] => match (Provider::from_name(provider), buyer_action(action, request)) {
+            (Some(provider), Some(action)) => apply(shared, provider, id, &action, request).await,
+            _ => not_found(),
+        },
+        _ => not_found(),
     }
 }
 
-fn front_page(inside: &Inside) -> Answer {
-    let state = inside.state();
-    let waiting =
-        Provider::ALL.map(|provider| json!({"provider": provider.name(), "bills": state.provider(provider).waiting()}));
+fn buyer_action(name: &str, request: &Request) -> Option<BuyerAction> {
+    let card = request.param("card").filter(|card| !card.is_empty()).map(str::to_owned);
+    Some(match name {
+        "pay" => BuyerAction::Pay { card },
+        "later" => BuyerAction::PayLater,
+        "clear" => BuyerAction::BankClears,
+        "bounce" => BuyerAction::BankBounces,
+        "decline" => BuyerAction::Decline,
+        "cancel" => BuyerAction::Cancel,
+        "refund_succeeds" => BuyerAction::RefundSucceeds,
+        "refund_fails" => BuyerAction::RefundFails,
+        _ => return None,
+    })
+}
+
+fn index(shared: &Shared) -> Response {
+    let state = shared.state();
+    let providers = Provider::ALL.map(|provider| {
+        json!({
+            "name": provider.name(), "title": provider.title(),
+            "checkouts": state.provider(provider).open_checkouts(),
+        })
+    });
     drop(state);
-    render("front.html", &json!({"waiting": waiting, "cards": cards(), "faults": Fault::ALL}))
+    render("index.html", &json!({"providers": providers, "cards": test_cards(), "faults": Fault::ALL}))
 }
 
-fn bill_page(inside: &Inside, provider: Provider, id: &str, call: &Call) -> Answer {
-    let Some(bill) = inside.state().provider(provider).bill(id) else { return missing() };
-    let return_url = call.param("return_url");
-    let context = json!({"provider": provider.name(), "bill": bill, "cards": cards(), "return_url": return_url});
-    render("bill.html", &context)
+fn checkout_page(shared: &Shared, provider: Provider, id: &str, request: &Request) -> Response {
+    let Some(checkout) = shared.state().provider(provider).checkout_page(id) else { return not_found() };
+    let context = json!({
+        "provider": provider.name(), "title": provider.title(), "checkout": checkout, "cards": test_cards(),
+        "return_url": request.param("return_url"),
+    });
+    render("checkout.html", &context)
 }
 
-fn cards() -> Vec<(&'static str, &'static str)> {
-    CARDS.iter().map(|card| (card.name, card.does)).collect()
+fn test_cards() -> Vec<(&'static str, &'static str)> {
+    TEST_CARDS.iter().map(|card| (card.name, card.description)).collect()
 }
 
-/// Does it, and sends the buyer back to the shop, or to the page when the shop did not say where.
-async fn act(inside: &Inside, provider: Provider, id: &str, deed: &Deed, call: &Call) -> Answer {
-    let (done, told) = {
-        let mut state = inside.state();
-        let known = state.provider(provider).bill(id).is_some();
-        if !known {
-            return missing();
+/// Does what the buyer asked for, and sends them to the shop, or to the checkout page if no return URL is known.
+async fn apply(shared: &Shared, provider: Provider, id: &str, action: &BuyerAction, request: &Request) -> Response {
+    let (result, events) = {
+        let mut state = shared.state();
+        if state.provider(provider).checkout_page(id).is_none() {
+            return not_found();
         }
-        (state.buyer(provider, id, deed), state.told())
+        (state.apply_buyer_action(provider, id, action), state.take_events())
     };
-    server::send(inside, told).await;
-    match done {
-        Err(why) => Answer::json(409, &json!({"error": why})),
-        Ok(back) => {
-            let asked = call.param("return_url").map(str::to_owned);
-            Answer::see(way_back(back, asked).unwrap_or_else(|| format!("/pay/{}/{id}", provider.name())))
+    server::send_events(shared, events).await;
+    match result {
+        Err(message) => Response::json(409, &json!({"error": message})),
+        Ok(redirect) => {
+            let return_url = request.param("return_url").map(str::to_owned);
+            let location = shop_url(redirect, return_url);
+            Response::redirect(location.unwrap_or_else(|| format!("/pay/{}/{id}", provider.name())))
         }
     }
 }
 
-/// Only to pages: the address comes from outside.
-fn way_back(back: Back, asked: Option<String>) -> Option<String> {
-    let url = reqwest::Url::parse_with_params(&asked.or(back.url)?, back.told).ok()?;
+/// Where the buyer returns to. Only HTTP: the URL comes from outside.
+fn shop_url(redirect: Redirect, return_url: Option<String>) -> Option<String> {
+    let url = reqwest::Url::parse_with_params(&return_url.or(redirect.url)?, redirect.params).ok()?;
     matches!(url.scheme(), "http" | "https").then(|| url.into())
 }
 
-fn render(template: &str, context: &Value) -> Answer {
-    let mut pages = Environment::new();
-    let made = pages
+fn render(template: &str, context: &Value) -> Response {
+    let mut templates = Environment::new();
+    let rendered = templates
         .add_template("layout.html", include_str!("pages/layout.html"))
-        .and_then(|()| pages.add_template("front.html", include_str!("pages/front.html")))
-        .and_then(|()| pages.add_template("bill.html", include_str!("pages/bill.html")))
-        .and_then(|()| pages.get_template(template)?.render(Serde(context)));
-    match made {
-        Ok(page) => Answer::html(page),
-        Err(error) => Answer::json(500, &json!({"error": error.to_string()})),
+        .and_then(|()| templates.add_template("index.html", include_str!("pages/index.html")))
+        .and_then(|()| templates.add_template("checkout.html", include_str!("pages/checkout.html")))
+        .and_then(|()| templates.get_template(template)?.render(Serde(context)));
+    match rendered {
+        Ok(page) => Response::html(page),
+        Err(error) => Response::json(500, &json!({"error": error.to_string()})),
     }
 }
 
-fn missing() -> Answer {
-    Answer::json(404, &json!({"error": "the payment simulator has nothing here; see /"}))
+fn not_found() -> Response {
+    Response::json(404, &json!({"error": "Not found. GET / lists the open payments and the endpoints."}))
 }

@@ -1,7 +1,7 @@
-//! What the providers tell a shop, signed as each signs.
+//! Webhook events, signed as each provider signs them.
 //!
-//! PayPal's real signature is RSA by a certificate of PayPal's. Nobody but PayPal can make that, so here it is an HMAC that
-//! only the simulator's own `verify-webhook-signature` knows; a shop that asks PayPal about it notices no difference.
+//! PayPal signs with RSA and a certificate of its own. Here an HMAC takes its place, which only the simulator's
+//! `verify-webhook-signature` can check. A shop that has PayPal verify its webhooks sees no difference.
 
 use hmac::{Hmac, KeyInit, Mac};
 use platform::clock::Timestamp;
@@ -10,35 +10,40 @@ use serde_json::value::RawValue;
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{Provider, credentials};
+use crate::{Provider, credentials};
 
 const PAYPAL_SIGNING_KEY: &str = "paypal_signing_key_simulator";
 const PAYPAL_CERTIFICATE: &str = "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-SIMULATOR";
 const PAYPAL_ALGORITHM: &str = "SHA256withRSA";
 
-/// Something that happened, not yet signed.
+/// An event that is not signed yet.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub provider: Provider,
     pub id: String,
+    /// The provider's type of event, like `payment_intent.succeeded`.
     pub kind: String,
+    /// JSON.
     pub body: String,
 }
 
-/// A request to a shop's webhook endpoint.
+/// A signed request to a shop's webhook endpoint.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     pub provider: Provider,
-    /// The event's id, which a shop knows a repetition by.
+    /// The event's id, by which a shop recognizes duplicates.
     pub id: String,
+    /// The provider's type of event, like `payment_intent.succeeded`.
     pub kind: String,
+    /// Those of the signature.
     pub headers: Vec<(&'static str, String)>,
+    /// JSON.
     pub body: String,
 }
 
 impl Event {
     pub fn signed(&self, now: Timestamp) -> Webhook {
-        self.signed_with(secret_of(self.provider), now)
+        self.signed_with(webhook_secret(self.provider), now)
     }
 
     pub fn badly_signed(&self, now: Timestamp) -> Webhook {
@@ -60,8 +65,8 @@ impl Event {
     }
 }
 
-/// What a provider's webhooks are signed with.
-fn secret_of(provider: Provider) -> &'static str {
+/// The secret that a provider signs its webhooks with.
+fn webhook_secret(provider: Provider) -> &'static str {
     match provider {
         Provider::Stripe => credentials::STRIPE_WEBHOOK_SECRET,
         Provider::Paypal => PAYPAL_SIGNING_KEY,
@@ -69,7 +74,7 @@ fn secret_of(provider: Provider) -> &'static str {
     }
 }
 
-/// The `Stripe-Signature` of a body, also of one that a story wrote itself.
+/// The `Stripe-Signature` header for any body.
 #[must_use]
 pub fn stripe_signature(body: &str, unix_time: i64, secret: &str) -> String {
     format!("t={unix_time},v1={}", hmac_hex(secret, &format!("{unix_time}.{body}")))
@@ -87,14 +92,14 @@ fn paypal_headers(body: &str, secret: &str, now: Timestamp) -> Vec<(&'static str
     ]
 }
 
-/// Of the event's bytes: one that was read as JSON and written again is another.
-fn paypal_signature(id: &str, time: &str, webhook: &str, event: &str, secret: &str) -> String {
-    hmac_hex(secret, &format!("{id}|{time}|{webhook}|{event}"))
+/// Over the event's bytes: JSON that was parsed and written again has another signature.
+fn paypal_signature(id: &str, time: &str, webhook_id: &str, event: &str, secret: &str) -> String {
+    hmac_hex(secret, &format!("{id}|{time}|{webhook_id}|{event}"))
 }
 
-/// What a shop asks PayPal about an event.
+/// The body of a request to `verify-webhook-signature`.
 #[derive(Deserialize)]
-struct Question {
+struct VerificationRequest {
     transmission_id: String,
     transmission_time: String,
     transmission_sig: String,
@@ -104,15 +109,15 @@ struct Question {
     webhook_event: Box<RawValue>,
 }
 
-/// Whether what a shop asks PayPal about is an event that PayPal signed.
-pub(super) fn paypal_verifies(asked: &[u8]) -> bool {
-    let Ok(asked) = serde_json::from_slice::<Question>(asked) else { return false };
-    let (id, time, webhook) = (&asked.transmission_id, &asked.transmission_time, &asked.webhook_id);
-    let expected = paypal_signature(id, time, webhook, asked.webhook_event.get(), PAYPAL_SIGNING_KEY);
-    webhook == credentials::PAYPAL_WEBHOOK_ID
-        && asked.transmission_sig == expected
-        && asked.cert_url == PAYPAL_CERTIFICATE
-        && asked.auth_algo == PAYPAL_ALGORITHM
+/// Whether the body of a request to `verify-webhook-signature` has an event that PayPal signed.
+pub(super) fn verify_paypal_signature(body: &[u8]) -> bool {
+    let Ok(request) = serde_json::from_slice::<VerificationRequest>(body) else { return false };
+    let (id, time, webhook_id) = (&request.transmission_id, &request.transmission_time, &request.webhook_id);
+    let expected = paypal_signature(id, time, webhook_id, request.webhook_event.get(), PAYPAL_SIGNING_KEY);
+    webhook_id == credentials::PAYPAL_WEBHOOK_ID
+        && request.transmission_sig == expected
+        && request.cert_url == PAYPAL_CERTIFICATE
+        && request.auth_algo == PAYPAL_ALGORITHM
 }
 
 pub(super) fn hmac_hex(secret: &str, text: &str) -> String {

@@ -1,19 +1,20 @@
 //! Makes the allocator return large blocks to the system as soon as they are freed.
 //!
-//! glibc gives a block of 128 KiB or more a mapping of its own and unmaps it when it is freed, but each time it raises
-//! that limit to the size of the freed block, up to 32 MiB. From then on images and password hashes are taken from its
-//! heaps, which keep what was freed. A limit that is set stays; glibc reads it from the environment, before `main`.
+//! glibc maps a block of 128 KiB or more by itself and unmaps it when it is freed, but then raises that threshold to the
+//! size of the freed block, up to 32 MiB. From then on images and password hashes come from its heaps, which keep freed
+//! memory. A threshold from the environment is never raised; glibc reads it before `main`.
 
 use std::{env, os::unix::process::CommandExt, process::Command};
 
-/// What glibc reads, in bytes.
+/// The variable that glibc reads, in bytes.
 const LIMIT: &str = "MALLOC_MMAP_THRESHOLD_";
-/// Says that the program was restarted. For a program with more rights than its user, the system drops [`LIMIT`].
+/// Set after the restart. The system removes [`LIMIT`] from the environment of a setuid program, which would restart for
+/// ever otherwise.
 const RESTARTED: &str = "CARTWRIGHT_RESTARTED";
 
-/// Starts this program anew in the same process with the limit set, unless it is set already. Call it first in `main`;
-/// other allocators than glibc's do not need it.
-pub fn keep_large_blocks_apart() {
+/// Restarts this program in the same process with the threshold set, unless it is set already. Call it first in `main`.
+/// Does nothing with other allocators than glibc's.
+pub fn set_mmap_threshold() {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) {
         return;
     }
@@ -24,6 +25,6 @@ pub fn keep_large_blocks_apart() {
     let name = arguments.next().unwrap_or_else(|| program.clone().into());
     let mut anew = Command::new(program);
     anew.arg0(name).args(arguments).env(LIMIT, "131072").env(RESTARTED, "1");
-    // It returns only when the system refuses; the program then goes on as it is, with more memory.
+    // Returns only when the system refuses; the program then continues and uses more memory.
     let _refused = anew.exec();
 }

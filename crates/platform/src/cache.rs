@@ -1,13 +1,13 @@
-//! The cache of ready answers: moka in the process, then Redis when there is one, then the database.
+//! The response cache: moka in the process, then Redis if there is one, then the database.
 //!
-//! What is kept are the bytes that go on the wire, with their tag. Every key carries the generation of what it shows:
-//! one for everything, and one of its own part ([`Part`]). A write changes the
-//! generation, so that what is old, or was being loaded at that moment, is never looked for again; it ages out.
+//! Entries are the bytes of responses, with their tags. Every key contains two generations: that of everything, and that
+//! of its [`Part`]. A write changes the generation, so that entries which are old, or were being loaded at that moment,
+//! are never found again; they expire.
 //!
-//! A generation has two faces. The process counts what it knows to have changed, which never goes back, and keys its own
-//! entries with that. What the processes tell each other is a random name for each change, which keys what they share in
-//! Redis; so a Redis that forgot everything, or was away, confuses nobody. Redis being away costs speed, never
-//! correctness: nothing is kept for longer than two seconds.
+//! A generation has two values. Each process counts the changes it knows of, a number that only grows, for the keys of its
+//! own entries. The processes send each other a random name for each change, for the keys in Redis; so a Redis that lost
+//! its data or was unreachable causes no wrong hits. Without Redis reads are slower, never wrong: no entry lives longer
+//! than two seconds.
 
 use std::{
     sync::{
@@ -26,37 +26,41 @@ use redis::{
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// The most a process keeps, in bytes.
+/// Bytes that a process caches at most.
 const CAPACITY: u64 = 64 * 1024 * 1024;
-/// How long an answer is kept in the process, and as long again in Redis before: the stock in it may be sold by then, and
-/// a word from another process be lost.
+/// How long an entry lives in the process, and as long in Redis before: its stock may be sold meanwhile, and an
+/// invalidation by another process be lost.
 const MAX_AGE: Duration = Duration::from_secs(1);
-/// How long Redis may take before the database is asked instead.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long Redis may take to respond before the database is read instead.
+const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
+/// The Redis channel of invalidations: `slot:name`.
 const CHANNEL: &str = "cartwright:forget";
+/// The Redis hash of the generations' names, by slot.
 const GENERATIONS: &str = "cartwright:generations";
 
-/// What a key shows, or a write changed: a number below [`SLOTS`], at which its generation is counted. 0 is everything.
+/// What an entry shows, or a write changed.
 pub trait Part: Copy {
+    /// Where its generation is counted: less than [`SLOTS`], 0 for everything.
     fn slot(self) -> usize;
 }
 
-/// How many generations are counted. Things of which there may be any number share some.
+/// How many generations are counted. Parts of which there may be any number share slots.
 pub const SLOTS: usize = 1100;
 
-/// Bytes of the largest answer that Redis is asked to keep.
-const LARGEST: isize = 1 << 20;
+/// Bytes of the largest entry that is stored in Redis.
+const MAX_REDIS_ANSWER: isize = 1 << 20;
 
-/// An answer as it goes on the wire.
+/// A response: the body, its `ETag`, and for a list the total.
 #[derive(Clone, Debug)]
 pub struct Cached {
     pub body: Bytes,
     pub tag: String,
-    /// Of a list: how many there are in all.
+    /// How many entries a list has in all; `X-Total-Count`.
     pub total: i64,
 }
 
 impl Cached {
+    /// An entry whose tag is the hash of its body and the total.
     #[must_use]
     pub fn new(body: Vec<u8>, total: i64) -> Self {
         let digest = Sha256::digest(&body);
@@ -65,7 +69,7 @@ impl Cached {
     }
 }
 
-/// Cloning is cheap.
+/// The response cache. Cloning is cheap.
 #[derive(Clone)]
 pub struct Cache {
     local: Moka<String, Cached>,
@@ -77,13 +81,13 @@ pub struct Cache {
 struct Generation {
     /// Changes this process knows of.
     seen: AtomicU64,
-    /// What the processes call the last change.
+    /// The name of the last change, the same in all processes.
     name: AtomicU64,
 }
 
 impl Generation {
-    /// Another change has this name now.
-    fn becomes(&self, name: u64) {
+    /// Counts a change, unless it is the last one already.
+    fn set_name(&self, name: u64) {
         if self.name.swap(name, Ordering::SeqCst) != name {
             self.seen.fetch_add(1, Ordering::SeqCst);
         }
@@ -92,8 +96,8 @@ impl Generation {
 
 #[derive(Clone)]
 struct Shared {
-    /// For commands. It subscribes to nothing: up to 7.0, Redis writes what a subscriber publishes within a transaction
-    /// into the middle of the transaction's reply, and every later reply is taken for that of the command before it.
+    /// For commands, never for subscriptions: up to 7.0, Redis writes what a subscriber publishes within a transaction into
+    /// the transaction's reply, and every later reply is taken for that of the command before it.
     redis: ConnectionManager,
     reachable: Arc<AtomicBool>,
 }
@@ -110,10 +114,11 @@ impl Cache {
         Self { local, shared: None, generations: (0..SLOTS).map(|_| Generation::default()).collect() }
     }
 
-    /// A cache shared with every process that uses the same Redis. It may be away now and come later.
+    /// A cache shared by all processes that use the same Redis, which may be unreachable at first. Must be called inside the
+    /// tokio runtime.
     ///
     /// # Errors
-    /// When the URL cannot be used.
+    /// When the URL is invalid.
     pub fn shared(url: &str) -> redis::RedisResult<Self> {
         let url = if url.contains("protocol=") {
             url.to_owned()
@@ -123,19 +128,22 @@ impl Cache {
         let client = redis::Client::open(url)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(REDIS_TIMEOUT))
             .set_number_of_retries(2);
         let redis = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
-        let (heard, hears) = unbounded_channel();
-        let config = config.set_push_sender(heard).set_automatic_resubscription();
+        let (push_sender, pushes) = unbounded_channel();
+        let config = config.set_push_sender(push_sender).set_automatic_resubscription();
         let subscriber = ConnectionManager::new_lazy_with_config(client, config)?;
         let shared = Shared { redis, reachable: Arc::new(AtomicBool::new(false)) };
         let cache = Self { shared: Some(shared.clone()), ..Self::local() };
-        tokio::spawn(hear_others(cache.clone(), shared, subscriber, hears));
+        tokio::spawn(follow_invalidations(cache.clone(), shared, subscriber, pushes));
         Ok(cache)
     }
 
-    /// The answer under `key`, made once however many ask for it at the same moment.
+    /// The entry of `key`, loaded once for concurrent callers. `part` is what it shows.
+    ///
+    /// # Errors
+    /// The error of `load`, shared by all its callers.
     pub async fn get<E, F>(&self, part: impl Part, key: &str, load: F) -> Result<Cached, Arc<E>>
     where
         E: Send + Sync + 'static,
@@ -143,32 +151,32 @@ impl Cache {
     {
         let (catalog, own) = (&self.generations[0], &self.generations[part.slot()]);
         let number = |number: &AtomicU64| number.load(Ordering::SeqCst);
-        let here = format!("{}.{}:{key}", number(&catalog.seen), number(&own.seen));
-        let there = format!("cartwright:{:x}.{:x}:{key}", number(&catalog.name), number(&own.name));
+        let local_key = format!("{}.{}:{key}", number(&catalog.seen), number(&own.seen));
+        let redis_key = format!("cartwright:{:x}.{:x}:{key}", number(&catalog.name), number(&own.name));
         let load = async {
-            if let Some(found) = self.ask_redis(&there).await {
+            if let Some(found) = self.load_from_redis(&redis_key).await {
                 return Ok(found);
             }
             let loaded = load.await?;
-            self.tell_redis(&there, &loaded).await;
+            self.store_in_redis(&redis_key, &loaded).await;
             Ok(loaded)
         };
-        Box::pin(self.local.try_get_with(here, load)).await // moka's future is large
+        Box::pin(self.local.try_get_with(local_key, load)).await // moka's future is large
     }
 
-    /// Forgets what was changed, in every process. Called after the commit.
-    pub async fn forget(&self, parts: &[impl Part]) {
-        // In one piece, so that all processes hear of two changes in the order that Redis keeps them.
-        let mut tell = redis::pipe();
-        tell.atomic();
+    /// Invalidates what was changed, in all processes. Call it after the commit.
+    pub async fn invalidate(&self, parts: &[impl Part]) {
+        // Atomic, so that all processes receive two changes in the order that Redis stores them.
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
         for part in parts {
             let (slot, name) = (part.slot(), rand::random::<u64>());
-            self.generations[slot].becomes(name);
-            tell.hset(GENERATIONS, slot, name).ignore();
-            tell.publish(CHANNEL, format!("{slot}:{name}")).ignore();
+            self.generations[slot].set_name(name);
+            pipeline.hset(GENERATIONS, slot, name).ignore();
+            pipeline.publish(CHANNEL, format!("{slot}:{name}")).ignore();
         }
-        if let Some(mut redis) = self.reachable() {
-            let _: redis::RedisResult<()> = tell.query_async(&mut redis).await; // who misses it waits a second
+        if let Some(mut redis) = self.reachable_redis() {
+            let _: redis::RedisResult<()> = pipeline.query_async(&mut redis).await; // processes that miss it are stale for a second
         }
     }
 
@@ -178,72 +186,72 @@ impl Cache {
         Some(redis.ping().await.is_ok())
     }
 
-    fn hear(&self, slot: &str, name: &str) {
+    fn apply_invalidation(&self, slot: &str, name: &str) {
         let slot = slot.parse().ok().and_then(|slot: usize| self.generations.get(slot));
         if let (Some(generation), Ok(name)) = (slot, name.parse()) {
-            generation.becomes(name);
+            generation.set_name(name);
         }
     }
 
-    async fn ask_redis(&self, key: &str) -> Option<Cached> {
-        let mut redis = self.reachable()?;
-        // Never more than one of ours can be, whatever is kept there.
-        let kept: Vec<u8> = redis::AsyncCommands::getrange(&mut redis, key, 0, LARGEST).await.ok()?;
-        if kept.len() > LARGEST.unsigned_abs() {
+    async fn load_from_redis(&self, key: &str) -> Option<Cached> {
+        let mut redis = self.reachable_redis()?;
+        // Never more bytes than an entry of ours can have, whatever is stored there.
+        let kept: Vec<u8> = redis::AsyncCommands::getrange(&mut redis, key, 0, MAX_REDIS_ANSWER).await.ok()?;
+        if kept.len() > MAX_REDIS_ANSWER.unsigned_abs() {
             return None;
         }
-        let kept = kept.strip_prefix(key.as_bytes())?.strip_prefix(b"\n")?; // it is what was asked for
+        let kept = kept.strip_prefix(key.as_bytes())?.strip_prefix(b"\n")?; // it is this key's entry
         let mut parts = kept.splitn(3, |byte| *byte == b'\n');
         let mut line = || std::str::from_utf8(parts.next()?).ok();
         let (tag, total) = (line()?.to_owned(), line()?.parse().ok()?);
         Some(Cached { body: Bytes::copy_from_slice(parts.next()?), tag, total })
     }
 
-    async fn tell_redis(&self, key: &str, cached: &Cached) {
-        let Some(mut redis) = self.reachable() else { return };
+    async fn store_in_redis(&self, key: &str, cached: &Cached) {
+        let Some(mut redis) = self.reachable_redis() else { return };
         let head = format!("{key}\n{}\n{}\n", cached.tag, cached.total);
         let kept = [head.as_bytes(), &cached.body].concat();
-        if kept.len() <= LARGEST.unsigned_abs() {
-            let _: redis::RedisResult<()> = redis::AsyncCommands::set_ex(&mut redis, key, kept, 1).await; // it may fail to remember
+        if kept.len() <= MAX_REDIS_ANSWER.unsigned_abs() {
+            let _: redis::RedisResult<()> = redis::AsyncCommands::set_ex(&mut redis, key, kept, 1).await; // a failure only costs speed
         }
     }
 
-    /// The Redis that all processes share, while it can be reached; what must be counted together is counted there.
+    /// The Redis that all processes share, while it is reachable. Rate limits are counted there, too.
     #[must_use]
-    pub fn reachable(&self) -> Option<ConnectionManager> {
+    pub fn reachable_redis(&self) -> Option<ConnectionManager> {
         let shared = self.shared.as_ref()?;
         shared.reachable.load(Ordering::Relaxed).then(|| shared.redis.clone())
     }
 }
 
-/// Subscribes, and keeps the generations in step with the other processes.
-async fn hear_others(
+/// Subscribes to invalidations, and keeps the generations the same as those of the other processes.
+async fn follow_invalidations(
     cache: Cache,
     shared: Shared,
     mut redis: ConnectionManager,
-    mut hears: UnboundedReceiver<PushInfo>,
+    mut pushes: UnboundedReceiver<PushInfo>,
 ) {
     let mut subscribed = false;
     loop {
         if !subscribed {
             subscribed = redis.subscribe(CHANNEL).await.is_ok();
         }
-        // What was said while nobody could be heard is caught up with here.
+        // Catches up with what was published while the subscription was down.
         let generations = redis.hgetall(GENERATIONS).await;
         shared.reachable.store(generations.is_ok(), Ordering::Relaxed);
         for (slot, generation) in generations.unwrap_or_default() {
-            cache.hear(&slot, &generation);
+            cache.apply_invalidation(&slot, &generation);
         }
-        let quiet = tokio::time::sleep(Duration::from_secs(1));
-        tokio::pin!(quiet);
+        let timeout = tokio::time::sleep(Duration::from_secs(1));
+        tokio::pin!(timeout);
         loop {
             tokio::select! {
-                () = &mut quiet => break,
-                push = hears.recv() => match push {
+                () = &mut timeout => break,
+                push = pushes.recv() => match push {
                     Some(push) if push.kind == PushKind::Message => {
-                        let told = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
-                        if let Some((slot, name)) = told.as_deref().and_then(|told| told.split_once(':')) {
-                            cache.hear(slot, name);
+                        let message = push.data.get(1).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+                        if let Some((slot, name)) = message.as_deref().and_then(|message| message.split_once(':')) {
+                            cache.apply_invalidation(slot, name);
                         }
                     }
                     Some(push) if push.kind == PushKind::Disconnection => {

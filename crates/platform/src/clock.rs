@@ -1,4 +1,4 @@
-//! What time it is. The shop asks its [`Clock`] and nothing else, so that a test can move time instead of waiting for it.
+//! The current time. All code reads its [`Clock`], so that a test can advance time instead of waiting.
 
 use std::{
     fmt,
@@ -23,6 +23,7 @@ const RFC_3339: &[BorrowedFormatItem<'_>] =
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// A moment from microseconds since 1970.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
@@ -34,6 +35,7 @@ impl Timestamp {
         self.0
     }
 
+    /// Seconds since 1970, rounded down.
     #[must_use]
     pub const fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
@@ -49,7 +51,7 @@ impl Timestamp {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// As letters say it: `20 November 2026, 21:05 UTC`.
+    /// The text for e-mails: `20 November 2026, 21:05 UTC`.
     #[must_use]
     pub fn in_words(self) -> String {
         let moment = self.date_time();
@@ -57,7 +59,7 @@ impl Timestamp {
         format!("{day} {month} {year}, {:02}:{:02} UTC", moment.hour(), moment.minute())
     }
 
-    /// How long ago `earlier` was; nothing if it is still to come.
+    /// The time since `earlier`; zero if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
@@ -110,7 +112,7 @@ impl ParseFromJSON for Timestamp {
     fn parse_from_json(value: Option<serde_json::Value>) -> ParseResult<Self> {
         let text = value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
         let moment = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
-        moment.map(Self::from_date_time).map_err(|_| ParseError::custom("is not a time in RFC 3339"))
+        moment.map(Self::from_date_time).map_err(|_| ParseError::custom("must be a time in RFC 3339 format"))
     }
 }
 
@@ -120,31 +122,32 @@ impl ToJSON for Timestamp {
     }
 }
 
-/// The system's clock, or one that stands still until a test moves it.
+/// The system clock, or one that only changes when a test advances it.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Microseconds; `None` follows the system.
-    set: Option<Arc<AtomicI64>>,
+    /// Microseconds since 1970; `None` for the system clock.
+    fixed: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
-    /// A clock that shows `start` until it is moved.
+    /// A clock that shows `start` until it is advanced.
     #[must_use]
-    pub fn standing_at(start: Timestamp) -> Self {
-        Self { set: Some(Arc::new(AtomicI64::new(start.micros()))) }
+    pub fn fixed_at(start: Timestamp) -> Self {
+        Self { fixed: Some(Arc::new(AtomicI64::new(start.micros()))) }
     }
 
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match &self.set {
+        match &self.fixed {
             Some(micros) => Timestamp(micros.load(Ordering::SeqCst)),
             None => Timestamp::from_date_time(OffsetDateTime::now_utc()),
         }
     }
 
-    /// Moves a standing clock; the system's clock moves by itself.
+    /// Advances a fixed clock; does nothing to the system clock.
     pub fn advance(&self, by: Duration) {
-        if let Some(micros) = &self.set {
+        if let Some(micros) = &self.fixed {
             micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
         }
     }

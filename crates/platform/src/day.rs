@@ -21,7 +21,7 @@ const EPOCH: i32 = 2_440_588;
 pub struct Day(Date);
 
 impl Day {
-    /// The day it is at `moment`, in UTC.
+    /// The date of `moment`, in UTC.
     #[must_use]
     pub fn of(moment: Timestamp) -> Self {
         Self(moment.date_time().date())
@@ -33,16 +33,16 @@ impl Day {
         i64::from(self.0.to_julian_day() - EPOCH)
     }
 
-    /// The day with this number; the last there is for one that is none.
+    /// The date with this number of days since 1970; the last possible date for a number beyond it.
     #[must_use]
-    pub fn numbered(number: i64) -> Self {
+    pub fn from_number(number: i64) -> Self {
         let julian = i32::try_from(number.saturating_add(EPOCH.into())).unwrap_or(i32::MAX);
         Self(Date::from_julian_day(julian).unwrap_or(Date::MAX))
     }
 
     /// Its first moment, in UTC.
     #[must_use]
-    pub fn begins(self) -> Timestamp {
+    pub fn start(self) -> Timestamp {
         Timestamp::from_date_time(self.0.midnight().assume_utc())
     }
 
@@ -51,7 +51,7 @@ impl Day {
         Self(self.0.saturating_sub(Duration::days(days)))
     }
 
-    /// `None` behind the last day that can be written.
+    /// `None` after 9999-12-31.
     #[must_use]
     pub fn days_after(self, days: i64) -> Option<Self> {
         self.0.checked_add(Duration::days(days)).map(Self)
@@ -106,7 +106,7 @@ impl ParseFromParameter for Day {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         // One way to write a date: years have four digits and no sign.
         let read = Date::parse(text, ISO).ok().filter(|_| text.len() == 10);
-        read.map(Self).ok_or_else(|| ParseError::custom("is not a date like 2026-01-31"))
+        read.map(Self).ok_or_else(|| ParseError::custom("must be a date like 2026-01-31"))
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
     fn days_count_from_1970_both_ways() {
         assert_eq!(day("1970-01-01").number(), 0);
         assert_eq!(day("1969-12-31").number(), -1);
-        assert_eq!(Day::numbered(day("2024-02-29").number()), day("2024-02-29"));
+        assert_eq!(Day::from_number(day("2024-02-29").number()), day("2024-02-29"));
         assert_eq!(Day::of(Timestamp::from_micros(86_400_000_000 - 1)), day("1970-01-01"));
         assert_eq!(Day::of(Timestamp::from_micros(86_400_000_000)), day("1970-01-02"));
     }

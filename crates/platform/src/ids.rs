@@ -1,7 +1,7 @@
-//! Ids that cannot be swapped: numbers where rows are numbered, UUIDs for what a stranger must not guess.
+//! Typed ids: numbers where rows are numbered, UUIDs where ids must not be guessable.
 //!
-//! In a path, text that is no valid id names nothing, so it is read as an id that never exists: the endpoint then
-//! answers as it does for any id it does not know, with 404 and one body for all.
+//! In a path, text that is no valid id is parsed as an id that never exists, so the endpoint answers 404 as for any unknown
+//! id.
 
 use uuid::Uuid;
 

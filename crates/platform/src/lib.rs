@@ -1,7 +1,7 @@
-//! What any service of this shape needs, and no shop is known in: a database on two engines, background jobs, a cache, the
-//! HTTP around endpoints, e-mail on its way out, files, the clock, ids, money and what operations people look at.
+//! What any service of this kind needs, independent of the shop: a database on two engines, background jobs, a cache, HTTP,
+//! e-mail, files, the clock, ids, money, logs and metrics.
 //!
-//! Jobs are generic over the context that they are given ([`jobs::Context`]); extractors ask for the parts they need.
+//! Jobs are generic over the context they run with ([`jobs::Context`]).
 
 pub mod allocator;
 pub mod cache;

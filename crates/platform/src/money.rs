@@ -10,7 +10,7 @@
 //! decimals, which may be left out; zeros behind them do no harm. No sign, no exponent, nothing between the digits. In JSON
 //! it is a text or a number. What the shop writes it reads back unchanged.
 //!
-//! [`read`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
+//! [`parse`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
 //! (`http/schema.rs`) lets through whatever is an amount in any currency, for the reader tells better what is wrong.
 
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -28,7 +28,7 @@ pub struct Money(pub i64);
 
 /// The largest price or total: 9,999,999,999.99 in a currency with two decimals.
 pub const MAX_MONEY: Money = Money(999_999_999_999);
-/// Of [`MAX_MONEY`].
+/// The digits of [`MAX_MONEY`].
 const DIGITS: usize = 12;
 
 impl Money {
@@ -45,33 +45,33 @@ impl Money {
     }
 }
 
-/// Why a text is no amount.
+/// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAmount {
-    Unreadable,
+pub enum AmountError {
+    Malformed,
     TooManyDecimals,
-    TooMuch,
+    TooLarge,
 }
 
-/// Reads an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
+/// Parses an amount of a currency with so many decimals, see [what an amount can be](self#what-an-amount-can-be).
 ///
 /// # Errors
-/// Why it is none.
-pub fn read(text: &str, decimals: u8) -> Result<Money, NoAmount> {
+/// Why it is not an amount.
+pub fn parse(text: &str, decimals: u8) -> Result<Money, AmountError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) {
-        return Err(NoAmount::Unreadable);
+        return Err(AmountError::Malformed);
     }
     let places = usize::from(decimals);
     let (kept, rest) = fraction.split_at(fraction.len().min(places));
     if rest.bytes().any(|byte| byte != b'0') {
-        return Err(NoAmount::TooManyDecimals);
+        return Err(AmountError::TooManyDecimals);
     }
     if whole.len() + places > DIGITS {
-        return Err(NoAmount::TooMuch);
+        return Err(AmountError::TooLarge);
     }
-    format!("{whole}{kept:0<places$}").parse().map(Money).map_err(|_| NoAmount::Unreadable)
+    format!("{whole}{kept:0<places$}").parse().map(Money).map_err(|_| AmountError::Malformed)
 }
 
 /// The store's currency: its ISO 4217 code and number of decimals.
@@ -86,11 +86,13 @@ impl FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = iso_currency::Currency::from_code(text).zip(text.as_bytes().try_into().ok());
-        let (currency, code) =
-            known.ok_or_else(|| "the code of a currency in capitals, like EUR (ISO 4217)".to_owned())?;
+        let (currency, code) = known.ok_or_else(|| "an ISO 4217 code in capital letters, like EUR".to_owned())?;
         // Gold and the like have no minor unit at all.
         let decimals = currency.exponent().and_then(|decimals| u8::try_from(decimals).ok());
-        Ok(Self { code, decimals: decimals.ok_or_else(|| "the code of money that people pay with".to_owned())? })
+        Ok(Self {
+            code,
+            decimals: decimals.ok_or_else(|| "the code of a currency that is used for payments".to_owned())?,
+        })
     }
 }
 
@@ -136,17 +138,19 @@ impl Currency {
         })
     }
 
+    /// Parses an amount of this currency.
+    ///
     /// # Errors
-    /// What is wrong with the amount, in words for whoever sent it.
+    /// What is wrong with it, as the end of a sentence: "has more than the 2 decimals of USD".
     pub fn parse(&self, amount: &Amount) -> Result<Money, String> {
-        read(&amount.0, self.decimals).map_err(|why| match why {
-            NoAmount::Unreadable => format!("is not an amount; write it like \"{}\"", self.format(Money(1_990))),
-            NoAmount::TooManyDecimals => format!("has more than the {} decimals of {self}", self.decimals),
-            NoAmount::TooMuch => format!("is more than {}", self.format(MAX_MONEY)),
+        parse(&amount.0, self.decimals).map_err(|why| match why {
+            AmountError::Malformed => format!("must be an amount like \"{}\"", self.format(Money(1_990))),
+            AmountError::TooManyDecimals => format!("must have at most {} decimals in {self}", self.decimals),
+            AmountError::TooLarge => format!("must be at most {}", self.format(MAX_MONEY)),
         })
     }
 
-    /// What texts are amounts, as a regular expression.
+    /// A regular expression that matches exactly the amounts of this currency.
     #[must_use]
     pub fn pattern(&self) -> String {
         let whole = DIGITS - usize::from(self.decimals);
@@ -186,7 +190,7 @@ impl Type for Amount {
     fn schema_ref() -> MetaSchemaRef {
         let mut schema = MetaSchema::new_with_format("string", "decimal");
         schema.description =
-            Some("An amount of money in the store's currency, with its decimals. A number is accepted too.");
+            Some("An amount in the store's currency, as a decimal string. Requests may also send a number.");
         schema.example = Some("24.90".into());
         MetaSchemaRef::Inline(Box::new(schema))
     }
@@ -266,7 +270,7 @@ mod tests {
             let currency: Currency = code.parse().unwrap();
             assert_eq!(currency.format(MAX_MONEY).to_string(), most);
             assert_eq!(currency.parse(&Amount::new(most)), Ok(MAX_MONEY));
-            assert_eq!(currency.parse(&Amount::new(more)), Err(format!("is more than {most}")));
+            assert_eq!(currency.parse(&Amount::new(more)), Err(format!("must be at most {most}")));
         }
     }
 

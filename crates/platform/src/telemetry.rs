@@ -10,12 +10,12 @@ tokio::task_local! {
     static REQUEST_ID: String;
 }
 
-/// Runs `work` on behalf of a request.
-pub async fn on_behalf_of<T>(request_id: String, work: impl Future<Output = T>) -> T {
+/// Runs `work` with the id of the request that it belongs to.
+pub async fn with_request_id<T>(request_id: String, work: impl Future<Output = T>) -> T {
     REQUEST_ID.scope(request_id, work).await
 }
 
-/// The request that is being worked for, if any.
+/// The id of the current request, if any.
 #[must_use]
 pub fn request_id() -> Option<String> {
     REQUEST_ID.try_with(Clone::clone).ok()
@@ -28,23 +28,24 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged, unless `RUST_LOG` says otherwise. Stripe's libraries call it an error when anybody sends what is no
-/// webhook, and warn of each kind of event that is newer than they are: both are answered, not logged.
-pub const DEFAULT: &str = "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn,stripe_webhook=off,stripe_shared=off";
+/// The default of `RUST_LOG`. Stripe's libraries log an error for each request that is no valid webhook, and a warning for
+/// each type of event they do not know: both are answered, not logged.
+pub const DEFAULT_FILTER: &str =
+    "info,apalis=warn,apalis_core=warn,sqlx=warn,hyper=warn,stripe_webhook=off,stripe_shared=off";
 
-/// Starts logging. What is logged is chosen with `RUST_LOG`, the form with `LOG_FORMAT`.
+/// Starts logging to standard error, filtered by `RUST_LOG`. A second call in one process does nothing.
 ///
 /// # Errors
-/// When `RUST_LOG` cannot be read.
+/// When `RUST_LOG` is invalid.
 pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
     let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
-    let chosen = chosen.as_deref().unwrap_or(DEFAULT);
+    let chosen = chosen.as_deref().unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(chosen).map_err(|_| {
         anyhow!("RUST_LOG={chosen}: write a level, or modules with levels, like info or cartwright=debug")
     })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
-    // A second start in one process (tests) keeps the first.
+    // A second start in one process, as in tests, keeps the first.
     let _ = match format {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         LogFormat::Pretty => registry.with(lines.with_target(false)).try_init(),
@@ -52,14 +53,14 @@ pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The process's metrics in Prometheus' text form.
+/// The metrics of the process in Prometheus text format.
 #[must_use]
 pub fn metrics() -> String {
     recorder().render()
 }
 
-/// Starts counting, and keeps what was counted small. Inside the runtime.
-pub fn keep_metrics() {
+/// Starts recording metrics, and discards old samples. Must be called inside the tokio runtime.
+pub fn start_metrics() {
     let recorder = recorder();
     tokio::spawn(async move {
         loop {

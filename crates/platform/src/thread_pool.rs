@@ -1,8 +1,8 @@
-//! A few threads of our own for work that keeps a core busy and takes megabytes at a time.
+//! A few threads for work that keeps a core busy and takes megabytes.
 //!
-//! tokio's blocking threads come and go, up to 512 of them, and glibc gives each thread a heap of its own, which keeps
-//! most of what was ever freed in it. So whatever is large is done on few threads that stay the same, and each keeps
-//! what it works in, an `M`, for the next piece of work; when there is none for a while, it frees it.
+//! tokio starts up to 512 blocking threads, and glibc gives each thread a heap, which keeps most of what was freed in it.
+//! So large work runs on a few fixed threads. Each keeps its working memory, an `M`, for the next work, and frees it when
+//! there is none for a while.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,20 +13,20 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::oneshot;
 
-/// After how long without work a thread frees what it works in.
+/// After how long without work a thread frees its working memory.
 const IDLE: Duration = Duration::from_secs(10);
 
 type Work<M> = Box<dyn FnOnce(&mut M) + Send>;
 
-/// Threads that work off one queue. They end when this is dropped and the queue is empty.
+/// Threads that run the work of one queue. They end when this is dropped and the queue is empty.
 #[derive(Debug)]
 pub struct ThreadPool<M> {
     queue: Sender<Work<M>>,
 }
 
-/// Why a piece of work has no result.
+/// Why work has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
+pub enum RunError {
     #[error("the queue is full")]
     Full,
     #[error("the work panicked")]
@@ -34,10 +34,10 @@ pub enum NotDone {
 }
 
 impl<M: Default + 'static> ThreadPool<M> {
-    /// Starts so many threads, for which at most `queue` pieces of work wait.
+    /// Starts `threads` threads with a queue of at most `queue` entries.
     ///
     /// # Panics
-    /// When the system refuses a thread.
+    /// When the system cannot start a thread.
     #[must_use]
     pub fn start(name: &str, threads: usize, queue: usize) -> Self {
         Self::start_with(IDLE, name, threads, queue)
@@ -48,39 +48,39 @@ impl<M: Default + 'static> ThreadPool<M> {
         for _ in 0..threads {
             let waiting = waiting.clone();
             let thread = thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || work_off(&waiting, idle)).expect("the system starts a thread");
+            thread.spawn(move || run_queue(&waiting, idle)).expect("the system starts a thread");
         }
         Self { queue }
     }
 
-    /// The same with one thread for each core.
+    /// The same, with one thread for each core.
     #[must_use]
     pub fn on_all_cores(name: &str, queue: usize) -> Self {
         Self::start(name, thread::available_parallelism().map_or(2, std::num::NonZero::get), queue)
     }
 
-    /// Does a piece of work on one of the threads. If whoever waits for it gives up before its turn, it is not done.
+    /// Runs work on one of the threads. If this future is dropped while the work is queued, it does not run.
     ///
     /// # Errors
-    /// When too much waits already, or the work panicked.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut M) -> T + Send + 'static) -> Result<T, NotDone> {
-        let (tell, told) = oneshot::channel();
+    /// When the queue is full, or the work panicked.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut M) -> T + Send + 'static) -> Result<T, RunError> {
+        let (sender, result) = oneshot::channel();
         let work = move |memory: &mut M| {
-            if !tell.is_closed() {
-                let _ = tell.send(work(memory)); // who gave up meanwhile does not hear it
+            if !sender.is_closed() {
+                let _ = sender.send(work(memory)); // fails when the caller has gone
             }
         };
-        self.queue.try_send(Box::new(work)).map_err(|_| NotDone::Full)?;
-        told.await.map_err(|_| NotDone::Panicked)
+        self.queue.try_send(Box::new(work)).map_err(|_| RunError::Full)?;
+        result.await.map_err(|_| RunError::Panicked)
     }
 }
 
-fn work_off<M: Default>(queue: &Receiver<Work<M>>, idle: Duration) {
+fn run_queue<M: Default>(queue: &Receiver<Work<M>>, idle: Duration) {
     while let Ok(work) = queue.recv() {
         let mut memory = M::default();
         let mut next = Ok(work);
         while let Ok(work) = next {
-            // The panic was told on standard error; the thread goes on.
+            // The panic message went to standard error; the thread continues.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
             next = queue.recv_timeout(idle);
         }
@@ -175,7 +175,7 @@ mod tests {
         let mut waits = pin!(pool.run(|_| ()));
         begin(waits.as_mut()).await;
         let refused = tokio::time::timeout(Duration::from_secs(10), pool.run(|_| ()));
-        assert_eq!(refused.await.expect("an answer at once"), Err(NotDone::Full));
+        assert_eq!(refused.await.expect("an answer at once"), Err(RunError::Full));
         release.send(()).unwrap();
         assert_eq!(waits.await, Ok(()));
     }
@@ -184,7 +184,7 @@ mod tests {
     async fn a_panic_is_told_and_the_thread_goes_on() {
         let pool = ThreadPool::<usize>::start("test", 1, 8);
         let panics = pool.run(|_| panic!("on purpose"));
-        assert_eq!(panics.await, Err::<(), _>(NotDone::Panicked));
+        assert_eq!(panics.await, Err::<(), _>(RunError::Panicked));
         assert_eq!(pool.run(|_| 7).await, Ok(7));
     }
 }

@@ -1,39 +1,43 @@
-//! What is wrong with the fields of a request, gathered so that the client learns of all of it at once.
+//! Validation errors of a request, collected so that the client gets all of them at once.
 
 use std::fmt::{Display, Formatter};
 
 use poem_openapi::Object;
 use serde::Serialize;
 
-/// How many errors an answer holds: as many as anybody corrects at a time.
+/// How many errors a response has at most.
 pub const MOST_ERRORS: usize = 50;
 
-/// One thing that is wrong with one field.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
-    /// Where it is: `quantity`, `items[0].quantity`, or the name of a query parameter.
+    /// The field: `quantity`, `items[0].quantity`, or the name of a query parameter.
     pub field: String,
-    /// What kind of fault it is: `required`, `type`, `minimum`, `maxLength`, `unknown`, …
+    /// The type of error: `required`, `type`, `minimum`, `maxLength`, `unknown`, …
     pub code: String,
-    /// The same in words.
+    /// What is wrong with the field, as a text for people.
     pub message: String,
 }
 
 impl FieldError {
+    /// An error of a field. `message` is the end of a sentence: "must be at least 1".
     pub fn new(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), code: code.into(), message: message.into() }
     }
 }
 
-/// Everything that is wrong with a request, or with what a command was given.
+/// The validation errors of a request, or of a command's arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ValidationErrors(pub Vec<FieldError>);
 
 impl ValidationErrors {
+    /// A single error.
     pub fn one(field: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![FieldError::new(field, code, message)])
     }
 
+    /// `Ok` when there are no errors.
+    ///
     /// # Errors
     /// Itself, unless it is empty.
     pub fn into_result(self) -> Result<(), Self> {

@@ -17,18 +17,18 @@ pub enum AdminCommand {
     Create(CreateArgs),
 }
 
-/// Make an account that runs the shop
+/// Create an admin account
 ///
-/// Without a password it is asked for.
+/// Asks for the password if none is given.
 #[derive(Args)]
 pub struct CreateArgs {
-    /// The address to sign in with
+    /// The e-mail address to sign in with
     #[arg(long)]
     email: String,
-    /// The name to sign in with besides the e-mail [default: the e-mail's part before the @]
+    /// The username, which can also be used to sign in [default: the part of the e-mail address before the @]
     #[arg(long)]
     username: Option<String>,
-    /// 8 to 128 characters. Others on this machine may see it in `ps`, and your shell remembers it
+    /// 8 to 128 characters. Other users of this machine may see it in `ps`, and your shell stores it in its history
     #[arg(long, conflicts_with = "password_stdin")]
     password: Option<String>,
     /// Read the password from standard input
@@ -50,7 +50,7 @@ pub async fn run(AdminCommand::Create(args): AdminCommand, settings: &SettingArg
 
 fn read_password(unasked: bool) -> anyhow::Result<String> {
     if !unasked && io::stdin().is_terminal() {
-        eprintln!("Type the password and press Enter; it shows on the screen:");
+        eprintln!("Type the password and press Enter. It is shown on the screen:");
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).context("the password cannot be read")?;
@@ -71,7 +71,7 @@ async fn create(shop: &Shop, email: String, username: Option<String>, password: 
     };
     let mut tx = shop.db.write().await?;
     let admin = accounts::register(&mut tx, new, shop.now()).await.map_err(|error| match error {
-        accounts::Error::EmailTaken => anyhow!("{email} has an account already; nothing was changed"),
+        accounts::Error::EmailTaken => anyhow!("{email} already has an account; nothing was changed"),
         error => error.into(),
     })?;
     tx.commit().await?;

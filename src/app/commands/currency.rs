@@ -11,11 +11,11 @@ use clap::Args;
 
 use super::{open, print_line};
 
-/// Say which currency the prices are in, or convert them to another
+/// Show the currency of the prices, or convert them to another
 ///
-/// Converts the prices of all products at one rate, all or none, each rounded to what can be paid in the new currency. What
-/// was sold keeps its currency. Stop the programs first: they would go on showing the currency they were started with, and
-/// take no orders.
+/// Converts the prices of all products at one rate, in one transaction, each rounded to the decimals of the new currency.
+/// Existing orders keep their currency. Stop the programs first: they would show the old currency until they are restarted,
+/// and accept no orders.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -26,12 +26,12 @@ Examples:
   cartwright currency EUR --rate 0.92
       From US dollars to euros: what cost 10.00 costs 9.20. Then set STORE_CURRENCY=EUR and start the programs again
   cartwright currency EUR --rate 1
-      Keeps the numbers: what cost 10.00 costs 10.00"
+      Keeps the numbers: 10.00 stays 10.00"
 )]
 pub struct CurrencyArgs {
     /// The currency to convert to, an ISO 4217 code
     to: Option<String>,
-    /// What one unit of the currency of now is in the new one
+    /// The value of one unit of the current currency in the new one
     #[arg(long, requires = "to", allow_hyphen_values = true)]
     rate: Option<String>,
 }
@@ -48,8 +48,8 @@ pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<(
             let (from, converted) = currency::convert_prices(&shop, to, rate).await?;
             let prices = if converted == 1 { "price" } else { "prices" };
             format!(
-                "converted {converted} {prices} from {from} to {to}, 1 {from} = {rate} {to}; set STORE_CURRENCY={to} and start \
-                 the programs again"
+                "converted {converted} {prices} from {from} to {to}, 1 {from} = {rate} {to}; set STORE_CURRENCY={to} and restart \
+                 the programs"
             )
         }
     };
@@ -59,8 +59,9 @@ pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<(
 
 fn read(to: &str, rate: Option<&str>) -> anyhow::Result<(Currency, Rate)> {
     let to: Currency = to.parse().map_err(|accepted| anyhow!("{to}: write {accepted}"))?;
-    let rate =
-        rate.with_context(|| format!("name the rate, e.g. cartwright currency {to} --rate 0.92; 1 keeps the numbers"))?;
+    let rate = rate.with_context(|| {
+        format!("--rate is required, e.g. cartwright currency {to} --rate 0.92; 1 keeps the numbers")
+    })?;
     let rate = rate.parse().map_err(|accepted| anyhow!("--rate {rate}: {accepted}"))?;
     Ok((to, rate))
 }

@@ -25,14 +25,14 @@ use super::print_line;
 /// How long a dependency may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Check every setting and everything the shop depends on
+/// Check all settings and dependencies
 ///
-/// Prints a line for each, with what to do where something is wrong, and ends with status 1 if something is.
+/// Prints one line per check, with advice for each problem. Exits with status 1 if a check fails.
 #[derive(Args, Clone, Copy)]
 pub struct DoctorArgs {
-    /// Only ask a program that runs with these settings whether it is ready; for container health checks
+    /// Only check whether a running program with these settings is ready; for container health checks
     ///
-    /// Asks `WORKER_BIND` when it is set, else `BIND`. Ends with status 0 when the answer is yes.
+    /// Asks `WORKER_BIND` if it is set, otherwise `BIND`. Exits with status 0 if it is ready.
     #[arg(long)]
     ready: bool,
 }
@@ -78,12 +78,12 @@ async fn check_all(args: &SettingArgs) -> anyhow::Result<()> {
         Ok(shop) => shop,
         Err(error) => {
             print_finding("settings", &Fail(format!("{error:#}")))?;
-            bail!("correct the setting and run this again; the rest can only be looked at with good settings");
+            bail!("correct the setting and run this again; the other checks need valid settings");
         }
     };
     let settings = &shop.part::<Settings>();
     let mut findings = vec![
-        ("settings", Fine("every value can be used".to_owned())),
+        ("settings", Fine("all values are valid".to_owned())),
         ("DATA_DIR", folder(&settings.data_dir).await),
         ("MEDIA_URL", media(&shop).await),
         ("DATABASE_URL", database(&shop).await),
@@ -125,16 +125,16 @@ async fn folder(folder: &Path) -> Finding {
         tokio::fs::remove_file(&probe).await
     };
     match written.await {
-        Ok(()) => Fine(format!("{} can be written", folder.display())),
+        Ok(()) => Fine(format!("{} is writable", folder.display())),
         Err(error) => Fail(format!(
-            "{} cannot be written ({error}); give this user the right to, or name another folder",
+            "{} is not writable ({error}); change its permissions or choose another folder",
             folder.display()
         )),
     }
 }
 
 async fn media(shop: &Shop) -> Finding {
-    match with_timeout(shop.media.can_be_written()).await {
+    match with_timeout(shop.media.check_writable()).await {
         Ok(what) => Fine(what),
         Err(why) => Fail(why),
     }
@@ -143,17 +143,19 @@ async fn media(shop: &Shop) -> Finding {
 async fn database(shop: &Shop) -> Finding {
     let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
     if let Some(file) = file.filter(|file| !file.exists()) {
-        return Fine(format!("{} is not there yet; the first start makes it", file.display()));
+        return Fine(format!("{} does not exist yet; the first start creates it", file.display()));
     }
     match with_timeout(shop.db.ping()).await {
-        Err(why) => Fail(format!("the database does not answer: {why}; check the address and that the server runs")),
+        Err(why) => {
+            Fail(format!("cannot connect to the database: {why}; check the URL and that the server is running"))
+        }
         Ok(()) => match with_timeout(shop.db.pending_migrations()).await {
             Err(why) => Fail(format!("the migrations cannot be read: {why}")),
-            Ok(0) => Fine("the database answers and its schema is current".to_owned()),
+            Ok(0) => Fine("connected; the schema is up to date".to_owned()),
             Ok(pending) if shop.db.migrates_on_start() => {
-                Fine(format!("the database answers; the next start applies {pending} migration(s)"))
+                Fine(format!("connected; the next start applies {pending} migration(s)"))
             }
-            Ok(pending) => Fail(format!("the database lacks {pending} migration(s); run `cartwright migrate`")),
+            Ok(pending) => Fail(format!("the schema lacks {pending} migration(s); run `cartwright migrate`")),
         },
     }
 }
@@ -162,10 +164,10 @@ async fn prices(shop: &Shop) -> Finding {
     let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
     let is_there = file.is_none_or(|file| file.exists());
     if !is_there || !matches!(with_timeout(shop.db.pending_migrations()).await, Ok(0)) {
-        return Fine("not looked at, because the database is not ready".to_owned());
+        return Fine("not checked, because the database is not ready".to_owned());
     }
     match with_timeout(currency::require(shop)).await {
-        Ok(()) => Fine(format!("they are in {}", shop.store.currency)),
+        Ok(()) => Fine(format!("the currency is {}", shop.store.currency)),
         Err(why) => Fail(why),
     }
 }
@@ -177,11 +179,11 @@ async fn with_timeout<T, E: std::fmt::Display>(answer: impl Future<Output = Resu
 
 async fn redis(shop: &Shop) -> Finding {
     match timeout(TIMEOUT, shop.cache.redis_answers()).await {
-        Ok(None) => Fine("not set: each process has a cache of its own".to_owned()),
-        Ok(Some(true)) => Fine("Redis answers".to_owned()),
+        Ok(None) => Fine("not set: each process has its own cache".to_owned()),
+        Ok(Some(true)) => Fine("connected".to_owned()),
         _ => Fail(
-            "Redis does not answer, so the shop works more slowly and each process counts rate limits for itself; check \
-             the address and that the server runs"
+            "cannot connect to Redis, so the shop is slower and each process counts rate limits separately; check the \
+             URL and that the server is running"
                 .to_owned(),
         ),
     }
@@ -189,31 +191,31 @@ async fn redis(shop: &Shop) -> Finding {
 
 async fn mail(shop: &Shop) -> Finding {
     let outbox = shop.part::<Settings>().data_dir.join("outbox");
-    match shop.mailer.is_reachable().await {
+    match shop.mailer.check().await {
         Err(why) => Fail(why),
-        Ok(()) if shop.part::<Settings>().smtp_url.is_some() => Fine("the mail server answers".to_owned()),
-        Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are not sent but written to {}", outbox.display())),
+        Ok(()) if shop.part::<Settings>().smtp_url.is_some() => Fine("connected to the mail server".to_owned()),
+        Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are written to {} instead of sent", outbox.display())),
     }
 }
 
 /// Checks the settings only: whether a key works shows in a payment.
 fn provider(online: &OnlineProvider, settings: &Settings) -> Finding {
     match settings.payments.providers.get(&online.provider) {
-        None => Fine(format!("off, because {} is not set", online.key.name)),
+        None => Fine(format!("disabled, because {} is not set", online.key.name)),
         Some(keys) if keys.webhook_secrets.is_empty() => Warn(format!(
-            "{} is not set: no webhook is believed, so payments are confirmed more slowly",
+            "{} is not set: webhooks are rejected, so payments are confirmed later",
             online.webhook_key.name
         )),
-        Some(_) => Fine("its keys are set, also the one for webhooks".to_owned()),
+        Some(_) => Fine("all keys are set, including the one for webhooks".to_owned()),
     }
 }
 
 async fn port(address: SocketAddr) -> Finding {
     match TcpListener::bind(address).await {
         Ok(_) => Fine(format!("{address} is free")),
-        Err(_) if is_ready(address).await => Fine(format!("a shop serves at {address}")),
+        Err(_) if is_ready(address).await => Fine(format!("a shop is running at {address}")),
         Err(error) => {
-            Fail(format!("cannot listen at {address} ({error}); choose another address or stop the other program"))
+            Fail(format!("cannot listen on {address} ({error}); choose another address or stop the other program"))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::mail::{self, Letter};
+use platform::mail::{self, Email};
 
 use crate::{
     app::settings::SettingArgs,
@@ -19,35 +19,35 @@ use super::print_line;
 
 #[derive(Subcommand)]
 pub enum EmailsCommand {
-    /// List the e-mails the shop sends, when, and which of them `TEMPLATES_DIR` replaces
+    /// List the shop's e-mails, when they are sent, and which `TEMPLATES_DIR` replaces
     List,
     Render(RenderArgs),
-    /// Write the built-in templates to a folder, to start from
+    /// Write the built-in templates to a folder, as a starting point
     ///
-    /// Keep the files you change, delete the others: what is not there stays as it is built in, and goes on being corrected
-    /// with each new version. A file that is there already is never overwritten.
+    /// Keep the files that you change and delete the others: for missing files the built-in templates are used, which are
+    /// updated with each new version. Existing files are never overwritten.
     Export {
-        /// The folder; made when it is not there
+        /// The folder; created if it does not exist
         folder: PathBuf,
     },
 }
 
-/// Render e-mails with example data, and tell what is wrong with templates
+/// Render e-mails with example data, and check templates
 ///
-/// Reads `TEMPLATES_DIR` when it is set. Ends with status 1 and a line for each fault, with its file and line, when a
-/// template cannot be used.
+/// Uses the templates of `TEMPLATES_DIR` if it is set. If templates have errors, prints one line for each, with file and
+/// line, and exits with status 1.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cartwright emails render order_shipped --format html > shipped.html
   cartwright emails render --out /tmp/emails --templates-dir ./emails")]
 pub struct RenderArgs {
-    /// One of `cartwright emails list` [default: all of them]
+    /// A name from `cartwright emails list` [default: all]
     name: Option<String>,
-    /// What to render; eml is what mail programs open
+    /// The output format; eml files can be opened by mail programs
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Write NAME.txt, NAME.html and NAME.eml into this folder, which is made when it is not there, instead of printing
+    /// Write NAME.txt, NAME.html and NAME.eml to this folder, created if needed, instead of printing
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -96,7 +96,7 @@ fn find_template(name: &str) -> anyhow::Result<Template> {
     let found = Template::ALL.iter().find(|template| template.name() == name);
     found.copied().with_context(|| {
         let names: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
-        format!("{name} is no e-mail of the shop: there are {}", names.join(", "))
+        format!("there is no e-mail {name}; the e-mails are {}", names.join(", "))
     })
 }
 
@@ -113,12 +113,12 @@ fn templates(settings: &SettingArgs) -> anyhow::Result<Templates> {
     }
     match errors.len() {
         0 => Ok(templates),
-        1 => bail!("TEMPLATES_DIR={}: 1 fault", folder.display()),
-        many => bail!("TEMPLATES_DIR={}: {many} faults", folder.display()),
+        1 => bail!("TEMPLATES_DIR={}: 1 error", folder.display()),
+        many => bail!("TEMPLATES_DIR={}: {many} errors", folder.display()),
     }
 }
 
-fn render_example(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Letter> {
+fn render_example(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Email> {
     let (_, store_name, _) = settings.emails();
     let mut example = template.example();
     example["store_name"] = store_name.into();
@@ -126,7 +126,7 @@ fn render_example(templates: &Templates, template: Template, settings: &SettingA
     Ok(templates.email(template, &example, ("ada@example.com", "Ada Lovelace"), id)?)
 }
 
-fn print(format: Format, emails: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
+fn print(format: Format, emails: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
     for email in emails {
         match format {
             Format::Text => print_line(format!("Subject: {}\n\n{}\n", email.subject, email.text))?,
@@ -137,8 +137,8 @@ fn print(format: Format, emails: &[Letter], settings: &SettingArgs) -> anyhow::R
     Ok(())
 }
 
-fn write(folder: &Path, templates: &[Template], emails: &[Letter], settings: &SettingArgs) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+fn write(folder: &Path, templates: &[Template], emails: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
     for (template, email) in templates.iter().zip(emails) {
         let text = format!("Subject: {}\n\n{}\n", email.subject, email.text);
         for (ending, content) in
@@ -152,20 +152,20 @@ fn write(folder: &Path, templates: &[Template], emails: &[Letter], settings: &Se
     Ok(())
 }
 
-fn eml(email: &Letter, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
+fn eml(email: &Email, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
     let (.., from) = settings.emails();
     mail::eml(from, email)
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
     let existing: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
     if !existing.is_empty() {
-        return Err(anyhow!("{} has {} already; nothing was written", folder.display(), existing.join(", ")));
+        return Err(anyhow!("{} already has {}; nothing was written", folder.display(), existing.join(", ")));
     }
     for (name, source) in FILES {
         let file = folder.join(name);
         fs::write(&file, source).with_context(|| format!("{} cannot be written", file.display()))?;
     }
-    print_line(format!("{} files in {}", FILES.len(), folder.display()))
+    print_line(format!("wrote {} files to {}", FILES.len(), folder.display()))
 }

@@ -29,20 +29,20 @@ pub enum ImportCommand {
 
 /// Import products, or their stock, from the CSV files that Shopify exports
 ///
-/// Each variant becomes a product. Its slug is the handle; the vendor becomes its brand and the type its category, found
-/// by name or made; all its images are kept, where they are. A product is recognised by its SKU, or else by handle and
-/// options, so importing a file again updates what it brought; what has not changed is not written.
+/// Each variant becomes a product. Its slug is the handle; the vendor becomes the brand and the type the category, found by
+/// name or created; image URLs are kept. A product is identified by its SKU, or otherwise by handle and options, so
+/// importing a file again updates its products. Unchanged products are not written.
 ///
-/// The whole file is checked first: with a bad row nothing is imported, and what is wrong is told, summed up by kind. Then
-/// it is written in small batches, while the shop stays open. An import that was interrupted goes on when it is started
+/// The whole file is checked first: if a row is invalid, nothing is imported and the errors are printed, grouped by kind.
+/// Then the products are written in small batches while the shop stays online. To resume an interrupted import, start it
 /// again.
 ///
-/// Stock: the shop sells while files grow old. So the stock of a known product is set only where the file says something
-/// else than it said the last time. What Shopify sells without counting (no inventory tracker, or the policy `continue`)
-/// and what a file has no number for gets the pieces that --stock says. Stock below zero is 0. Gift cards come in inactive.
+/// Stock: because the shop keeps selling after the export, the stock of a known product is set only if the file's value
+/// differs from that of the previous import. Products that Shopify does not track (no inventory tracker, or the policy
+/// `continue`) and products without a value get the stock of --stock. Negative stock becomes 0. Gift cards are inactive.
 ///
-/// An inventory file, which has a column Location, sets the stock of the products that are there: the sum of what is
-/// available at all locations.
+/// An inventory file, which has a column Location, sets the stock of existing products to the sum of what is available at
+/// all locations.
 #[derive(Args)]
 #[command(
     verbatim_doc_comment,
@@ -68,13 +68,13 @@ Of an inventory file: Handle, Option1 Value to Option3 Value, SKU, Location, Ava
 pub struct ProductsArgs {
     /// The CSV file; - reads standard input
     file: PathBuf,
-    /// Leave bad rows out instead of writing nothing
+    /// Skip invalid rows instead of importing nothing
     #[arg(long)]
     skip_bad: bool,
-    /// Leave the stock of products that are in the shop as it is
+    /// Do not change the stock of existing products
     #[arg(long)]
     keep_stock: bool,
-    /// How many pieces there are of what the file has no number for
+    /// The stock of products for which the file has no value
     #[arg(long, value_name = "N", default_value_t = 9_999, value_parser = clap::value_parser!(i64).range(0..=i64::from(i32::MAX)))]
     stock: i64,
 }
@@ -86,7 +86,7 @@ pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &Settin
     let Checked { told, not_read, contents } = source.read(|file| shopify::check(file, rules))?;
     print_findings(&not_read, &told);
     if !told.faults.is_empty() && !args.skip_bad {
-        bail!("nothing was imported; correct the file, or leave its bad rows out with --skip-bad");
+        bail!("nothing was imported; correct the file, or skip its invalid rows with --skip-bad");
     }
     let shop = open_with_currency(settings).await?;
     let rules = Rules { currency: shop.store.currency, stock: args.stock, keep_stock: args.keep_stock };
@@ -113,7 +113,7 @@ pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &Settin
 fn print_findings(not_read: &[String], told: &Told) {
     eprint!("{}{}", told.faults, told.notices);
     if !not_read.is_empty() {
-        eprintln!("columns that are not read: {}", not_read.join(", "));
+        eprintln!("ignored columns: {}", not_read.join(", "));
     }
 }
 
@@ -128,15 +128,13 @@ async fn write_all<T>(
     let bar = progress_bar(total, "products")?;
     let mut import = Import::new(shop, rules);
     let written = write_batches(&mut import, &mut rows, write, &bar).await;
-    shop.cache.forget(&[Part::Catalog]).await;
+    shop.cache.invalidate(&[Part::Catalog]).await;
     let done = import.done;
     let count = done.created + done.updated + done.unchanged + done.unknown.count();
-    written.with_context(|| {
-        format!("{count} of {total} are in the shop; start the same import again, and it goes on from there")
-    })?;
+    written.with_context(|| format!("imported {count} of {total}; start the same import again to resume"))?;
     bar.finish_and_clear();
     if count != total {
-        bail!("the file changed while it was imported; import it again");
+        bail!("the file was changed during the import; import it again");
     }
     print_stock_notes(&done);
     Ok(done)
@@ -163,8 +161,8 @@ fn print_stock_notes(done: &Imported) {
     eprint!("{}", done.unknown);
     if done.stock_left > 0 {
         eprintln!(
-            "the stock was left as it is of {} products: they were in the shop before, and what their file said of it then \
-             is not known. From now on its changes are followed",
+            "the stock of {} existing products was not changed, because the value of their previous import is not \
+             known. Later imports update it",
             done.stock_left
         );
     }

@@ -5,7 +5,7 @@ use platform::{
     ids::JobId,
     jobs::{
         State,
-        store::{self, JobRow, Wanted},
+        store::{self, JobFilter, JobRow},
     },
 };
 
@@ -29,33 +29,33 @@ const ERROR_CHARS: usize = 60;
 
 #[derive(Subcommand)]
 pub enum JobsCommand {
-    /// List the jobs that are not done, newest first
+    /// List unfinished jobs, newest first
     List(ListArgs),
-    /// Give dead or waiting jobs all their tries again, from now
+    /// Retry dead or waiting jobs now, with all their attempts
     Retry(RetryArgs),
-    /// Remove a job that is not running
+    /// Delete a job that is not running
     Discard {
-        /// The number that `jobs list` shows
+        /// The id from `jobs list`
         id: i64,
     },
 }
 
 #[derive(Args)]
 pub struct ListArgs {
-    /// Only of this queue: email, payment or stock
+    /// Only jobs of this queue: email, payment or stock
     #[arg(long)]
     queue: Option<Queue>,
-    /// Only in this state: pending (due now), scheduled (due later), running or dead (given up)
+    /// Only jobs in this state: pending (due now), scheduled (due later), running or dead (failed for good)
     #[arg(long)]
     state: Option<JobState>,
 }
 
 #[derive(Args)]
 pub struct RetryArgs {
-    /// The number that `jobs list` shows
+    /// The id from `jobs list`
     #[arg(required_unless_present = "all_dead")]
     id: Option<i64>,
-    /// Every job that was given up
+    /// All dead jobs
     #[arg(long, conflicts_with = "id")]
     all_dead: bool,
 }
@@ -82,7 +82,7 @@ async fn list(shop: &Shop, args: &ListArgs) -> anyhow::Result<()> {
     let head = ["ID", "QUEUE", "KIND", "STATE", "ATTEMPTS", "DUE", "LAST ERROR"].map(str::to_owned);
     print_line(table(std::iter::once(head).chain(jobs.iter().map(|job| cells(job, now))).collect()))?;
     if total > MAX_LISTED {
-        print_line(format!("and {} more; --queue and --state show fewer", total - MAX_LISTED))?;
+        print_line(format!("and {} more; filter with --queue and --state", total - MAX_LISTED))?;
     }
     Ok(())
 }
@@ -124,8 +124,8 @@ fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
 
 async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
     let mut tx = shop.db.write().await?;
-    let Some(job) = store::revive(&mut tx, id, shop.now()).await? else {
-        bail!("there is no job {id} that waits or is dead; see cartwright jobs list");
+    let Some(job) = store::restart(&mut tx, id, shop.now()).await? else {
+        bail!("there is no waiting or dead job {id}; see cartwright jobs list");
     };
     tx.notify(&job.queue);
     tx.commit().await?;
@@ -133,20 +133,20 @@ async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
 }
 
 async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
-    let dead = Wanted { queue: None, state: Some(State::Dead), scheduled: None };
+    let dead = JobFilter { queue: None, state: Some(State::Dead), scheduled: None };
     let mut tx = shop.db.write().await?;
     let now = shop.now();
     let (jobs, _) = store::list(&mut tx, dead, now, i64::MAX, 0).await?;
-    let mut revived = 0;
+    let mut restarted = 0;
     for job in jobs {
-        if store::revive(&mut tx, job.id, now).await?.is_some() {
+        if store::restart(&mut tx, job.id, now).await?.is_some() {
             tx.notify(&job.queue);
-            revived += 1;
+            restarted += 1;
         }
     }
     tx.commit().await?;
-    match revived {
-        0 => print_line("no job is dead"),
+    match restarted {
+        0 => print_line("there are no dead jobs"),
         1 => print_line("1 job is due now"),
         many => print_line(format!("{many} jobs are due now")),
     }
@@ -155,8 +155,8 @@ async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
 async fn discard(shop: &Shop, id: JobId) -> anyhow::Result<()> {
     let mut tx = shop.db.write().await?;
     if !store::discard(&mut tx, id).await? {
-        bail!("there is no job {id} that waits or is dead; see cartwright jobs list");
+        bail!("there is no waiting or dead job {id}; see cartwright jobs list");
     }
     tx.commit().await?;
-    print_line(format!("job {id} is gone"))
+    print_line(format!("deleted job {id}"))
 }

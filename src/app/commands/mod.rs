@@ -11,7 +11,6 @@ mod migrate;
 mod openapi;
 mod seed;
 mod serve;
-mod simulate_payments;
 
 use std::{
     fmt::Display,
@@ -30,10 +29,10 @@ use crate::{
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A headless commerce backend: a documented REST API, with everything slow done by background jobs.
+/// A headless commerce backend: a documented REST API with background jobs.
 ///
-/// Without a command it serves the API. `cartwright serve --demo` opens a shop with products, orders and people that you
-/// can try at once; nothing needs to be installed or set for it.
+/// Without a command it serves the API. `cartwright serve --demo` starts a shop with products, orders and users that you
+/// can try immediately, without any installation or configuration.
 #[derive(Parser)]
 #[command(name = "cartwright", version, after_help = secrets_help(), verbatim_doc_comment)]
 struct Cli {
@@ -46,10 +45,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
-    /// Bring the database's schema up to date
+    /// Migrate the database schema
     ///
-    /// Running it again, or from several places at once, does no harm. An SQLite database is also migrated by whichever
-    /// program opens it first; PostgreSQL waits for this command or `serve --migrate`.
+    /// It is safe to run it repeatedly or concurrently. An SQLite database is migrated automatically by the first program
+    /// that opens it; a PostgreSQL database only by this command or `serve --migrate`.
     #[command(verbatim_doc_comment)]
     Migrate,
     Seed(seed::SeedArgs),
@@ -57,21 +56,20 @@ enum Command {
     #[command(subcommand)]
     Import(import::ImportCommand),
     Currency(currency::CurrencyArgs),
-    /// Make an account that runs the shop
+    /// Manage admin accounts
     #[command(subcommand)]
     Admin(admin::AdminCommand),
     /// Print the OpenAPI document
     ///
-    /// The same that a running shop serves at /openapi.json, sorted and indented. Needs no database.
+    /// The document that a running shop serves at /openapi.json, sorted and indented. Needs no database.
     Openapi,
-    /// Look after the background jobs
+    /// List, retry and discard background jobs
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
-    /// Look at the e-mails the shop sends, and at your own templates of them
+    /// Render the shop's e-mails, and check your own templates
     #[command(subcommand)]
     Emails(emails::EmailsCommand),
     Doctor(doctor::DoctorArgs),
-    SimulatePayments(simulate_payments::SimulatePaymentsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -89,7 +87,6 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Jobs(command) => jobs::run(command, &settings).await,
         Command::Emails(command) => emails::run(command, &settings),
         Command::Doctor(args) => doctor::run(args, &settings).await,
-        Command::SimulatePayments(args) => simulate_payments::run(args).await,
         Command::Completions(args) => completions::run(args),
     }
 }

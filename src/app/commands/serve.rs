@@ -19,33 +19,33 @@ use clap::Args;
 
 use super::print_line;
 
-/// Serve the API; what no command means
+/// Serve the API (the default command)
 ///
-/// On SQLite, the default, everything is in this one program and in the folder `DATA_DIR`, also the workers that send
-/// e-mails and talk to payment providers. On PostgreSQL the workers are programs of their own: email-worker,
-/// payment-worker and stock-worker. Ctrl-C and SIGTERM let the requests and jobs under way end first.
+/// On SQLite, the default, everything runs in this program and is stored in `DATA_DIR`, including the workers that send
+/// e-mails and call payment providers. On PostgreSQL the workers are separate programs: email-worker, payment-worker
+/// and stock-worker. On Ctrl-C and SIGTERM, requests and jobs in progress are finished first.
 #[derive(Args, Clone, Copy, Default)]
 #[command(
     verbatim_doc_comment,
     after_help = "\
 Examples:
   cartwright serve --demo
-      A shop to try: http://127.0.0.1:8000/ shows what is there
+      A demo shop; see http://127.0.0.1:8000/
   cartwright serve --demo --simulate-payments
-      The same, with Stripe, PayPal and Razorpay to try without keys, network or money
+      The same with simulated Stripe, PayPal and Razorpay, without keys, network or money
   cartwright serve --bind 0.0.0.0:80 --public-url https://shop.example.com
-      Behind a proxy that does TLS
+      Behind a proxy that terminates TLS
   DATABASE_URL=postgres://cartwright:…@db/cartwright cartwright serve --migrate
-      On PostgreSQL, whose schema is brought up to date first"
+      On PostgreSQL, migrating its schema first"
 )]
 pub struct ServeArgs {
     /// Load the demo shop into an empty database first, and print its sign-ins
     #[arg(long)]
     demo: bool,
-    /// Bring the schema of a PostgreSQL database up to date first
+    /// Migrate the schema of a PostgreSQL database first
     #[arg(long)]
     migrate: bool,
-    /// Start the payment simulator beside the shop and pay with it; refused beside live keys
+    /// Start the payment simulator and use it for payments; not allowed with live keys
     #[arg(long)]
     simulate_payments: bool,
 }
@@ -62,23 +62,23 @@ pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> 
         ready = prepare(&shop, args) => ready?,
         () = stop.cancelled() => return Ok(()),
     }
-    tracing::info!(%address, "the shop is open");
+    tracing::info!(%address, "listening");
     programs::serve(shop, listeners, stop).await;
     Ok(())
 }
 
-/// Starts the simulator and has the shop, which listens there, pay with it.
+/// Starts the simulator and sets it as the payment provider of the shop, which listens at this address.
 async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow::Result<Simulator> {
-    payment_simulator::refuse_beside_live_keys()?;
+    payment_simulator::reject_live_keys()?;
     if !settings.inline_workers {
         bail!(
-            "--simulate-payments is for one program: set INLINE_WORKERS=true, or run `cartwright simulate-payments` and give \
-             every program the settings that it prints"
+            "--simulate-payments needs the workers in this program: set INLINE_WORKERS=true, or run \
+             `payment-simulator` and give every program the settings that it prints"
         );
     }
     let shop = local_address(shop);
     let options = payment_simulator::Options {
-        bind: payment_simulator::ADDRESS.parse()?,
+        bind: payment_simulator::DEFAULT_ADDRESS.parse()?,
         webhooks_to: Some(format!("http://{shop}")),
         ..payment_simulator::Options::default()
     };
@@ -115,19 +115,19 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
 /// Prints the addresses of the shop and the e-mails.
 fn print_addresses(shop: &Shop) -> anyhow::Result<()> {
     let front = local_address(shop.part::<Settings>().bind);
-    print_line(format!("Open http://{front}/ to see what is here"))?;
+    print_line(format!("Open http://{front}/ to start"))?;
     match shop.mailer.outbox() {
-        Some(outbox) => print_line(format!("E-mails are kept in {}, and shown there", outbox.display())),
-        None => print_line("E-mails go to the mail server of SMTP_URL"),
+        Some(outbox) => print_line(format!("E-mails are written to {} and shown on that page", outbox.display())),
+        None => print_line("E-mails are sent through SMTP_URL"),
     }
 }
 
 /// Prints the sign-ins of the demo shop.
 pub fn print_sign_ins(loaded: Option<SignIns>) -> anyhow::Result<()> {
     let Some(SignIns { customer, other_customer, admin }) = loaded else {
-        return print_line("The database has products already, so the demo shop was not loaded; nothing was changed.");
+        return print_line("The database already has products, so the demo shop was not loaded. Nothing was changed.");
     };
-    print_line("The demo shop is loaded. You can sign in as")?;
+    print_line("The demo shop is loaded. You can sign in as:")?;
     for customer in [customer, other_customer] {
         print_line(format!("  customer: {} / {}", customer.email, customer.password))?;
     }

@@ -120,7 +120,7 @@ pub(super) struct PastShop {
 impl PastShop {
     pub fn of(shop: &Shop) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("cartwright-demo-{}", uuid::Uuid::new_v4().simple()));
-        let clock = Clock::standing_at(ago(shop.now(), PURCHASES[0].0));
+        let clock = Clock::fixed_at(ago(shop.now(), PURCHASES[0].0));
         let settings =
             Settings { data_dir: folder.clone(), smtp_url: None, redis_url: None, ..shop.part::<Settings>().clone() };
         Ok(Self { shop: context::shop(settings, clock.clone())?, clock, folder })

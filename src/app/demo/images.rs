@@ -13,7 +13,7 @@
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, Pixel, Rgb, RgbImage};
-use platform::media::picture::{self, Encoded, Kind, Picture};
+use platform::media::image::{EncodedImage, Format, ProcessedImage, thumbnail};
 
 const SIDE: u32 = 600;
 const MIDDLE: f32 = 300.0;
@@ -22,7 +22,7 @@ const MIDDLE: f32 = 300.0;
 ///
 /// # Errors
 /// Whatever the encoders report.
-pub fn draw(slug: &str, category: &str) -> Result<Picture, ImageError> {
+pub fn draw(slug: &str, category: &str) -> Result<ProcessedImage, ImageError> {
     let colors = Colors::of(category);
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
     for shape in still_life(&colors, Rng::of(slug)) {
@@ -32,8 +32,8 @@ pub fn draw(slug: &str, category: &str) -> Result<Picture, ImageError> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up);
     encoder.write_image(&picture, SIDE, SIDE, ExtendedColorType::Rgb8)?;
-    let thumbnail = picture::thumbnail(&picture.into())?;
-    Ok(Picture { image: Encoded { bytes, kind: Kind::Png }, thumbnail })
+    let thumbnail = thumbnail(&picture.into())?;
+    Ok(ProcessedImage { image: EncodedImage { bytes, format: Format::Png }, thumbnail })
 }
 
 /// Width and height as shares of a size, then how round the top and the bottom corners are.

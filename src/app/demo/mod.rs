@@ -144,7 +144,7 @@ pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)
     progress(catalog.products.len());
 
     generate(shop, &catalog, &ids, products.unwrap_or(0), &progress).await?;
-    shop.cache.forget(&[Part::Catalog]).await;
+    shop.cache.invalidate(&[Part::Catalog]).await;
     Ok(Some(SIGN_INS))
 }
 

@@ -28,7 +28,8 @@ fn form(fields: &Value, file: &Value, name: &str) -> Value {
     let mut form = fields.clone();
     form["title"] = name.into();
     let said = fields["description"].as_str().unwrap_or_default();
-    form["description"] = format!("{said} In a form every field is text, and an empty one is `null`.").into();
+    form["description"] =
+        format!("{said} In a form, every field is text; an empty optional field means `null`.").into();
     for (_, property) in form["properties"].as_object_mut().into_iter().flatten() {
         make_text(property);
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// Completes the document of a shop with this currency.
 pub fn complete(document: &mut Value, currency: Currency) {
     name_media_types(document);
-    document["servers"] = json!([{"url": "/", "description": "The shop that served this document"}]);
+    document["servers"] = json!([{"url": "/", "description": "The shop that serves this document"}]);
     document["info"]["license"]["url"] = "https://spdx.org/licenses/MIT.html".into();
     schemas::complete(document, currency);
     forms::complete(document);

@@ -178,7 +178,7 @@ fn response_or_reference(status: u16, codes: &BTreeSet<&'static str>) -> Value {
 fn response(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     let problems: Vec<_> = codes.iter().filter_map(|code| problems::find(code)).collect();
     let said: Vec<String> =
-        problems.iter().map(|problem| format!("`{}`: {}", problem.code, problem.happened)).collect();
+        problems.iter().map(|problem| format!("`{}`: {}", problem.code, problem.description)).collect();
     let example = |problem: &&ProblemType| {
         (problem.code.to_owned(), json!({"$ref": format!("#/components/examples/{}", problem.code)}))
     };
@@ -201,10 +201,10 @@ fn any_problem() -> Value {
     let listed: Vec<String> = ANYWHERE
         .iter()
         .filter_map(|code| problems::find(code))
-        .map(|problem| format!("{} `{}`: {}", problem.status, problem.code, problem.happened))
+        .map(|problem| format!("{} `{}`: {}", problem.status, problem.code, problem.description))
         .collect();
     let mut response = response(500, &["internal_error"].into());
-    response["description"] = format!("What any address can answer:\n\n{}", listed.join("\n\n")).into();
+    response["description"] = format!("Any endpoint can return these errors:\n\n{}", listed.join("\n\n")).into();
     response
 }
 
@@ -212,7 +212,7 @@ fn any_problem() -> Value {
 fn take_etags(operation: &mut Value) {
     let asked = json!({
         "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
-        "description": "The `ETag` of the answer the client has. 304 says that it is still right.",
+        "description": "The `ETag` of the response that the client has. If it is still current, the response is 304 without a body.",
     });
     match operation.get_mut("parameters").and_then(Value::as_array_mut) {
         Some(parameters) => parameters.push(asked),
@@ -290,14 +290,14 @@ fn headers() -> Value {
         json!({"description": description, "schema": {"type": kind}, "example": example})
     };
     json!({
-        "X-Request-Id": header("Names this request in our logs: the client's own `X-Request-Id`, or a new one.", "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e".into()),
-        "X-Total-Count": header("How many there are in all, on every page.", 60.into()),
-        "Link": header("The pages `first`, `prev`, `next` and `last` (RFC 8288).", "</api/products?page=2>; rel=\"next\"".into()),
-        "ETag": header("Names these very bytes. Send it as `If-None-Match` to hear 304 while nothing changed, or as `If-Match` with a change.", "\"5b1f2c-1\"".into()),
-        "Cache-Control": header("How long the answer may be kept.", "public, max-age=0, must-revalidate".into()),
-        "Location": header("Where what was made is found.", "/api/orders/1".into()),
-        "Idempotent-Replayed": header("`true` when this is the answer to an earlier request with the same `Idempotency-Key`.", "true".into()),
-        "Retry-After": header("In how many seconds to ask again.", 60.into()),
-        "WWW-Authenticate": header("That a bearer token is wanted.", "Bearer error=\"invalid_token\"".into()),
+        "X-Request-Id": header("Identifies the request in the shop's logs: the client's own `X-Request-Id`, or a new one.", "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e".into()),
+        "X-Total-Count": header("The total number of entries on all pages.", 60.into()),
+        "Link": header("The URLs of the pages `first`, `prev`, `next` and `last` (RFC 8288).", "</api/products?page=2>; rel=\"next\"".into()),
+        "ETag": header("Identifies this version of the response. Send it as `If-None-Match` to get 304 while nothing has changed, or as `If-Match` with an update.", "\"5b1f2c-1\"".into()),
+        "Cache-Control": header("How long the response may be cached.", "public, max-age=0, must-revalidate".into()),
+        "Location": header("The URL of the created or found resource.", "/api/orders/1".into()),
+        "Idempotent-Replayed": header("`true` if this is the stored response to an earlier request with the same `Idempotency-Key`.", "true".into()),
+        "Retry-After": header("The number of seconds to wait before the next attempt.", 60.into()),
+        "WWW-Authenticate": header("Says that a bearer token is required.", "Bearer error=\"invalid_token\"".into()),
     })
 }

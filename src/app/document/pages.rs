@@ -43,10 +43,10 @@ fn all_problems() -> Response {
             "<li><a href=\"/problems/{0}\"><code>{0}</code></a> ({1}) {2}</li>",
             problem.code,
             problem.status,
-            words(problem.happened)
+            words(problem.description)
         )
     };
-    page("Problems", &format!("<ul>{}</ul>", problems::ALL.iter().map(item).collect::<String>()))
+    page("Errors", &format!("<ul>{}</ul>", problems::ALL.iter().map(item).collect::<String>()))
 }
 
 #[handler]
@@ -54,11 +54,11 @@ fn one_problem(Path(code): Path<String>) -> ApiResult<Response> {
     let problem = problems::find(&code).ok_or_else(Problem::not_found)?;
     let body = format!(
         "<p>Status {}, code <code>{}</code></p><h2>What happened</h2><p>{}</p><h2>What to do</h2><p>{}</p>\
-         <p><a href=\"/problems\">All problems</a> · <a href=\"/docs\">API</a></p>",
+         <p><a href=\"/problems\">All errors</a> · <a href=\"/docs\">API</a></p>",
         problem.status,
         problem.code,
-        words(problem.happened),
-        words(problem.to_do),
+        words(problem.description),
+        words(problem.resolution),
     );
     Ok(page(&problem.title(), &body))
 }

@@ -6,7 +6,7 @@
 use platform::{
     clock::Timestamp,
     http::problem::{ApiResult, Problem},
-    mail::kept::{self, Kept},
+    mail::outbox::{self, OutboxEmail},
 };
 use poem::{
     Request, Response, handler,
@@ -27,35 +27,35 @@ const FRAMED: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; ba
 pub async fn list(shop: &Shop) -> ApiResult<Value> {
     let Some(outbox) = shop.mailer.outbox().map(ToOwned::to_owned) else { return Ok(Value::Null) };
     let folder = outbox.display().to_string();
-    let (newest, total) = read(move || kept::newest(&outbox)).await?;
+    let (newest, total) = read(move || outbox::newest(&outbox)).await?;
     Ok(json!({"folder": folder, "total": total, "emails": newest.iter().map(email_view).collect::<Vec<_>>()}))
 }
 
 #[handler]
 pub async fn email(request: &Request, shop: Data<&Shop>, Path(name): Path<String>) -> ApiResult<Response> {
-    let (visitor, kept) = find(request, &shop, name).await?;
-    let links: Vec<Value> = links(&kept.message.text).map(|link| link_view(link, &visitor.base)).collect();
+    let (visitor, entry) = find(request, &shop, name).await?;
+    let links: Vec<Value> = links(&entry.email.text).map(|link| link_view(link, &visitor.base)).collect();
     page(
         "email.html",
-        &json!({"shop": about(&shop), "email": email_view(&kept), "text": kept.message.text, "links": links}),
+        &json!({"shop": about(&shop), "email": email_view(&entry), "text": entry.email.text, "links": links}),
     )
 }
 
 /// The e-mail itself, for the frame. Its links would open new windows, which the frame must not: so they do nothing.
 #[handler]
 pub async fn framed(request: &Request, shop: Data<&Shop>, Path(name): Path<String>) -> ApiResult<Response> {
-    let (_, kept) = find(request, &shop, name).await?;
-    let html = kept.message.html.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    let (_, entry) = find(request, &shop, name).await?;
+    let html = entry.email.html.replacen("<head>", "<head><base target=\"_blank\">", 1);
     let mut response = Response::builder().content_type("text/html; charset=utf-8").body(html);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED));
     Ok(response)
 }
 
-async fn find(request: &Request, shop: &Shop, name: String) -> ApiResult<(Visitor, Kept)> {
+async fn find(request: &Request, shop: &Shop, name: String) -> ApiResult<(Visitor, OutboxEmail)> {
     let visitor = Visitor::of_demo(request, shop).await?.ok_or_else(Problem::not_found)?;
     let outbox = shop.mailer.outbox().ok_or_else(Problem::not_found)?.to_owned();
-    let kept = read(move || kept::find(&outbox, &name)).await?.ok_or_else(Problem::not_found)?;
-    Ok((visitor, kept))
+    let entry = read(move || outbox::find(&outbox, &name)).await?.ok_or_else(Problem::not_found)?;
+    Ok((visitor, entry))
 }
 
 /// Files are read off the async threads.
@@ -63,14 +63,14 @@ async fn read<T: Send + 'static>(read: impl FnOnce() -> std::io::Result<T> + Sen
     tokio::task::spawn_blocking(read).await.map_err(Problem::internal)?.map_err(Problem::internal)
 }
 
-fn email_view(kept: &Kept) -> Value {
-    let in_address = kept.name.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+fn email_view(entry: &OutboxEmail) -> Value {
+    let in_address = entry.name.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     json!({
         "address": format!("/outbox/{in_address}"),
-        "from": kept.message.from,
-        "to": kept.message.to,
-        "subject": kept.message.subject,
-        "at": Timestamp::from_date_time(OffsetDateTime::from(kept.at)).in_words(),
+        "from": entry.email.from,
+        "to": entry.email.to,
+        "subject": entry.email.subject,
+        "at": Timestamp::from_date_time(OffsetDateTime::from(entry.at)).in_words(),
     })
 }
 

@@ -25,7 +25,7 @@ use crate::{
     catalog::{self, list::Filter},
     shop::Shop,
 };
-use payment_simulator;
+use payment_simulator::TEST_CARDS;
 
 /// How many products the page of a demo shows.
 const PRODUCTS: i64 = 6;
@@ -95,7 +95,7 @@ async fn sign_ins(shop: &Shop) -> ApiResult<Vec<Value>> {
 fn simulated(shop: &Shop) -> Option<Value> {
     let url = shop.part::<Settings>().simulator.as_ref()?;
     let cards: Vec<Value> =
-        payment_simulator::CARDS.iter().map(|card| json!({"name": card.name, "does": card.does})).collect();
+        TEST_CARDS.iter().map(|card| json!({"name": card.name, "does": card.description})).collect();
     Some(json!({"url": url, "cards": cards}))
 }
 

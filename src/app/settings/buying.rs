@@ -7,18 +7,18 @@ use crate::carts::{self, MAX_QUANTITY};
 #[allow(clippy::doc_markdown)]
 /// How much one buyer may take.
 #[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "How much one buyer may take")]
+#[command(next_help_heading = "Limits per customer")]
 pub struct BuyingArgs {
-    /// Pieces of one product in a cart or an order, 1 to 9999
+    /// Units of one product in a cart or an order, 1 to 9999
     #[arg(long, env = "MAX_PER_PRODUCT", default_value = "9999", global = true)]
     max_per_product: String,
-    /// Orders a user may place within an hour, 1 to 10000
+    /// Orders per user and hour, 1 to 10000
     #[arg(long, env = "ORDERS_PER_HOUR", default_value = "60", global = true)]
     orders_per_hour: String,
-    /// Anonymous carts one address may make within a minute, 1 to 10000
+    /// Anonymous carts per IP address and minute, 1 to 10000
     #[arg(long, env = "CARTS_PER_MINUTE", default_value = "60", global = true)]
     carts_per_minute: String,
-    /// Payments a user may ask for within an hour, and an address three times as many, 1 to 10000
+    /// Payments per user and hour, and three times as many per IP address, 1 to 10000
     #[arg(long, env = "PAYMENTS_PER_HOUR", default_value = "20", global = true)]
     payments_per_hour: String,
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::settings::{Checked, secret, wrong};
+use platform::settings::{Checked, invalid, secret};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The setting, or else a key in a file of this folder, which is created once so that sign-ins survive a restart.
@@ -16,12 +16,12 @@ pub fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
         "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
     match (secret("JWT_SECRET"), keep_in) {
         (Some(given), _) if given.expose_secret().len() >= 32 => Ok(given),
-        (Some(_), _) => Err(wrong("JWT_SECRET", "(too short)", ACCEPTED)),
-        (None, None) => Err(wrong("JWT_SECRET", "(unset)", ACCEPTED)),
+        (Some(_), _) => Err(invalid("JWT_SECRET", "(too short)", ACCEPTED)),
+        (None, None) => Err(invalid("JWT_SECRET", "(unset)", ACCEPTED)),
         (None, Some(folder)) => {
             let file = folder.join("jwt_secret");
             stored_secret(&file).map_err(|error| {
-                wrong("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
+                invalid("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
             })
         }
     }
@@ -43,7 +43,9 @@ fn stored_secret(file: &Path) -> std::io::Result<SecretString> {
     let kept = fs::read_to_string(file)?;
     match kept.len() {
         32.. => Ok(kept.into()),
-        _ => Err(std::io::Error::other("it holds less than 32 bytes; delete it, and everybody signs in anew")),
+        _ => Err(std::io::Error::other(
+            "it has less than 32 bytes; delete it, after which all users have to sign in again",
+        )),
     }
 }
 

@@ -16,9 +16,11 @@ use ipnet::IpNet;
 use platform::{
     db,
     http::HttpSettings,
-    media::place::Place,
+    media::storage::Storage,
     money::Currency,
-    settings::{Checked, address, duration, given, listed, network, number, size, truth, web_address, wrong},
+    settings::{
+        Checked, address, boolean, comma_separated, duration, invalid, network, non_empty, number, size, web_address,
+    },
     telemetry::LogFormat,
 };
 use secrecy::SecretString;
@@ -37,76 +39,76 @@ use crate::{
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingArgs {
-    /// Where the API listens
+    /// The address the API listens on
     #[arg(long, env = "BIND", default_value = "127.0.0.1:8000", global = true)]
     bind: String,
-    /// Where a worker program serves /health/* and /metrics [default: nowhere]
+    /// The address on which a worker program serves /health/* and /metrics [default: none]
     #[arg(long, env = "WORKER_BIND", global = true)]
     worker_bind: Option<String>,
-    /// Where the API's /metrics is served, with /health/*, to everybody who reaches it [default: on BIND, to this machine only]
+    /// The address on which the API serves /metrics and /health/* to everyone [default: BIND, to this machine only]
     #[arg(long, env = "METRICS_BIND", global = true)]
     metrics_bind: Option<String>,
-    /// Where everything the embedded default writes is kept
+    /// The folder for the SQLite database, media, e-mails and the token secret
     #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
     data_dir: PathBuf,
     /// sqlite://FILE or postgres://… [default: sqlite://DATA_DIR/cartwright.db]
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     database_url: Option<String>,
-    /// redis://HOST:PORT/N for a cache shared by all processes of this shop [default: none, each has its own]
+    /// redis://HOST:PORT/N, a cache shared by all processes of the shop [default: each process has its own]
     #[arg(long, env = "REDIS_URL", global = true, hide_env_values = true)]
     redis_url: Option<String>,
     /// Whether `serve` also runs the three workers [default: true on SQLite, false on PostgreSQL]
     #[arg(long, env = "INLINE_WORKERS", global = true)]
     inline_workers: Option<String>,
-    /// How many jobs one worker does at a time
+    /// The number of jobs that a worker runs concurrently
     #[arg(long, env = "WORKER_CONCURRENCY", default_value = "8", global = true)]
     worker_concurrency: String,
-    /// How long an access token works
+    /// The lifetime of an access token
     #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "1d", global = true)]
     access_token_ttl: String,
-    /// How long a refresh token works
+    /// The lifetime of a refresh token
     #[arg(long, env = "REFRESH_TOKEN_TTL", default_value = "7d", global = true)]
     refresh_token_ttl: String,
-    /// The shop's name, in e-mails and in the API document
+    /// The name of the shop, for e-mails
     #[arg(long, env = "STORE_NAME", default_value = "Cartwright", global = true)]
     store_name: String,
-    /// The one currency of the shop, an ISO 4217 code
+    /// The currency of all prices, an ISO 4217 code
     #[arg(long, env = "STORE_CURRENCY", default_value = "USD", global = true)]
     store_currency: String,
-    /// The address customers and providers reach the shop by [default: http://BIND]
+    /// The public URL of the API, for customers and payment providers [default: http://BIND]
     #[arg(long, env = "PUBLIC_URL", global = true)]
     public_url: Option<String>,
-    /// Where your shop's own pages are, for the links in e-mails: /verify-email, /reset-password [default: PUBLIC_URL]
+    /// The URL of your storefront, for links in e-mails: /verify-email, /reset-password [default: PUBLIC_URL]
     #[arg(long, env = "STOREFRONT_URL", global = true)]
     storefront_url: Option<String>,
-    /// smtp://HOST:PORT or smtps://USER:PASSWORD@HOST [default: each e-mail becomes DATA_DIR/outbox/*.eml]
+    /// smtp://HOST:PORT or smtps://USER:PASSWORD@HOST [default: e-mails are written to DATA_DIR/outbox]
     #[arg(long, env = "SMTP_URL", global = true, hide_env_values = true)]
     smtp_url: Option<String>,
-    /// Whom e-mails come from
+    /// The sender of all e-mails
     #[arg(long, env = "MAIL_FROM", default_value = "shop@localhost", global = true)]
     mail_from: String,
-    /// A folder of e-mail templates that take the place of the built-in ones; see `emails export` [default: none]
+    /// A folder of e-mail templates that replace the built-in ones; see `emails export` [default: none]
     #[arg(long, env = "TEMPLATES_DIR", global = true)]
     templates_dir: Option<String>,
-    /// How long an unpaid online order holds its stock
+    /// How long an unpaid online order reserves its stock
     #[arg(long, env = "RESERVATION_TTL", default_value = "30m", global = true)]
     reservation_ttl: String,
-    /// How few pieces of a product are left when the admins are told
+    /// The stock of a product at which admins get an e-mail
     #[arg(long, env = "LOW_STOCK_THRESHOLD", default_value = "5", global = true)]
     low_stock_threshold: String,
-    /// Where pictures are kept: file://FOLDER, the same for all programs, or s3://BUCKET/PREFIX [default: file://DATA_DIR/media]
+    /// Where images are stored: file://FOLDER, shared by all programs, or s3://BUCKET/PREFIX [default: file://DATA_DIR/media]
     #[arg(long, env = "MEDIA_URL", global = true)]
     media_url: Option<String>,
-    /// The largest request body
+    /// The maximum size of a request body
     #[arg(long, env = "BODY_LIMIT", default_value = "1MiB", global = true)]
     body_limit: String,
-    /// Origins whose pages may call the API, comma-separated; * for all [default: none]
+    /// Browser origins that may call the API, comma-separated; * for all [default: none]
     #[arg(long, env = "CORS_ORIGINS", default_value = "", hide_default_value = true, global = true)]
     cors_origins: String,
-    /// on or off: whether sign-ins, registrations, letters, new carts and payments are limited; off for load tests
+    /// on or off: rate limits of sign-ins, registrations, e-mails, new carts and payments; off for load tests
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     rate_limits: String,
-    /// Proxies whose X-Forwarded-For is believed: addresses or networks like 10.0.0.0/8, comma-separated [default: none]
+    /// Proxies whose X-Forwarded-For is trusted: addresses or networks like 10.0.0.0/8, comma-separated [default: none]
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
     trusted_proxies: String,
     /// pretty or json [default: pretty on a terminal, else json]
@@ -128,15 +130,15 @@ pub fn secrets_help() -> String {
     let providers = providers.join("\n");
     format!(
         "\
-Settings that are variables only, because flags show in `ps`:
-  JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: made once, kept in DATA_DIR]
+Settings that are environment variables only, because flags are visible in `ps`:
+  JWT_SECRET             Signs access tokens, at least 32 bytes [default on SQLite: generated once and stored in DATA_DIR]
 {providers}
-  AWS_ACCESS_KEY_ID      Opens the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
-  AWS_REGION             Where the bucket is [default: us-east-1]
-  AWS_ENDPOINT_URL       Another S3 than Amazon's, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
-  RUST_LOG               What is logged, e.g. info or cartwright=debug [default: info]
+  AWS_ACCESS_KEY_ID      Access to the bucket of MEDIA_URL, with AWS_SECRET_ACCESS_KEY
+  AWS_REGION             The region of the bucket [default: us-east-1]
+  AWS_ENDPOINT_URL       The URL of an S3-compatible service, e.g. http://127.0.0.1:9000 with AWS_ALLOW_HTTP=true
+  RUST_LOG               The log level, e.g. info or cartwright=debug [default: info]
 
-Every setting may also stand in a file named .env in the current folder."
+Settings are also read from a file named .env in the current folder."
     )
 }
 
@@ -162,7 +164,7 @@ pub struct Settings {
     /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. There is no variable for it, only
     /// `serve --demo`.
     pub demo: bool,
-    pub media: Place,
+    pub media: Storage,
     /// Bytes.
     pub body_limit: usize,
     pub cors_origins: Vec<String>,
@@ -196,11 +198,11 @@ impl SettingArgs {
     /// [`SettingError`](platform::settings::SettingError) when the format is unknown.
     pub fn log_format(&self) -> Checked<LogFormat> {
         use std::io::IsTerminal;
-        match given(self.log_format.as_ref()) {
+        match non_empty(self.log_format.as_ref()) {
             Some("pretty") => Ok(LogFormat::Pretty),
             Some("json") => Ok(LogFormat::Json),
             None => Ok(if std::io::stderr().is_terminal() { LogFormat::Pretty } else { LogFormat::Json }),
-            Some(other) => Err(wrong("LOG_FORMAT", other, "write pretty or json")),
+            Some(other) => Err(invalid("LOG_FORMAT", other, "write pretty or json")),
         }
     }
 
@@ -209,7 +211,7 @@ impl SettingArgs {
     /// # Errors
     /// [`SettingError`](platform::settings::SettingError) when the address is none.
     pub fn health_address(&self) -> Checked<SocketAddr> {
-        match given(self.worker_bind.as_ref()) {
+        match non_empty(self.worker_bind.as_ref()) {
             Some(text) => address("WORKER_BIND", text),
             None => address("BIND", &self.bind),
         }
@@ -224,26 +226,28 @@ impl SettingArgs {
         let database_url = self.database_url()?;
         let embedded = db::sqlite_file(&database_url);
         fs::create_dir_all(&self.data_dir).map_err(|error| {
-            wrong(
+            invalid(
                 "DATA_DIR",
                 self.data_dir.display(),
-                format!("the folder cannot be made ({error}); name one that can be written"),
+                format!("the folder cannot be created ({error}); choose one that is writable"),
             )
         })?;
         if let Some(folder) = embedded.as_deref().and_then(Path::parent) {
             fs::create_dir_all(folder).map_err(|error| {
-                wrong("DATABASE_URL", folder.display(), format!("the folder cannot be made ({error})"))
+                invalid("DATABASE_URL", folder.display(), format!("the folder cannot be created ({error})"))
             })?;
         }
         let reservation_ttl = duration("RESERVATION_TTL", &self.reservation_ttl)?;
-        let public_url = given(self.public_url.as_ref())
+        let public_url = non_empty(self.public_url.as_ref())
             .map_or(Ok(format!("http://{bind}")), |text| web_address("PUBLIC_URL", text))?;
         Ok(Settings {
-            worker_bind: given(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
-            metrics_bind: given(self.metrics_bind.as_ref()).map(|text| address("METRICS_BIND", text)).transpose()?,
+            worker_bind: non_empty(self.worker_bind.as_ref()).map(|text| address("WORKER_BIND", text)).transpose()?,
+            metrics_bind: non_empty(self.metrics_bind.as_ref())
+                .map(|text| address("METRICS_BIND", text))
+                .transpose()?,
             redis_url: self.redis_url()?,
-            inline_workers: given(self.inline_workers.as_ref())
-                .map_or(Ok(embedded.is_some()), |text| truth("INLINE_WORKERS", text, "write true or false"))?,
+            inline_workers: non_empty(self.inline_workers.as_ref())
+                .map_or(Ok(embedded.is_some()), |text| boolean("INLINE_WORKERS", text, "write true or false"))?,
             worker_concurrency: number("WORKER_CONCURRENCY", &self.worker_concurrency, (1, 64))?,
             accounts: accounts::Settings {
                 jwt_secret: jwt_secret(embedded.is_some().then_some(&self.data_dir))?,
@@ -254,11 +258,11 @@ impl SettingArgs {
             store: Store {
                 name: self.store_name.clone(),
                 currency: self.currency()?,
-                storefront_url: given(self.storefront_url.as_ref())
+                storefront_url: non_empty(self.storefront_url.as_ref())
                     .map_or(Ok(public_url.clone()), |text| web_address("STOREFRONT_URL", text))?,
                 public_url,
             },
-            smtp_url: given(self.smtp_url.as_ref()).map(SecretString::from),
+            smtp_url: non_empty(self.smtp_url.as_ref()).map(SecretString::from),
             mail_from: self.mail_from.clone(),
             templates_dir: self.templates_dir(),
             payments: self.payments.check(self.buying.payments_per_hour()?)?,
@@ -269,9 +273,9 @@ impl SettingArgs {
                 low_stock_threshold: number("LOW_STOCK_THRESHOLD", &self.low_stock_threshold, (0, 2_147_483_647))?,
             },
             body_limit: size("BODY_LIMIT", &self.body_limit)?,
-            cors_origins: listed(&self.cors_origins).map(ToOwned::to_owned).collect(),
-            rate_limits: truth("RATE_LIMITS", &self.rate_limits, "write on or off")?,
-            trusted_proxies: listed(&self.trusted_proxies)
+            cors_origins: comma_separated(&self.cors_origins).map(ToOwned::to_owned).collect(),
+            rate_limits: boolean("RATE_LIMITS", &self.rate_limits, "write on or off")?,
+            trusted_proxies: comma_separated(&self.trusted_proxies)
                 .map(|text| network("TRUSTED_PROXIES", text))
                 .collect::<Checked<_>>()?,
             carts: self.buying.carts()?,
@@ -289,7 +293,7 @@ impl SettingArgs {
     /// [`SettingError`](platform::settings::SettingError) when there is no such currency.
     pub fn currency(&self) -> Checked<Currency> {
         let text = &self.store_currency;
-        text.parse().map_err(|accepted| wrong("STORE_CURRENCY", text, format!("write {accepted}")))
+        text.parse().map_err(|accepted| invalid("STORE_CURRENCY", text, format!("write {accepted}")))
     }
 
     /// What rendering e-mails needs: the folder of templates, the store's name and the sender. Checks nothing.
@@ -299,11 +303,11 @@ impl SettingArgs {
     }
 
     fn templates_dir(&self) -> Option<PathBuf> {
-        given(self.templates_dir.as_ref()).map(PathBuf::from)
+        non_empty(self.templates_dir.as_ref()).map(PathBuf::from)
     }
 
     fn database_url(&self) -> Checked<String> {
-        let Some(url) = given(self.database_url.as_ref()) else {
+        let Some(url) = non_empty(self.database_url.as_ref()) else {
             return Ok(format!("sqlite://{}", self.data_dir.join("cartwright.db").display()));
         };
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
@@ -311,7 +315,7 @@ impl SettingArgs {
         if known {
             Ok(url.to_owned())
         } else {
-            Err(wrong(
+            Err(invalid(
                 "DATABASE_URL",
                 format!("{scheme}:…"),
                 "write sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME",
@@ -320,14 +324,16 @@ impl SettingArgs {
     }
 
     fn redis_url(&self) -> Checked<Option<SecretString>> {
-        let Some(url) = given(self.redis_url.as_ref()) else { return Ok(None) };
+        let Some(url) = non_empty(self.redis_url.as_ref()) else { return Ok(None) };
         redis::Client::open(url)
-            .map_err(|_| wrong("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
+            .map_err(|_| invalid("REDIS_URL", "…", "write redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"))?;
         Ok(Some(url.into()))
     }
 
-    fn media(&self) -> Checked<Place> {
-        let Some(url) = given(self.media_url.as_ref()) else { return Ok(Place::Folder(self.data_dir.join("media"))) };
-        Place::read(url).ok_or_else(|| wrong("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
+    fn media(&self) -> Checked<Storage> {
+        let Some(url) = non_empty(self.media_url.as_ref()) else {
+            return Ok(Storage::Folder(self.data_dir.join("media")));
+        };
+        Storage::parse(url).ok_or_else(|| invalid("MEDIA_URL", url, "write file:///FOLDER or s3://BUCKET/PREFIX"))
     }
 }

@@ -7,7 +7,7 @@ use platform::{
         etags::IfMatch,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
@@ -27,16 +27,18 @@ use crate::{
     shop::{Shop, ids::BrandId, tags::Tag},
 };
 
-/// A brand to be made, or as it is to be.
+/// The fields of a brand.
 #[derive(Object)]
 struct BrandInput {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
 }
 
-/// What is to be different about a brand.
+/// The fields of the brand to change. A field left out keeps its value.
 #[derive(Object)]
 struct BrandPatch {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
 }
@@ -47,16 +49,16 @@ pub struct BrandsApi;
 impl BrandsApi {
     /// Lists brands.
     ///
-    /// In the order they were made. Takes no sign-in.
+    /// Ordered by id, the oldest first. No sign-in is required.
     #[oai(path = "/brands", method = "get", operation_id = "listBrands")]
     async fn list_brands(
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<Tagged<Vec<BrandView>>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_brands(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(
@@ -68,7 +70,7 @@ impl BrandsApi {
         Ok(paged(request, false, &list, page))
     }
 
-    /// Shows a brand.
+    /// Returns a brand.
     ///
     /// Its products are at `GET /api/products?brand={id}`.
     #[oai(path = "/brands/:id", method = "get", operation_id = "getBrand")]
@@ -81,9 +83,9 @@ impl BrandsApi {
         Ok(conditional(request, false, &brand))
     }
 
-    /// Makes a brand.
+    /// Creates a brand.
     ///
-    /// Its slug is made from the name, and made unique.
+    /// Its slug is generated from the name and made unique.
     #[oai(path = "/brands", method = "post", operation_id = "createBrand")]
     async fn create_brand(
         &self,
@@ -91,7 +93,7 @@ impl BrandsApi {
         _by: Admin,
         body: Body<BrandInput>,
     ) -> ApiResult<Created<BrandView>> {
-        let input = body.judged().await?;
+        let input = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
         shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
@@ -100,37 +102,39 @@ impl BrandsApi {
 
     /// Replaces a brand.
     ///
-    /// The slug stays, so that links go on working.
+    /// The slug does not change, so links keep working.
     #[oai(path = "/brands/:id", method = "put", operation_id = "replaceBrand")]
     async fn replace_brand(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<BrandId>,
-        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the brand when you loaded it. If the brand has changed since, the request is rejected with
+        /// 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<BrandInput>,
     ) -> ApiResult<Reply<BrandView>> {
-        let name = body.judged().await.map(|input| Some(input.name));
+        let name = body.parse().await.map(|input| Some(input.name));
         change_brand(&shop, id.0, &seen, name).await
     }
 
-    /// Changes a brand.
+    /// Updates a brand.
     ///
-    /// The slug stays, so that links go on working.
+    /// A field left out keeps its value. The slug does not change, so links keep working.
     #[oai(path = "/brands/:id", method = "patch", operation_id = "changeBrand")]
     async fn change_brand(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<BrandId>,
-        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the brand when you loaded it. If the brand has changed since, the request is rejected with
+        /// 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<BrandPatch>,
     ) -> ApiResult<Reply<BrandView>> {
-        let name = body.judged().await.map(|input| input.name);
+        let name = body.parse().await.map(|input| input.name);
         change_brand(&shop, id.0, &seen, name).await
     }
 
@@ -145,7 +149,8 @@ impl BrandsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<BrandId>,
-        /// The `ETag` of the brand as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the brand when you loaded it. If the brand has changed since, the request is rejected with
+        /// 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
     ) -> ApiResult<Done> {

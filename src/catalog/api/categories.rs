@@ -3,11 +3,11 @@
 use platform::{
     cache::Cached,
     http::{
-        body::{Body, cleared},
+        body::{Body, null_as_empty},
         etags::IfMatch,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::Ask,
+        query::OptionalQuery,
         reply::{Created, Done, Reply, Tagged, json_bytes},
     },
 };
@@ -25,20 +25,24 @@ use crate::{
     shop::{Shop, ids::CategoryId, tags::Tag},
 };
 
-/// A category to be made, or as it is to be.
+/// The fields of a category.
 #[derive(Object)]
 struct CategoryInput {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
+    /// A description, at most 10,000 characters. `null` clears it.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
 
-/// What is to be different about a category.
+/// The fields of the category to change. A field left out keeps its value.
 #[derive(Object)]
 struct CategoryPatch {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
+    /// A description, at most 10,000 characters. `null` clears it.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
 }
@@ -49,16 +53,16 @@ pub struct CategoriesApi;
 impl CategoriesApi {
     /// Lists categories.
     ///
-    /// In the order they were made. Takes no sign-in.
+    /// Ordered by id, the oldest first. No sign-in is required.
     #[oai(path = "/categories", method = "get", operation_id = "listCategories")]
     async fn list_categories(
         &self,
         shop: Data<&Shop>,
         request: &Request,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<Tagged<Vec<CategoryView>>> {
-        let page = Page::asked(&page, &per_page)?;
+        let page = Page::from_query(&page, &per_page)?;
         let load = async {
             let (rows, total) = store::list_categories(&mut shop.db.browse().await?, page.size, page.offset()).await?;
             Ok(Cached::new(json_bytes(&rows.into_iter().map(CategoryView::from).collect::<Vec<_>>()), total))
@@ -67,7 +71,7 @@ impl CategoriesApi {
         Ok(paged(request, false, &list, page))
     }
 
-    /// Shows a category.
+    /// Returns a category.
     ///
     /// Its products are at `GET /api/products?category={id}`.
     #[oai(path = "/categories/:id", method = "get", operation_id = "getCategory")]
@@ -86,9 +90,9 @@ impl CategoriesApi {
         Ok(conditional(request, false, &category))
     }
 
-    /// Makes a category.
+    /// Creates a category.
     ///
-    /// Its slug is made from the name, and made unique.
+    /// Its slug is generated from the name and made unique.
     #[oai(path = "/categories", method = "post", operation_id = "createCategory")]
     async fn create_category(
         &self,
@@ -96,10 +100,10 @@ impl CategoriesApi {
         _by: Admin,
         body: Body<CategoryInput>,
     ) -> ApiResult<Created<CategoryView>> {
-        let input = body.judged().await?;
+        let input = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let made: CategoryView =
-            catalog::create_category(&mut tx, &input.name, None, &cleared(input.description).unwrap_or_default())
+            catalog::create_category(&mut tx, &input.name, None, &null_as_empty(input.description).unwrap_or_default())
                 .await?
                 .into();
         shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
@@ -108,37 +112,40 @@ impl CategoriesApi {
 
     /// Replaces a category.
     ///
-    /// `description` left out keeps its value, `null` clears it. The slug stays, so that links go on working.
+    /// If `description` is left out, it keeps its value; `null` clears it. The slug does not change, so links keep
+    /// working.
     #[oai(path = "/categories/:id", method = "put", operation_id = "replaceCategory")]
     async fn replace_category(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<CategoryInput>,
     ) -> ApiResult<Reply<CategoryView>> {
-        let input = body.judged().await.map(|input| (Some(input.name), cleared(input.description)));
+        let input = body.parse().await.map(|input| (Some(input.name), null_as_empty(input.description)));
         change_category(&shop, id.0, &seen, input).await
     }
 
-    /// Changes a category.
+    /// Updates a category.
     ///
-    /// Fields left out stay. The slug stays, so that links go on working.
+    /// A field left out keeps its value. The slug does not change, so links keep working.
     #[oai(path = "/categories/:id", method = "patch", operation_id = "changeCategory")]
     async fn change_category(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         body: Body<CategoryPatch>,
     ) -> ApiResult<Reply<CategoryView>> {
-        let input = body.judged().await.map(|input| (input.name, cleared(input.description)));
+        let input = body.parse().await.map(|input| (input.name, null_as_empty(input.description)));
         change_category(&shop, id.0, &seen, input).await
     }
 
@@ -153,7 +160,8 @@ impl CategoriesApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<CategoryId>,
-        /// The `ETag` of the category as you saw it. If it was changed since, nothing is done: 412.
+        /// The `ETag` of the category when you loaded it. If the category has changed since, the request is rejected
+        /// with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
     ) -> ApiResult<Done> {

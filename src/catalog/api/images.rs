@@ -3,7 +3,7 @@
 //! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
 
 use platform::http::{
-    body::{Body, cleared},
+    body::{Body, null_as_empty},
     problem::{ApiResult, Problem},
     reply::{Created, Done, Reply},
     upload::Upload,
@@ -25,14 +25,15 @@ use crate::{
     },
 };
 
-/// What is to be different about an image. Fields left out stay.
+/// The fields of the image to change. A field left out keeps its value.
 #[derive(Object)]
 #[oai(nullable_all)]
 struct ImagePatch {
-    /// What is to be seen on it, for who does not see it: the `alt` of an HTML image. `null` clears it.
+    /// The alternative text for people who cannot see the image, as in the `alt` attribute of HTML. `null` clears it.
     #[oai(validator(max_length = 1000))]
     alt: MaybeUndefined<String>,
-    /// Where it stands among the product's images, from 1; the others make room. Beyond the last, it is the last.
+    /// The position among the product's images, starting at 1; the others are shifted. A position after the last image
+    /// means the last.
     #[oai(validator(minimum(value = "1"), maximum(value = "20")))]
     position: Option<i64>,
 }
@@ -43,10 +44,11 @@ pub struct ImagesApi;
 impl ImagesApi {
     /// Adds an image to a product.
     ///
-    /// Send the file as the part `image` of a form, as a file input of a browser does. JPEG, PNG and WebP are taken, at
-    /// most 8 MiB and 8,000 x 8,000 pixels, not animated; anything else: 422 `invalid_image`, and `detail` says why. The
-    /// picture is turned upright, stripped of what its camera wrote into it and saved anew with a thumbnail. It comes
-    /// behind the product's other images, of which the first is its `image`; with 20 of them: 409 `too_many_images`.
+    /// Send the file as the part `image` of a form, as a file input of a browser does. Accepts JPEG, PNG and WebP files
+    /// of at most 8 MiB and 8,000 x 8,000 pixels that are not animated; anything else returns 422 `invalid_image`, with
+    /// the reason in `detail`. The image is rotated upright, stripped of its metadata, and re-encoded together with a
+    /// thumbnail. It is added after the product's other images, of which the first is the product's `image`. A product
+    /// that already has 20 images returns 409 `too_many_images`.
     ///
     /// Problems: `invalid_image`, `malformed_body`, `media_unavailable`, `too_many_images`, `unsupported_media_type`,
     /// `validation_failed`.
@@ -62,7 +64,7 @@ impl ImagesApi {
         store::find_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::check_room(&mut tx, id.0).await?;
         drop(tx);
-        let kept = images::keep(&shop, shop.media.take_in(upload.image()?).await?).await?;
+        let kept = images::keep(&shop, shop.media.process(upload.image()?).await?).await?;
 
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
@@ -73,9 +75,9 @@ impl ImagesApi {
         Ok(Created::json(&image).header("location", &image.url))
     }
 
-    /// Moves an image of a product, or says what is on it.
+    /// Updates the position or the alternative text of a product's image.
     ///
-    /// The images of a product are shown in the order they stand in; the first is its `image`.
+    /// Images are listed by position; the first one is the product's `image`.
     #[oai(path = "/products/:id/images/:image_id", method = "patch", operation_id = "changeProductImage")]
     async fn change_product_image(
         &self,
@@ -85,19 +87,19 @@ impl ImagesApi {
         image_id: Path<ImageId>,
         body: Body<ImagePatch>,
     ) -> ApiResult<Reply<ImageView>> {
-        let change = body.judged().await;
+        let change = body.parse().await;
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let image = store::find_image(&mut tx, id.0, image_id.0).await?.ok_or_else(Problem::not_found)?;
         let ImagePatch { alt, position } = change?;
-        let image = images::change(&mut tx, image, cleared(alt), position, shop.now()).await?;
+        let image = images::change(&mut tx, image, null_as_empty(alt), position, shop.now()).await?;
         shop.commit_and_invalidate(tx, &showing(id.0)).await?;
         Ok(Reply::json(&view::image(&shop, &image)))
     }
 
-    /// Takes an image of a product away.
+    /// Deletes an image of a product.
     ///
-    /// Its files are deleted soon after. The next image, if there is one, takes the first one's place.
+    /// Its files are deleted soon after. If it was the first image, the next one takes its place.
     #[oai(path = "/products/:id/images/:image_id", method = "delete", operation_id = "deleteProductImage")]
     async fn delete_product_image(
         &self,
@@ -113,9 +115,9 @@ impl ImagesApi {
         Ok(Done::Done)
     }
 
-    /// Gives a brand its logo, or another one.
+    /// Sets or replaces the logo of a brand.
     ///
-    /// The file is sent and judged like a product's image. The brand's `logo` is its address from then on.
+    /// The file is uploaded like a product's image, with the same limits. The brand's `logo` is then its URL.
     ///
     /// Problems: `invalid_image`, `malformed_body`, `media_unavailable`, `unsupported_media_type`, `validation_failed`.
     #[oai(path = "/brands/:id/logo", method = "put", operation_id = "setBrandLogo")]
@@ -127,7 +129,7 @@ impl ImagesApi {
         upload: Upload,
     ) -> ApiResult<Reply<BrandView>> {
         store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
-        let mut picture = shop.media.take_in(upload.image()?).await?;
+        let mut picture = shop.media.process(upload.image()?).await?;
         picture.thumbnail = None;
         let kept = images::keep(&shop, picture).await?;
 
@@ -138,9 +140,9 @@ impl ImagesApi {
         Ok(Reply::json(&view::brand(&shop, brand)))
     }
 
-    /// Takes a brand's logo away.
+    /// Deletes the logo of a brand.
     ///
-    /// A brand without one answers 204 as well.
+    /// Returns 204 even if the brand has no logo.
     #[oai(path = "/brands/:id/logo", method = "delete", operation_id = "deleteBrandLogo")]
     async fn delete_brand_logo(&self, shop: Data<&Shop>, _by: Admin, id: Path<BrandId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;

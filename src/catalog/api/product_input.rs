@@ -1,7 +1,7 @@
 //! The bodies that say what a product is to be, and what they say to the catalog.
 
 use platform::{
-    http::body::cleared,
+    http::body::null_as_empty,
     money::{Amount, Money},
     validation::FieldError,
 };
@@ -15,31 +15,34 @@ use crate::{
     },
 };
 
-/// A product to be made.
+/// The fields of a new product.
 #[derive(Object)]
 pub struct ProductInput {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
-    /// The name as it may stand in an address: words of lower-case letters and digits, joined by single dashes, of at most
-    /// 200 characters. Left out: made from the name, made unique.
+    /// The part of a URL that identifies the product: words of lower-case letters and digits, joined by single dashes,
+    /// at most 200 characters. Unique. Default: generated from the name.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
-    /// What the shop calls it on its shelf; no other product has it.
+    /// The stock keeping unit, 1 to 255 characters. Unique.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: Option<String>,
+    /// A description, at most 10,000 characters.
     #[oai(nullable, validator(max_length = 10000))]
     description: Option<String>,
+    /// The price of one unit, in the store's currency. A decimal string or a number.
     price: Amount,
-    /// The id of a category.
+    /// The id of the category.
     #[oai(nullable)]
     category: Option<CategoryId>,
-    /// The id of a brand.
+    /// The id of the brand.
     #[oai(nullable)]
     brand: Option<BrandId>,
-    /// How many can be sold. Default 0.
+    /// The number of units that can be sold. Default: 0.
     #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
-    /// Whether customers see it. Default true.
+    /// Whether customers can see the product. Default: `true`.
     #[oai(nullable)]
     is_active: Option<bool>,
 }
@@ -61,27 +64,34 @@ impl ProductInput {
     }
 }
 
-/// A product as it is to be. Optional fields left out keep their value; `null` clears `sku`, `description`, `category` and
-/// `brand`.
+/// All fields of a product. An optional field left out keeps its value; `null` clears `sku`, `description`, `category`
+/// and `brand`.
 #[derive(Object)]
 pub struct ProductReplacement {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: String,
-    /// Another slug. The one it had goes on leading to it.
+    /// A new slug. The previous one redirects to it.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
+    /// The stock keeping unit, 1 to 255 characters. Unique.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: MaybeUndefined<String>,
+    /// A description, at most 10,000 characters.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
+    /// The price of one unit, in the store's currency. A decimal string or a number.
     price: Amount,
+    /// The id of the category.
     #[oai(nullable)]
     category: MaybeUndefined<CategoryId>,
+    /// The id of the brand.
     #[oai(nullable)]
     brand: MaybeUndefined<BrandId>,
-    /// How many can be sold, without those that open orders hold.
+    /// The number of units that can be sold, not counting those that open orders reserve.
     #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
+    /// Whether customers can see the product.
     #[oai(nullable)]
     is_active: Option<bool>,
 }
@@ -92,7 +102,8 @@ impl ProductReplacement {
             name: Some(self.name),
             slug: self.slug,
             sku: self.sku,
-            description: cleared(self.description),
+            description: null_as_empty(self.description),
+            description_html: MaybeUndefined::Undefined,
             price: Some(price(shop, &self.price, errors)),
             stock: self.stock,
             is_active: self.is_active,
@@ -102,26 +113,33 @@ impl ProductReplacement {
     }
 }
 
-/// What is to be different about a product. Fields left out stay.
+/// The fields of the product to change. A field left out keeps its value.
 #[derive(Object)]
 pub struct ProductPatch {
+    /// The name, 1 to 255 characters.
     #[oai(validator(min_length = 1, max_length = 255))]
     name: Option<String>,
-    /// Another slug. The one it had goes on leading to it.
+    /// A new slug. The previous one redirects to it.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     slug: Option<String>,
+    /// The stock keeping unit, 1 to 255 characters. Unique.
     #[oai(nullable, validator(min_length = 1, max_length = 255))]
     sku: MaybeUndefined<String>,
+    /// A description, at most 10,000 characters.
     #[oai(nullable, validator(max_length = 10000))]
     description: MaybeUndefined<String>,
+    /// The price of one unit, in the store's currency. A decimal string or a number.
     price: Option<Amount>,
+    /// The id of the category.
     #[oai(nullable)]
     category: MaybeUndefined<CategoryId>,
+    /// The id of the brand.
     #[oai(nullable)]
     brand: MaybeUndefined<BrandId>,
-    /// How many can be sold, without those that open orders hold.
+    /// The number of units that can be sold, not counting those that open orders reserve.
     #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2147483647")))]
     stock: Option<i64>,
+    /// Whether customers can see the product.
     #[oai(nullable)]
     is_active: Option<bool>,
 }
@@ -132,7 +150,8 @@ impl ProductPatch {
             name: self.name,
             slug: self.slug,
             sku: self.sku,
-            description: cleared(self.description),
+            description: null_as_empty(self.description),
+            description_html: MaybeUndefined::Undefined,
             price: self.price.map(|amount| price(shop, &amount, errors)),
             stock: self.stock,
             is_active: self.is_active,

@@ -12,7 +12,7 @@ use platform::{
         limits::Limit,
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
-        query::{self, Ask},
+        query::{self, OptionalQuery},
         reply::{Created, Done, FoundOrMoved, Reply, Tagged, json_bytes},
     },
     money::{Amount, Money},
@@ -39,7 +39,7 @@ use crate::{
         problems,
         slugs::{self, Found},
         store,
-        view::{self, ProductView},
+        view::{self, ProductSummary, ProductView},
     },
     shop::{Shop, ids::ProductId, tags::Tag},
 };
@@ -52,16 +52,15 @@ fn money(shop: &Shop, field: &str, amount: &Amount) -> Result<Money, FieldError>
 const DEEP: i64 = 1_000;
 
 /// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
-const SEARCHES: Limit =
-    Limit::new("searches", 120, Duration::from_mins(1), "Too many searches were made from this address.");
+const SEARCHES: Limit = Limit::new("searches", 120, Duration::from_mins(1), "Too many searches from this IP address.");
 
 /// A list that takes too long is no fault of the database.
 fn or_too_slow(error: db::Error) -> Problem {
-    if !db::is_out_of_time(&error) {
+    if !db::is_timeout(&error) {
         return error.into();
     }
-    tracing::info!("a list of products took too long and was given up");
-    let detail = "This search takes too long. Search for fewer or rarer words, or filter by category or brand.";
+    tracing::info!("a product list query took too long and was aborted");
+    let detail = "The search took too long. Search for fewer or rarer words, or filter by category or brand.";
     problems::TOO_SLOW.problem(detail)
 }
 
@@ -71,8 +70,8 @@ pub struct ProductsApi;
 impl ProductsApi {
     /// Lists products.
     ///
-    /// Newest first, or by how well they match a search. `X-Total-Count` says how many there are, `Link` where the
-    /// other pages are. How many searches one address can make in a minute is limited.
+    /// Newest first, or by relevance for a search. `X-Total-Count` has the number of matching products, `Link` the URLs
+    /// of the other pages. The number of searches that an IP address can make per minute is limited.
     ///
     /// Problems: `rate_limited`, `too_slow`.
     #[oai(path = "/products", method = "get", operation_id = "listProducts")]
@@ -82,49 +81,50 @@ impl ProductsApi {
         shop: Data<&Shop>,
         request: &Request,
         from: ClientAddress,
-        /// Words to find in name, description, category or brand, anywhere in a word; every one of the first six must occur.
-        /// Quoted phrases count whole. Words of one or two letters with no longer one beside them are looked for in the names
-        /// of products, categories and brands only, and each of these finds a thousand products at most.
-        search: Ask<String>,
-        /// The id or slug of a category.
-        category: Ask<String>,
-        /// The id or slug of a brand.
-        brand: Ask<String>,
-        /// The SKU of a product, exactly.
-        sku: Ask<String>,
-        /// The lowest price, inclusive.
-        min_price: Ask<Amount>,
-        /// The highest price, inclusive.
-        max_price: Ask<Amount>,
-        /// Only what is, or is not, in stock.
-        in_stock: Ask<bool>,
-        /// Only active or inactive products; for admins.
-        is_active: Ask<bool>,
-        /// `price`, `name`, `created_at` or `rating`, with `-` for the other way round; several, comma-separated.
+        /// Words to find in the name, description, category or brand, anywhere in a word and ignoring case. Each of the
+        /// first six must occur. A phrase in quotes is one term. If no word has three letters or more, only the names
+        /// of products, categories and brands are searched, and each word finds at most a thousand products.
+        search: OptionalQuery<String>,
+        /// Only products of the category with this id or slug.
+        category: OptionalQuery<String>,
+        /// Only products of the brand with this id or slug.
+        brand: OptionalQuery<String>,
+        /// Only the product with exactly this SKU.
+        sku: OptionalQuery<String>,
+        /// The minimum price, inclusive.
+        min_price: OptionalQuery<Amount>,
+        /// The maximum price, inclusive.
+        max_price: OptionalQuery<Amount>,
+        /// Only products that are in stock (`true`) or out of stock (`false`).
+        in_stock: OptionalQuery<bool>,
+        /// Only active or inactive products. For admins; ignored for others.
+        is_active: OptionalQuery<bool>,
+        /// The sort order: `price`, `name`, `created_at` or `rating`, prefixed with `-` for descending. Separate
+        /// several fields by commas.
         #[oai(validator(pattern = "^-?(price|name|created_at|rating)(,-?(price|name|created_at|rating)){0,3}$"))]
-        ordering: Ask<String>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
-    ) -> ApiResult<Tagged<Vec<ProductView>>> {
+        ordering: OptionalQuery<String>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
+    ) -> ApiResult<Tagged<Vec<ProductSummary>>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let limit = |field: &str, amount: &Ask<Amount>| {
+        let limit = |field: &str, amount: &OptionalQuery<Amount>| {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
             given.map_err(|error| Problem::invalid(vec![error]))
         };
-        let mut faults = ValidationErrors::default();
+        let mut errors = ValidationErrors::default();
         let filter = Filter {
-            terms: list::terms(&faults.note(query::search(&search))),
-            category: faults.note(category.get("category")),
-            brand: faults.note(brand.get("brand")),
-            sku: faults.note(sku.get("sku")),
-            min_price: faults.note(limit("min_price", &min_price)),
-            max_price: faults.note(limit("max_price", &max_price)),
-            in_stock: faults.note(in_stock.get("in_stock")),
-            is_active: faults.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
-            order: faults.note(query::ordering(&ordering, list::COLUMNS)),
+            terms: list::terms(&errors.note(query::search(&search))),
+            category: errors.note(category.get("category")),
+            brand: errors.note(brand.get("brand")),
+            sku: errors.note(sku.get("sku")),
+            min_price: errors.note(limit("min_price", &min_price)),
+            max_price: errors.note(limit("max_price", &max_price)),
+            in_stock: errors.note(in_stock.get("in_stock")),
+            is_active: errors.note(is_active.get("is_active")).filter(|_| admin).or((!admin).then_some(true)),
+            order: errors.note(query::ordering(&ordering, list::COLUMNS)),
         };
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         if !admin && (!filter.terms.is_empty() || page.offset() > DEEP) {
             shop.limits.take(&SEARCHES, &from.network()).await?;
         }
@@ -137,10 +137,10 @@ impl ProductsApi {
         Ok(paged(request, admin, &list, page))
     }
 
-    /// Shows a product.
+    /// Returns a product.
     ///
-    /// Inactive products are shown to admins only. Keep the `ETag` and send it as `If-None-Match`: an unchanged product
-    /// is 304.
+    /// Inactive products are visible to admins only. Send the `ETag` of the response as `If-None-Match` in the next
+    /// request: if the product has not changed, the response is 304 without a body.
     #[oai(path = "/products/:id", method = "get", operation_id = "getProduct")]
     async fn get_product(
         &self,
@@ -152,9 +152,9 @@ impl ProductsApi {
         show(&shop, request, admin, id.0).await
     }
 
-    /// Shows the product with a slug.
+    /// Returns a product by its slug.
     ///
-    /// A slug that the product had before answers 301 with the address of today, as long as no other product has it.
+    /// A former slug of a product returns 301 with the current URL, unless another product uses it now.
     #[oai(path = "/products/by-slug/:slug", method = "get", operation_id = "getProductBySlug")]
     async fn get_product_by_slug(
         &self,
@@ -171,10 +171,10 @@ impl ProductsApi {
         Ok(FoundOrMoved::Moved(format!("/api/products/by-slug/{}", escaped(&today))))
     }
 
-    /// Makes a product.
+    /// Creates a product.
     ///
-    /// Customers see it at once, unless `is_active` is false. Its image may come with it in a form; further ones are uploaded
-    /// afterwards. When the product is refused, nothing of the image is kept.
+    /// Customers can see it immediately, unless `is_active` is false. A form can include its first image; upload more
+    /// images afterwards. If the product is rejected, the image is not stored.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products", method = "post", operation_id = "createProduct")]
@@ -187,15 +187,15 @@ impl ProductsApi {
         let sent = Sent::of(&shop, &form, ProductInput::read).await?;
         let image = sent.image.clone();
         let made = or_give_up(&shop, image, create(&shop, sent).await).await?;
-        Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
+        Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.summary.id)))
     }
 
     /// Replaces a product.
     ///
-    /// Optional fields left out keep their value. `stock` sets how many can be sold, and the difference is written down as a
-    /// movement. A copy that is older than the last sale gives back what was sold: send its `ETag` as `If-Match` and hear 412
-    /// instead, or leave `stock` out. To say what lies on the shelf there is `POST /api/admin/inventory/{product}/count`. An
-    /// image that comes in a form becomes the first.
+    /// An optional field left out keeps its value. `stock` sets the number of units that can be sold; the difference is
+    /// recorded as a stock movement. A stale `stock` would return units that have been sold since to the stock: send
+    /// the `ETag` as `If-Match` to get 412 instead, or leave `stock` out. To set the stock from a count, use `POST
+    /// /api/admin/inventory/{product}/count`. An image in a form becomes the first image.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "put", operation_id = "replaceProduct")]
@@ -204,7 +204,8 @@ impl ProductsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         form: Form<ProductReplacement>,
@@ -212,9 +213,10 @@ impl ProductsApi {
         change(&shop, id.0, &seen, &form, ProductReplacement::read).await
     }
 
-    /// Changes a product.
+    /// Updates a product.
     ///
-    /// Fields left out stay. `stock` sets how many can be sold, as with `PUT`. An image that comes in a form becomes the first.
+    /// A field left out keeps its value. `stock` sets the number of units that can be sold, as in `PUT`. An image in a
+    /// form becomes the first image.
     ///
     /// Problems: `slug_taken`, `sku_taken`, `too_many_images`, `invalid_image`, `malformed_body`, `media_unavailable`.
     #[oai(path = "/products/:id", method = "patch", operation_id = "changeProduct")]
@@ -223,7 +225,8 @@ impl ProductsApi {
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
         form: Form<ProductPatch>,
@@ -231,16 +234,17 @@ impl ProductsApi {
         change(&shop, id.0, &seen, &form, ProductPatch::read).await
     }
 
-    /// Deletes a product. One that was ever ordered becomes inactive instead.
+    /// Deletes a product.
     ///
-    /// Order lines of the past keep its name and price.
+    /// A product that was ever ordered is deactivated instead. Existing orders keep its name and price.
     #[oai(path = "/products/:id", method = "delete", operation_id = "deleteProduct")]
     async fn delete_product(
         &self,
         shop: Data<&Shop>,
         _by: Admin,
         id: Path<ProductId>,
-        /// The `ETag` of the product as you saw it. If it was changed or sold since, nothing is done: 412.
+        /// The `ETag` of the product when you loaded it. If the product has been changed or sold since, the request is
+        /// rejected with 412.
         #[oai(name = "If-Match")]
         seen: Header<IfMatch>,
     ) -> ApiResult<Done> {

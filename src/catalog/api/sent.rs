@@ -5,7 +5,7 @@ use platform::{
         form::Form,
         problem::{ApiResult, Problem},
     },
-    media::{self, picture::Picture},
+    media::{self, image::ProcessedImage},
     validation::FieldError,
 };
 use poem_openapi::types::ParseFromJSON;
@@ -33,7 +33,7 @@ impl<C> Sent<C> {
         read: fn(T, &Shop, &mut Vec<FieldError>) -> C,
     ) -> ApiResult<Self> {
         let (picture, mut errors) = picture_of(shop, form).await?;
-        let fields = form.judged().await.map_err(|problem| problem.and(&errors))?;
+        let fields = form.parse().await.map_err(|problem| problem.and(&errors))?;
         let said = read(fields, shop, &mut errors);
         let image = match picture {
             Some(picture) if errors.is_empty() => Some(images::keep(shop, picture).await?),
@@ -47,9 +47,9 @@ impl<C> Sent<C> {
 async fn picture_of<T: ParseFromJSON + Send + 'static>(
     shop: &Shop,
     form: &Form<T>,
-) -> ApiResult<(Option<Picture>, Vec<FieldError>)> {
+) -> ApiResult<(Option<ProcessedImage>, Vec<FieldError>)> {
     let Some(file) = form.image()? else { return Ok((None, vec![])) };
-    match shop.media.take_in(file).await {
+    match shop.media.process(file).await {
         Ok(picture) => Ok((Some(picture), vec![])),
         Err(error @ media::Error::InvalidImage(_)) => Ok((None, Problem::from(error).errors)),
         Err(error) => Err(error.into()),

@@ -23,6 +23,7 @@ pub struct Known {
     pub sku: Option<String>,
     name: String,
     description: String,
+    description_html: Option<String>,
     price: Money,
     stock: i64,
     is_active: bool,
@@ -91,6 +92,7 @@ impl Known {
         let mut changes = Changes {
             fields: self.name != product.name
                 || self.description != product.description
+                || self.description_html != product.description_html
                 || self.is_active != product.is_active
                 || differs(self.brand.as_ref(), product.brand.as_ref())
                 || differs(self.category.as_ref(), product.category.as_ref()),

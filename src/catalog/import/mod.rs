@@ -37,6 +37,7 @@ use platform::{
     money::{Amount, Currency, Money},
     validation::ValidationErrors,
 };
+use poem_openapi::types::MaybeUndefined;
 
 /// How many products are looked up at a time, and at most written in one transaction.
 pub const BATCH: usize = 50;
@@ -87,7 +88,7 @@ impl Import {
         let mut left = self.what_differs(batch).await?;
         while !left.is_empty() {
             self.take_a_turn(&mut left).await?;
-            self.shop.db.give_way().await;
+            self.shop.db.yield_to_writers().await;
         }
         Ok(())
     }
@@ -164,6 +165,9 @@ impl Import {
             sku: Some(product.sku),
         };
         let Product { id, .. } = create_product(tx, new, now).await?;
+        if product.description_html.is_some() {
+            super::store::set_description_html(tx, id, product.description_html).await?;
+        }
         show(tx, id, &product.images, now).await?;
         Ok(store::remember(tx, id, &product.key, Some(told)).await?)
     }
@@ -199,7 +203,7 @@ impl Import {
         }
         self.shop.commit_and_invalidate(tx, &touched).await?;
         self.done.updated += counted;
-        self.shop.db.give_way().await;
+        self.shop.db.yield_to_writers().await;
         Ok(())
     }
 
@@ -227,6 +231,7 @@ async fn update(
             brand: parents::given(parents.brand(tx, product.brand.as_deref()).await?),
             name: Some(product.name),
             description: Some(product.description),
+            description_html: MaybeUndefined::from_opt_null(product.description_html),
             stock: changes.stock,
             is_active: Some(product.is_active),
             ..ProductChange::default()

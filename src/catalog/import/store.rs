@@ -8,8 +8,8 @@ use crate::shop::ids::ProductId;
 /// The products with these SKUs.
 pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
     tx.query(
-        "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
-                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
+        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
+                b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
          FROM products p LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
                          LEFT JOIN imported_products i ON i.product_id = p.id
          WHERE p.sku IN",
@@ -22,8 +22,8 @@ pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
 /// The products that came with these handles and options.
 pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<Known>> {
     tx.query(
-        "SELECT p.id, p.sku, p.name, p.description, p.price, p.stock, p.is_active, b.search_name AS brand,
-                c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
+        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
+                b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
          FROM imported_products i JOIN products p ON p.id = i.product_id
                                   LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
          WHERE i.source_key IN",

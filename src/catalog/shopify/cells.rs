@@ -1,7 +1,7 @@
 //! What a cell may hold. Each function answers the value or says what is wrong with it, without the place: that is the
 //! reader's to add.
 
-use platform::money::{self, MAX_MONEY, NoAmount};
+use platform::money::{self, AmountError, MAX_MONEY};
 
 use super::plain_text::plain_text;
 
@@ -116,11 +116,11 @@ pub fn price(cell: &str, decimals: u8) -> Result<String, Wrong> {
         return Err(Wrong::of(format!("is empty; every variant needs a price, like {example}")));
     }
     let places = usize::from(decimals);
-    if let Err(why) = money::read(cell, decimals) {
+    if let Err(why) = money::parse(cell, decimals) {
         let what = match why {
-            NoAmount::Unreadable => format!("is not a price; write it like {example}"),
-            NoAmount::TooManyDecimals => format!("has more than {decimals} decimals; write it like {example}"),
-            NoAmount::TooMuch => format!("is too much; at most {} fits", most_money(places)),
+            AmountError::Malformed => format!("is not a price; write it like {example}"),
+            AmountError::TooManyDecimals => format!("has more than {decimals} decimals; write it like {example}"),
+            AmountError::TooLarge => format!("is too much; at most {} fits", most_money(places)),
         };
         return Err(Wrong::cell(cell, what));
     }

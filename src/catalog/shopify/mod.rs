@@ -7,12 +7,13 @@
 //! a fault, what is legal at Shopify and different here is a notice, and both are summed up ([`Findings`]), because nobody
 //! wants to fix a file of ten thousand rows one error at a time. The second reading hands out what was found sound, one
 //! after another, so that no file is too large for the memory. In both, a row is split in `rows`, its header says where the
-//! `columns` are, it is understood cell by cell (`cells`, `plain_text`), and gathered into `products` or summed up
+//! `columns` are, it is understood cell by cell (`cells`, `html`, `plain_text`), and gathered into `products` or summed up
 //! (`inventory`); `keys` know what stands for a variant.
 
 mod cells;
 mod columns;
 mod findings;
+mod html;
 mod inventory;
 mod keys;
 mod plain_text;
@@ -50,6 +51,8 @@ pub struct ImportedProduct {
     pub name: String,
     /// Plain text; empty when the product has none.
     pub description: String,
+    /// The same as safe HTML, when the product has that.
+    pub description_html: Option<String>,
     /// Decimal text with no more decimals than the currency has, such as `19.90`.
     pub price: String,
     pub stock: Stock,
@@ -348,6 +351,7 @@ mod tests {
             slug: "mug".into(),
             name: "Mug".into(),
             description: "Holds coffee.".into(),
+            description_html: Some("<p>Holds <b>coffee</b>.</p>".into()),
             price: "9.50".into(),
             stock: Stock::Counted(12),
             brand: Some("Acme".into()),

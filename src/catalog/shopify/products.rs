@@ -11,6 +11,7 @@ use super::{
     ImportedProduct, ReadError, Rules, Stock, Told,
     cells::{self, Wrong},
     columns::{Column, Columns, Row},
+    html::{self, TooLarge},
     rows::Rows,
 };
 
@@ -91,6 +92,7 @@ impl Told {
 struct Shared {
     title: String,
     description: String,
+    description_html: Option<String>,
     brand: Option<String>,
     category: Option<String>,
     is_active: bool,
@@ -134,6 +136,7 @@ impl Group<'_> {
             slug,
             name: name(row, &shared.title, options, told),
             description: shared.description.clone(),
+            description_html: shared.description_html.clone(),
             price: price?,
             stock: stock?,
             brand: shared.brand.clone(),
@@ -167,9 +170,14 @@ fn shared(row: &Row, told: &mut Told) -> Option<Shared> {
     if !is_whole {
         told.mention(row, "the description is too long and was cut short");
     }
+    let description_html = html::clean(row.cell(Column::Body)).unwrap_or_else(|TooLarge| {
+        told.mention(row, "the HTML of the description is too long and only its text was kept");
+        None
+    });
     Some(Shared {
         title: title?,
         description,
+        description_html,
         brand: brand?,
         category: own_type?.or(category?), // the shop's own type comes before Shopify's taxonomy
         is_active: status? & published?,
@@ -271,7 +279,7 @@ mod tests {
     #[test]
     fn variants_inherit_from_the_first_row() {
         let red = [
-            ("Body (HTML)", "Soft"),
+            ("Body (HTML)", "<p>Soft</p>"),
             ("Vendor", "Acme"),
             ("Type", "Shirts"),
             ("Status", "draft"),
@@ -288,7 +296,20 @@ mod tests {
         assert_eq!((red.slug.as_str(), blue.slug.as_str()), ("mug", "mug-Blue-1/2"));
         for product in [red, blue] {
             assert_eq!((product.description.as_str(), product.is_active), ("Soft", false));
+            assert_eq!(product.description_html.as_deref(), Some("<p>Soft</p>"));
             assert_eq!((product.brand.as_deref(), product.category.as_deref()), (Some("Acme"), Some("Shirts")));
+        }
+    }
+
+    #[test]
+    fn html_that_is_too_long_is_left_out_and_its_text_is_not() {
+        let deep = format!("{}Soft", "<div>".repeat(100_000));
+        for body in [format!("<p>Soft</p><p>{}</p>", "x".repeat(50_000)), deep] {
+            let reading = of(&[mug_with(&[("Body (HTML)", &body)])]);
+            assert!(reading.products[0].description.starts_with("Soft"));
+            assert_eq!((reading.products[0].description_html.as_ref(), reading.faults.as_str()), (None, ""));
+            let told = "the HTML of the description is too long and only its text was kept: line 2";
+            assert!(reading.notices.contains(told), "{}", reading.notices);
         }
     }
 

@@ -91,7 +91,7 @@ impl Reader {
                 () = tokio::time::sleep(CHECK_ACCESS_EVERY) => {}
                 () = self.stop.cancelled() => return None,
                 // Without this the subscription would last until a comment cannot be sent any more.
-                () = Peer::falls_silent(self.client.as_ref()) => return None,
+                () = Peer::closed(self.client.as_ref()) => return None,
             }
             if !self.is_allowed().await {
                 return None;

@@ -147,7 +147,7 @@ async fn listen(db: Db, subscribers: Weak<Subscribers>) {
             Some(Err(RecvError::Closed)) => return,
             None if !db.notifies_other_processes() => {
                 if let Err(error) = poll(&db, &subscribers, &mut last_seen).await {
-                    tracing::debug!(%error, "cannot look for events, trying again");
+                    tracing::debug!(%error, "cannot read events, retrying");
                 }
             }
             None => {}

@@ -5,7 +5,7 @@ use platform::{
     http::{
         paging::{Page, PageNumber, PageSize},
         problem::ApiResult,
-        query::Ask,
+        query::OptionalQuery,
         reply::{Accepted, List},
     },
     text_enum,
@@ -22,25 +22,29 @@ use crate::{
 };
 
 text_enum! {
-    /// `pending` waits for the payment worker, `processed` was acted on.
+    /// The state of a webhook: `pending` waits for the payment worker, `processed` has been handled.
     pub enum WebhookStatus { Pending = "pending", Processed = "processed" }
 }
 
-/// What a provider told. Its signature was good.
+/// An event received from a payment provider, with a valid signature.
 #[derive(Object)]
 #[oai(rename = "Webhook")]
 struct WebhookView {
+    /// The id of the webhook.
     id: WebhookId,
+    /// The provider that sent the event.
     provider: Provider,
-    /// The provider's id of it; the same one is kept once.
+    /// The provider's id of the event. Each event is stored once.
     event_id: String,
-    /// What happened, as the provider calls it, e.g. `payment_intent.succeeded`.
+    /// The type of the event, as the provider names it, e.g. `payment_intent.succeeded`.
     kind: String,
+    /// Whether the event has been processed.
     status: WebhookStatus,
-    /// As it came, without the client secrets in it.
+    /// The body as received, without client secrets.
     body: Any<Value>,
+    /// When the event was received.
     created_at: Timestamp,
-    /// When it was last acted on.
+    /// When the event was last processed; `null` if it has not been.
     processed_at: Option<Timestamp>,
 }
 
@@ -63,9 +67,9 @@ pub struct InboxApi;
 
 #[OpenApi(prefix_path = "/api/admin", tag = "Tag::Admin")]
 impl InboxApi {
-    /// Lists what payment providers told, newest first.
+    /// Lists the events received from payment providers, newest first.
     ///
-    /// Only events whose signature was good are kept, each once.
+    /// Only events with a valid signature are stored, each once.
     #[oai(path = "/webhooks", method = "get", operation_id = "listWebhooks")]
     #[allow(clippy::too_many_arguments)] // one for each query parameter of the contract
     async fn list(
@@ -73,18 +77,18 @@ impl InboxApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only those of this provider: `stripe`, `paypal` or `razorpay`.
-        provider: Ask<Provider>,
-        /// Only those with this status.
-        status: Ask<WebhookStatus>,
-        page: Ask<PageNumber>,
-        per_page: Ask<PageSize>,
+        /// Only events of this provider: `stripe`, `paypal` or `razorpay`.
+        provider: OptionalQuery<Provider>,
+        /// Only events with this status.
+        status: OptionalQuery<WebhookStatus>,
+        page: OptionalQuery<PageNumber>,
+        per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<WebhookView>> {
-        let mut faults = ValidationErrors::default();
-        let provider = faults.note(provider.get("provider"));
-        let status = faults.note(status.get("status"));
-        let page = faults.note(Page::asked(&page, &per_page));
-        faults.into_result()?;
+        let mut errors = ValidationErrors::default();
+        let provider = errors.note(provider.get("provider"));
+        let status = errors.note(status.get("status"));
+        let page = errors.note(Page::from_query(&page, &per_page));
+        errors.into_result()?;
         let processed = status.map(|status| status == WebhookStatus::Processed);
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, provider, processed, page.size, page.offset()).await?;
@@ -92,9 +96,10 @@ impl InboxApi {
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
-    /// Acts on a webhook again.
+    /// Processes a webhook again.
     ///
-    /// The payment worker asks the provider how the payment stands now. What is known already changes nothing.
+    /// The payment worker retrieves the payment from the provider and records its current state. If nothing has
+    /// changed, nothing happens.
     #[oai(path = "/webhooks/:id/replay", method = "post", operation_id = "replayWebhook")]
     async fn replay(&self, shop: Data<&Shop>, _by: Admin, id: Path<WebhookId>) -> ApiResult<Accepted<WebhookView>> {
         Ok(Accepted::json(&WebhookView::from(super::replay(&shop, id.0).await?)))

@@ -71,7 +71,7 @@ async fn find(tx: &mut Tx, provider: Provider, subject: &WebhookSubject) -> db::
 /// A second transaction that the provider has of one payment becomes a cancelled payment of its own: so money in it is
 /// refunded, and what is open of it is cancelled.
 async fn adopt_duplicate(shop: &Shop, payment: &Payment, transaction: &str) -> Result<Payment, JobError> {
-    tracing::error!(payment = %payment.id, transaction, "the provider has a second one of a payment; it ends");
+    tracing::error!(payment = %payment.id, transaction, "the provider has a duplicate of a payment; ending it");
     let mut tx = shop.db.write().await?;
     let adopted = payments::adopt_duplicate(&mut tx, payment, transaction, shop.now()).await?;
     tx.commit().await?;

@@ -30,12 +30,13 @@ const FORGED: Limit = Limit::new(
     "forged_webhooks",
     100,
     Duration::from_mins(10),
-    "Too many events of this address were not the provider's.",
+    "Too many events with an invalid signature from this IP address.",
 );
 
-/// The event was kept, now or before.
+/// The event is stored, from this request or an earlier one.
 #[derive(Object)]
 struct Received {
+    /// Always `true`.
     received: bool,
 }
 
@@ -77,7 +78,7 @@ async fn receive(
     if let Some(permit) = permit
         && !matches!(verified, Err(VerificationError::InvalidSignature))
     {
-        shop.limits.give_back(permit).await;
+        shop.limits.release(permit).await;
     }
     Ok(super::store_event(shop, provider, &verified?).await?)
 }

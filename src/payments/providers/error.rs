@@ -7,10 +7,10 @@ pub enum ProviderError {
     #[error("the provider could not be reached or did not answer ({0})")]
     Indeterminate(String),
     /// The provider had an error, and may repeat this response for the same key.
-    #[error("the provider failed on its side ({0})")]
+    #[error("the provider reported an internal error ({0})")]
     Server(String),
     /// The request is invalid or declined; trying again changes nothing.
-    #[error("the provider refuses the request ({0})")]
+    #[error("the provider rejected the request ({0})")]
     Rejected(String),
 }
 
@@ -19,12 +19,12 @@ pub type ProviderResult<T> = Result<T, ProviderError>;
 /// Why a webhook is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
-    #[error("The signature does not fit the body, the secret or the time. Nothing was kept.")]
+    #[error("The signature does not match the body, the secret or the time. The event was not stored.")]
     InvalidSignature,
     /// The setting without which it cannot be verified.
-    #[error("This shop has no {0}, so it believes no event.")]
+    #[error("{0} is not set, so the shop cannot verify events.")]
     NotConfigured(&'static str),
     /// The provider, which has to verify it, is away: it is to send the event again.
-    #[error("The provider could not be asked about the signature. Send it again.")]
+    #[error("The provider could not be reached to verify the signature. Send the event again.")]
     Unavailable,
 }

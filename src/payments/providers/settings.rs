@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use platform::settings::{Checked, given, listed, secret, web_address, wrong};
+use platform::settings::{Checked, comma_separated, invalid, non_empty, secret, web_address};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ONLINE;
@@ -84,18 +84,18 @@ pub(super) fn key_pair(id: &'static str, with: &'static str) -> Checked<Option<(
     match (secret(id), secret(with)) {
         (Some(id), Some(secret)) => Ok(Some((id.expose_secret().to_owned(), secret))),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(wrong(with, "(unset)", format!("set it too, or unset {id}"))),
-        (None, Some(_)) => Err(wrong(id, "(unset)", format!("set it too, or unset {with}"))),
+        (Some(_), None) => Err(invalid(with, "(unset)", format!("set it too, or unset {id}"))),
+        (None, Some(_)) => Err(invalid(id, "(unset)", format!("set it too, or unset {with}"))),
     }
 }
 
 /// The secrets of a comma-separated variable.
 pub(super) fn secrets(variable: &str) -> Vec<SecretString> {
     let value = secret(variable);
-    listed(value.as_ref().map_or("", |value| value.expose_secret())).map(SecretString::from).collect()
+    comma_separated(value.as_ref().map_or("", |value| value.expose_secret())).map(SecretString::from).collect()
 }
 
 /// Where the provider's API is, if not at `default`.
 pub(super) fn api_base(setting: &'static str, value: Option<&String>, default: &str) -> Checked<String> {
-    given(value).map_or_else(|| Ok(default.to_owned()), |text| web_address(setting, text))
+    non_empty(value).map_or_else(|| Ok(default.to_owned()), |text| web_address(setting, text))
 }

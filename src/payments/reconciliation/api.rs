@@ -16,14 +16,15 @@ use crate::{
     shop::{Shop, tags::Tag},
 };
 
-/// What the last comparison with the providers' books found.
+/// The result of the latest comparison with the providers' records.
 #[derive(Object)]
 struct PaymentReconciliation {
-    /// When it was made; null before the first.
+    /// When the comparison was made; `null` before the first one.
     checked_at: Option<Timestamp>,
-    /// How many payments it compared: those that ended or changed since the comparison before.
+    /// The number of payments compared: those that ended or changed since the previous comparison.
     payments: i64,
-    /// Every difference that stands, oldest first, also of earlier comparisons. None is repaired by itself.
+    /// All unresolved differences, oldest first, including those of earlier comparisons. They are not repaired
+    /// automatically.
     differences: Vec<Difference>,
 }
 
@@ -37,20 +38,20 @@ pub struct ReconciliationApi;
 
 #[OpenApi(prefix_path = "/api/admin", tag = "Tag::Admin")]
 impl ReconciliationApi {
-    /// Shows where our books and the providers' differ.
+    /// Returns the differences between the shop's and the providers' records.
     ///
-    /// The payment worker compares every ten minutes what the providers captured and gave back with what was recorded. A
-    /// difference stands until a comparison finds it gone; nothing is repaired in silence.
+    /// Every ten minutes the payment worker compares what the providers captured and refunded with what the shop
+    /// recorded. A difference is listed until a comparison no longer finds it.
     #[oai(path = "/payments/reconciliation", method = "get", operation_id = "getPaymentReconciliation")]
     async fn get(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Reply<PaymentReconciliation>> {
         Ok(Reply::json(&latest(&shop).await?))
     }
 
-    /// Has the books compared now.
+    /// Starts a comparison with the providers' records.
     ///
-    /// Answers at once, with what the last comparison found; the payment worker makes the new one in the background. It
-    /// compares every payment that ended or changed within the last week, also what was compared lately. Ask for the
-    /// result until `checked_at` has changed. Asked again before that, it is the same comparison.
+    /// Returns the result of the latest comparison immediately; the payment worker makes the new one in the background.
+    /// It covers every payment that ended or changed within the last week, including those compared recently. Poll the
+    /// result until `checked_at` changes. A request before that does not start another comparison.
     #[oai(path = "/payments/reconciliation", method = "post", operation_id = "startPaymentReconciliation")]
     async fn start(&self, shop: Data<&Shop>, _by: Admin) -> ApiResult<Accepted<PaymentReconciliation>> {
         super::request(&shop).await?;

@@ -36,7 +36,9 @@ use crate::shop::{
 };
 
 text_enum! {
-    /// What our books and a provider's say differently.
+    /// What differs: `captured` is the captured amount, `refunded` the refunded amount, `money` the currency or the
+    /// amount of the payment, `unknown` means that the provider does not know the payment, and `not_given_back` that
+    /// the shop holds money that it must refund.
     pub enum Matter {
         /// How much was captured.
         Captured = "captured",
@@ -52,18 +54,21 @@ text_enum! {
     }
 }
 
-/// A payment of which our books and the provider's say different things.
+/// A payment for which the shop's and the provider's records differ.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
 #[oai(rename = "PaymentDifference")]
 pub struct Difference {
+    /// The id of the payment.
     pub payment: PaymentId,
+    /// The id of the order.
     pub order: OrderId,
+    /// The provider of the payment.
     pub provider: Provider,
-    /// What is different.
+    /// What differs.
     pub matter: Matter,
-    /// As we recorded it.
+    /// The amount that the shop recorded.
     pub ours: Amount,
-    /// As the provider has it; null when it does not know the payment, or in another currency.
+    /// The amount that the provider reports; `null` if it does not know the payment or reports another currency.
     pub theirs: Option<Amount>,
 }
 
@@ -79,7 +84,10 @@ fn amount_mismatch(payment: &Payment, report: &Report) -> Option<String> {
     let same = payment.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (payment.amount.0, report.amount.0);
-        format!("the provider speaks of {theirs} {}, we of {ours} {} (minor units)", report.currency, payment.currency)
+        format!(
+            "the provider reports {theirs} {}, the shop recorded {ours} {} (minor units)",
+            report.currency, payment.currency
+        )
     })
 }
 
@@ -100,7 +108,7 @@ pub async fn mismatch(shop: &Shop, payment: &Payment, report: &Report) -> db::Re
 
 fn currency_mismatch(payment: &Payment, report: &RefundReport) -> Option<String> {
     let same = payment.currency.to_string() == report.currency;
-    (!same).then(|| format!("the provider gives back {}, and the payment was in {}", report.currency, payment.currency))
+    (!same).then(|| format!("the provider refunds {}, but the payment was in {}", report.currency, payment.currency))
 }
 
 /// How the provider's refund differs from ours in amount or currency, if it does.
@@ -109,7 +117,10 @@ pub fn refund_mismatch(payment: &Payment, refund: &Refund, report: &RefundReport
     let same = refund.amount == report.amount && payment.currency.to_string() == report.currency;
     (!same).then(|| {
         let (ours, theirs) = (refund.amount.0, report.amount.0);
-        format!("the provider gives back {theirs} {}, we {ours} {} (minor units)", report.currency, payment.currency)
+        format!(
+            "the provider refunds {theirs} {}, the shop recorded {ours} {} (minor units)",
+            report.currency, payment.currency
+        )
     })
 }
 
@@ -150,27 +161,27 @@ pub async fn request(shop: &Shop) -> db::Result<()> {
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
     let Some(provider) = shop.part::<Providers>().get(payment.provider) else {
-        tracing::warn!(payment = %payment.id, provider = %payment.provider, "no keys to compare a payment with");
+        tracing::warn!(payment = %payment.id, provider = %payment.provider, "cannot compare a payment: its provider is not configured");
         return Ok(());
     };
     let report = match provider.retrieve_payment(payment).await {
         Ok(report) => report,
         Err(error) => {
-            tracing::warn!(payment = %payment.id, %error, "cannot compare a payment with the provider's books");
+            tracing::warn!(payment = %payment.id, %error, "cannot compare a payment with the provider's records");
             return Ok(());
         }
     };
     if let Some(report) = &report
         && money_moved(shop, payment, report).await?
     {
-        tracing::warn!(payment = %payment.id, "money moved, and nobody told of it");
+        tracing::warn!(payment = %payment.id, "found money that moved without a report");
         return save_report(shop, payment, report.clone()).await.map(drop);
     }
     let found = difference(shop, payment, report.as_ref()).await?;
     if let Some(found) = &found {
         tracing::error!(
             payment = %found.payment, order = %found.order, matter = %found.matter, ours = %found.ours,
-            theirs = found.theirs.as_ref().map(tracing::field::display), "our books and the provider's differ"
+            theirs = found.theirs.as_ref().map(tracing::field::display), "the shop's and the provider's records differ"
         );
     }
     let mut tx = shop.db.write().await?;

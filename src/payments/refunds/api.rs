@@ -23,18 +23,18 @@ use crate::{
     shop::{Shop, ids::PaymentId, tags::Tag},
 };
 
-/// How much money is to go back.
+/// The amount to refund.
 #[derive(Object)]
 #[oai(nullable_all)]
 struct RefundInput {
-    /// More than nothing. Default: all that is left.
+    /// The amount, greater than 0. Default: all that is left of the captured amount.
     amount: Option<Amount>,
 }
 
 fn read_amount(currency: Currency, amount: &Amount) -> ApiResult<Money> {
     let money = currency.parse(amount).map_err(|why| Problem::invalid_field("amount", "amount", why))?;
     if money == Money(0) {
-        return Err(Problem::invalid_field("amount", "minimum", "must be more than nothing"));
+        return Err(Problem::invalid_field("amount", "minimum", "must be greater than 0"));
     }
     Ok(money)
 }
@@ -45,8 +45,8 @@ pub struct RefundsApi;
 impl RefundsApi {
     /// Lists the refunds of a payment, oldest first.
     ///
-    /// Those that somebody made on the provider's own page are among them. One that `failed` moved no money: the payment's
-    /// `refunded` does not count it, and an admin may ask for another.
+    /// Includes refunds made in the provider's dashboard. A `failed` refund moved no money: it does not count in the
+    /// payment's `refunded`, and an admin can create another.
     #[oai(path = "/payments/:id/refunds", method = "get", operation_id = "listRefunds")]
     async fn list(&self, shop: Data<&Shop>, by: SignedIn, id: Path<PaymentId>) -> ApiResult<Reply<Vec<RefundView>>> {
         let mut tx = shop.db.read().await?;
@@ -56,11 +56,12 @@ impl RefundsApi {
         Ok(Reply::json(&shown))
     }
 
-    /// Gives money back, all of it or a part.
+    /// Refunds a payment fully or partially.
     ///
-    /// Answers at once; the provider is asked in the background, and the payment shows how much has gone back. Never more
-    /// than was captured goes back. A full refund cancels the order if it has not shipped, and its stock returns. Send an
-    /// `Idempotency-Key`: the same request again then gives the first answer instead of a second refund.
+    /// Returns immediately; the provider is called in the background, and the payment's `refunded` shows how much was
+    /// refunded. At most the captured amount can be refunded. A full refund cancels the order if it has not shipped,
+    /// and returns its stock. Send an `Idempotency-Key`: repeating the request then returns the first response instead
+    /// of creating another refund.
     ///
     /// Problems: `not_captured`, `already_refunded`, `refund_exceeds_payment`.
     #[oai(path = "/payments/:id/refund", method = "post", operation_id = "refundPayment")]
@@ -70,7 +71,8 @@ impl RefundsApi {
         request: &Request,
         by: Admin,
         id: Path<PaymentId>,
-        /// 1 to 255 printable characters, new for each thing you want done. Kept for 24 hours.
+        /// A unique key for this operation, 1 to 255 printable ASCII characters, for example a UUID. A repeated request
+        /// with the same key returns the first response. Keys expire after 24 hours.
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         body: Body<RefundInput>,
@@ -78,7 +80,7 @@ impl RefundsApi {
         let location = format!("/api/payments/{}", id.0);
         let path = format!("{location}/refund");
         let idempotency = Idempotency::of(request, path, Location::At(location), body.bytes(), by.0.id.0)?;
-        let input = body.judged().await;
+        let input = body.parse().await;
         let mut tx = shop.db.write().await?;
         let payment = payments::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let input = input?;

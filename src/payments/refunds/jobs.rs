@@ -69,7 +69,7 @@ async fn retrieve_before_sending_again(shop: &Shop, payment: &Payment, refund: &
     let mut tx = shop.db.write().await?;
     store::renew_key(&mut tx, refund).await?;
     tx.commit().await?;
-    Err(JobError::Retry("the provider does not know the refund; it is sent again under a new key".to_owned()))
+    Err(JobError::Retry("the provider does not know the refund; it will be sent again with a new key".to_owned()))
 }
 
 /// Ends a refund that the provider rejects, unless an earlier call has created it. What was refunded in its dashboard is
@@ -79,7 +79,7 @@ async fn rejected(shop: &Shop, payment: &Payment, refund: &Refund, reason: &str)
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
-    super::fail(&mut tx, refund.id, &format!("The provider refused it ({reason})."), shop.now()).await?;
+    super::fail(&mut tx, refund.id, &format!("The provider rejected the refund ({reason})."), shop.now()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -120,8 +120,8 @@ pub async fn check(shop: &Shop, refund: &Refund) -> db::Result<()> {
     let refreshed = async { refresh(shop, &find(shop, refund.payment_id).await?).await };
     match timeout(ONE_CALL, refreshed).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot learn how a refund stands"),
-        Err(_) => tracing::warn!(refund = %refund.id, "cannot learn in time how a refund stands"),
+        Ok(Err(error)) => tracing::warn!(refund = %refund.id, %error, "cannot retrieve a refund"),
+        Err(_) => tracing::warn!(refund = %refund.id, "timed out retrieving a refund"),
     }
     Ok(())
 }

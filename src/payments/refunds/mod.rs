@@ -30,8 +30,8 @@ use super::{
 use crate::shop::ids::{PaymentId, RefundId};
 
 text_enum! {
-    /// `queued → processing → succeeded`, or `failed`. It only moves forward; one that had `succeeded` becomes `failed` when
-    /// the buyer's bank sends the money back.
+    /// The status of a refund: `queued → processing → succeeded`, or `failed`. It only moves forward, but a `succeeded`
+    /// refund becomes `failed` when the buyer's bank sends the money back.
     #[oai(rename = "RefundProgress")]
     pub enum RefundStatus {
         Queued = "queued", Processing = "processing", Succeeded = "succeeded", Failed = "failed",
@@ -39,7 +39,9 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why money goes back.
+    /// Why money is refunded: `requested` by an admin, `order_cancelled`, `late_money` (captured for an order that
+    /// could no longer be paid), `underpaid` (less than the amount was captured), `overpaid` (the surplus is refunded),
+    /// or `at_provider` (made in the provider's dashboard).
     #[oai(rename = "RefundReason")]
     pub enum Reason {
         /// An admin asked for it.
@@ -216,13 +218,13 @@ async fn insert_made_at_provider(
     let Some(transaction) = &report.transaction_id else { return Ok(()) };
     let status = RefundStatus::Processing.after(true, &report.outcome);
     let failure = report.outcome.failure();
-    tracing::info!(payment = %payment.id, transaction, %status, "money was given back at the provider");
+    tracing::info!(payment = %payment.id, transaction, %status, "a refund was made at the provider");
     store::delete_without_transaction(tx, payment.id).await?;
     store::insert_made_at_provider(tx, payment.id, status, report.amount, transaction, failure, now).await.map(drop)
 }
 
 /// Money that did not reach the buyer is logged; the next reconciliation reports it when the shop may not keep it.
 async fn report_failure(tx: &mut Tx, payment: &Payment, refund: &Refund, why: &str) -> db::Result<()> {
-    tracing::error!(refund = %refund.id, payment = %payment.id, why, "money could not be given back");
+    tracing::error!(refund = %refund.id, payment = %payment.id, why, "a refund failed");
     reconciliation::compare_again(tx, payment.id).await.map(drop)
 }

@@ -9,24 +9,29 @@ use poem_openapi::Object;
 use super::{Reason, Refund, RefundStatus};
 use crate::shop::ids::{PaymentId, RefundId};
 
-/// Money on its way back to the buyer.
+/// A refund of a payment.
 #[derive(Object)]
 #[oai(rename = "Refund")]
 pub struct RefundView {
+    /// The id of the refund.
     id: RefundId,
-    /// The id of the payment it gives back.
+    /// The id of the refunded payment.
     payment: PaymentId,
+    /// The refunded amount.
     amount: Amount,
-    /// The ISO 4217 code of the amount's currency.
+    /// The ISO 4217 code of the currency.
     currency: String,
-    /// How far it is. It only moves forward.
+    /// The status of the refund.
     status: RefundStatus,
+    /// Why the money is refunded.
     reason: Reason,
-    /// The provider's id of it.
+    /// The provider's id of the refund; `null` until the provider has accepted it.
     transaction_id: Option<String>,
-    /// Why it failed, in words; null if it did not.
+    /// Why the refund failed, as a text for people; `null` if it did not fail.
     failure: Option<String>,
+    /// When the refund was created.
     created_at: Timestamp,
+    /// When the refund last changed.
     updated_at: Timestamp,
 }
 

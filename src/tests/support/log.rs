@@ -59,7 +59,7 @@ impl StoryLog {
     /// An empty one. With `RUST_LOG` everything that it chooses also goes to standard error.
     pub fn new() -> Self {
         let said = Arc::<Mutex<Said>>::default();
-        let as_in_a_program = EnvFilter::new(telemetry::DEFAULT).and(LevelFilter::WARN);
+        let as_in_a_program = EnvFilter::new(telemetry::DEFAULT_FILTER).and(LevelFilter::WARN);
         let heard = Registry::default().with(Listener(Arc::clone(&said)).with_filter(as_in_a_program));
         let dispatch = match EnvFilter::try_from_default_env() {
             Ok(chosen) => Dispatch::new(heard.with(fmt::layer().with_writer(std::io::stderr).with_filter(chosen))),
@@ -151,7 +151,7 @@ impl<S: Subscriber> Layer<S> for Listener {
     }
 }
 
-/// An event as one line: `WARN platform::jobs::worker: job failed, will be tried again why=… failures=1`.
+/// An event as one line: `WARN platform::jobs::worker: job failed, will be retried why=… failures=1`.
 struct Line(String);
 
 impl Visit for Line {

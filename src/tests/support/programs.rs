@@ -145,10 +145,13 @@ impl Site {
         self.settings.push((name, value.into()));
     }
 
-    /// Its providers are simulated. They tell it what happens as soon as it is open.
-    pub async fn pays_a_simulator(&mut self) -> Simulator {
-        let options =
-            Options { webhooks_to: Some(self.url.clone()), late: Duration::from_secs(3), ..Options::default() };
+    /// Starts a simulator, sets it as the payment providers, and has it send webhooks.
+    pub async fn starts_simulator(&mut self) -> Simulator {
+        let options = Options {
+            webhooks_to: Some(self.url.clone()),
+            webhook_delay: Duration::from_secs(3),
+            ..Options::default()
+        };
         let simulator = Simulator::start(options).await.unwrap();
         self.settings.extend(payment_simulator::settings(simulator.url()));
         simulator

@@ -9,7 +9,7 @@ use std::{
 };
 
 use object_store::aws::AmazonS3Builder;
-use platform::media::place::{Access, Place};
+use platform::media::storage::{Access, Storage};
 use poem::{
     Request, Response, Server,
     endpoint::make,
@@ -54,14 +54,14 @@ impl S3StandIn {
     }
 
     /// What `MEDIA_URL` and the `AWS_…` variables would say.
-    pub fn place(&self) -> Place {
+    pub fn storage(&self) -> Storage {
         let account = AmazonS3Builder::new()
             .with_endpoint(&self.url)
             .with_allow_http(true)
             .with_region("us-east-1")
             .with_access_key_id(KEY)
             .with_secret_access_key("a secret of the stories");
-        Place::Bucket { bucket: "shop".to_owned(), prefix: "pictures".to_owned(), access: Access::new(account) }
+        Storage::Bucket { bucket: "shop".to_owned(), prefix: "pictures".to_owned(), access: Access::new(account) }
     }
 
     /// The names and types of what it keeps.

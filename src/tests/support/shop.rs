@@ -111,7 +111,7 @@ impl TestShop {
             std::fs::remove_dir_all(&folder).expect("the folder just made");
             return None;
         };
-        let clock = Clock::standing_at(BEGINNING);
+        let clock = Clock::fixed_at(BEGINNING);
         let options = Options { clock: clock.clone(), ..Options::default() };
         let house = House {
             folder,
@@ -212,7 +212,7 @@ impl TestShop {
     }
 
     pub fn expects_dead_letters(&self) {
-        self.allows_in_log("job given up; it is kept as a dead letter");
+        self.allows_in_log("job failed for good; kept as a dead letter");
         self.house.expected.lock().unwrap().dead_letters = true;
     }
 
@@ -221,7 +221,7 @@ impl TestShop {
     }
 
     pub fn expects_wrong_stock(&self) {
-        self.allows_in_log("stock does not add up");
+        self.allows_in_log("stock does not match its movements");
         self.house.expected.lock().unwrap().wrong_stock = true;
     }
 

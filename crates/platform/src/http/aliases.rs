@@ -1,8 +1,7 @@
-//! The same endpoint under another name, for frontends that were written against other spellings of this API.
+//! Other addresses of an endpoint, for frontends that were written against other versions of this API.
 //!
-//! An alias is resolved before anything else looks at the address: idempotency keys, limits and routes know the
-//! canonical path only, while problems, logs and the links of a list keep what the client asked for. So no endpoint is
-//! written twice, and both names always behave alike.
+//! An alias is resolved before anything else reads the address: idempotency keys, limits and routes only know the
+//! canonical path, while problems, logs and the links of a list keep the requested one. So no endpoint is written twice.
 
 use poem::{
     Request,
@@ -15,27 +14,27 @@ use super::{
     problem::{ApiResult, Problem},
 };
 
-/// Methods, alias, canonical address. A query there is part of what the alias means.
+/// Methods, alias, canonical address. The canonical address may have a query, which the client cannot override.
 pub type Alias = (&'static [&'static str], &'static str, &'static str);
 
-/// Where the document lists them, so that they do not stand between the operations to use.
-const CHAPTER: &str = "Aliases";
+/// The document's tag for aliases, which keeps them apart from the canonical operations.
+const TAG: &str = "Aliases";
 
 /// Every alias: its method, its path, and the canonical address, which may have a query.
 pub fn table(aliases: &'static [Alias]) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     aliases.iter().flat_map(|(methods, alias, canonical)| methods.iter().map(|method| (*method, *alias, *canonical)))
 }
 
-/// Gives a request on an alias its canonical address. Others pass as they are.
+/// Rewrites the address of a request to an alias to the canonical one; leaves others as they are.
 ///
 /// # Errors
-/// 405 when the alias does not take this method, whatever its canonical path takes.
+/// 405 when the alias does not take this method, even if the canonical path does.
 pub fn resolve(request: &mut Request, documented: &Documented) -> ApiResult<()> {
     let path = request.uri().path().trim_end_matches('/');
     if !documented.aliases.iter().any(|(_, alias, _)| fits(alias, path)) {
         return Ok(());
     }
-    // What has a name of its own is not an id: `/api/cart/summary` is no alias.
+    // A path of its own comes before an id: `/api/cart/summary` is not the alias `/api/cart/{item_id}`.
     let pattern = documented.pattern(path);
     let Some((methods, alias, canonical)) = documented.aliases.iter().find(|(_, alias, _)| pattern == Some(alias))
     else {
@@ -45,16 +44,16 @@ pub fn resolve(request: &mut Request, documented: &Documented) -> ApiResult<()> 
         return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED));
     }
     let address = joined(&filled(canonical, alias, path), request.uri().query());
-    *request.uri_mut() = readdressed(request.uri(), &address)?;
+    *request.uri_mut() = with_path_and_query(request.uri(), &address)?;
     Ok(())
 }
 
-/// Whether a path is one of those that a pattern like `/api/cart/{item_id}` stands for.
+/// Whether a path matches a pattern like `/api/cart/{item_id}`.
 #[must_use]
 pub fn fits(pattern: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
     loop {
-        match (wanted.next(), given.next()) {
+        match (pattern.next(), path.next()) {
             (None, None) => return true,
             (Some(wanted), Some(given)) if wanted == given || (wanted.starts_with('{') && !given.is_empty()) => {}
             _ => return false,
@@ -62,17 +61,17 @@ pub fn fits(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// The canonical address with the ids that `path` has where `alias` has names for them.
+/// The canonical address, with the ids of `path` for the placeholders of `alias`.
 fn filled(canonical: &str, alias: &str, path: &str) -> String {
     let ids = alias.split('/').zip(path.split('/')).filter(|(name, _)| name.starts_with('{'));
     ids.fold(canonical.to_owned(), |address, (name, id)| address.replace(name, id))
 }
 
-/// The client's query behind the address. What the alias says itself is not the client's to say.
+/// The address with the client's query, without the parameter that the address has itself.
 fn joined(address: &str, query: Option<&str>) -> String {
     let (path, own) = address.split_once('?').unwrap_or((address, ""));
-    let says_itself = |part: &&str| !own.is_empty() && name_of(part) == name_of(own);
-    let clients = query.unwrap_or_default().split('&').filter(|part| !part.is_empty() && !says_itself(part));
+    let is_own = |part: &&str| !own.is_empty() && name_of(part) == name_of(own);
+    let clients = query.unwrap_or_default().split('&').filter(|part| !part.is_empty() && !is_own(part));
     let parts: Vec<&str> = Some(own).filter(|own| !own.is_empty()).into_iter().chain(clients).collect();
     if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
 }
@@ -81,8 +80,8 @@ fn name_of(parameter: &str) -> &str {
     parameter.split('=').next().unwrap_or_default()
 }
 
-fn readdressed(asked: &Uri, address: &str) -> ApiResult<Uri> {
-    let mut parts = asked.clone().into_parts();
+fn with_path_and_query(uri: &Uri, address: &str) -> ApiResult<Uri> {
+    let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(address.parse::<PathAndQuery>().map_err(Problem::internal)?);
     Uri::from_parts(parts).map_err(Problem::internal)
 }
@@ -96,19 +95,19 @@ pub fn describe(document: &mut Value, aliases: &'static [Alias]) {
         operation["operationId"] = format!("{name}At{}", camel(alias)).into();
         operation["summary"] = format!("The same as {method} {canonical}.").into();
         operation["deprecated"] = json!(true);
-        operation["tags"] = json!([CHAPTER]);
+        operation["tags"] = json!([TAG]);
         if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
             parameters.retain(|parameter| own.is_empty() || parameter["name"] != name_of(own));
         }
         document["paths"][alias][method.to_lowercase()] = operation;
     }
     if let Some(tags) = document["tags"].as_array_mut() {
-        let description = "The same operations under other names, for frontends that were written against those.";
-        tags.push(json!({"name": CHAPTER, "description": description}));
+        let description = "The same operations at alternative paths, for existing frontends.";
+        tags.push(json!({"name": TAG, "description": description}));
     }
 }
 
-/// `/api/orders/my-orders` reads `ApiOrdersMyOrders`.
+/// `/api/orders/my-orders` as `ApiOrdersMyOrders`.
 fn camel(path: &str) -> String {
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()

@@ -1,8 +1,7 @@
-//! A request body that is read first and judged later.
+//! A JSON request body that is read first and validated later.
 //!
-//! The order of judgement is: who is asking, may they, does the thing exist, and only then what the body says. So an
-//! endpoint takes a [`Body`], has it [judged](Body::judged), finds what it is about, and only then tells what is wrong with
-//! the body.
+//! Errors have an order: authentication, permission, existence, and only then the body. So an endpoint takes a [`Body`],
+//! [parses](Body::parse) it, finds the resource, and only then returns the errors of the body.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
@@ -25,48 +24,51 @@ use super::{
     problem::{ApiResult, Problem},
     schema::Schemas,
 };
-use crate::{db, http::problem_types, thread_pool::NotDone};
+use crate::{db, http::problem_types, thread_pool::RunError};
 
-/// How long a client may stop sending in the middle of a body.
+/// How long a client may pause in the middle of a body.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How many bytes beyond the limit are read to let the client hear that it was reached.
-const HEARD_OUT: usize = 256 * 1024;
+/// How many bytes beyond the limit are read and discarded, so that the client receives the error.
+const DRAIN_LIMIT: usize = 256 * 1024;
 
-/// Beyond it a body is not judged among the requests of everybody else: that takes milliseconds.
-const LARGE: usize = 32 * 1024;
+/// Bytes. A larger body takes milliseconds to parse, so that happens on a thread of its own.
+const LARGE_BODY: usize = 32 * 1024;
 
-/// A JSON body not looked at yet.
+/// A JSON body for a `T`, read but not parsed yet.
 pub struct Body<T> {
     bytes: Bytes,
     is_json: bool,
     schemas: Arc<Schemas>,
-    wanted: PhantomData<fn() -> T>,
+    target: PhantomData<fn() -> T>,
 }
 
 impl<T: ParseFromJSON + Send + 'static> Body<T> {
-    /// Judges the body. Before a transaction that writes is begun, for it would wait; what is wrong may be told later.
+    /// Validates the body against its schema and parses it. Call it before a write transaction begins; the error may be
+    /// returned later.
     ///
     /// # Errors
-    /// 415 when it is no JSON, 400 when it is malformed, 422 with its faults when it is not what the document says. 503
-    /// when too many large ones are judged already.
-    pub async fn judged(&self) -> ApiResult<T> {
-        debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
+    /// 415 when it is not JSON, 400 when it is malformed, 422 with all field errors when it does not match the schema, 503
+    /// when too many large bodies are waiting.
+    pub async fn parse(&self) -> ApiResult<T> {
+        debug_assert!(!db::is_writing(), "a body is parsed before the write transaction begins");
         if !self.is_json {
             return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        if self.bytes.len() <= LARGE {
-            return judge(&self.schemas, &self.bytes);
+        if self.bytes.len() <= LARGE_BODY {
+            return parse(&self.schemas, &self.bytes);
         }
         let (schemas, bytes) = (Arc::clone(&self.schemas), self.bytes.clone());
-        match self.schemas.desk.run(move |()| judge(&schemas, &bytes)).await {
-            Ok(judged) => judged,
-            Err(NotDone::Full) => Err(problem_types::OVERLOADED.problem("Too many large bodies are being judged.")),
-            Err(NotDone::Panicked) => Err(Problem::internal("judging a body panicked")),
+        match self.schemas.threads.run(move |()| parse(&schemas, &bytes)).await {
+            Ok(parsed) => parsed,
+            Err(RunError::Full) => {
+                Err(problem_types::OVERLOADED.problem("Too many large requests are being validated. Try again."))
+            }
+            Err(RunError::Panicked) => Err(Problem::internal("validating a body panicked")),
         }
     }
 
-    /// What was sent, byte for byte: what an idempotency key remembers.
+    /// The bytes as they were sent, which an idempotency key is compared by.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -96,11 +98,11 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Body<T> {
         // A body left out altogether is an empty object: every field of it may be optional.
         let bytes = if bytes.is_empty() { b"{}".to_vec() } else { bytes };
         let is_json = request.content_type().map_or(bytes == b"{}", Json::<T>::check_content_type);
-        Ok(Self { bytes: bytes.into(), is_json, schemas: Arc::clone(&schemas), wanted: PhantomData })
+        Ok(Self { bytes: bytes.into(), is_json, schemas: Arc::clone(&schemas), target: PhantomData })
     }
 }
 
-fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
+fn parse<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
     let body = json::read(bytes).map_err(|what| {
         let detail = format!("The body is not well-formed JSON: {what}.");
         problem_types::MALFORMED_JSON.problem(detail)
@@ -109,10 +111,10 @@ fn judge<T: ParseFromJSON>(schemas: &Schemas, bytes: &[u8]) -> ApiResult<T> {
     T::parse_from_json(Some(body)).map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
 }
 
-/// Closing a connection that still has bytes to read resets it, and the client may never see the answer. So a little more
-/// is read and thrown away.
-async fn hear_out(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>> + Unpin)) {
-    let mut left = HEARD_OUT;
+/// Closing a connection with unread bytes resets it, and the client may never see the response. So some more are read and
+/// discarded.
+async fn drain(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>> + Unpin)) {
+    let mut left = DRAIN_LIMIT;
     let discard = async {
         while let Some(Ok(chunk)) = chunks.next().await {
             left = left.saturating_sub(chunk.len());
@@ -121,10 +123,13 @@ async fn hear_out(chunks: &mut (impl Stream<Item = std::io::Result<bytes::Bytes>
             }
         }
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), discard).await; // the answer is the same either way
+    let _ = tokio::time::timeout(Duration::from_secs(1), discard).await; // the response is the same either way
 }
 
-/// Reads a body to its end, stopping at the limit and when the client stalls.
+/// Reads a body of at most `limit` bytes to its end.
+///
+/// # Errors
+/// 413 beyond the limit, 408 when the client pauses for 15 seconds, 400 when the body breaks off.
 pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> ApiResult<Vec<u8>> {
     let too_large = || Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).header(header::CONNECTION, "close");
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
@@ -137,24 +142,24 @@ pub async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Ap
     loop {
         let next = tokio::time::timeout(STALL_TIMEOUT, chunks.next()).await.map_err(|_| {
             problem_types::REQUEST_TIMEOUT
-                .problem("The body stopped arriving; send it again.")
+                .problem("The rest of the body did not arrive in time. Send the request again.")
                 .header(header::CONNECTION, "close")
         })?;
         match next {
             None => return Ok(bytes),
             Some(Ok(chunk)) if bytes.len() + chunk.len() > limit => {
-                hear_out(&mut chunks).await;
+                drain(&mut chunks).await;
                 return Err(too_large());
             }
             Some(Ok(chunk)) => bytes.extend_from_slice(&chunk),
-            Some(Err(_)) => return Err(problem_types::MALFORMED_BODY.problem("The body broke off.")),
+            Some(Err(_)) => return Err(problem_types::MALFORMED_BODY.problem("The body is incomplete.")),
         }
     }
 }
 
-/// What a field changes a text to: `null` clears it, one left out leaves it.
+/// What a field of a PATCH changes a text to: `null` to the empty text, a missing field to nothing (`None`).
 #[must_use]
-pub fn cleared(text: MaybeUndefined<String>) -> Option<String> {
+pub fn null_as_empty(text: MaybeUndefined<String>) -> Option<String> {
     match text {
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Null => Some(String::new()),

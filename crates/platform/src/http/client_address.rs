@@ -1,9 +1,9 @@
-//! Where a request comes from: what rate limits count by.
+//! The client's address, which rate limits count by.
 //!
-//! That is the peer of the connection. `X-Forwarded-For` is anybody's to write, so it only counts as far as proxies of
-//! ours wrote it: read from the right, which is the nearest, up to the first address that is not one of them.
+//! It is the peer of the connection. Anybody can send `X-Forwarded-For`, so only what trusted proxies added to it counts:
+//! it is read from the right, the nearest, up to the first address that is no trusted proxy.
 //!
-//! Whether a request comes from this very machine is asked more strictly: what a proxy on this machine hands on does not.
+//! [`is_from_this_machine`] is stricter: a request that a proxy forwarded is not, wherever the proxy runs.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -21,7 +21,7 @@ impl ClientAddress {
         Self(behind(peer(request), request.headers(), trusted))
     }
 
-    /// Who counts as one: an IPv4 address, or the IPv6 network of one household, whose every address is theirs to take.
+    /// What counts as one client: an IPv4 address, or an IPv6 /64 network, which usually belongs to one household.
     #[must_use]
     pub fn network(self) -> String {
         match self.0 {
@@ -40,20 +40,20 @@ impl<'a> FromRequest<'a> for ClientAddress {
     }
 }
 
-/// Whether a request was made on this machine. One that a proxy handed on was not, as far as we know, wherever the proxy runs.
+/// Whether a request was made on this machine and not forwarded by a proxy.
 ///
 /// # Errors
-/// 500 when the program gave no settings.
-pub fn is_this_machine(request: &Request) -> ApiResult<bool> {
+/// 500 when the request has no [`HttpSettings`].
+pub fn is_from_this_machine(request: &Request) -> ApiResult<bool> {
     let settings = HttpSettings::of(request)?;
     let (peer, headers) = (peer(request), request.headers());
     let is_proxy = settings.trusted_proxies.iter().any(|network| network.contains(&peer));
-    let handed_on = HANDED_ON.iter().any(|name| headers.contains_key(*name));
-    Ok((peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !handed_on)
+    let is_proxied = PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
+    Ok((peer.is_loopback() || peer == ip(request.local_addr())) && !is_proxy && !is_proxied)
 }
 
-/// What proxies add to a request.
-const HANDED_ON: [&str; 6] =
+/// Headers that proxies add to a request.
+const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 fn peer(request: &Request) -> IpAddr {
@@ -63,21 +63,20 @@ fn peer(request: &Request) -> IpAddr {
 fn ip(address: &Addr) -> IpAddr {
     match address {
         Addr::SocketAddr(address) => address.ip().to_canonical(),
-        _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // no other kind of socket is listened on
+        _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED), // the server only listens on TCP
     }
 }
 
-/// The right-most address that no proxy of ours has. What cannot be read ends the search: we know no better than the
-/// proxy that sent it.
+/// The right-most address that is no trusted proxy. If an entry cannot be parsed, the proxy that sent it.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_ours = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    // What a stranger wrote into it may be anything; what our proxies added behind it is read all the same.
+    // A client may send any bytes; what our proxies appended is read nevertheless.
     let lines = headers.get_all("x-forwarded-for").iter().rev().map(|line| String::from_utf8_lossy(line.as_bytes()));
     let lines: Vec<_> = lines.collect();
-    let mut told = lines.iter().flat_map(|line| line.rsplit(','));
+    let mut forwarded = lines.iter().flat_map(|line| line.rsplit(','));
     let mut known = peer;
     while is_ours(&known) {
-        match told.next().and_then(read) {
+        match forwarded.next().and_then(read) {
             Some(next) => known = next,
             None => break,
         }

@@ -1,4 +1,4 @@
-//! A client's connection: what hyper reads from and writes to, and what tells when the client has gone.
+//! A client's connection: what hyper reads from and writes to, and how a handler learns that the client has disconnected.
 
 use std::{
     io,
@@ -19,26 +19,29 @@ use tokio::{
 
 use super::framing::Framing;
 
-/// How often a client that has sent more than we have read is looked after.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often a connection with unread bytes is checked. It stays readable, so there is no event to wait for.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A connection, whose requests are checked by [`Framing`] as they are read.
 pub struct Connection {
     read: Arc<OwnedReadHalf>,
     write: OwnedWriteHalf,
     framing: Framing,
 }
 
-/// The other end of a connection. Each request has it among its extensions.
+/// The client's end of a connection. Each request has it among its extensions.
 #[derive(Clone)]
 pub struct Peer(Arc<OwnedReadHalf>);
 
 impl Connection {
+    /// Wraps an accepted stream.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
         let (read, write) = stream.into_split();
         Self { read: Arc::new(read), write, framing: Framing::default() }
     }
 
+    /// The client's end.
     #[must_use]
     pub fn peer(&self) -> Peer {
         Peer(Arc::clone(&self.read))
@@ -46,28 +49,28 @@ impl Connection {
 }
 
 impl Peer {
-    /// Who sent a request; none when it did not come over a connection.
+    /// The client of a request; `None` when it did not come over a connection, as in tests.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
     }
 
-    /// The same for one that may not be there: nobody falls silent who was never heard.
-    pub async fn falls_silent(client: Option<&Self>) {
+    /// Waits until `client` is closed, as [`wait_until_closed`](Self::wait_until_closed); for ever without one.
+    pub async fn closed(client: Option<&Self>) {
         match client {
-            Some(client) => client.is_silent().await,
+            Some(client) => client.wait_until_closed().await,
             None => std::future::pending().await,
         }
     }
 
-    /// Returns when the client says nothing more: it has gone, or only waits for its answer, which nobody can tell apart
-    /// before something is sent.
-    pub async fn is_silent(&self) {
+    /// Waits until the client closes its half of the connection. It has disconnected, or it sends nothing more and waits for
+    /// the response; the two cannot be told apart before something is sent.
+    pub async fn wait_until_closed(&self) {
         while let Ok(ready) = self.0.ready(Interest::READABLE).await {
             if ready.is_read_closed() {
                 return;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

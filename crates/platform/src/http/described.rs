@@ -1,7 +1,7 @@
-//! Values of which the document says more than their Rust type does, e.g. that a text is an e-mail address.
+//! Values whose schema says more than their Rust type, e.g. that a text is an e-mail address.
 //!
-//! It is said to the document only: a field's own reader tells what is wrong in better words. Where that reader takes more
-//! than the document says, [`super::schema`] knows the format and lets it through.
+//! The schema is for the document: the field's parser checks the value with a better message. Where the parser accepts
+//! more than the schema says, [`super::schema`] loosens the schema by its format.
 
 use std::{borrow::Cow, marker::PhantomData, ops::Deref};
 
@@ -11,16 +11,16 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-/// What the document says of a value. Implemented by enums without variants, which are only names.
+/// What the document says of a value. Implemented by empty enums.
 pub trait Kind {
     /// Completes the schema of the value's type.
     fn describe(schema: &mut MetaSchema);
 }
 
-/// A `T` of a kind.
+/// A `T` with the schema of `K`.
 pub struct Described<T, K>(pub T, PhantomData<fn() -> K>);
 
-/// A text of a kind: `email: Text<Email>`.
+/// A text with the schema of `K`: `email: Text<Email>`.
 pub type Text<K> = Described<String, K>;
 
 impl<T, K> Described<T, K> {

@@ -1,4 +1,4 @@
-//! What there is under which address, by the document.
+//! The paths and methods of the API document.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -6,16 +6,17 @@ use serde_json::Value;
 
 use super::aliases::{self, Alias};
 
-/// Which paths there are and which methods each takes, as the document says; and what it does not say of them.
+/// The methods of each path, as the document lists them, with the aliases and the secret parameters of paths.
 #[derive(Default)]
 pub struct Documented {
     methods: HashMap<String, Vec<String>>,
     pub(super) aliases: &'static [Alias],
-    /// The names of ids in paths that are as good as passwords, e.g. `{cart_id}`.
+    /// Path parameters that work like passwords and are never logged, e.g. `{cart_id}`.
     secrets: &'static [&'static str],
 }
 
 impl Documented {
+    /// Reads the paths of a document.
     #[must_use]
     pub fn of(document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -31,18 +32,20 @@ impl Documented {
         Self { methods, ..Self::default() }
     }
 
+    /// Adds aliases.
     #[must_use]
     pub fn with_aliases(self, aliases: &'static [Alias]) -> Self {
         Self { aliases, ..self }
     }
 
+    /// Names the path parameters that are never logged, e.g. `{cart_id}`.
     #[must_use]
     pub fn with_secrets(self, secrets: &'static [&'static str]) -> Self {
         Self { secrets, ..self }
     }
 
-    /// The path for the log. What is as good as a password is left out; also where a path is spelled in another way,
-    /// that leads there all the same or nowhere.
+    /// The path for the log: the pattern where it has a secret. In a path that matches no pattern, whatever may be an id is
+    /// left out, because it may be a secret in another spelling.
     #[must_use]
     pub fn loggable<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
         match self.pattern(path) {
@@ -57,18 +60,18 @@ impl Documented {
         }
     }
 
-    /// For the `Allow` of a 405. What is not in the document, the pages for people and operations, is read only.
+    /// The `Allow` of a 405. Addresses that are not in the document (pages, metrics) only take GET.
     pub(super) fn methods_at(&self, path: &str) -> String {
         self.at(path).map_or_else(|| "GET".to_owned(), |(_, methods)| methods.join(", "))
     }
 
-    /// The path of the document that a request's path is, e.g. `/api/orders/{id}`.
+    /// The pattern in the document that a path matches, e.g. `/api/orders/{id}`.
     #[must_use]
     pub fn pattern(&self, path: &str) -> Option<&str> {
         self.at(path).map(|(pattern, _)| pattern.as_str())
     }
 
-    /// A path of words comes before one with ids: `/api/cart/summary` before `/api/cart/{item_id}`.
+    /// A pattern with fewer parameters comes first: `/api/cart/summary` before `/api/cart/{item_id}`.
     fn at(&self, path: &str) -> Option<(&String, &Vec<String>)> {
         let path = path.trim_end_matches('/');
         let fitting = self.methods.iter().filter(|(pattern, _)| aliases::fits(pattern, path));
@@ -76,7 +79,7 @@ impl Documented {
     }
 }
 
-/// Whether a part of a path has as many digits as a UUID. Written with `%` it has more.
+/// Whether a segment has as many hexadecimal digits as a UUID. Percent-encoded it has more.
 fn may_be_id(part: &str) -> bool {
     part.bytes().filter(u8::is_ascii_hexdigit).count() >= 32
 }

@@ -1,7 +1,7 @@
-//! The outermost layer: every request passes here first and every answer last.
+//! The outermost layer: the first to see a request and the last to see its response.
 //!
-//! Each request runs in a task of its own (`handler.rs`): a change goes on to its end although its client hangs up, a read
-//! ends with it. A panic in it becomes a 500 like any other error, instead of a cut connection.
+//! Each request runs in a task of its own (`handler.rs`): a write is completed even if its client disconnects, a read is
+//! aborted. A panic becomes a 500 like any other error.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,9 +18,12 @@ use super::{
 };
 use crate::{db, http::problem_types, telemetry};
 
+/// Bytes of path and query.
 const MAX_URL: usize = 8 * 1024;
+/// Bytes of all names and values, with four more for each header.
 const MAX_HEADERS: usize = 16 * 1024;
 
+/// The whole app as one endpoint.
 pub struct Edge<E> {
     app: Arc<E>,
     settings: Arc<HttpSettings>,
@@ -34,7 +37,7 @@ impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
 
     async fn answer(&self, mut request: Request, id: &str) -> Result<Response, Problem> {
         refuse_oversized(&request)?;
-        refuse_misaddressed(&request)?;
+        refuse_ambiguous_host(&request)?;
         aliases::resolve(&mut request, &self.documented)?;
         refuse_unacceptable(&request)?;
         query::refuse_too_many(request.uri().query().unwrap_or_default())?;
@@ -42,8 +45,8 @@ impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
         let app = Arc::clone(&self.app);
         let span = tracing::info_span!("request", request_id = id);
         let work = db::counting_writers(async move { app.get_response(request).await });
-        let work = telemetry::on_behalf_of(id.to_owned(), work).instrument(span);
-        if reads { handler::read(client, work).await } else { handler::change(work).await }
+        let work = telemetry::with_request_id(id.to_owned(), work).instrument(span);
+        if reads { handler::read(client, work).await } else { handler::write(work).await }
     }
 }
 
@@ -59,13 +62,13 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
             request.set_method(Method::GET);
         }
 
-        let preflight = cors::preflight(&request).filter(|_| refuse_misaddressed(&request).is_ok());
+        let preflight = cors::preflight(&request).filter(|_| refuse_ambiguous_host(&request).is_ok());
         let preflights = preflight.is_some();
         let answer = match preflight {
             Some(response) => Ok(response),
             None => self.answer(request, &id).await,
         };
-        let mut response = self.in_problem_form(answer, &method, &path, &id);
+        let mut response = self.with_problem(answer, &method, &path, &id);
 
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&id) {
@@ -88,8 +91,8 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
 }
 
 impl<E> Edge<E> {
-    /// Whatever went wrong, and whoever noticed it, the client gets a problem.
-    fn in_problem_form(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
+    /// Turns every error response, also poem's own, into a problem.
+    fn with_problem(&self, answer: Result<Response, Problem>, method: &Method, path: &str, id: &str) -> Response {
         let response = answer.unwrap_or_else(|problem| poem::Error::from(problem).into_response());
         let status = response.status();
         if !(status.is_client_error() || status.is_server_error()) {
@@ -105,7 +108,7 @@ impl<E> Edge<E> {
             problem.headers.push((header::ALLOW, allow));
         }
         if problem.status().is_server_error() && response.extensions().get::<Problem>().is_none() {
-            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "answered with a bare error");
+            tracing::error!(%method, path = %self.documented.loggable(path), %status, request_id = id, "responded with an error that is no problem document");
         }
         problem.render(&self.settings.public_url, path, id)
     }
@@ -119,7 +122,7 @@ fn request_id(headers: &HeaderMap) -> String {
 
 fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     if uri_length(request.original_uri()) > MAX_URL {
-        return Err(problem_types::URI_TOO_LONG.problem("The address is longer than 8 KiB."));
+        return Err(problem_types::URI_TOO_LONG.problem("The URL is longer than 8 KiB."));
     }
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEADERS {
@@ -129,13 +132,13 @@ fn refuse_oversized(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A request names one host (RFC 9112, 3.2). Of two, one server may believe the first and another the second.
-fn refuse_misaddressed(request: &Request) -> Result<(), Problem> {
+/// A request names exactly one host (RFC 9112, 3.2). Of two, one server may use the first and another the second.
+fn refuse_ambiguous_host(request: &Request) -> Result<(), Problem> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10) {
         return Ok(());
     }
-    let detail = "A request has exactly one Host header.";
+    let detail = "Send exactly one Host header.";
     Err(problem_types::MALFORMED_REQUEST.problem(detail).header(header::CONNECTION, "close"))
 }
 
@@ -143,7 +146,7 @@ fn uri_length(uri: &Uri) -> usize {
     uri.path().len() + uri.query().map_or(0, str::len)
 }
 
-/// The API speaks JSON; a client that takes nothing of the sort is told so. Pages and files are not asked.
+/// The API answers with JSON; a client that accepts no JSON gets a 406. Pages and files are exempt.
 fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
     let accept = request.header(header::ACCEPT).unwrap_or("*/*");
     let takes = |kind: &str| {
@@ -153,12 +156,12 @@ fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
     if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
         return Ok(());
     }
-    Err(problem_types::NOT_ACCEPTABLE.problem("Answers are application/json; accept that."))
+    Err(problem_types::NOT_ACCEPTABLE.problem("Responses are application/json. Accept that type."))
 }
 
 fn log(method: &Method, path: &str, status: StatusCode, started: Instant, request_id: &str) {
     let took = started.elapsed();
-    // A client may make methods up; each label is a series kept for ever.
+    // A client may invent methods, and each label becomes a time series.
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     let label = if known.contains(method) { method.to_string() } else { "other".to_owned() };
     metrics::histogram!("http_request_duration_seconds", "method" => label, "status" => status.as_u16().to_string())

@@ -1,8 +1,8 @@
-//! Entity tags (RFC 9110, 8.8.3 and 13.1): a reader who has these very bytes is told so, and a change made from an old copy
-//! is refused.
+//! Entity tags (RFC 9110, 8.8.3 and 13.1): a client that has the current bytes gets 304, and a write based on an old
+//! version gets 412.
 //!
-//! Tags are strong, as `If-Match` needs them. A compressed answer is other bytes, so its tag says how it was packed:
-//! `"5b1f-1"` becomes `"5b1f-1-br"` on its way out. Either names the same state, and both are understood.
+//! Tags are strong, because `If-Match` needs that. A compressed response has other bytes, so its tag ends with its coding:
+//! `"5b1f-1"` becomes `"5b1f-1-br"`. Both name the same version, and both are accepted.
 
 use std::borrow::Cow;
 
@@ -18,53 +18,57 @@ use poem_openapi::{
 use super::problem::ApiResult;
 use crate::http::problem_types;
 
-/// How an answer may be packed.
+/// The codings that a response may be compressed with.
 const CODINGS: [&str; 4] = ["br", "deflate", "gzip", "zstd"];
 
-/// The `If-Match` of a request: the states from which the change may be made. None means any, also without the header.
+/// The `If-Match` of a request: the versions that may be changed. Without the header, any.
 pub struct IfMatch(Vec<String>);
 
 impl IfMatch {
-    /// Whether the thing has to be looked at.
+    /// Whether the header was sent, so that the current tag is needed.
     #[must_use]
     pub fn is_given(&self) -> bool {
         !self.0.is_empty()
     }
 
+    /// Compares the current tag with those of the header.
+    ///
     /// # Errors
-    /// 412 when states are named, and the thing's tag is not among them. A weak tag never matches.
+    /// 412 when the header was sent and `tag` is not among its tags. A weak tag never matches.
     pub fn check(&self, tag: &str) -> ApiResult<()> {
         if !self.is_given() || self.0.iter().flat_map(|line| line.split(',')).any(|known| names(known.trim(), tag)) {
             return Ok(());
         }
-        let detail =
-            "It was changed since you loaded it: your `If-Match` is not its ETag. Load it again, and decide anew.";
+        let detail = "The resource has changed since you loaded it: `If-Match` is not its current ETag. Load it again.";
         Err(problem_types::PRECONDITION_FAILED.problem(detail))
     }
 }
 
-/// Whether an `If-None-Match` says that the client has these bytes.
+/// Whether an `If-None-Match` has this tag: the client has the current bytes.
 #[must_use]
-pub fn is_known(asked: Option<&str>, tag: &str) -> bool {
+pub fn is_known(if_none_match: Option<&str>, tag: &str) -> bool {
     let known = |known: &str| names(known.strip_prefix("W/").unwrap_or(known), tag);
-    asked.is_some_and(|tags| tags.split(',').any(|tag| known(tag.trim())))
+    if_none_match.is_some_and(|tags| tags.split(',').any(|tag| known(tag.trim())))
 }
 
-/// A comma cuts a tag that has one in two, neither of which is one of ours.
+/// Whether a tag of a header is this one, compressed or not. Lists are split at commas; no tag of ours has one.
 fn names(known: &str, tag: &str) -> bool {
-    known == "*" || known == tag || unpacked(known).is_some_and(|stem| tag.strip_suffix('"') == Some(stem))
+    known == "*" || known == tag || uncompressed(known).is_some_and(|stem| tag.strip_suffix('"') == Some(stem))
 }
 
-/// What a tag was before its answer was packed, without the quote at its end.
-fn unpacked(tag: &str) -> Option<&str> {
+/// The tag of the uncompressed response, without the closing quote.
+fn uncompressed(tag: &str) -> Option<&str> {
     let (stem, coding) = tag.strip_suffix('"')?.rsplit_once('-')?;
     CODINGS.contains(&coding).then_some(stem)
 }
 
-/// Gives a packed answer the tag of its own. Behind the compressor.
-#[allow(clippy::unused_async)] // poem wants it
-pub async fn name_packed(answer: Result<Response>) -> Result<Response> {
-    let mut response = answer?;
+/// Adds the coding to the tag of a compressed response. Runs after the compression.
+///
+/// # Errors
+/// The error of the response.
+#[allow(clippy::unused_async)] // poem requires it
+pub async fn tag_compressed(response: Result<Response>) -> Result<Response> {
+    let mut response = response?;
     let text = |name| response.header(name).map(ToOwned::to_owned);
     if let (Some(tag), Some(coding)) = (text(header::ETAG), text(header::CONTENT_ENCODING))
         && let Some(stem) = tag.strip_suffix('"')

@@ -1,8 +1,8 @@
-//! A body that is JSON, or a form of the same fields with a picture: the part `image` of `multipart/form-data`.
+//! A body that is JSON, or `multipart/form-data` with the same fields and an image in the part `image`.
 //!
-//! The fields of a form are text. Each becomes what the document says that it is, and what does not fit stays text; then all
-//! are judged by the schema that JSON is judged by. An empty field is `null` where the document lets it be. Like
-//! [`super::body`], a form is read first and judged later.
+//! The fields of a form are text. Each is converted to the type its schema says; one that cannot be converted stays text.
+//! Then all are validated by the same schema as JSON. An empty field is `null` where the schema allows it. Like
+//! [`super::body`], a form is read first and validated later.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -31,63 +31,64 @@ use super::{
 };
 use crate::{db, media::Media, validation::FieldError};
 
+/// The content type of a form.
 pub const KIND: &str = "multipart/form-data";
 
-/// Far more than any form of ours has fields.
-const MOST_PARTS: usize = 100;
+/// Far more than any form of ours has.
+const MAX_PARTS: usize = 100;
 
-/// The part that is no field.
+/// The name of the part with the image.
 const IMAGE: &str = "image";
 
-/// Fields for a `T`, and maybe a picture.
+/// The fields of a `T`, and an optional image.
 pub enum Form<T> {
     Json(Body<T>),
     Parts(Parts<T>),
 }
 
 impl<T: ParseFromJSON + Send + 'static> Form<T> {
-    /// Judges the fields.
+    /// Validates and parses the fields. Call it before a write transaction begins.
     ///
     /// # Errors
-    /// 415 when the body is neither JSON nor a form, 400 when it is malformed, 422 with every fault.
-    pub async fn judged(&self) -> ApiResult<T> {
+    /// 415 when the body is neither JSON nor a form, 400 when it is malformed, 422 with all field errors.
+    pub async fn parse(&self) -> ApiResult<T> {
         match self {
-            Self::Json(body) => body.judged().await,
-            Self::Parts(parts) => parts.judged(),
+            Self::Json(body) => body.parse().await,
+            Self::Parts(parts) => parts.parse(),
         }
     }
 
-    /// Whether a picture came with them.
+    /// Whether the form has an image.
     #[must_use]
     pub fn has_image(&self) -> bool {
         self.image().is_ok_and(|image| image.is_some())
     }
 
-    /// The picture that came with them, not looked at yet; none when its part has a fault already.
+    /// The bytes of the image, not decoded yet; `None` when there is none or its part has an error.
     ///
     /// # Errors
-    /// As for the fields.
+    /// As for [`parse`](Self::parse).
     pub fn image(&self) -> ApiResult<Option<Bytes>> {
         let Self::Parts(parts) = self else { return Ok(None) };
         let sent = parts.sent()?;
-        Ok(sent.image.clone().filter(|_| sent.faults.is_empty()))
+        Ok(sent.image.clone().filter(|_| sent.errors.is_empty()))
     }
 }
 
-/// A form. Holds its place among the few uploads in memory until it is dropped.
+/// A form. Holds an upload permit until it is dropped.
 pub struct Parts<T> {
     sent: ApiResult<Sent>,
     schemas: Arc<Schemas>,
-    wanted: PhantomData<fn() -> T>,
-    _seat: OwnedSemaphorePermit,
+    target: PhantomData<fn() -> T>,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[derive(Default)]
 struct Sent {
     texts: Vec<(String, Bytes)>,
     image: Option<Bytes>,
-    /// What is wrong with the part of the image.
-    faults: Vec<FieldError>,
+    /// The errors of the part `image`.
+    errors: Vec<FieldError>,
 }
 
 impl<T: ParseFromJSON> Parts<T> {
@@ -95,32 +96,32 @@ impl<T: ParseFromJSON> Parts<T> {
         self.sent.as_ref().map_err(Clone::clone)
     }
 
-    fn judged(&self) -> ApiResult<T> {
-        debug_assert!(!db::is_writing(), "nothing is judged while everybody's changes wait");
-        let Sent { texts, faults, .. } = self.sent()?;
-        let (mut fields, mut faults) = (Map::new(), faults.clone());
+    fn parse(&self) -> ApiResult<T> {
+        debug_assert!(!db::is_writing(), "a form is parsed before the write transaction begins");
+        let Sent { texts, errors, .. } = self.sent()?;
+        let (mut fields, mut errors) = (Map::new(), errors.clone());
         for (name, text) in texts {
-            // As in JSON, a field that nobody knows is nobody's.
+            // As in JSON, unknown fields are ignored.
             let Some(property) = self.schemas.property(&T::name(), name) else { continue };
-            let (value, fault) = match std::str::from_utf8(text) {
+            let (value, error) = match std::str::from_utf8(text) {
                 Ok(text) if !text.contains('\0') => (value_of(property, text), None),
-                _ => (Value::Null, Some(("type", "must be text in UTF-8, without NUL"))),
+                _ => (Value::Null, Some(("type", "must be UTF-8 text without NUL"))),
             };
-            let twice = fields.insert(name.clone(), value).map(|_| ("invalid", "is given twice"));
-            faults.extend(twice.or(fault).map(|(code, message)| FieldError::new(name, code, message)));
+            let twice = fields.insert(name.clone(), value).map(|_| ("invalid", "must be given only once"));
+            errors.extend(twice.or(error).map(|(code, message)| FieldError::new(name, code, message)));
         }
         let fields = Value::Object(fields);
-        let judged = self.schemas.check(&T::name(), &fields);
-        let more = judged.err().map(|problem| problem.errors).unwrap_or_default();
-        let untold = |fault: &FieldError| !faults.iter().any(|told| told.field == fault.field);
-        let more: Vec<FieldError> = more.into_iter().filter(untold).collect();
-        Problem::unless_empty([faults, more].concat())?;
+        let checked = self.schemas.check(&T::name(), &fields);
+        let more = checked.err().map(|problem| problem.errors).unwrap_or_default();
+        let is_new = |error: &FieldError| !errors.iter().any(|known| known.field == error.field);
+        let more: Vec<FieldError> = more.into_iter().filter(is_new).collect();
+        Problem::unless_empty([errors, more].concat())?;
         T::parse_from_json(Some(fields))
             .map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
     }
 }
 
-/// What a text is in JSON, by what the document says of its field.
+/// A text as the JSON value that the field's schema says.
 fn value_of(property: &Value, text: &str) -> Value {
     if text.is_empty() && property["nullable"] == true {
         return Value::Null;
@@ -140,21 +141,21 @@ async fn parts_of(body: Vec<u8>, boundary: String, text_limit: usize) -> ApiResu
     while let Some(mut part) = form.next_field().await.map_err(|_| malformed())? {
         let name = part.name().unwrap_or_default().to_owned();
         let has_file_name = part.file_name().is_some_and(|file| !file.is_empty());
-        // All of the body is there already, so a part comes in one piece unless it is empty.
+        // The whole body is in memory, so a part is one chunk unless it is empty.
         let bytes = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
         parts += 1;
-        if parts > MOST_PARTS {
+        if parts > MAX_PARTS {
             return Err(malformed());
         }
         if name != IMAGE {
             text_size += bytes.len();
             sent.texts.push((name, bytes));
         } else if sent.image.is_some() {
-            sent.faults.push(FieldError::new(IMAGE, "invalid", "is given twice"));
+            sent.errors.push(FieldError::new(IMAGE, "invalid", "must be given only once"));
         } else if !bytes.is_empty() {
             sent.image = Some(bytes);
         } else if has_file_name {
-            sent.faults.push(FieldError::new(IMAGE, "required", "is empty"));
+            sent.errors.push(FieldError::new(IMAGE, "required", "must not be empty"));
         }
     }
     if text_size > text_limit || sent.image.as_ref().is_some_and(|image| image.len() > LIMIT) {
@@ -172,7 +173,7 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Form<T> {
         T::register(registry);
     }
 
-    /// The document adds the fields to the form.
+    /// `src/app/document` adds the fields to the form.
     fn request_meta() -> Option<MetaRequest> {
         let mut meta = Body::<T>::request_meta()?;
         let mut image = MetaSchema::new_with_format("string", "binary");
@@ -194,11 +195,11 @@ impl<'a, T: ParseFromJSON + Send + 'static> ApiExtractor<'a> for Form<T> {
         };
         let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
         let schemas = <Data<&Arc<Schemas>> as FromRequest>::from_request(request, body).await?;
-        let seat = media.seat().await;
+        let permit = media.upload_permit().await;
         let text_limit = HttpSettings::of(request)?.body_limit;
         let bytes = read(request, body, LIMIT + text_limit).await?;
         let sent = parts_of(bytes, boundary, text_limit).await;
-        Ok(Self::Parts(Parts { sent, schemas: Arc::clone(&schemas), wanted: PhantomData, _seat: seat }))
+        Ok(Self::Parts(Parts { sent, schemas: Arc::clone(&schemas), target: PhantomData, _permit: permit }))
     }
 }
 

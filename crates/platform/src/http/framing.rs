@@ -1,53 +1,55 @@
-//! Lines of a request end with CR LF (RFC 9112, 2.2). hyper also takes a bare LF, which another server may take for a part
-//! of the line: what one of them reads as one request the other reads as two. So what comes in is followed here, head by
-//! head and body by body, and a bare LF in a head is replaced by NUL, which hyper answers with 400.
+//! Protection against request smuggling by bare line feeds.
 //!
-//! This only finds where heads begin and end. Whether a request is in order, e.g. has one length, is hyper's to judge, and
-//! it ends the connection of one that is not.
+//! Lines of a request end with CR LF (RFC 9112, 2.2). hyper also accepts a bare LF, which a proxy may read as part of the
+//! line: one request for the one is two for the other. So the bytes are followed here, head by head and body by body, and a
+//! bare LF in a head is replaced by NUL, which hyper answers with 400.
+//!
+//! This only finds where heads begin and end. Whether a request is valid, e.g. has one length, is checked by hyper, which
+//! closes the connection otherwise.
 
-/// The longest line that matters: a length or the size of a chunk. Longer ones are not kept whole.
-const LONGEST: usize = 256;
+/// Bytes of a line that are kept, enough for a length or the size of a chunk.
+const MAX_LINE: usize = 256;
 
-/// Where in what a client sends we are.
+/// The position in the bytes of a connection.
 #[derive(Default)]
 pub struct Framing {
-    at: Place,
-    /// The line so far, without its end; only its beginning when it is long.
+    state: State,
+    /// The current line so far, cut at [`MAX_LINE`].
     line: Vec<u8>,
-    /// The byte before the one that is looked at was CR.
+    /// Whether the previous byte was CR.
     after_cr: bool,
-    /// Of the head that is being read.
+    /// The `Content-Length` of the current head.
     length: u64,
     is_chunked: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The lines before the body.
+enum State {
+    /// In the lines before the body.
     #[default]
     Head,
-    /// So many bytes of the body are to come, then a head.
+    /// In a body; so many bytes are left, then comes a head.
     Body(u64),
-    /// The line with the size of a chunk.
+    /// In the line with the size of a chunk.
     Size,
-    /// So many bytes of a chunk and the end of its line are to come, then a size.
+    /// In a chunk; so many bytes with its CR LF are left, then comes a size.
     Chunk(u64),
-    /// The lines behind the last chunk.
+    /// In the lines after the last chunk.
     Trailers,
 }
 
 impl Framing {
-    /// Follows what was read, and spoils it where a line ends with a bare LF.
+    /// Follows the bytes that were read, and replaces each bare LF in a head by NUL.
     pub fn check(&mut self, read: &mut [u8]) {
         let mut at = 0;
         while at < read.len() {
-            match self.at {
-                Place::Body(left) | Place::Chunk(left) => {
+            match self.state {
+                State::Body(left) | State::Chunk(left) => {
                     let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(read.len() - at);
                     at += skipped;
                     self.skipped(left - skipped as u64);
                 }
-                Place::Head | Place::Size | Place::Trailers => {
+                State::Head | State::Size | State::Trailers => {
                     self.read_byte(&mut read[at]);
                     at += 1;
                 }
@@ -56,11 +58,11 @@ impl Framing {
     }
 
     fn skipped(&mut self, left: u64) {
-        self.at = match self.at {
-            Place::Body(_) if left > 0 => Place::Body(left),
-            Place::Chunk(_) if left > 0 => Place::Chunk(left),
-            Place::Chunk(_) => Place::Size,
-            _ => Place::Head,
+        self.state = match self.state {
+            State::Body(_) if left > 0 => State::Body(left),
+            State::Chunk(_) if left > 0 => State::Chunk(left),
+            State::Chunk(_) => State::Size,
+            _ => State::Head,
         };
     }
 
@@ -71,47 +73,47 @@ impl Framing {
                 self.read_line(&line);
                 self.after_cr = false;
             }
-            b'\n' if self.at == Place::Size => {} // hyper refuses it there, where it passes over a NUL
+            b'\n' if self.state == State::Size => {} // hyper refuses it there, but ignores a NUL
             b'\n' => *byte = 0,
             b'\r' => self.after_cr = true,
             other => {
                 self.after_cr = false;
-                if self.line.len() < LONGEST {
+                if self.line.len() < MAX_LINE {
                     self.line.push(other);
-                } else if self.says_how_long() {
-                    *byte = 0; // nobody needs so many digits
+                } else if self.is_length() {
+                    *byte = 0; // no valid length has so many digits
                 }
             }
         }
     }
 
-    /// Whether the line that is being read says how long something is.
-    fn says_how_long(&self) -> bool {
+    /// Whether the current line is a length.
+    fn is_length(&self) -> bool {
         let header = self.line.split(|byte| *byte == b':').next().unwrap_or_default();
-        match self.at {
-            Place::Head => {
+        match self.state {
+            State::Head => {
                 [&b"content-length"[..], b"transfer-encoding"].iter().any(|name| header.eq_ignore_ascii_case(name))
             }
-            Place::Size => !self.line.contains(&b';'),
-            Place::Trailers | Place::Body(_) | Place::Chunk(_) => false,
+            State::Size => !self.line.contains(&b';'),
+            State::Trailers | State::Body(_) | State::Chunk(_) => false,
         }
     }
 
     fn read_line(&mut self, line: &[u8]) {
-        match self.at {
-            Place::Head if line.is_empty() => self.end_head(),
-            Place::Head => self.read_header(line),
-            Place::Size => self.at = after_size(line),
-            Place::Trailers if line.is_empty() => self.at = Place::Head,
-            Place::Trailers | Place::Body(_) | Place::Chunk(_) => {}
+        match self.state {
+            State::Head if line.is_empty() => self.end_head(),
+            State::Head => self.read_header(line),
+            State::Size => self.state = after_size(line),
+            State::Trailers if line.is_empty() => self.state = State::Head,
+            State::Trailers | State::Body(_) | State::Chunk(_) => {}
         }
     }
 
     fn end_head(&mut self) {
-        self.at = match (self.is_chunked, self.length) {
-            (true, _) => Place::Size,
-            (false, 0) => Place::Head,
-            (false, length) => Place::Body(length),
+        self.state = match (self.is_chunked, self.length) {
+            (true, _) => State::Size,
+            (false, 0) => State::Head,
+            (false, length) => State::Body(length),
         };
         (self.is_chunked, self.length) = (false, 0);
     }
@@ -126,14 +128,14 @@ impl Framing {
     }
 }
 
-/// The size may be followed by extensions. What is none is hyper's to refuse.
-fn after_size(line: &[u8]) -> Place {
+/// The size may be followed by extensions. An invalid one is refused by hyper.
+fn after_size(line: &[u8]) -> State {
     let line = String::from_utf8_lossy(line);
     let size = line.split(';').next().unwrap_or_default().trim();
     match u64::from_str_radix(size, 16) {
-        Ok(0) => Place::Trailers,
-        Ok(size) => Place::Chunk(size.saturating_add(2)),
-        Err(_) => Place::Size,
+        Ok(0) => State::Trailers,
+        Ok(size) => State::Chunk(size.saturating_add(2)),
+        Err(_) => State::Size,
     }
 }
 

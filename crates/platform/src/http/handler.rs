@@ -1,7 +1,7 @@
-//! Runs what answers a request.
+//! Runs request handlers.
 //!
-//! A change runs in a task of its own and goes on to its end, whatever becomes of its client: dropped half way, it would be
-//! cut in two. A read ends with its client, for nobody hears the answer.
+//! A write runs in a task of its own and is always completed, even if its client disconnects. A read is aborted when its
+//! client disconnects.
 
 use std::time::Duration;
 
@@ -13,51 +13,51 @@ use super::{
 };
 use crate::http::problem_types;
 
-/// How long a read goes on when its client says nothing more. It has gone, or it closed its half of the connection and waits
-/// for the answer: nobody can tell these apart.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a read continues after its client closed its half of the connection. Such a client has disconnected or waits
+/// for the response; the two cannot be told apart.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Does the work of a change.
+/// Runs a handler that writes, to its end.
 ///
 /// # Errors
-/// 500 when it panicked.
-pub async fn change<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> ApiResult<T> {
+/// 500 when the handler panicked.
+pub async fn write<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> ApiResult<T> {
     tokio::spawn(work).await.map_err(|_| panicked())
 }
 
-/// Does the work of a read, for as long as somebody waits for it.
+/// Runs a handler that only reads, while its client is connected.
 ///
 /// # Errors
-/// 408 when its client has gone, 500 when it panicked.
+/// 408 when the client disconnected, 500 when the handler panicked.
 pub async fn read<T: Send + 'static>(
     client: Option<Peer>,
     work: impl Future<Output = T> + Send + 'static,
 ) -> ApiResult<T> {
     let task = tokio::spawn(work);
-    let _ends_with_this = EndsWithThis(task.abort_handle());
+    let _abort_on_drop = AbortOnDrop(task.abort_handle());
     tokio::select! {
         biased;
         done = task => done.map_err(|_| panicked()),
-        () = has_gone(client) => {
-            let detail = "The client closed its half of the connection before the answer was there.";
+        () = disconnected(client) => {
+            let detail = "The client closed its side of the connection before the response was ready.";
             Err(problem_types::REQUEST_TIMEOUT.problem(detail))
         }
     }
 }
 
-async fn has_gone(client: Option<Peer>) {
-    Peer::falls_silent(client.as_ref()).await;
-    tokio::time::sleep(GRACE).await;
+async fn disconnected(client: Option<Peer>) {
+    Peer::closed(client.as_ref()).await;
+    tokio::time::sleep(HALF_CLOSED_TIMEOUT).await;
 }
 
 fn panicked() -> Problem {
     Problem::internal("a handler panicked")
 }
 
-/// Ends a task when it is dropped. One that has ended is not touched.
-struct EndsWithThis(AbortHandle);
+/// Aborts a task when it is dropped. Does nothing to a task that has ended.
+struct AbortOnDrop(AbortHandle);
 
-impl Drop for EndsWithThis {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -86,7 +86,7 @@ mod tests {
         (client, Connection::new(server))
     }
 
-    /// Work without an end, and what hears when it is let go.
+    /// Work without an end, and a receiver that fails when the work is dropped.
     fn endless() -> (impl Future<Output = ()> + Send + 'static, oneshot::Receiver<()>) {
         let (held, let_go) = oneshot::channel::<()>();
         let work = async move {
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_that_is_dropped_goes_on_to_its_end() {
+    async fn a_write_that_is_dropped_goes_on_to_its_end() {
         let (go_on, goes_on) = oneshot::channel::<()>();
         let (done, is_done) = oneshot::channel::<()>();
         let work = async move {
             goes_on.await.expect("it is told to go on");
             done.send(()).expect("somebody wants to know");
         };
-        assert!(tokio::time::timeout(A_MOMENT, change(work)).await.is_err());
+        assert!(tokio::time::timeout(A_MOMENT, write(work)).await.is_err());
         go_on.send(()).expect("it still waits");
         is_done.await.expect("it came to its end");
     }

@@ -1,9 +1,8 @@
-//! `Idempotency-Key`: the same key and body get the first response again.
+//! `Idempotency-Key`: a request with the same key and body gets the first response again.
 //!
-//! [`Idempotency::run`] claims the key and stores the response in the transaction of the operation, so that all of it exists
-//! or nothing does. A second request with the key waits for the first at the claim and then gets its response; only when the
-//! wait is too long (three seconds, PostgreSQL's lock timeout) is it told to come back. Only the response of an operation
-//! that succeeded is stored, for 24 hours.
+//! [`Idempotency::run`] claims the key and stores the response in the transaction of the operation, so that all exist or
+//! none. A second request with the key waits at the claim for the first and then gets its response; after three seconds
+//! (PostgreSQL's lock timeout) it gets a 409. Only successful responses are stored, for 24 hours.
 
 use poem::{Request, http::header};
 use poem_openapi::types::ToJSON;
@@ -20,7 +19,7 @@ use crate::{
     http::problem_types,
 };
 
-/// Has a request take effect at most once, if its client sent a key.
+/// Runs an operation at most once for each idempotency key. Without a key it always runs.
 pub struct Idempotency {
     key: Option<Key>,
     user: i64,
@@ -56,25 +55,25 @@ impl<T, const STATUS: u16> Outcome<T, STATUS> {
     }
 }
 
-/// A key as the client sent it, with what it stands for.
+/// A key as the client sent it, with the path and the SHA-256 of the body that it belongs to.
 struct Key {
     text: String,
     path: String,
     body_hash: Vec<u8>,
 }
 
-/// A response as it was stored.
+/// The response to the first request with a key.
 #[derive(FromRow)]
-struct Stored {
+struct StoredResponse {
     body_hash: Vec<u8>,
     response: String,
 }
 
 impl Idempotency {
-    /// `path` is where the request went, in one spelling: ids are written in several ways and name the same thing.
+    /// The key of a request. `path` is its canonical path, because an id can be written in several ways.
     ///
     /// # Errors
-    /// 400 when the header is no key.
+    /// 400 when the header is not 1 to 255 printable ASCII characters.
     pub fn of(
         request: &Request,
         path: impl Into<String>,
@@ -89,7 +88,7 @@ impl Idempotency {
     /// Without a key it always runs the operation.
     ///
     /// # Errors
-    /// Those of the operation; 422 when the key was used for another body; 409 when its first request takes too long.
+    /// Those of the operation; 422 when the key was used for another body; 409 when the first request takes too long.
     pub async fn run<T: ToJSON, const STATUS: u16>(
         &self,
         tx: &mut Tx,
@@ -124,7 +123,7 @@ impl Idempotency {
         stored.map(|stored| self.replay(stored)).ok_or(refused)
     }
 
-    fn replay<T, const STATUS: u16>(&self, stored: Stored) -> Reply<T, STATUS> {
+    fn replay<T, const STATUS: u16>(&self, stored: StoredResponse) -> Reply<T, STATUS> {
         let location = self.location.of(stored.response.as_bytes());
         Reply::bytes(stored.response).header("location", &location).header("idempotent-replayed", "true")
     }
@@ -150,13 +149,13 @@ impl Key {
             (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
         });
         let Some(key) = key else {
-            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+            let detail = "The Idempotency-Key must have 1 to 255 printable ASCII characters.";
             return Err(problem_types::IDEMPOTENCY_KEY_INVALID.problem(detail));
         };
         Ok(Some(Self { text: key.to_owned(), path, body_hash: Sha256::digest(body).to_vec() }))
     }
 
-    async fn claim(&self, tx: &mut Tx, user: i64, now: Timestamp) -> ApiResult<Option<Stored>> {
+    async fn claim(&self, tx: &mut Tx, user: i64, now: Timestamp) -> ApiResult<Option<StoredResponse>> {
         let claimed = tx
             .query(
                 "INSERT INTO idempotency_keys (user_id, path, key, body_hash, response, created_at)
@@ -177,12 +176,12 @@ impl Key {
             }
             Err(error) => return Err(error.into()),
         }
-        // Swept in this very moment: the next try claims it.
+        // It was deleted in the meantime: the next attempt claims it.
         self.find(tx, user).await?.ok_or_else(in_progress).map(Some)
     }
 
-    async fn find(&self, tx: &mut Tx, user: i64) -> ApiResult<Option<Stored>> {
-        let stored: Option<Stored> = tx
+    async fn find(&self, tx: &mut Tx, user: i64) -> ApiResult<Option<StoredResponse>> {
+        let stored: Option<StoredResponse> = tx
             .query("SELECT body_hash, response FROM idempotency_keys WHERE user_id = $1 AND path = $2 AND key = $3")
             .bind(user)
             .bind(self.path.clone())
@@ -192,7 +191,7 @@ impl Key {
         if stored.as_ref().is_none_or(|stored| stored.body_hash == self.body_hash) {
             return Ok(stored);
         }
-        let detail = "This Idempotency-Key was used for another request; make a new one for each thing you want done.";
+        let detail = "This Idempotency-Key was used for a different request. Use a new key for each operation.";
         Err(problem_types::IDEMPOTENCY_KEY_REUSED.problem(detail))
     }
 
@@ -208,12 +207,15 @@ impl Key {
     }
 }
 
-/// Deletes the keys of a user, and the responses stored for them: they show the user's address.
+/// Deletes the keys of a user and the responses, which have their address.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete_of_user(tx: &mut Tx, user: i64) -> db::Result<()> {
     tx.query("DELETE FROM idempotency_keys WHERE user_id = $1").bind(user).execute().await.map(drop)
 }
 
 fn in_progress() -> Problem {
-    let detail = "The first request with this Idempotency-Key is still under way; ask again in a second.";
+    let detail = "The first request with this Idempotency-Key is still in progress. Try again in a second.";
     problem_types::IDEMPOTENCY_IN_PROGRESS.problem(detail).header(header::RETRY_AFTER, "1")
 }

@@ -1,5 +1,5 @@
-//! Reads JSON more strictly than `serde_json` does: a key given twice, nesting beyond 64 levels and NUL in text are
-//! refused, because two readers of such a body would not agree on what it says.
+//! Parses JSON more strictly than `serde_json`: duplicate keys, nesting beyond 64 levels and NUL in text are refused,
+//! because parsers do not agree on what they mean.
 
 use std::fmt;
 
@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 const MAX_DEPTH: u8 = 64;
 
-/// How many entries of a list are kept. No list of a body may have as many, so its schema refuses it anyway; a million of
-/// them would take much memory.
-const MOST_ENTRIES: usize = 1_000;
+/// How many entries of a list are kept, to limit memory. Every schema refuses a list of so many anyway.
+const MAX_ENTRIES: usize = 1_000;
 
+/// Parses a body.
+///
 /// # Errors
-/// What is malformed, in words, with its line and column.
+/// A message with line and column when it is malformed.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|error| error.to_string())?;
@@ -35,8 +36,8 @@ impl Strict {
     }
 }
 
-/// JSON has one kind of number, and some programs write each with a point: 2.0 is a whole number as 2 is.
-#[expect(clippy::cast_possible_truncation, reason = "what is cut off is nothing")]
+/// JSON has one number type, and some programs write every number with a decimal point: 2.0 is the integer 2.
+#[expect(clippy::cast_possible_truncation, reason = "the fraction is zero")]
 fn whole(value: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0; // 2^63
     (value.fract() == 0.0 && value.abs() < LIMIT).then_some(value as i64)
@@ -91,7 +92,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut values = Vec::new();
-        while values.len() < MOST_ENTRIES
+        while values.len() < MAX_ENTRIES
             && let Some(value) = seq.next_element_seed(inner)?
         {
             values.push(value);
@@ -106,7 +107,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = map.next_key::<String>()? {
             let key = text(key)?;
             if values.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!("the key {key:?} is given twice")));
             }
             values.insert(key, map.next_value_seed(inner)?);
         }
@@ -116,7 +117,7 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_ENTRIES, read};
+    use super::{MAX_ENTRIES, read};
 
     #[test]
     fn what_two_readers_could_understand_differently_is_refused() {
@@ -127,8 +128,8 @@ mod tests {
         assert!(read(b"\xff").is_err());
         let fine = "[".repeat(64) + &"]".repeat(64);
         assert!(read(fine.as_bytes()).is_ok());
-        let long = format!("[{}0]", "{},".repeat(MOST_ENTRIES + 7));
-        assert_eq!(read(long.as_bytes()).unwrap().as_array().unwrap().len(), MOST_ENTRIES);
+        let long = format!("[{}0]", "{},".repeat(MAX_ENTRIES + 7));
+        assert_eq!(read(long.as_bytes()).unwrap().as_array().unwrap().len(), MAX_ENTRIES);
         assert!(read(long.replace("0]", "0").as_bytes()).is_err(), "what is not kept must be well-formed, too");
         assert_eq!(read(br#"{"a":[1,2.5,null,"x"]}"#).unwrap(), serde_json::json!({"a": [1, 2.5, null, "x"]}));
     }

@@ -1,13 +1,12 @@
-//! Rate limits: so many of a thing within some time, for each who does it.
+//! Rate limits: at most so many requests within a time, for each user or address.
 //!
-//! The window slides: the times of the last few are remembered, so that "five within fifteen minutes" holds for any
-//! fifteen minutes. A window that starts anew by the clock would let twice as many through around its edge. A place is
-//! taken before the work, in one step, and given back when the thing turned out not to count; so of many requests at
-//! once no more get through than of as many in a row. Being refused takes no place: nobody is kept out for longer
-//! because they, or somebody else, kept trying.
+//! The window slides: the times of the latest requests are stored, so that "five within fifteen minutes" holds for any
+//! fifteen minutes. A fixed window would let twice as many through around its boundary. A permit is taken before the work,
+//! atomically, and released when the request turned out not to count; so concurrent requests get no more permits than
+//! consecutive ones. A refused request takes no permit: retrying never extends the wait.
 //!
-//! With Redis the places are counted there, the same for every process, by Redis's clock. Without it, or while it is
-//! away, each process counts for itself, by the shop's clock. Keys are hashes: neither memory shows who it is about.
+//! With Redis the permits are counted there, for all processes, by Redis's clock. Without Redis, or while it is
+//! unreachable, each process counts its own, by the shop's clock. Keys are hashed, so that no store shows whose they are.
 
 use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
@@ -27,42 +26,46 @@ use crate::{
     http::problem_types,
 };
 
-/// How many keys a process remembers. Beyond it the one that was not asked for longest is forgotten, never a new one
-/// refused: else a flood of keys would turn the limits off for everybody who comes after it.
+/// How many keys a process stores. Beyond it the least recently used is evicted, never a new one refused: otherwise a
+/// flood of keys would disable the limits for everybody after it.
 const CAPACITY: u64 = 50_000;
-/// No limit looks further back.
+/// The longest window of any limit.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// So many within some time.
+/// At most `most` requests within a time.
 pub struct Limit {
-    /// Part of every key: keep it.
+    /// Part of every key; never change it.
     name: &'static str,
     most: usize,
     /// At most a day.
     within: Duration,
-    /// What is said to who is refused: `Too many carts were made from this address.`
-    told: &'static str,
+    /// The detail of the 429: `Too many carts were made from this address.`
+    message: &'static str,
 }
 
 impl Limit {
+    /// A limit of `most` requests within `within`, at most a day. `message` is a sentence, the detail of the 429.
     #[must_use]
-    pub const fn new(name: &'static str, most: usize, within: Duration, told: &'static str) -> Self {
-        Self { name, most, within, told }
+    pub const fn new(name: &'static str, most: usize, within: Duration, message: &'static str) -> Self {
+        Self { name, most, within, message }
     }
 }
 
-/// A place that was taken, so that it can be given back.
-pub enum Place {
-    /// Limits are off, or this has none.
+/// A permit that was taken, so that it can be released.
+pub enum Permit {
+    /// Limits are off, or none applies.
     None,
-    Here(String, Timestamp),
-    InRedis(String, u64),
+    /// Counted in this process: the key, and when.
+    Local(String, Timestamp),
+    /// Counted in Redis: the key, and the permit's member in its sorted set.
+    Redis(String, u64),
 }
 
+/// Counts permits. Cloning is cheap.
 #[derive(Clone)]
 pub struct Limits {
-    on: bool,
-    /// Makes the hashes of keys worthless to who does not know it.
+    enabled: bool,
+    /// Hashed with every key, so that hashes cannot be guessed without it.
     pepper: SecretString,
     local: Moka<String, Arc<Mutex<Vec<Timestamp>>>>,
     cache: Cache,
@@ -70,73 +73,80 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Limits that are counted in the cache's Redis, or in this process. Not `enabled`, every request gets a permit.
     #[must_use]
-    pub fn new(on: bool, pepper: SecretString, cache: Cache, clock: Clock) -> Self {
+    pub fn new(enabled: bool, pepper: SecretString, cache: Cache, clock: Clock) -> Self {
         let local =
             Moka::builder().max_capacity(CAPACITY).eviction_policy(EvictionPolicy::lru()).time_to_idle(LONGEST).build();
-        Self { on, pepper, local, cache, clock }
+        Self { enabled, pepper, local, cache, clock }
     }
 
-    /// Takes one of the places that `limit` leaves to `who`.
+    /// Takes a permit of `limit` for `who`, e.g. a user's id or an address.
     ///
     /// # Errors
-    /// 429 with `Retry-After` when there is none.
-    pub async fn take(&self, limit: &Limit, who: &str) -> ApiResult<Place> {
-        if !self.on {
-            return Ok(Place::None);
+    /// 429 with `Retry-After` when there is none left.
+    pub async fn take(&self, limit: &Limit, who: &str) -> ApiResult<Permit> {
+        if !self.enabled {
+            return Ok(Permit::None);
         }
         let key = self.key(limit, who);
         let taken = match self.take_in_redis(limit, &key).await {
             Some(taken) => taken,
-            None => self.take_here(limit, key).await,
+            None => self.take_local(limit, key).await,
         };
-        taken.map_err(|wait| refused(limit.name, limit.told, wait))
+        taken.map_err(|wait| refused(limit.name, limit.message, wait))
     }
 
-    /// Makes it as if the place had not been taken.
-    pub async fn give_back(&self, place: Place) {
-        match place {
-            Place::None => {}
-            Place::Here(key, taken_at) => {
+    /// Releases a permit, as if it had not been taken.
+    pub async fn release(&self, permit: Permit) {
+        match permit {
+            Permit::None => {}
+            Permit::Local(key, taken_at) => {
                 let Some(taken) = self.local.get(&key).await else { return };
                 let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(index) = taken.iter().position(|at| *at == taken_at) {
                     taken.remove(index);
                 }
             }
-            Place::InRedis(key, member) => {
-                if let Some(mut redis) = self.cache.reachable() {
-                    let _ = redis.zrem(key, member).await; // then it counts until it is old
+            Permit::Redis(key, member) => {
+                if let Some(mut redis) = self.cache.reachable_redis() {
+                    let _ = redis.zrem(key, member).await; // otherwise it expires with the window
                 }
             }
         }
     }
 
-    /// Hands on what was asked for with its place, and gives the place back when that was nothing that could be done.
-    pub async fn unless_invalid<T>(&self, place: Place, asked: ApiResult<T>) -> ApiResult<(Place, T)> {
-        match asked {
-            Ok(asked) => Ok((place, asked)),
+    /// Returns the permit and the parsed request; releases the permit when the request is invalid.
+    ///
+    /// # Errors
+    /// The error of the request.
+    pub async fn release_if_invalid<T>(&self, permit: Permit, request: ApiResult<T>) -> ApiResult<(Permit, T)> {
+        match request {
+            Ok(request) => Ok((permit, request)),
             Err(problem) => {
-                self.give_back(place).await;
+                self.release(permit).await;
                 Err(problem)
             }
         }
     }
 
-    /// Hands on what came of the work, and gives the place back when it was not done through a fault of ours.
-    pub async fn unless_our_fault<T>(&self, place: Place, outcome: ApiResult<T>) -> ApiResult<T> {
+    /// Returns the outcome; releases the permit when that is a server error.
+    ///
+    /// # Errors
+    /// The error of the outcome.
+    pub async fn release_on_server_error<T>(&self, permit: Permit, outcome: ApiResult<T>) -> ApiResult<T> {
         if outcome.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
-            self.give_back(place).await;
+            self.release(permit).await;
         }
         outcome
     }
 
-    /// Gives every place back that `who` has taken.
-    pub async fn forgive(&self, limit: &Limit, who: &str) {
+    /// Releases all permits of `limit` that `who` has taken.
+    pub async fn reset(&self, limit: &Limit, who: &str) {
         let key = self.key(limit, who);
         self.local.invalidate(&key).await;
-        if let Some(mut redis) = self.cache.reachable() {
-            let _ = redis.del(key).await; // then they wait
+        if let Some(mut redis) = self.cache.reachable_redis() {
+            let _ = redis.del(key).await; // otherwise they expire with the window
         }
     }
 
@@ -146,7 +156,7 @@ impl Limits {
         format!("cartwright:limit:{}:{hash:032x}", limit.name)
     }
 
-    async fn take_here(&self, limit: &Limit, key: String) -> Result<Place, Duration> {
+    async fn take_local(&self, limit: &Limit, key: String) -> Result<Permit, Duration> {
         let taken = self.local.get_with_by_ref(&key, async { Arc::default() }).await;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
@@ -155,27 +165,27 @@ impl Limits {
             Some(oldest) if taken.len() >= limit.most => Err(limit.within.saturating_sub(now.since(*oldest))),
             _ => {
                 taken.push(now);
-                Ok(Place::Here(key, now))
+                Ok(Permit::Local(key, now))
             }
         }
     }
 
-    /// `None` when Redis is away.
-    async fn take_in_redis(&self, limit: &Limit, key: &str) -> Option<Result<Place, Duration>> {
-        let mut redis = self.cache.reachable()?;
+    /// `None` when Redis is unreachable; else the permit, or how long until one is free.
+    async fn take_in_redis(&self, limit: &Limit, key: &str) -> Option<Result<Permit, Duration>> {
+        let mut redis = self.cache.reachable_redis()?;
         let member: u64 = rand::random();
-        let mut ask = TAKE.key(key);
-        ask.arg(u64::try_from(limit.within.as_millis()).unwrap_or(u64::MAX)).arg(limit.most).arg(member);
-        let wait: u64 = ask.invoke_async(&mut redis).await.ok()?;
+        let mut invocation = TAKE.key(key);
+        invocation.arg(u64::try_from(limit.within.as_millis()).unwrap_or(u64::MAX)).arg(limit.most).arg(member);
+        let wait: u64 = invocation.invoke_async(&mut redis).await.ok()?;
         if u128::from(wait) > limit.within.as_millis() {
-            return None; // nobody waits for longer than the limit looks back: what is kept there is nonsense
+            return None; // nobody waits for longer than the window, so the stored times are wrong
         }
-        Some(if wait == 0 { Ok(Place::InRedis(key.to_owned(), member)) } else { Err(Duration::from_millis(wait)) })
+        Some(if wait == 0 { Ok(Permit::Redis(key.to_owned(), member)) } else { Err(Duration::from_millis(wait)) })
     }
 }
 
-/// Takes a place in a sorted set of times, in milliseconds, or says how long until the oldest leaves one. The key goes
-/// when its last place does.
+/// Adds a permit to a sorted set of times, in milliseconds, and returns 0; or returns the milliseconds until the oldest
+/// expires. The key expires with its last permit.
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -193,12 +203,12 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// 429: what is `told` to who is refused, and when to try again.
+/// 429 with `message`, a sentence, and `Retry-After`. `limit` is its label in the metrics.
 #[must_use]
-pub fn refused(limit: &'static str, told: &str, wait: Duration) -> Problem {
+pub fn refused(limit: &'static str, message: &str, wait: Duration) -> Problem {
     metrics::counter!("rate_limited_total", "limit" => limit).increment(1);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
-    let detail = format!("{told} Try again in {seconds} seconds.");
+    let detail = format!("{message} Try again in {seconds} seconds.");
     let mut problem = problem_types::RATE_LIMITED.problem(detail);
     if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
         problem.headers.push((header::RETRY_AFTER, seconds));

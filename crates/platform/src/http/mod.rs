@@ -1,4 +1,4 @@
-//! What all endpoints share. The features bring their endpoints to their program, which puts them together.
+//! What all endpoints share: parameters, bodies, responses, problems, limits, idempotency and the server.
 
 pub mod aliases;
 pub mod body;
@@ -32,24 +32,24 @@ use poem::Request;
 
 use self::problem::{ApiResult, Problem};
 
-/// What HTTP needs to know of the settings.
+/// The settings of the HTTP layer.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Where the pages that explain problems are. Without a slash at its end.
+    /// The public address of the shop, without a trailing slash. Links to problem pages start with it.
     pub public_url: String,
-    /// The largest body, in bytes.
+    /// The largest JSON body, in bytes.
     pub body_limit: usize,
-    /// Origins whose pages may read the answers; `*` for all.
+    /// Origins whose pages may read responses; `*` for all.
     pub cors_origins: Vec<String>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 impl HttpSettings {
-    /// Those that the program gave its endpoints, as data of the request.
+    /// The settings among the data of a request.
     ///
     /// # Errors
-    /// 500 when it gave none.
+    /// 500 when there are none.
     pub fn of(request: &Request) -> ApiResult<&Self> {
         let given = request.data::<Arc<Self>>().map(AsRef::as_ref);
         given.ok_or_else(|| Problem::internal("the program gave no HttpSettings"))

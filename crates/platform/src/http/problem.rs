@@ -1,7 +1,7 @@
-//! Problem details (RFC 9457): the one form of every error the server gives.
+//! Problem details (RFC 9457): the form of every error response.
 //!
-//! Clients switch on `code`, people read `detail`. Nothing internal is ever in one: the cause of a 500 is logged under
-//! the request's id, which the problem carries.
+//! Clients switch on `code`, people read `detail`. Problems never contain internals: the cause of a 500 is logged with the
+//! request id, which the problem carries.
 
 use poem::{
     Response,
@@ -24,10 +24,10 @@ use crate::{
     validation::{FieldError, MOST_ERRORS, ValidationErrors},
 };
 
-/// What every endpoint answers with: the thing, or a [`Problem`].
+/// What an endpoint returns: a response, or a [`Problem`].
 pub type ApiResult<T> = Result<T, Problem>;
 
-/// An error on its way to the client. The address, request id and `type` are added at the edge, which knows them.
+/// An error response. `instance`, `request_id` and `type` are added at the edge, which knows them.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub kind: ProblemType,
@@ -38,32 +38,32 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// One kind of problem. Its code never changes: clients switch on it. Each feature declares its own with
-/// [`problem_types!`](crate::problem_types), beside its endpoints.
+/// A kind of problem. Its code never changes, because clients switch on it. Each feature declares its own with
+/// [`problem_types!`](crate::problem_types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProblemType {
     pub code: &'static str,
     pub status: u16,
-    /// In one sentence.
-    pub happened: &'static str,
-    /// What a frontend does about it.
-    pub to_do: &'static str,
+    /// What happened, in one sentence.
+    pub description: &'static str,
+    /// What a frontend should do.
+    pub resolution: &'static str,
 }
 
-/// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of all of them, from which the API document
-/// and `/problems/{code}` are made.
+/// Declares kinds of problems: a constant for each, and `PROBLEMS`, the list of them for the API document and
+/// `/problems/{code}`. Each is `NAME = status "code", "description", "resolution";`.
 #[macro_export]
 macro_rules! problem_types {
-    ($($name:ident = $status:literal $code:literal, $happened:literal, $to_do:literal;)*) => {
+    ($($name:ident = $status:literal $code:literal, $description:literal, $resolution:literal;)*) => {
         $(pub const $name: $crate::http::problem::ProblemType = $crate::http::problem::ProblemType {
-            code: $code, status: $status, happened: $happened, to_do: $to_do,
+            code: $code, status: $status, description: $description, resolution: $resolution,
         };)*
         pub const PROBLEMS: &[$crate::http::problem::ProblemType] = &[$($name),*];
     };
 }
 
 impl ProblemType {
-    /// `out_of_stock` reads "Out of stock".
+    /// The code as a title: "Out of stock" for `out_of_stock`.
     #[must_use]
     pub fn title(&self) -> String {
         let words = self.code.replace('_', " ").replace("json", "JSON");
@@ -71,7 +71,8 @@ impl ProblemType {
         first.to_uppercase() + rest
     }
 
-    /// The problem, with what happened this time and what to do.
+    /// A problem of this kind; `detail` says what happened this time and what to do. 401 gets `WWW-Authenticate`, 503 gets
+    /// `Retry-After: 1`.
     pub fn problem(&self, detail: impl Into<String>) -> Problem {
         let problem =
             Problem { kind: *self, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() };
@@ -82,20 +83,20 @@ impl ProblemType {
         }
     }
 
-    /// The problem in the words of its kind.
+    /// A problem whose detail is the description of its kind.
     #[must_use]
     pub fn as_described(&self) -> Problem {
-        self.problem(self.happened)
+        self.problem(self.description)
     }
 
-    /// What a client gets, for the document.
+    /// An example body for the document.
     #[must_use]
     pub fn example(&self) -> Value {
         let mut example = json!({
             "type": format!("https://shop.example/problems/{}", self.code),
             "title": self.title(),
             "status": self.status,
-            "detail": self.happened,
+            "detail": self.description,
             "instance": "/api/orders",
             "code": self.code,
             "request_id": "01936f1e-8c5b-7a41-9d1e-2f4c5b6a7d8e",
@@ -107,7 +108,7 @@ impl ProblemType {
     }
 }
 
-/// An error of one field is a kind of its own where clients switch on it.
+/// A 422, see [`Problem::invalid`].
 impl From<ValidationErrors> for Problem {
     fn from(ValidationErrors(errors): ValidationErrors) -> Self {
         Self::invalid(errors)
@@ -115,9 +116,9 @@ impl From<ValidationErrors> for Problem {
 }
 
 impl ValidationErrors {
-    /// The value that was read; or the default, and its errors are noted.
-    pub fn note<T: Default>(&mut self, read: ApiResult<T>) -> T {
-        read.unwrap_or_else(|problem| {
+    /// The value; or the default, and the errors are added to these.
+    pub fn note<T: Default>(&mut self, value: ApiResult<T>) -> T {
+        value.unwrap_or_else(|problem| {
             self.0.extend(problem.errors);
             T::default()
         })
@@ -125,31 +126,34 @@ impl ValidationErrors {
 }
 
 impl Problem {
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The code that clients switch on.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.kind.code
     }
 
-    /// One body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
+    /// 404, with the same body for an id that is malformed, unknown or somebody else's, so that ids cannot be probed.
     #[must_use]
     pub fn not_found() -> Self {
-        NOT_FOUND.problem("There is nothing here that you may see. Check the address and the id in it.")
+        NOT_FOUND
+            .problem("Nothing was found at this URL, or you are not allowed to see it. Check the URL and the id in it.")
     }
 
-    /// At most [`MOST_ERRORS`] are told.
+    /// 422 with the first [`MOST_ERRORS`] errors. A single error whose code is a kind of problem has that code.
     #[must_use]
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{} {}.", one.field, one.message),
             many if many.len() > MOST_ERRORS => {
-                format!("More than {MOST_ERRORS} fields need another value; errors has the first {MOST_ERRORS}.")
+                format!("More than {MOST_ERRORS} fields are invalid; errors has the first {MOST_ERRORS}.")
             }
-            many => format!("{} fields need another value; see errors.", many.len()),
+            many => format!("{} fields are invalid; see errors.", many.len()),
         };
         errors.truncate(MOST_ERRORS);
         let kind = match errors.as_slice() {
@@ -159,64 +163,70 @@ impl Problem {
         Self { errors, ..kind.problem(detail) }
     }
 
+    /// `Ok` when there are no errors.
+    ///
     /// # Errors
     /// 422 when there are any.
     pub fn unless_empty(errors: Vec<FieldError>) -> ApiResult<()> {
         if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
     }
 
-    /// The same, with further faults of the same body.
+    /// Adds further errors of the same body to a validation problem; leaves other problems as they are.
     #[must_use]
     pub fn and(self, more: &[FieldError]) -> Self {
         if self.errors.is_empty() || more.is_empty() { self } else { Self::invalid([&self.errors, more].concat()) }
     }
 
+    /// 422 with one error.
     pub fn invalid_field(field: &str, code: &str, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(field, code, message)])
     }
 
+    /// 403 for a user who is no admin.
     #[must_use]
     pub fn forbidden() -> Self {
-        FORBIDDEN.problem("You are signed in, but only an admin may do this.")
+        FORBIDDEN.problem("Only an admin can do this.")
     }
 
-    /// The cause goes to the log and stays there.
+    /// 500. The cause is logged and not shown.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "request failed");
         INTERNAL_ERROR.problem(
-            "Something went wrong on our side; it was logged under the request_id. Trying again is safe with an \
+            "An internal error occurred and was logged with the request_id. Repeating the request is safe with an \
              Idempotency-Key.",
         )
     }
 
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
 
+    /// Adds a member to the body, e.g. the new total of `total_changed`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extra.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The problem for an error that poem found before any endpoint of ours was asked.
+    /// The problem for an error of poem's own.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::not_found(),
             StatusCode::METHOD_NOT_ALLOWED => {
-                METHOD_NOT_ALLOWED.problem("This address takes other methods; see the Allow header.")
+                METHOD_NOT_ALLOWED.problem("This URL does not support the method; see the Allow header.")
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA_TYPE.problem("Send the body as application/json."),
             StatusCode::PAYLOAD_TOO_LARGE => PAYLOAD_TOO_LARGE.problem("The body is larger than this shop accepts."),
             StatusCode::BAD_REQUEST => BAD_REQUEST.as_described(),
-            _ => INTERNAL_ERROR.problem("Something went wrong on our side; it was logged under the request_id."),
+            _ => INTERNAL_ERROR.problem("An internal error occurred and was logged with the request_id."),
         }
     }
 
-    /// The response as the client sees it.
+    /// The response. `docs` is where the problem pages are, `instance` the requested path.
     #[must_use]
     pub fn render(&self, docs: &str, instance: &str, request_id: &str) -> Response {
         let mut body = self.extra.clone();
@@ -244,7 +254,7 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Carries the problem to the edge, which renders it.
+/// Passes the problem through poem to the edge, which renders it.
 impl From<Problem> for poem::Error {
     fn from(problem: Problem) -> Self {
         let mut error = Self::from_status(problem.status());
@@ -256,41 +266,40 @@ impl From<Problem> for poem::Error {
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if db::is_outcome_unknown(&error) {
-            tracing::warn!(%error, "the database did not say whether it was done");
+            tracing::warn!(%error, "the outcome of a commit is unknown");
             return OUTCOME_UNKNOWN.problem(
-                "The shop's database went away before it said whether this was done: it may be, or not. With an \
-                 Idempotency-Key, send the same request with the same key again: it is done once. Without one, look \
-                 whether it was done before you send it again.",
+                "The connection to the database was lost before the outcome was known: the request may or may not have \
+                 been carried out. With an Idempotency-Key, send the same request with the same key again. Without \
+                 one, check whether it was carried out before you send it again.",
             );
         }
         if db::is_unavailable(&error) {
-            tracing::warn!(%error, "the database is away or busy");
-            return OVERLOADED
-                .problem("The shop's database is away or busy for a moment. Nothing was done; try again.");
+            tracing::warn!(%error, "the database is unavailable or busy");
+            return OVERLOADED.problem("The database is unavailable or busy. Nothing was changed; try again.");
         }
         Self::internal(error)
     }
 }
 
-/// What went wrong, in the form of RFC 9457. Every error has it.
+/// An error, in the format of RFC 9457. All errors have this format.
 #[derive(Object)]
 #[oai(rename = "Problem")]
 pub struct ProblemDocument {
-    /// A URI that names the kind of problem.
+    /// A URI that identifies the type of error.
     pub r#type: String,
-    /// The kind of problem in a few words.
+    /// A short title of the type of error.
     pub title: String,
-    /// The HTTP status again.
+    /// The HTTP status code.
     pub status: u16,
-    /// What happened and what to do.
+    /// What happened and what to do, as a text for people.
     pub detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     pub instance: String,
-    /// Stable and made for programs, e.g. `out_of_stock`.
+    /// A stable code for programs, e.g. `out_of_stock`.
     pub code: String,
-    /// Quote this when you ask for help: our logs know it.
+    /// The id of the request in the shop's logs. Quote it in support requests.
     pub request_id: String,
-    /// Every fault of the body at once; with 422 only.
+    /// All invalid fields of the request; only with 422.
     pub errors: Option<Vec<FieldError>>,
 }
 
@@ -310,7 +319,7 @@ impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "A problem: what happened and what to do",
+                description: "An error: what happened and what to do",
                 status: None,
                 status_range: None,
                 content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],

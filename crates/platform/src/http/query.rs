@@ -1,7 +1,7 @@
-//! Query parameters that never stop the others from being judged.
+//! Query parameters whose errors are collected with those of the others.
 //!
-//! poem-openapi gives up at the first parameter it cannot read, in words of its own. [`Asked`] keeps what was read or
-//! what was wrong, and the endpoint asks for it by name.
+//! poem-openapi stops at the first parameter it cannot parse, with a message of its own. [`QueryValue`] keeps the value or
+//! the error, and the endpoint reads it by name.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -14,29 +14,30 @@ use poem_openapi::{
 use super::problem::{ApiResult, Problem};
 use crate::http::problem_types;
 
-/// An optional query parameter as it was asked for.
-pub type Ask<T> = Query<Asked<T>>;
+/// An optional query parameter of an endpoint.
+pub type OptionalQuery<T> = Query<QueryValue<T>>;
 
-pub struct Asked<T>(Result<Option<T>, String>);
+/// The parsed value of a query parameter, if one was given, or why it cannot be parsed.
+pub struct QueryValue<T>(Result<Option<T>, String>);
 
-impl<T: Clone> Asked<T> {
+impl<T: Clone> QueryValue<T> {
     /// The value, if one was given.
     ///
     /// # Errors
-    /// 422 that names the parameter.
+    /// 422 with the parameter as its field.
     pub fn get(&self, name: &str) -> ApiResult<Option<T>> {
         self.0.clone().map_err(|message| Problem::invalid_field(name, "invalid", message))
     }
 }
 
-/// The most characters of a search.
+/// The most characters of `?search=`.
 const MAX_SEARCH: usize = 200;
 
-/// What `?search=` looks for; nothing when it was not given.
+/// The text of `?search=`; empty when it was not given.
 ///
 /// # Errors
 /// 422 beyond 200 characters.
-pub fn search(given: &Ask<String>) -> ApiResult<String> {
+pub fn search(given: &OptionalQuery<String>) -> ApiResult<String> {
     let typed = given.get("search")?.unwrap_or_default();
     if typed.chars().count() <= MAX_SEARCH {
         return Ok(typed);
@@ -49,10 +50,10 @@ pub fn search(given: &Ask<String>) -> ApiResult<String> {
 const MAX_PARAMETERS: usize = 100;
 const MAX_OF_ONE: usize = 10;
 
-/// Refuses a query that is nothing but work, before any of it is done.
+/// Refuses a query with too many parameters before any is parsed.
 ///
 /// # Errors
-/// 400 that names the parameter.
+/// 400 that names a parameter.
 pub fn refuse_too_many(query: &str) -> ApiResult<()> {
     let refused = |detail| Err(problem_types::TOO_MANY_PARAMETERS.problem(detail));
     let mut times = HashMap::new();
@@ -64,21 +65,22 @@ pub fn refuse_too_many(query: &str) -> ApiResult<()> {
             return refused(format!("{:?} is given more than {MAX_OF_ONE} times.", shortened(name)));
         }
         if count >= MAX_PARAMETERS {
-            let detail = format!("There are more than {MAX_PARAMETERS} parameters, {:?} among them.", shortened(name));
+            let detail =
+                format!("The query has more than {MAX_PARAMETERS} parameters, including {:?}.", shortened(name));
             return refused(detail);
         }
     }
     Ok(())
 }
 
-/// What a list can be ordered by: its name, and how SQL says it up and down, each with its comma.
+/// A field that a list can be ordered by: its name, and its SQL ascending and descending, each with a trailing comma.
 pub type Column = (&'static str, &'static str, &'static str);
 
-/// Reads `?ordering=price,-created_at` into SQL. Nothing when it was not given.
+/// Translates `?ordering=price,-created_at` into SQL; empty when it was not given.
 ///
 /// # Errors
-/// 422 that names what can be ordered by. As many fields as there are is all that makes sense.
-pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
+/// 422 that names the fields, when one is unknown or there are more than `columns`.
+pub fn ordering(given: &OptionalQuery<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
     let Some(fields) = given.get("ordering")? else { return Ok(vec![]) };
     let read = |field: &str| {
         let field = field.trim();
@@ -93,12 +95,12 @@ pub fn ordering(given: &Ask<String>, columns: &[Column]) -> ApiResult<Vec<&'stat
         let names = names.join(", ");
         let names = names.rsplit_once(", ").map_or(names.clone(), |(others, last)| format!("{others} and {last}"));
         let most = columns.len();
-        let message = format!("takes {names}, at most {most} of them, each with a - before it for the other way round");
+        let message = format!("must list at most {most} of {names}, each optionally prefixed with - for descending");
         Problem::invalid_field("ordering", "invalid_ordering", message)
     })
 }
 
-impl<T: Type> Type for Asked<T> {
+impl<T: Type> Type for QueryValue<T> {
     const IS_REQUIRED: bool = false;
     type RawValueType = T::RawValueType;
     type RawElementValueType = T::RawElementValueType;
@@ -116,7 +118,7 @@ impl<T: Type> Type for Asked<T> {
     }
 
     fn as_raw_value(&self) -> Option<&Self::RawValueType> {
-        None // our own checks follow; the document's validators only document
+        None // validated by our own code; poem's validators are for the document only
     }
 
     fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
@@ -124,7 +126,7 @@ impl<T: Type> Type for Asked<T> {
     }
 }
 
-impl<T: ParseFromParameter> ParseFromParameter for Asked<T> {
+impl<T: ParseFromParameter> ParseFromParameter for QueryValue<T> {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         Self::parse_from_parameters(Some(text))
     }
@@ -133,13 +135,13 @@ impl<T: ParseFromParameter> ParseFromParameter for Asked<T> {
         let mut given = given.into_iter();
         Ok(Self(match (given.next(), given.next()) {
             (None, _) => Ok(None),
-            (Some(_), Some(_)) => Err("is given twice".to_owned()),
-            // `?category=` asks for nothing, as an empty form field does.
+            (Some(_), Some(_)) => Err("must be given only once".to_owned()),
+            // `?category=` is no value, like an empty form field.
             (Some(text), None) if text.as_ref().is_empty() => Ok(None),
             (Some(text), None) if text.as_ref().contains('\0') => Err("must not contain NUL".to_owned()),
             (Some(text), None) => match T::parse_from_parameter(text.as_ref()) {
                 Ok(value) => Ok(Some(value)),
-                Err(_) => Err(format!("cannot be {:?}", shortened(text.as_ref()))),
+                Err(_) => Err(format!("must not be {:?}", shortened(text.as_ref()))),
             },
         }))
     }

@@ -1,5 +1,4 @@
-//! The shapes of good answers: the thing (200), a new thing (201), accepted work (202), nothing (204), a list, and
-//! bytes that were made before and are sent again.
+//! Successful responses: 200 with a resource or a list, 201, 202, 204, 301 and 304.
 
 use bytes::Bytes;
 use poem::{
@@ -15,36 +14,38 @@ use poem_openapi::{
 
 use super::{etags, paging::Page};
 
-/// JSON bytes with the status and headers they are sent with; `T` is what the document says they are.
+/// A JSON response; `T` is its schema in the document.
 pub struct Reply<T, const STATUS: u16 = 200> {
     response: Response,
-    told: std::marker::PhantomData<fn() -> T>,
+    schema: std::marker::PhantomData<fn() -> T>,
 }
 
-/// 201: the thing that was made.
+/// 201 with the resource that was created.
 pub type Created<T> = Reply<T, 201>;
-/// 202: the thing whose work is under way.
+/// 202 with the resource that is being processed.
 pub type Accepted<T> = Reply<T, 202>;
-/// 200: a page of a list.
+/// 200 with a page of a list.
 pub type List<T> = Reply<Vec<T>>;
 
 impl<T, const STATUS: u16> Reply<T, STATUS> {
-    /// Sends bytes that are JSON already.
+    /// A response of bytes that are JSON already.
     ///
     /// # Panics
-    /// Never: every status here is one.
+    /// When `STATUS` is no HTTP status.
     pub fn bytes(body: impl Into<Bytes>) -> Self {
         let status = StatusCode::from_u16(STATUS).expect("the status is a constant");
         let response = Response::builder().status(status).content_type(JSON).body(body.into());
-        Self { response, told: std::marker::PhantomData }
+        Self { response, schema: std::marker::PhantomData }
     }
 
+    /// Replaces the status.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.response.set_status(status);
         self
     }
 
+    /// Sets a header; does nothing when the value is no header value.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = value.parse() {
@@ -55,23 +56,25 @@ impl<T, const STATUS: u16> Reply<T, STATUS> {
 }
 
 impl<T: ToJSON, const STATUS: u16> Reply<T, STATUS> {
-    pub fn json(thing: &T) -> Self {
-        Self::bytes(json_bytes(thing))
+    /// A response with a resource.
+    pub fn json(resource: &T) -> Self {
+        Self::bytes(json_bytes(resource))
     }
 }
 
 impl<T: ToJSON> List<T> {
-    /// A page with its total and its neighbours.
-    pub fn page(things: &Vec<T>, total: i64, page: Page, asked: &Uri) -> Self {
-        Self::json(things).header("x-total-count", &total.to_string()).header("link", &page.links(asked, total))
+    /// A page with `X-Total-Count` and `Link`.
+    pub fn page(entries: &Vec<T>, total: i64, page: Page, uri: &Uri) -> Self {
+        Self::json(entries).header("x-total-count", &total.to_string()).header("link", &page.links(uri, total))
     }
 }
 
+/// The content type of JSON.
 pub const JSON: &str = "application/json";
 
-/// A thing as the bytes that go on the wire.
-pub fn json_bytes(thing: &impl ToJSON) -> Vec<u8> {
-    thing.to_json().unwrap_or_default().to_string().into_bytes()
+/// A resource as the bytes of a response.
+pub fn json_bytes(resource: &impl ToJSON) -> Vec<u8> {
+    resource.to_json().unwrap_or_default().to_string().into_bytes()
 }
 
 impl<T: Send, const STATUS: u16> IntoResponse for Reply<T, STATUS> {
@@ -85,9 +88,9 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
         MetaResponses {
             responses: vec![MetaResponse {
                 description: match STATUS {
-                    201 => "It was made.",
-                    202 => "It was written down; the work is under way.",
-                    _ => "This is it.",
+                    201 => "Created.",
+                    202 => "Accepted; the work continues in the background.",
+                    _ => "Success.",
                 },
                 status: Some(STATUS),
                 status_range: None,
@@ -102,23 +105,24 @@ impl<T: Type, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
     }
 }
 
-/// 201: made just now; 200: it was there already.
-pub struct MadeOrFound<T>(Created<T>);
+/// 201 when the resource was created, 200 when it existed.
+pub struct CreatedOrFound<T>(Created<T>);
 
-impl<T: ToJSON> MadeOrFound<T> {
-    pub fn json(thing: &T, made: bool) -> Self {
-        let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-        Self(Created::json(thing).status(status))
+impl<T: ToJSON> CreatedOrFound<T> {
+    /// A response with a resource.
+    pub fn json(resource: &T, created: bool) -> Self {
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+        Self(Created::json(resource).status(status))
     }
 }
 
-impl<T: Send> IntoResponse for MadeOrFound<T> {
+impl<T: Send> IntoResponse for CreatedOrFound<T> {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl<T: Type> ApiResponse for MadeOrFound<T> {
+impl<T: Type> ApiResponse for CreatedOrFound<T> {
     fn meta() -> MetaResponses {
         let mut answers = Reply::<T>::meta();
         answers.responses.extend(Created::<T>::meta().responses);
@@ -130,16 +134,18 @@ impl<T: Type> ApiResponse for MadeOrFound<T> {
     }
 }
 
-/// 200: this is it, with its tag; 304: the client has these very bytes already.
+/// 200 with an `ETag`, or 304 when the client has the current bytes.
 pub struct Tagged<T>(Reply<T>);
 
 impl<T> Tagged<T> {
-    /// `asked` is the request's `If-None-Match`.
-    pub fn answer(asked: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Self {
-        let reply = if etags::is_known(asked, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
+    /// 304 when `if_none_match` has the tag, else `fresh`; both with `ETag` and `Cache-Control`.
+    pub fn answer(if_none_match: Option<&str>, tag: &str, fresh: Reply<T>, cache_control: &str) -> Self {
+        let reply =
+            if etags::is_known(if_none_match, tag) { Reply::bytes("").status(StatusCode::NOT_MODIFIED) } else { fresh };
         Self(reply.header(header::ETAG.as_str(), tag).header(header::CACHE_CONTROL.as_str(), cache_control))
     }
 
+    /// Sets a header.
     #[must_use]
     pub fn header(self, name: &'static str, value: &str) -> Self {
         Self(self.0.header(name, value))
@@ -154,7 +160,7 @@ impl<T: Send> IntoResponse for Tagged<T> {
 
 impl<T: Type> ApiResponse for Tagged<T> {
     fn meta() -> MetaResponses {
-        let known = "The client has it already: nothing changed since that `ETag`.";
+        let known = "Not modified since the given `ETag`.";
         let mut answers = Reply::<T>::meta();
         answers.responses.push(without_body(304, known));
         answers
@@ -169,10 +175,10 @@ fn without_body(status: u16, description: &'static str) -> MetaResponse {
     MetaResponse { description, status: Some(status), status_range: None, content: vec![], headers: vec![] }
 }
 
-/// As [`Tagged`]; or 301: it is elsewhere by now.
+/// As [`Tagged`], or 301 when the resource has another address now.
 pub enum FoundOrMoved<T> {
     Found(Tagged<T>),
-    /// Where it is.
+    /// The new address.
     Moved(String),
 }
 
@@ -180,7 +186,7 @@ impl<T: Send> IntoResponse for FoundOrMoved<T> {
     fn into_response(self) -> Response {
         match self {
             Self::Found(found) => found.into_response(),
-            // It may move on, or back: nobody is to remember this without asking.
+            // It may move again, or back, so the redirect is revalidated each time.
             Self::Moved(to) => Response::builder()
                 .status(StatusCode::MOVED_PERMANENTLY)
                 .header(header::LOCATION, to)
@@ -193,7 +199,7 @@ impl<T: Send> IntoResponse for FoundOrMoved<T> {
 impl<T: Type> ApiResponse for FoundOrMoved<T> {
     fn meta() -> MetaResponses {
         let mut answers = Tagged::<T>::meta();
-        answers.responses.push(without_body(301, "It is at `Location` by now."));
+        answers.responses.push(without_body(301, "Moved permanently; `Location` has the current URL."));
         answers
     }
 
@@ -205,7 +211,7 @@ impl<T: Type> ApiResponse for FoundOrMoved<T> {
 /// 204: done, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum Done {
-    /// Done; there is nothing to show.
+    /// Success; the response has no body.
     #[oai(status = 204)]
     Done,
 }
@@ -213,7 +219,7 @@ pub enum Done {
 /// 202: the work is under way, and there is nothing to show.
 #[derive(ApiResponse)]
 pub enum UnderWay {
-    /// It was written down; the work is under way.
+    /// Accepted; the work continues in the background.
     #[oai(status = 202)]
     UnderWay,
 }

@@ -1,5 +1,5 @@
-//! Checks request bodies against the schemas of the served document, so that what the document says is what is
-//! enforced, and so that a client hears of every fault at once.
+//! Validates request bodies against the schemas of the API document, so that what the document says is enforced, and all
+//! errors of a body are returned at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,31 +16,33 @@ use crate::{
     validation::{FieldError, MOST_ERRORS},
 };
 
-/// What a reference to a schema of the document begins with.
+/// The prefix of a `$ref` to a schema of the document.
 pub const PREFIX: &str = "#/components/schemas/";
 
-/// How many large bodies wait to be judged before more are refused.
-const WAITING: usize = 64;
+/// How many large bodies wait to be parsed before more are refused.
+const QUEUE: usize = 64;
 
-/// The schemas of the document, each with its validator, by name.
+/// The schemas of the API document and their validators, by name.
 pub struct Schemas {
     validators: HashMap<String, Validator>,
-    said: Value,
-    /// The one thread on which large bodies are judged, so that whoever sends them keeps no more than one core busy.
-    pub desk: ThreadPool<()>,
+    documented: Value,
+    /// One thread on which large bodies are parsed, so that they keep at most one core busy.
+    pub threads: ThreadPool<()>,
 }
 
 impl Schemas {
+    /// Builds the validators of a document.
+    ///
     /// # Panics
-    /// When the document holds a schema that is no schema: a fault of ours that the first start shows.
+    /// When the document has an invalid schema, which shows at the first start.
     #[must_use]
     pub fn of(document: &Value) -> Self {
-        let said = document["components"]["schemas"].clone();
-        let mut components = said.clone();
+        let documented = document["components"]["schemas"].clone();
+        let mut components = documented.clone();
         loosen(&mut components);
         let names = components.as_object().into_iter().flat_map(|schemas| schemas.keys()).cloned();
         let validator = |name: &str| {
-            // A validator keeps a copy of all it was made from: of the whole document, they would hold 50 MB.
+            // A validator copies its schema. With the whole document in each, they would take 50 MB.
             let mut needed = Map::new();
             gather(name, &components, &mut needed);
             let root = json!({
@@ -53,37 +55,39 @@ impl Schemas {
             validator.expect("the document's schemas are schemas")
         };
         let validators = names.map(|name| (name.clone(), validator(&name))).collect();
-        Self { validators, said, desk: ThreadPool::start("bodies", 1, WAITING) }
+        Self { validators, documented, threads: ThreadPool::start("bodies", 1, QUEUE) }
     }
 
-    /// What the document says of a field of a schema.
+    /// The schema of a field, as the document has it.
     #[must_use]
     pub fn property(&self, schema: &str, field: &str) -> Option<&Value> {
-        self.said[schema]["properties"].get(field)
+        self.documented[schema]["properties"].get(field)
     }
 
+    /// Validates a body against the schema of this name.
+    ///
     /// # Errors
-    /// 422 with the faults of the body. A list that is too long is the only one: what is in it is not looked at.
+    /// 422 with the errors of the body. If a list is too long, that is the only error: its entries are not validated.
     pub fn check(&self, name: &str, body: &Value) -> Result<(), Problem> {
         let Some(validator) = self.validators.get(name) else {
             return Err(Problem::internal(format!("no schema {name} in the document")));
         };
-        if let Some(fault) = self.overlong(&self.said[name], body, "") {
-            return Err(Problem::invalid(vec![fault]));
+        if let Some(error) = self.overlong(&self.documented[name], body, "") {
+            return Err(Problem::invalid(vec![error]));
         }
-        // What is no text is none of the allowed words either; the first says enough.
+        // One error for each field is enough: what is no text is also none of the allowed values.
         let mut named = HashSet::new();
         let errors = validator.iter_errors(body).flat_map(|error| field_errors(&error));
         let errors = errors.filter(|error| named.insert(error.field.clone()));
         Problem::unless_empty(errors.take(MOST_ERRORS + 1).collect())
     }
 
-    /// The first list that is longer than its schema lets it be.
+    /// The first list that is longer than its `maxItems`.
     fn overlong(&self, schema: &Value, value: &Value, path: &str) -> Option<FieldError> {
-        let schema = referred(schema).map_or(schema, |name| &self.said[name]);
-        let inner = ["allOf", "anyOf", "oneOf"].iter().filter_map(|ways| schema[ways].as_array()).flatten();
-        let of_ways = inner.into_iter().find_map(|schema| self.overlong(schema, value, path));
-        of_ways.or_else(|| match value {
+        let schema = referred(schema).map_or(schema, |name| &self.documented[name]);
+        let inner = ["allOf", "anyOf", "oneOf"].iter().filter_map(|keyword| schema[keyword].as_array()).flatten();
+        let of_inner = inner.into_iter().find_map(|schema| self.overlong(schema, value, path));
+        of_inner.or_else(|| match value {
             Value::Array(values) => {
                 let most = schema["maxItems"].as_u64().and_then(|most| usize::try_from(most).ok());
                 if let Some(most) = most.filter(|most| values.len() > *most) {
@@ -102,7 +106,7 @@ impl Schemas {
     }
 }
 
-/// The names of the schemas that one refers to.
+/// The names of the schemas that this one refers to.
 #[must_use]
 pub fn references(schema: &Value) -> Vec<String> {
     match schema {
@@ -116,12 +120,12 @@ pub fn references(schema: &Value) -> Vec<String> {
     }
 }
 
-/// The name of the schema that this one is another name of.
+/// The name in a schema that is only a `$ref`.
 fn referred(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.strip_prefix(PREFIX)
 }
 
-/// A schema, and whatever it refers to.
+/// Collects a schema and all that it refers to.
 fn gather(name: &str, components: &Value, gathered: &mut Map<String, Value>) {
     if gathered.contains_key(name) {
         return;
@@ -132,9 +136,9 @@ fn gather(name: &str, components: &Value, gathered: &mut Map<String, Value>) {
     }
 }
 
-/// What OpenAPI 3.0 says in its own way: what may be null, and that a whole number has 64 bits; and what has a reader of
-/// its own that tells its faults better: amounts, names, passwords and words in any case. Whatever the schema lets
-/// through and a reader then refuses is told of the body as a whole, so the two must agree.
+/// Turns an OpenAPI 3.0 schema into a JSON schema (`nullable`, 64-bit integers), and removes the rules that a parser of
+/// ours checks with a better message: amounts, names, passwords and enums in any case. What the schema accepts and the
+/// parser refuses becomes an error of the whole body, so the two must agree.
 fn loosen(schema: &mut Value) {
     match schema {
         Value::Array(values) => values.iter_mut().for_each(loosen),
@@ -152,7 +156,7 @@ fn loosen(schema: &mut Value) {
                 _ => {}
             }
             if members.get("type").is_some_and(|kind| kind == "integer") {
-                // One more would be what a number just beyond is rounded to.
+                // A number just beyond i64::MIN is rounded to it.
                 members.entry("minimum").or_insert_with(|| (i64::MIN + 1).into());
                 members.entry("maximum").or_insert_with(|| i64::MAX.into());
             }
@@ -164,14 +168,14 @@ fn loosen(schema: &mut Value) {
     }
 }
 
-/// In any currency; the reader of amounts knows the shop's.
+/// An amount in any currency; the parser of amounts knows the shop's.
 fn amount() -> Map<String, Value> {
     let amount = json!({"type": ["string", "number"], "pattern": "^\\d{1,12}(\\.\\d+)?$", "minimum": 0});
     amount.as_object().cloned().unwrap_or_default()
 }
 
 fn field_errors(error: &ValidationError<'_>) -> Vec<FieldError> {
-    // An optional field is "null or …"; the faults people want to hear of are those of the second.
+    // An optional field is `anyOf: [null, …]`; the errors of the second are the useful ones.
     if let ValidationErrorKind::AnyOf { context } = error.kind()
         && let Some(inner) = context.last()
     {
@@ -213,8 +217,8 @@ fn message(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::Format { format } if format == "uuid" => {
             "must be an id like 6b0f2c9d-1e8a-4f7c-b3d5-a1906e2f4c88".to_owned()
         }
-        ValidationErrorKind::Pattern { .. } => "is not written as it must be; see the document".to_owned(),
-        _ => "is not valid; see the document".to_owned(),
+        ValidationErrorKind::Pattern { .. } => "does not have the required format; see the API document".to_owned(),
+        _ => "is not valid; see the API document".to_owned(),
     }
 }
 

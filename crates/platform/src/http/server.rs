@@ -1,7 +1,7 @@
-//! Accepts connections. poem's own server has no limit on how long a client may take to send its headers, so the
-//! connections are served here, with hyper's, and handed to poem one request at a time.
+//! Accepts connections. poem's own server does not limit how long a client may take to send its headers, so connections
+//! are served here with hyper, and each request is passed to poem.
 //!
-//! HTTP/1.1 only: HTTP/2 and TLS belong to the proxy in front, and what is not here cannot be reset rapidly.
+//! HTTP/1.1 only: HTTP/2 and TLS belong to the proxy in front.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -20,24 +20,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 
-/// How long a client may take to send its headers, and how long a kept connection may idle.
+/// How long a client may take to send its headers, and how long a connection may be idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long requests under way may take to end when the program is told to stop.
+/// How long running requests may take when the program stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// Bytes.
 const MAX_HEADER_BUFFER: usize = 128 * 1024;
-/// Far more than anybody sends: beyond it the connection ends without a problem to read.
+/// Far more than any client sends: beyond it the connection is closed without a problem document.
 const MAX_HEADERS: usize = 400;
 
-/// What each request is given to hear that the program stops: an answer without an end has to end then.
+/// Cancelled when the program stops; among the data of each request, for responses that would never end by themselves.
 #[derive(Clone)]
-pub struct Stopping(pub CancellationToken);
+pub struct Shutdown(pub CancellationToken);
 
-/// Serves `app` until `stop`, then lets the requests under way end.
+/// Serves `app` until `stop`, then waits for the running requests.
 pub async fn serve<E>(listener: TcpListener, app: E, stop: CancellationToken)
 where
     E: Endpoint<Output = Response> + 'static,
 {
-    let app = Arc::new(app.data(Stopping(stop.clone())).map_to_response());
+    let app = Arc::new(app.data(Shutdown(stop.clone())).map_to_response());
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -47,14 +48,14 @@ where
         match accepted {
             Ok((stream, _)) => connect(stream, Arc::clone(&app), &graceful),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection"); // out of sockets: let some close
+                tracing::warn!(%error, "cannot accept a connection"); // out of file descriptors: wait for some to be closed
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time");
+        tracing::warn!("some requests did not finish in time");
     }
 }
 
@@ -63,7 +64,7 @@ where
     E: Endpoint<Output = Response> + 'static,
 {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
-    let _ = stream.set_nodelay(true); // a courtesy to latency; without it all still works
+    let _ = stream.set_nodelay(true); // only improves latency
     let connection = Connection::new(stream);
     let peer = connection.peer();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -79,7 +80,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        // A client that has said all it wants to say still gets its answer.
+        // A client that closes its half after the request still gets its response.
         .half_close(true)
         .max_buf_size(MAX_HEADER_BUFFER)
         .max_headers(MAX_HEADERS)

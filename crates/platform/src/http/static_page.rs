@@ -1,4 +1,4 @@
-//! A page that stays the same while the program runs: large, so it is compressed once, and not sent to whoever has it.
+//! A page that never changes while the program runs: compressed once, and 304 for clients that have it.
 
 use std::{io::Write, sync::Arc};
 
@@ -13,27 +13,28 @@ use tokio::sync::OnceCell;
 
 use super::{etags, problem::Problem};
 
-/// Cloning is cheap.
+/// A page and its tag. Cloning is cheap.
 #[derive(Clone)]
 pub struct StaticPage(Arc<Content>);
 
 struct Content {
     kind: &'static str,
     plain: Bytes,
-    /// Made for the first who takes it.
+    /// Made for the first client that accepts it.
     gzip: OnceCell<Bytes>,
-    /// Without the quote at its end, see [`etags`].
+    /// Without the closing quote, see [`etags`].
     tag: String,
 }
 
 impl StaticPage {
+    /// A page of this content type.
     #[must_use]
     pub fn new(kind: &'static str, content: String) -> Self {
         let tag = format!("\"{}", hex::encode(&Sha256::digest(&content)[..12]));
         Self(Arc::new(Content { kind, plain: content.into(), gzip: OnceCell::new(), tag }))
     }
 
-    /// `None` when it could not be compressed: then it is sent as it is.
+    /// `None` when it cannot be compressed; it is sent uncompressed then.
     async fn gzip(&self) -> Option<Bytes> {
         let compress = || async {
             let plain = self.0.plain.clone();
@@ -48,7 +49,7 @@ impl Endpoint for StaticPage {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        // It is nested, so this is what comes behind its own address.
+        // The page is nested, so this is the rest of the path after its own address.
         if !request.uri().path().trim_matches('/').is_empty() {
             return Err(Problem::not_found().into());
         }
@@ -56,7 +57,7 @@ impl Endpoint for StaticPage {
             return Err(StatusCode::METHOD_NOT_ALLOWED.into());
         }
         let Content { kind, plain, tag, .. } = &*self.0;
-        let gzip = if takes_gzip(&request) { self.gzip().await } else { None };
+        let gzip = if accepts_gzip(&request) { self.gzip().await } else { None };
         let tagged = match gzip {
             Some(_) => format!("{tag}-gzip\""),
             None => format!("{tag}\""),
@@ -73,8 +74,8 @@ impl Endpoint for StaticPage {
     }
 }
 
-/// Whatever else it takes: the one coding that every browser and every client has.
-fn takes_gzip(request: &Request) -> bool {
+/// Whether a client accepts gzip, the one coding that all support.
+fn accepts_gzip(request: &Request) -> bool {
     let accepted = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
     accepted.split(',').any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));

@@ -1,5 +1,5 @@
-//! A picture that is uploaded: the part `image` of a `multipart/form-data` body, read first and judged later, as
-//! [`super::body`] does with JSON. The name and type that the sender gives it are never looked at.
+//! An uploaded image: the part `image` of a `multipart/form-data` body, read first and processed later, as
+//! [`super::body`] does with JSON. The file name and content type that the client sends are ignored.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -24,20 +24,22 @@ use crate::{
     media::{self, Media},
 };
 
-/// Bytes of the picture alone.
+/// The largest image, in bytes.
 pub const LIMIT: usize = 8 << 20;
-/// What may be around it: boundaries, headers, other parts.
-const WRAPPING: usize = 64 << 10;
+/// Bytes for what surrounds the image: boundaries, headers, other parts.
+const OVERHEAD: usize = 64 << 10;
 
-/// Holds its place among the few uploads in memory until it is dropped.
+/// An upload. Holds an upload permit until it is dropped.
 pub struct Upload {
     image: ApiResult<Bytes>,
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Upload {
+    /// The bytes of the image, not decoded yet.
+    ///
     /// # Errors
-    /// 415 when the body is no form, 400 when it is malformed, 422 when it has no part `image`, 413 when that is too large.
+    /// 415 when the body is no form, 400 when it is malformed, 422 without a part `image`, 413 when that is too large.
     pub fn image(&self) -> ApiResult<Bytes> {
         self.image.clone()
     }
@@ -61,13 +63,13 @@ impl<'a> ApiExtractor<'a> for Upload {
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
         let media = <Data<&Media> as FromRequest>::from_request(request, body).await?;
-        let seat = media.seat().await;
-        let bytes = read(request, body, LIMIT + WRAPPING).await?;
+        let permit = media.upload_permit().await;
+        let bytes = read(request, body, LIMIT + OVERHEAD).await?;
         let image = match request.header(header::CONTENT_TYPE).map(multer::parse_boundary) {
             Some(Ok(boundary)) => image_of(bytes, boundary).await,
             _ => Err(no_form()),
         };
-        Ok(Self { image, _seat: seat })
+        Ok(Self { image, _permit: permit })
     }
 }
 
@@ -78,10 +80,10 @@ async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
         if part.name() != Some("image") {
             continue;
         }
-        // All of the body is there already, so a part comes in one piece unless it is empty.
+        // The whole body is in memory, so a part is one chunk unless it is empty.
         let image = part.chunk().await.map_err(|_| malformed())?.unwrap_or_default();
         return match image.len() {
-            0 => Err(Problem::invalid_field("image", "required", "is empty")),
+            0 => Err(Problem::invalid_field("image", "required", "must not be empty")),
             1..=LIMIT => Ok(image),
             _ => Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)),
         };
@@ -89,27 +91,27 @@ async fn image_of(body: Vec<u8>, boundary: String) -> ApiResult<Bytes> {
     Err(Problem::invalid_field("image", "required", "is required"))
 }
 
-/// Why the files cannot be reached is for the log.
+/// The cause of an unavailable storage is logged, not shown.
 impl From<media::Error> for Problem {
     fn from(error: media::Error) -> Self {
         let detail = error.to_string();
         match error {
             media::Error::InvalidImage(why) => Self::invalid_field("image", "invalid_image", why),
             media::Error::Unavailable(error) => {
-                tracing::error!(%error, "MEDIA_URL: files cannot be reached");
+                tracing::error!(%error, "MEDIA_URL: files cannot be accessed");
                 problem_types::MEDIA_UNAVAILABLE.problem(detail)
             }
-            media::Error::NotDone(error) => Self::internal(error),
+            media::Error::Thread(error) => Self::internal(error),
         }
     }
 }
 
 fn no_form() -> Problem {
-    problem_types::UNSUPPORTED_MEDIA_TYPE.problem("Send the picture as the part image of a multipart/form-data body.")
+    problem_types::UNSUPPORTED_MEDIA_TYPE.problem("Send the file as the part image of a multipart/form-data body.")
 }
 
 pub(super) fn malformed() -> Problem {
-    let detail = "The form cannot be read: its parts are not set apart by the boundary that its Content-Type names, or it \
-                  broke off. Send it again, and let the browser write the Content-Type.";
+    let detail = "The form cannot be read: its parts are not separated by the boundary in its Content-Type, or it is \
+                  incomplete. Send it again, and let the browser set the Content-Type.";
     problem_types::MALFORMED_BODY.problem(detail)
 }

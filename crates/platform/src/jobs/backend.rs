@@ -1,6 +1,6 @@
-//! apalis asks [`Claims`] for the next job only when it has a free slot; so nothing is claimed ahead of time.
+//! The apalis backend. apalis polls [`Claims`] only when it has a free slot, so no job is claimed ahead of time.
 //!
-//! It never returns an error: apalis would end the worker for good. While the database is away it waits and asks again.
+//! It never returns an error, because apalis would stop the worker. While the database is unavailable it retries.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Claim, Context as JobContext, held::Held, store};
+use super::{Claim, Context as JobContext, leases::Leases, store};
 use crate::db::Db;
 
 type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + Send>>;
@@ -23,51 +23,51 @@ type Waiting = Pin<Box<dyn Future<Output = (Option<Claim>, Receiver<String>)> + 
 pub struct Claims<C> {
     context: C,
     queue: &'static str,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
     notices: Option<Receiver<String>>,
     waiting: Option<Waiting>,
 }
 
 impl<C: JobContext> Claims<C> {
-    pub fn new(context: &C, queue: &'static str, held: Held, stop: CancellationToken) -> Self {
+    pub fn new(context: &C, queue: &'static str, leases: Leases, stop: CancellationToken) -> Self {
         let notices = Some(context.db().notices());
-        Self { context: context.clone(), queue, held, stop, notices, waiting: None }
+        Self { context: context.clone(), queue, leases, stop, notices, waiting: None }
     }
 
     fn wait_for_next(&mut self) -> Waiting {
         let notices = self.notices.take().unwrap_or_else(|| self.context.db().notices());
-        let (context, queue, held, stop) = (self.context.clone(), self.queue, self.held.clone(), self.stop.clone());
-        // In a task of its own, because apalis stops asking when the worker is told to stop: a claim that nobody polls
-        // would keep its transaction, and so SQLite's one writer, from the very jobs that are to be finished.
-        let again = self.context.db().clone();
-        let claiming = tokio::spawn(next_claim(context, queue, held, stop, notices));
-        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, again.notices())) })
+        let (context, queue, leases, stop) = (self.context.clone(), self.queue, self.leases.clone(), self.stop.clone());
+        // In a task of its own, because apalis stops polling when the worker is stopped: a claim that is not polled would
+        // hold its transaction, and so SQLite's one writer, which the running jobs need to finish.
+        let db = self.context.db().clone();
+        let claiming = tokio::spawn(next_claim(context, queue, leases, stop, notices));
+        Box::pin(async move { claiming.await.unwrap_or_else(|_| (None, db.notices())) })
     }
 }
 
-/// Waits until there is a job to do, or until the worker is told to stop.
+/// Waits until a job can be claimed, or until the worker is stopped.
 async fn next_claim<C: JobContext>(
     context: C,
     queue: &'static str,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
     mut notices: Receiver<String>,
 ) -> (Option<Claim>, Receiver<String>) {
     while !stop.is_cancelled() {
-        let pause = match store::claim(context.db(), context.clock(), queue, held.worker()).await {
+        let pause = match store::claim(context.db(), context.clock(), queue, leases.worker()).await {
             Ok(Some(claim)) => {
-                held.add(claim.id);
+                leases.add(claim.id);
                 return (Some(claim), notices);
             }
             Ok(None) => poll_interval(context.db()),
             Err(error) => {
-                tracing::warn!(queue, %error, "cannot ask for jobs, trying again");
+                tracing::warn!(queue, %error, "cannot claim jobs, retrying");
                 Duration::from_millis(500)
             }
         };
         tokio::select! {
-            () = heard_of(queue, &mut notices) => {}
+            () = notified(queue, &mut notices) => {}
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => {}
         }
@@ -75,13 +75,13 @@ async fn next_claim<C: JobContext>(
     (None, notices)
 }
 
-/// The net behind the notices: retries that fall due, leases that run out, and jobs that another process enqueued on
-/// the same SQLite file, which tells nobody.
+/// For what no notice announces: retries that fall due, leases that expire, and jobs that another process enqueued in the
+/// same SQLite file.
 fn poll_interval(db: &Db) -> Duration {
     if db.notifies_other_processes() { Duration::from_secs(1) } else { Duration::from_millis(200) }
 }
 
-async fn heard_of(queue: &str, notices: &mut Receiver<String>) {
+async fn notified(queue: &str, notices: &mut Receiver<String>) {
     loop {
         match notices.recv().await {
             Ok(notice) if notice != queue => {}
@@ -117,7 +117,7 @@ impl<C: JobContext> Backend for Claims<C> {
         }
     }
 
-    /// A claim may be under way when the worker is told to stop: it is awaited and given back, not dropped.
+    /// A claim may be under way when the worker is stopped: it is awaited and released, not dropped.
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
         self.stop.cancel();
         let Some(waiting) = self.waiting.as_mut() else { return Poll::Ready(Ok(())) };
@@ -128,28 +128,28 @@ impl<C: JobContext> Backend for Claims<C> {
                 Poll::Ready(Ok(()))
             }
             Some(claim) => {
-                let (context, held) = (self.context.clone(), self.held.clone());
-                let mut given_back: Waiting = Box::pin(async move {
-                    give_back(&context, &claim).await;
-                    held.remove(claim.id);
+                let (context, leases) = (self.context.clone(), self.leases.clone());
+                let mut released: Waiting = Box::pin(async move {
+                    release(&context, &claim).await;
+                    leases.remove(claim.id);
                     (None, notices)
                 });
-                let poll = given_back.as_mut().poll(cx).map(|_| Ok(()));
-                self.waiting = poll.is_pending().then_some(given_back);
+                let poll = released.as_mut().poll(cx).map(|_| Ok(()));
+                self.waiting = poll.is_pending().then_some(released);
                 poll
             }
         }
     }
 }
 
-async fn give_back(context: &impl JobContext, claim: &Claim) {
+async fn release(context: &impl JobContext, claim: &Claim) {
     let released = async {
         let mut tx = context.db().write().await?;
         store::release(&mut tx, claim, context.clock().now()).await?;
         tx.commit().await
     };
     if let Err(error) = released.await {
-        tracing::warn!(%error, "could not give a job back; its lease will run out"); // within seconds
+        tracing::warn!(%error, "cannot release a job; its lease will expire");
     }
 }
 

@@ -1,23 +1,24 @@
 //! Background jobs: everything slow or outside our control.
 //!
 //! A job is a row of the shop's own database, written in the transaction that made the work necessary: an order and its
-//! e-mail exist together or not at all. Workers claim rows with a lease; a worker that dies loses nothing, because its
-//! leases run out within seconds ([`LEASE`], [`LEASE_SPREAD`]) and others take over. apalis runs the workers ([`worker`])
-//! over our own backend (`backend.rs`).
+//! e-mail exist together or not at all. Workers claim rows with a lease; when a worker dies, its leases expire within
+//! seconds ([`LEASE`], [`LEASE_SPREAD`]) and others claim the jobs. apalis runs the workers ([`worker`]) over our own
+//! backend (`backend.rs`).
 //!
-//! What the spike with kills and database restarts taught, and what is built on it:
-//! - A stable worker name that comes back at once makes its dead predecessor's jobs look alive: names are random.
-//! - apalis ends a worker whose backend returns an error, and ends it for good: `backend.rs` returns none, it waits.
-//! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after
-//!   [`MAX_LOST`] tries instead of going round for ever.
-//! - What died together came back together: a job that kills its worker took the same neighbours with it each time, until
-//!   they were buried, too. Leases differ in length, so it meets others each time.
+//! What tests with killed workers and database restarts showed:
+//! - With a stable worker name, a restarted worker renews the leases of its dead predecessor: names are random.
+//! - apalis stops a worker for good when its backend returns an error: `backend.rs` returns none, it retries.
+//! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after [`MAX_LOST`]
+//!   attempts instead of being retried for ever.
+//! - Jobs that lost their worker together were claimed together again, so that a job that kills its worker buried its
+//!   neighbours as well. Leases differ in length, so it runs with others each time.
 //! - Finishing, retrying and burying name the claim in their WHERE: a worker that stalled past its lease and came back
 //!   changes nothing.
-//! - A lease dated before the wait for SQLite's write lock may be born expired: the time is taken inside the transaction.
+//! - A lease dated before the wait for SQLite's write lock may be expired when it is written: the time is read inside the
+//!   transaction.
 
 mod backend;
-mod held;
+mod leases;
 pub mod retry;
 pub mod store;
 pub mod worker;
@@ -34,16 +35,16 @@ use crate::{
     telemetry, text_enum,
 };
 
-/// How long a claimed job is its worker's alone without a sign of life, at least.
+/// The shortest lease: for how long a claimed job belongs to its worker without a renewal.
 pub const LEASE: Duration = Duration::from_secs(12);
-/// How much longer at most.
+/// A lease is longer than [`LEASE`] by a random part of this.
 pub const LEASE_SPREAD: Duration = Duration::from_secs(5);
-/// How often a worker gives that sign.
+/// How often a worker renews its leases.
 pub const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one run of a job may take.
 pub const RUN_LIMIT: Duration = Duration::from_mins(1);
-/// How many workers may die over one job before it is given up. With five, killing the payment worker every five seconds
-/// during ten thousand payments buried 118 jobs that had done nothing but be slow.
+/// How many workers may die while running a job before it is given up. With five, killing the payment worker every five
+/// seconds during ten thousand payments buried 118 jobs that were merely slow.
 pub const MAX_LOST: i64 = 20;
 
 text_enum! {
@@ -51,34 +52,44 @@ text_enum! {
     pub enum State { Pending = "pending", Running = "running", Done = "done", Dead = "dead" }
 }
 
-/// What jobs are given, as far as workers need it, too. Cloning is cheap.
+/// What jobs run with. Workers only need its database and clock. Cloning is cheap.
 pub trait Context: Clone + Send + Sync + Unpin + 'static {
     fn db(&self) -> &Db;
     fn clock(&self) -> &Clock;
 }
 
-/// What to do, in ids, plus the one function that does it. It may run twice and must not mind.
+/// A job: its data, only ids, and the function that does the work. It may run twice, so it must be idempotent.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Stored in rows: keep it when the type is renamed.
+    /// Stored in rows; never change it.
     const NAME: &'static str;
-    /// Which worker takes it.
+    /// Whose workers run it.
     const QUEUE: &'static str;
     type Context: Context;
 
+    /// Does the work, within [`RUN_LIMIT`]. An error says whether to try again.
     fn run(self, context: &Self::Context) -> impl Future<Output = Result<(), JobError>> + Send;
 
-    /// Makes the job part of this transaction. It is due at once.
+    /// Enqueues the job in this transaction, due at once.
+    ///
+    /// # Errors
+    /// When the database refuses the row or is unavailable.
     fn enqueue(&self, tx: &mut Tx, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
         enqueue(self, tx, now, now, None)
     }
 
-    /// The same, at most once for each `key`, whoever asks. The key is the row's, and the row of a job that is done is swept
-    /// after `JOB_RETENTION`, at least a day: what must not happen again later than that needs a memory of its own.
+    /// The same, once for each `key`. The key is forgotten when the row of the finished job is deleted, `JOB_RETENTION` (at
+    /// least a day) later.
+    ///
+    /// # Errors
+    /// As for [`enqueue`](Self::enqueue).
     fn enqueue_once(&self, tx: &mut Tx, key: String, now: Timestamp) -> impl Future<Output = db::Result<()>> + Send {
         enqueue(self, tx, now, now, Some(key))
     }
 
-    /// The same, due after `wait`, unless it is [withdrawn](withdraw) by its key before.
+    /// The same, due after `wait`, unless it is [cancelled](cancel) by its key before.
+    ///
+    /// # Errors
+    /// As for [`enqueue`](Self::enqueue).
     fn enqueue_later(
         &self,
         tx: &mut Tx,
@@ -90,14 +101,20 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
-/// Takes back a job that was enqueued for later; `false` when it has begun.
-pub async fn withdraw(tx: &mut Tx, key: &str) -> db::Result<bool> {
-    store::withdraw(tx, key).await
+/// Deletes the pending job with this key; `false` when it has started or is gone.
+///
+/// # Errors
+/// When the database is unavailable.
+pub async fn cancel(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::cancel(tx, key).await
 }
 
-/// Whether the job with this key waits or runs; not when it is done, was given up, or is gone.
-pub async fn is_alive(tx: &mut Tx, key: &str) -> db::Result<bool> {
-    store::is_alive(tx, key).await
+/// Whether the job with this key is pending or running.
+///
+/// # Errors
+/// When the database is unavailable.
+pub async fn is_unfinished(tx: &mut Tx, key: &str) -> db::Result<bool> {
+    store::is_unfinished(tx, key).await
 }
 
 async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
@@ -123,7 +140,7 @@ impl From<db::Error> for JobError {
     }
 }
 
-/// A job that a worker holds.
+/// A job claimed by a worker.
 #[derive(Clone, Debug, FromRow)]
 pub struct Claim {
     pub id: JobId,
@@ -138,7 +155,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// How many workers died over it.
+    /// How many workers died while running it.
     #[must_use]
     pub fn lost(&self) -> i64 {
         self.attempts - 1 - self.failures

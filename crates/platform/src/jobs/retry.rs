@@ -1,8 +1,8 @@
-//! When a failed job is tried again: after 1 s, doubling with jitter to at most 30 s during the first 15 minutes, then
-//! every 5 minutes up to 24 hours, then not any more.
+//! When a failed job is retried: after 1 s, doubling with jitter to at most 30 s during the first 15 minutes, then every 5
+//! minutes up to 24 hours, then never.
 //!
-//! Counted in failures and not in hours since it was enqueued, so that a job which waited for a worker that was off for
-//! two days still gets all of its tries.
+//! The schedule counts failures, not the time since the job was enqueued, so that a job which waited two days for a worker
+//! still gets all of its retries.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rand::Rng;
 
 /// Failures within the first quarter of an hour: 1 + 2 + 4 + 8 + 16 s, then 30 s each.
 const QUICK: i64 = 34;
-/// Failures until a day is over: 285 more, 5 minutes apart.
+/// Failures within a day: 285 more, 5 minutes apart.
 const LAST: i64 = QUICK + 285;
 
 /// How long to wait after the `failures`-th failure; `None` when it was the last.

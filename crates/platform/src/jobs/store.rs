@@ -13,6 +13,7 @@ use crate::{
     ids::JobId,
 };
 
+/// A job to insert, due at `due`.
 pub struct NewJob {
     pub queue: &'static str,
     pub kind: &'static str,
@@ -22,6 +23,7 @@ pub struct NewJob {
     pub request_id: Option<String>,
 }
 
+/// Inserts a job, unless one has its key.
 pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     tx.query(
         "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
@@ -39,12 +41,14 @@ pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub async fn withdraw(tx: &mut Tx, key: &str) -> Result<bool> {
-    let withdrawn = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
-    Ok(withdrawn.execute().await? == 1)
+/// See [`super::cancel`].
+pub async fn cancel(tx: &mut Tx, key: &str) -> Result<bool> {
+    let cancelled = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
+    Ok(cancelled.execute().await? == 1)
 }
 
-pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
+/// See [`super::is_unfinished`].
+pub async fn is_unfinished(tx: &mut Tx, key: &str) -> Result<bool> {
     let found: Option<(JobId,)> = tx
         .query("SELECT id FROM jobs WHERE unique_key = $1 AND state IN ('pending', 'running')")
         .bind(key.to_owned())
@@ -54,13 +58,16 @@ pub async fn is_alive(tx: &mut Tx, key: &str) -> Result<bool> {
 }
 
 /// Whether there is a job with this key, done or not.
-pub async fn is_taken(db: &Db, key: &str) -> Result<bool> {
+pub async fn exists(db: &Db, key: &str) -> Result<bool> {
     let job: Option<(JobId,)> =
         db.query("SELECT id FROM jobs WHERE unique_key = $1").bind(key.to_owned()).fetch_optional().await?;
     Ok(job.is_some())
 }
 
-/// Takes the job that has been due for longest, if there is one, and dates its lease.
+/// Claims the job that has been due for longest, if there is one.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str) -> Result<Option<Claim>> {
     if !any_due(db, queue, clock.now()).await? {
         return Ok(None);
@@ -84,13 +91,13 @@ pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str) ->
     Ok(claim)
 }
 
-/// Of a different length each time: jobs that lost their worker at one moment shall not meet again at one moment, because
-/// one of them may have killed it.
+/// A random length: jobs that lost their worker at the same time must not be claimed together again, because one of them
+/// may have killed it.
 fn lease() -> Duration {
     LEASE + LEASE_SPREAD.mul_f64(rand::rng().random())
 }
 
-/// A look before the claim, so that an idle worker never takes a write lock.
+/// Checked before a claim, so that an idle worker never takes a write lock.
 async fn any_due(db: &Db, queue: &'static str, now: Timestamp) -> Result<bool> {
     let due: Option<(JobId,)> = db
         .query("SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $2 LIMIT 1")
@@ -101,16 +108,17 @@ async fn any_due(db: &Db, queue: &'static str, now: Timestamp) -> Result<bool> {
     Ok(due.is_some())
 }
 
-/// Says that a worker is alive: a job it holds stays its own.
-pub async fn renew(tx: &mut Tx, worker: &str, held: JobId, now: Timestamp) -> Result<u64> {
+/// Renews the lease of a job.
+pub async fn renew(tx: &mut Tx, worker: &str, job: JobId, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE jobs SET due_at = $3 WHERE id = $1 AND claimed_by = $2 AND state = 'running'")
-        .bind(held)
+        .bind(job)
         .bind(worker.to_owned())
         .bind(now + lease())
         .execute()
         .await
 }
 
+/// Marks a claimed job as done. Like the following three, it changes nothing when the claim was lost.
 pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'done', finished_at = $4, claimed_by = NULL, last_error = NULL
@@ -124,6 +132,7 @@ pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
     .await
 }
 
+/// Makes a claimed job pending again, due at `due`.
 pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'pending', failures = failures + 1, due_at = $4, last_error = $5, claimed_by = NULL
@@ -138,6 +147,7 @@ pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) 
     .await
 }
 
+/// Makes a claimed job a dead letter.
 pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'dead', failures = failures + 1, finished_at = $4, last_error = $5, claimed_by = NULL
@@ -152,7 +162,7 @@ pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Resu
     .await
 }
 
-/// Gives back a job that was claimed and not begun.
+/// Releases a job that was claimed but not started.
 pub async fn release(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'pending', attempts = attempts - 1, due_at = $4, claimed_by = NULL
@@ -166,7 +176,7 @@ pub async fn release(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> 
     .await
 }
 
-/// How a queue stands.
+/// How many jobs of a queue are in each state, and when the oldest was due.
 #[derive(FromRow)]
 pub struct QueueFigures {
     pub pending: i64,
@@ -176,6 +186,7 @@ pub struct QueueFigures {
     pub oldest_due: Option<Timestamp>,
 }
 
+/// Counts the jobs of a queue.
 pub async fn figures(db: &Db, queue: &'static str, now: Timestamp) -> Result<QueueFigures> {
     db.query(
         "SELECT COUNT(CASE WHEN state = 'pending' AND due_at <= $2 THEN 1 END) AS pending,
@@ -204,20 +215,27 @@ pub struct JobRow {
     pub created_at: Timestamp,
 }
 
-/// Which jobs an admin asks for. `scheduled` are pending ones that are due later.
+/// Which jobs to list. With `scheduled`, only those that are due later; with `Some(false)`, only those due now.
 #[derive(Clone, Copy)]
-pub struct Wanted {
+pub struct JobFilter {
     pub queue: Option<&'static str>,
     pub state: Option<State>,
     pub scheduled: Option<bool>,
 }
 
-pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offset: i64) -> Result<(Vec<JobRow>, i64)> {
+/// A page of jobs, newest first and without those that are done, and how many there are in all.
+pub async fn list(
+    tx: &mut Tx,
+    filter: JobFilter,
+    now: Timestamp,
+    limit: i64,
+    offset: i64,
+) -> Result<(Vec<JobRow>, i64)> {
     let (total,): (i64,) =
-        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), wanted, now).fetch_one().await?;
+        filtered(tx.query("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), filter, now).fetch_one().await?;
     let columns =
         "SELECT id, queue, kind, state, attempts, due_at, last_error, created_at FROM jobs WHERE state <> 'done'";
-    let rows = filtered(tx.query(columns), wanted, now)
+    let rows = filtered(tx.query(columns), filter, now)
         .push_bind(" ORDER BY id DESC LIMIT $?", limit)
         .push_bind(" OFFSET $?", offset)
         .fetch_all()
@@ -225,22 +243,22 @@ pub async fn list(tx: &mut Tx, wanted: Wanted, now: Timestamp, limit: i64, offse
     Ok((rows, total))
 }
 
-fn filtered(mut query: crate::db::Query<'_>, wanted: Wanted, now: Timestamp) -> crate::db::Query<'_> {
-    if let Some(queue) = wanted.queue {
+fn filtered(mut query: crate::db::Query<'_>, filter: JobFilter, now: Timestamp) -> crate::db::Query<'_> {
+    if let Some(queue) = filter.queue {
         query = query.push_bind(" AND queue = $?", queue);
     }
-    if let Some(state) = wanted.state {
+    if let Some(state) = filter.state {
         query = query.push_bind(" AND state = $?", state);
     }
-    match wanted.scheduled {
+    match filter.scheduled {
         Some(true) => query.push_bind(" AND due_at > $?", now),
         Some(false) => query.push_bind(" AND due_at <= $?", now),
         None => query,
     }
 }
 
-/// Gives a dead or waiting job all its tries again, from now.
-pub async fn revive(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
+/// Makes a dead or pending job due now, with all of its retries; `None` when there is no such job.
+pub async fn restart(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
     tx.query(
         "UPDATE jobs SET state = 'pending', attempts = 0, failures = 0, due_at = $2, finished_at = NULL
          WHERE id = $1 AND state IN ('dead', 'pending')
@@ -252,7 +270,7 @@ pub async fn revive(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<Job
     .await
 }
 
-/// Removes a job that is not running.
+/// Deletes a dead or pending job; `false` when there is no such job.
 pub async fn discard(tx: &mut Tx, id: JobId) -> Result<bool> {
     Ok(tx.query("DELETE FROM jobs WHERE id = $1 AND state IN ('dead', 'pending')").bind(id).execute().await? == 1)
 }

@@ -1,4 +1,4 @@
-//! A worker takes one queue. It is a list of the jobs it knows; the rest is here.
+//! Workers: each runs the jobs of one queue, with leases, retries and schedules.
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,18 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, held::Held, retry, store};
+use super::{
+    Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, leases::Leases, retry, store,
+};
 use crate::{db, ids::JobId, telemetry};
 
-/// How long a worker that was told to stop may take to finish what it holds.
+/// How long a worker that is stopped may take to finish its running jobs.
 pub const STOP_LIMIT: Duration = Duration::from_secs(25);
 
 type Run<C> = fn(String, C) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 type Tick<C> = Arc<dyn Fn(C) -> Pin<Box<dyn Future<Output = db::Result<()>> + Send>> + Send + Sync>;
 
-/// The jobs one worker program takes, and those it schedules.
+/// The jobs that one worker program runs, and those it schedules.
 #[derive(Clone)]
 pub struct Worker<C> {
     queue: &'static str,
@@ -31,20 +33,20 @@ pub struct Worker<C> {
 }
 
 impl<C: Context> Worker<C> {
-    /// Does one job at a time.
+    /// A worker that runs one job at a time.
     #[must_use]
     pub fn new(queue: &'static str) -> Self {
         Self { queue, concurrency: 1, jobs: HashMap::new(), schedules: Vec::new() }
     }
 
-    /// Does so many jobs at a time.
+    /// Runs up to so many jobs at a time.
     #[must_use]
-    pub fn at_a_time(mut self, concurrency: usize) -> Self {
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Adds a kind of job.
+    /// Adds a type of job.
     #[must_use]
     pub fn takes<J: Job<Context = C>>(mut self) -> Self {
         self.jobs
@@ -52,16 +54,16 @@ impl<C: Context> Worker<C> {
         self
     }
 
-    /// Adds a kind of job that also is due once in every `period`, however many workers there are: the key of the tick
-    /// lets one of them win. A tick that fell into a time when nobody ran is made up once. Less than a day, for which the row
-    /// of a tick is kept at least.
+    /// Adds a type of job that is also enqueued once in every `period`, however many workers there are: each tick has a key.
+    /// If no worker ran for some periods, it is enqueued once. The period must be less than a day, for which the keys of
+    /// finished jobs are kept at least.
     #[must_use]
     pub fn takes_every<J: Job<Context = C> + Default>(mut self, period: Duration) -> Self {
         self.schedules.push(Arc::new(move |context| Box::pin(tick::<J>(context, period))));
         self.takes::<J>()
     }
 
-    /// Works until `stop`, then finishes what it holds, within [`STOP_LIMIT`].
+    /// Runs jobs until `stop`, then finishes the running ones, within [`STOP_LIMIT`].
     pub async fn run(self, context: C, stop: CancellationToken) {
         let queue = self.queue;
         let ticking = tokio::spawn(keep_ticking(context.clone(), self.schedules.clone(), stop.clone()));
@@ -73,69 +75,69 @@ impl<C: Context> Worker<C> {
         tracing::info!(queue, "worker stopped");
     }
 
-    /// One life of the apalis worker. Should it end early, the next has another name and holds nothing.
+    /// Runs an apalis worker until it ends. If it ends early, the next has another name and no leases.
     async fn run_once(self: Arc<Self>, context: &C, stop: &CancellationToken) {
         let queue = self.queue;
-        let held = Held::by_new_worker(queue);
-        tracing::info!(queue, worker = held.worker(), "worker started");
-        let renewing = tokio::spawn(keep_leases(context.clone(), held.clone()));
-        let told = async {
+        let leases = Leases::of_new_worker(queue);
+        tracing::info!(queue, worker = leases.worker(), "worker started");
+        let renewing = tokio::spawn(keep_leases(context.clone(), leases.clone()));
+        let stop_limit = async {
             stop.cancelled().await;
             tokio::time::sleep(STOP_LIMIT).await;
         };
         tokio::select! {
-            ended = work(self, context.clone(), held, stop.clone()) => if let Err(error) = ended {
-                tracing::error!(queue, %error, "worker ended early, starting again");
+            ended = work(self, context.clone(), leases, stop.clone()) => if let Err(error) = ended {
+                tracing::error!(queue, %error, "worker stopped unexpectedly, restarting");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             },
-            () = told => tracing::warn!(queue, "some jobs did not end in time; others will take them over"),
+            () = stop_limit => tracing::warn!(queue, "some jobs did not finish in time; other workers will take them over"),
         }
         renewing.abort();
     }
 
-    /// Runs every job that is due now, one after the other, until none is: what a worker does, while a test waits.
+    /// Runs all jobs that are due, one after the other, and returns how many. For tests and the demo.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn run_due(&self, context: &C) -> db::Result<usize> {
-        let held = Held::by_new_worker(self.queue);
+        let leases = Leases::of_new_worker(self.queue);
         let mut ran = 0;
-        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, held.worker()).await? {
+        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, leases.worker()).await? {
             self.perform(context.clone(), claim).await;
             ran += 1;
         }
         Ok(ran)
     }
 
-    /// Runs a claimed job and writes down how it went, however it went.
+    /// Runs a claimed job and records its outcome.
     async fn perform(&self, context: C, claim: Claim) {
         let span =
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
-        let word = settle(&context, &claim, outcome).instrument(span).await;
+        let word = record_outcome(&context, &claim, outcome).instrument(span).await;
         metrics::counter!("jobs_total", "queue" => self.queue, "outcome" => word).increment(1);
         metrics::histogram!("job_duration_seconds", "queue" => self.queue).record(started.elapsed().as_secs_f64());
     }
 
     async fn outcome(&self, context: &C, claim: &Claim) -> Result<(), JobError> {
         if claim.lost() >= MAX_LOST {
-            return Err(JobError::GiveUp(format!("its worker died {} times while running it", claim.lost())));
+            return Err(JobError::GiveUp(format!("the worker died {} times while running it", claim.lost())));
         }
         let Some(run) = self.jobs.get(claim.kind.as_str()) else {
-            // Perhaps a newer program enqueued it, and a newer worker is on its way.
-            return Err(JobError::Retry(format!("this program knows no job {:?}", claim.kind)));
+            // A newer version may have enqueued it, and a newer worker may start soon.
+            return Err(JobError::Retry(format!("this program has no job {:?}", claim.kind)));
         };
         let work = tokio::time::timeout(RUN_LIMIT, run(claim.payload.clone(), context.clone()));
         // A task of its own turns a panic into an error like any other.
         let ran = match claim.request_id.clone() {
-            Some(id) => tokio::spawn(telemetry::on_behalf_of(id, work).in_current_span()),
+            Some(id) => tokio::spawn(telemetry::with_request_id(id, work).in_current_span()),
             None => tokio::spawn(work.in_current_span()),
         };
         match ran.await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(JobError::Retry(format!("did not end within {} s", RUN_LIMIT.as_secs()))),
-            Err(_) => Err(JobError::Retry("panicked; the log has more".to_owned())),
+            Ok(Err(_)) => Err(JobError::Retry(format!("did not finish within {} s", RUN_LIMIT.as_secs()))),
+            Err(_) => Err(JobError::Retry("panicked; see the log".to_owned())),
         }
     }
 }
@@ -147,19 +149,19 @@ fn decode<J: DeserializeOwned>(payload: &str) -> Result<J, JobError> {
 async fn work<C: Context>(
     runner: Arc<Worker<C>>,
     context: C,
-    held: Held,
+    leases: Leases,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let claims = Claims::new(&context, runner.queue, held.clone(), stop.clone());
-    WorkerBuilder::new(held.worker())
+    let claims = Claims::new(&context, runner.queue, leases.clone(), stop.clone());
+    WorkerBuilder::new(leases.worker())
         .backend(claims)
         .concurrency(runner.concurrency)
         .build(move |claim: Claim| {
-            let (runner, context, held) = (Arc::clone(&runner), context.clone(), held.clone());
+            let (runner, context, leases) = (Arc::clone(&runner), context.clone(), leases.clone());
             async move {
                 let id = claim.id;
                 runner.perform(context, claim).await;
-                held.remove(id);
+                leases.remove(id);
             }
         })
         .run_with_ctx(move |worker| {
@@ -172,21 +174,21 @@ async fn work<C: Context>(
         .await
 }
 
-/// Writes down how a run ended, trying until the database takes it: as long as the lease lives nobody else runs the job,
-/// and once it does not, the claim in the WHERE makes this change nothing.
-async fn settle<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
+/// Records an outcome, retrying until the database accepts it. While the lease is valid nobody else runs the job; after
+/// that the WHERE on the claim makes this change nothing.
+async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
     loop {
-        match try_settle(context, claim, &outcome).await {
+        match try_record_outcome(context, claim, &outcome).await {
             Ok(word) => return word,
             Err(error) => {
-                tracing::warn!(%error, "cannot write down how a job ended, trying again");
+                tracing::warn!(%error, "cannot save the outcome of a job, retrying");
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
         }
     }
 }
 
-async fn try_settle<C: Context>(
+async fn try_record_outcome<C: Context>(
     context: &C,
     claim: &Claim,
     outcome: &Result<(), JobError>,
@@ -199,12 +201,12 @@ async fn try_settle<C: Context>(
             "done"
         }
         Err(JobError::Retry(why)) if let Some(wait) = retry::wait(claim.failures + 1) => {
-            tracing::warn!(why, failures = claim.failures + 1, "job failed, will be tried again");
+            tracing::warn!(why, failures = claim.failures + 1, "job failed, will be retried");
             store::retry_later(&mut tx, claim, why, now + wait).await?;
             "retry"
         }
         Err(error) => {
-            tracing::error!(%error, "job given up; it is kept as a dead letter");
+            tracing::error!(%error, "job failed for good; kept as a dead letter");
             store::bury(&mut tx, claim, &error.to_string(), now).await?;
             "dead"
         }
@@ -213,16 +215,16 @@ async fn try_settle<C: Context>(
     Ok(word)
 }
 
-/// Renews the leases from a task of its own, which no job can hold up.
-async fn keep_leases<C: Context>(context: C, held: Held) {
+/// Renews the leases, in a task of its own that no job can block.
+async fn keep_leases<C: Context>(context: C, leases: Leases) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        let jobs = held.all();
+        let jobs = leases.all();
         if jobs.is_empty() {
             continue;
         }
-        if let Err(error) = renew(&context, held.worker(), &jobs).await {
-            tracing::warn!(%error, "cannot renew leases, trying again");
+        if let Err(error) = renew(&context, leases.worker(), &jobs).await {
+            tracing::warn!(%error, "cannot renew leases, retrying");
         }
     }
 }
@@ -239,7 +241,7 @@ async fn keep_ticking<C: Context>(context: C, schedules: Vec<Tick<C>>, stop: Can
     while !stop.is_cancelled() {
         for tick in &schedules {
             if let Err(error) = tick(context.clone()).await {
-                tracing::warn!(%error, "cannot enqueue a scheduled job, trying again");
+                tracing::warn!(%error, "cannot enqueue a scheduled job, retrying");
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -249,7 +251,7 @@ async fn keep_ticking<C: Context>(context: C, schedules: Vec<Tick<C>>, stop: Can
 async fn tick<J: Job + Default>(context: J::Context, period: Duration) -> db::Result<()> {
     let tick = context.clock().now().unix_seconds() / i64::try_from(period.as_secs()).unwrap_or(1).max(1);
     let key = format!("{}:{tick}", J::NAME);
-    if store::is_taken(context.db(), &key).await? {
+    if store::exists(context.db(), &key).await? {
         return Ok(());
     }
     let mut tx = context.db().write().await?;
@@ -257,10 +259,10 @@ async fn tick<J: Job + Default>(context: J::Context, period: Duration) -> db::Re
     tx.commit().await
 }
 
-/// Keeps the queue gauges of `/metrics` fresh.
+/// Updates the queue gauges of `/metrics`.
 ///
 /// # Errors
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn measure_queues(context: &impl Context, queues: &[&'static str]) -> db::Result<()> {
     for &queue in queues {
         let figures = store::figures(context.db(), queue, context.clock().now()).await?;

@@ -1,15 +1,15 @@
-//! E-mail on its way out: over SMTP, or as files in an outbox.
+//! Sends e-mail over SMTP, or writes it to files in an outbox.
 //!
-//! SMTP cannot promise that a message is delivered exactly once. So the Message-ID is a function of what the e-mail is
-//! about, never random: when a job runs again because the server's answer was lost, the second copy carries the same
-//! id, and in the outbox it replaces the first.
+//! SMTP cannot deliver a message exactly once. So the Message-ID is derived from what the e-mail is about, never random:
+//! when a job runs again because the server's reply was lost, the second copy has the same id, and in the outbox it
+//! replaces the first.
 //!
-//! Neither errors nor logs repeat an address or the SMTP password: a server's reply is shown without its addresses,
-//! and of a bad `SMTP_URL` nothing is shown at all.
+//! Neither errors nor logs contain an address or the SMTP password: addresses are removed from a server's reply, and an
+//! invalid `SMTP_URL` is not shown.
 
-pub mod kept;
-mod once;
-mod typed;
+mod links;
+pub mod outbox;
+mod send_once;
 
 use anyhow::Context as _;
 use lettre::address::Envelope;
@@ -23,18 +23,18 @@ use std::time::Duration;
 
 use crate::jobs::JobError;
 
-pub use once::send_once;
-pub use typed::without_links;
+pub use links::without_links;
+pub use send_once::send_once;
 
-/// How long one conversation with the mail server may take, from connecting to its last answer. lettre itself only
-/// limits connecting: a server that accepts and then says nothing would hold a worker for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one session with the mail server may take, from connecting to its last reply. lettre only limits connecting;
+/// a server that accepts and never replies would block a worker.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one of the server's network addresses may take to accept, so that the next one still gets its turn.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
+/// How long connecting to one of the server's addresses may take, so that the next can be tried in time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// One e-mail ready to go.
-pub struct Letter {
+/// An e-mail: to whom, its subject, and its body as text and as HTML.
+pub struct Email {
     pub to: String,
     pub to_name: Option<String>,
     pub subject: String,
@@ -47,10 +47,10 @@ pub struct Letter {
 /// Why an e-mail did not leave.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// Trying again makes no sense: this letter will never be taken.
+    /// Permanent: this e-mail will never be accepted.
     #[error("the e-mail was refused: {0}")]
     Refused(String),
-    /// Trying again later may work.
+    /// Temporary: trying again later may succeed.
     #[error("the e-mail could not be sent now: {0}")]
     Unavailable(String),
 }
@@ -64,15 +64,15 @@ impl From<MailError> for JobError {
     }
 }
 
-/// Sends the shop's e-mail. Cheap to clone.
+/// Sends e-mail. Cloning is cheap.
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(Server),
     Outbox(PathBuf),
 }
@@ -80,139 +80,140 @@ enum Way {
 type Server = AsyncSmtpTransport<Tokio1Executor>;
 
 impl Mailer {
-    /// Without an `smtp_url`, e-mails are written into `outbox`, which is created when missing. Must be called inside
-    /// the tokio runtime, where lettre starts a task of its own.
+    /// Without an `smtp_url`, e-mails are written to the folder `outbox`, which is created if missing. Must be called inside
+    /// the tokio runtime, because lettre starts a task.
     ///
     /// # Errors
-    /// When a setting cannot be used; the error says which and what to write instead.
+    /// When a setting is invalid; the error names it and says what is accepted.
     pub fn new(smtp_url: Option<&SecretString>, from: &str, outbox: PathBuf) -> anyhow::Result<Mailer> {
         let from = sender(from)?;
-        let way = match smtp_url {
-            Some(url) => Way::Smtp(server_at(url)?),
-            None => Way::Outbox(created(outbox)?),
+        let transport = match smtp_url {
+            Some(url) => Transport::Smtp(server_at(url)?),
+            None => Transport::Outbox(created(outbox)?),
         };
-        Ok(Mailer { from, way })
+        Ok(Mailer { from, transport })
     }
 
-    /// Sends one letter, or says whether trying again makes sense.
+    /// Sends one e-mail.
     ///
     /// # Errors
-    /// [`MailError::Refused`] for an address no mail can go to and for a server's 5xx about the letter,
-    /// [`MailError::Unavailable`] for everything else.
-    pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
-        let message = compose(&self.from, letter)?;
-        match &self.way {
-            Way::Smtp(server) => in_time(server.send(message)).await.map(|_accepted| ()),
-            Way::Outbox(outbox) => write_whole(&outbox.join(file_name(&letter.message_id)), &message.formatted())
-                .await
-                .map_err(|why| MailError::Unavailable(cannot_write(outbox, &why))),
+    /// [`MailError::Refused`] for an invalid address and for a server's 5xx about the e-mail, [`MailError::Unavailable`] for
+    /// everything else.
+    pub async fn send(&self, email: &Email) -> Result<(), MailError> {
+        let message = compose(&self.from, email)?;
+        match &self.transport {
+            Transport::Smtp(server) => with_timeout(server.send(message)).await.map(|_accepted| ()),
+            Transport::Outbox(outbox) => {
+                write_atomically(&outbox.join(file_name(&email.message_id)), &message.formatted())
+                    .await
+                    .map_err(|why| MailError::Unavailable(cannot_write(outbox, &why)))
+            }
         }
     }
 
-    /// The folder in which e-mails are kept, where no mail server takes them.
+    /// The folder that e-mails are written to; `None` with a mail server.
     #[must_use]
     pub fn outbox(&self) -> Option<&Path> {
-        match &self.way {
-            Way::Smtp(_) => None,
-            Way::Outbox(outbox) => Some(outbox),
+        match &self.transport {
+            Transport::Smtp(_) => None,
+            Transport::Outbox(outbox) => Some(outbox),
         }
     }
 
-    /// Whether e-mail could leave right now, tried without sending any.
+    /// Checks that e-mail can be sent, without sending any.
     ///
     /// # Errors
-    /// What is wrong and which setting to look at.
-    pub async fn is_reachable(&self) -> Result<(), String> {
-        match &self.way {
-            Way::Smtp(server) => match in_time(server.test_connection()).await {
+    /// A message that says what is wrong and which setting to check.
+    pub async fn check(&self) -> Result<(), String> {
+        match &self.transport {
+            Transport::Smtp(server) => match with_timeout(server.test_connection()).await {
                 Ok(true) => Ok(()),
-                Ok(false) => Err("the mail server hung up: check SMTP_URL".to_owned()),
+                Ok(false) => Err("the mail server closed the connection: check SMTP_URL".to_owned()),
                 Err(MailError::Refused(why) | MailError::Unavailable(why)) => {
                     Err(format!("the mail server cannot be used: {why}. Check SMTP_URL and that the server is up"))
                 }
             },
-            Way::Outbox(outbox) => {
+            Transport::Outbox(outbox) => {
                 let probe = outbox.join(".writable");
-                write_whole(&probe, b"").await.map_err(|why| cannot_write(outbox, &why))?;
+                write_atomically(&probe, b"").await.map_err(|why| cannot_write(outbox, &why))?;
                 tokio::fs::remove_file(&probe).await.map_err(|why| cannot_write(outbox, &why))
             }
         }
     }
 }
 
-/// A letter as a file of the kind that mail programs open, from this sender.
+/// An e-mail as an .eml file, which mail programs open.
 ///
 /// # Errors
-/// When the sender is none, or the letter can go to nobody.
-pub fn eml(from: &str, letter: &Letter) -> anyhow::Result<Vec<u8>> {
-    Ok(compose(&sender(from)?, letter)?.formatted())
+/// When the sender or the recipient is invalid.
+pub fn eml(from: &str, email: &Email) -> anyhow::Result<Vec<u8>> {
+    Ok(compose(&sender(from)?, email)?.formatted())
 }
 
 fn sender(from: &str) -> anyhow::Result<Mailbox> {
     from.parse().ok().with_context(|| {
         format!(
-            "MAIL_FROM is {from:?}, which is no sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
+            "MAIL_FROM is {from:?}, not a valid sender: write `shop@example.com` or `\"My Shop\" <shop@example.com>`"
         )
     })
 }
 
-fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, MailError> {
-    let to: Address = letter
+fn compose(from: &Mailbox, email: &Email) -> Result<Message, MailError> {
+    let to: Address = email
         .to
         .parse()
         .map_err(|_| MailError::Refused("the recipient's address is not a valid e-mail address".to_owned()))?;
-    // Said outright, because lettre would otherwise read the recipient back out of a header that holds a name
-    // somebody typed.
+    // Explicit, because lettre would otherwise parse the recipient from a header with a name that a user typed.
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]);
 
     Message::builder()
         .envelope(envelope.map_err(|why| MailError::Refused(why.to_string()))?)
         .from(from.clone())
-        .to(Mailbox::new(letter.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
-        .subject(one_line(&letter.subject))
-        .message_id(Some(letter.message_id.clone()))
+        .to(Mailbox::new(email.to_name.as_deref().map(one_line).filter(|name| !name.is_empty()), to))
+        .subject(one_line(&email.subject))
+        .message_id(Some(email.message_id.clone()))
         .date_now()
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
-        .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+        .multipart(MultiPart::alternative_plain_html(email.text.clone(), email.html.clone()))
         .map_err(|why| MailError::Refused(format!("it could not be put together: {why}")))
 }
 
-/// Names are typed by strangers. lettre lets no line break become a header, but over one in a name it panics.
+/// Users type names, and lettre panics at a line break in one.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Connections are not kept for the next letter. A send that ends early, because time ran out or its job was stopped,
-/// would hand back a connection with an answer still on its way, which the next letter would take for its own.
+/// Connections are not reused. A send that is aborted by a timeout would return a connection with a reply still to come,
+/// which the next e-mail would take for its own.
 fn server_at(url: &SecretString) -> anyhow::Result<Server> {
     let builder = Server::from_url(url.expose_secret()).ok().context(
         "SMTP_URL is not a mail server's address (its value is not shown, it may hold a password): write \
          `smtp://host:port`, `smtps://user:password@host` or `smtp://user:password@host:587?tls=required`, with \
          special characters in the user and the password percent-encoded",
     )?;
-    let one_letter_each = smtp::PoolConfig::new().max_size(0);
-    Ok(builder.timeout(Some(CONNECT_PATIENCE)).pool_config(one_letter_each).build())
+    let no_reuse = smtp::PoolConfig::new().max_size(0);
+    Ok(builder.timeout(Some(CONNECT_TIMEOUT)).pool_config(no_reuse).build())
 }
 
-async fn in_time<T>(conversation: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, MailError> {
-    match tokio::time::timeout(PATIENCE, conversation).await {
-        Ok(result) => result.map_err(|why| judge(&why)),
+async fn with_timeout<T>(session: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, MailError> {
+    match tokio::time::timeout(SEND_TIMEOUT, session).await {
+        Ok(result) => result.map_err(|why| mail_error(&why)),
         Err(_) => {
-            Err(MailError::Unavailable(format!("the mail server did not finish within {} s", PATIENCE.as_secs())))
+            Err(MailError::Unavailable(format!("the mail server did not finish within {} s", SEND_TIMEOUT.as_secs())))
         }
     }
 }
 
-/// A 5xx is final, unless it is about our own sign-in: that is mended in the settings, and no letter should be lost
-/// over it meanwhile.
-fn judge(error: &smtp::Error) -> MailError {
+/// A 5xx is permanent, unless it is about our own sign-in: that is corrected in the settings, and no e-mail should be lost
+/// meanwhile.
+fn mail_error(error: &smtp::Error) -> MailError {
     let about_our_sign_in = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
     let why = without_addresses(&error.to_string());
     if error.is_permanent() && !about_our_sign_in { MailError::Refused(why) } else { MailError::Unavailable(why) }
 }
 
-/// Mail servers like to repeat the address they refuse. It belongs to a person, and this text ends up in logs.
+/// Mail servers repeat the address they refuse, and this text is logged.
 fn without_addresses(reply: &str) -> String {
     let hide = |word| if str::contains(word, '@') { "(address)" } else { word };
     reply.split_whitespace().map(hide).collect::<Vec<_>>().join(" ")
@@ -227,8 +228,8 @@ fn cannot_write(outbox: &Path, why: &std::io::Error) -> String {
     format!("cannot write e-mails to {}: {why}. Make it writable, or set SMTP_URL", outbox.display())
 }
 
-/// A file named after the Message-ID, one to one. Whatever could mean something to a file system becomes `%` and its
-/// number, so no id leaves the outbox and no two ids share a file.
+/// A file name for each Message-ID. Bytes with a meaning to a file system are percent-encoded, so that no id leaves the
+/// outbox and no two ids share a file.
 fn file_name(message_id: &str) -> String {
     let id = message_id.trim_start_matches('<').trim_end_matches('>');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
@@ -236,11 +237,11 @@ fn file_name(message_id: &str) -> String {
     id.bytes().map(spell).collect::<String>() + ".eml"
 }
 
-/// Writes under a passing name first, so that nobody who watches the outbox reads half a letter.
-async fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let passing = path.with_file_name(format!(".{}.tmp", uuid::Uuid::new_v4()));
-    tokio::fs::write(&passing, content).await?;
-    tokio::fs::rename(&passing, path).await
+/// Writes to a temporary name first, so that no reader of the outbox sees a part of an e-mail.
+async fn write_atomically(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let temporary = path.with_file_name(format!(".{}.tmp", uuid::Uuid::new_v4()));
+    tokio::fs::write(&temporary, content).await?;
+    tokio::fs::rename(&temporary, path).await
 }
 
 #[cfg(test)]
@@ -250,8 +251,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::thread::JoinHandle;
 
-    fn letter() -> Letter {
-        Letter {
+    fn email() -> Email {
+        Email {
             to: "ada@example.com".to_owned(),
             to_name: Some("Ada Lovelace".to_owned()),
             subject: "Your order 20250115-7KQ2M9".to_owned(),
@@ -302,8 +303,8 @@ mod tests {
     async fn a_line_break_in_a_name_or_subject_adds_no_header_and_no_recipient() {
         let (port, server) = server_that_answers("250 fine");
         let attack = "Ada\" <eve@example.com>,\r\nBcc: eve@example.com\r\n\r\nbody";
-        let sly = Letter { to_name: Some(attack.to_owned()), subject: format!("Order {attack}"), ..letter() };
-        to_server(port).send(&sly).await.unwrap();
+        let injected = Email { to_name: Some(attack.to_owned()), subject: format!("Order {attack}"), ..email() };
+        to_server(port).send(&injected).await.unwrap();
 
         let heard = server.join().unwrap();
         assert_eq!(heard.matches("RCPT TO").count(), 1);
@@ -320,9 +321,9 @@ mod tests {
     #[tokio::test]
     async fn the_same_mail_sent_twice_is_one_file_in_the_outbox() {
         let (mailer, outbox) = to_outbox();
-        mailer.is_reachable().await.unwrap();
-        mailer.send(&letter()).await.unwrap();
-        mailer.send(&letter()).await.unwrap();
+        mailer.check().await.unwrap();
+        mailer.send(&email()).await.unwrap();
+        mailer.send(&email()).await.unwrap();
 
         let files: Vec<_> = std::fs::read_dir(&outbox).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, ["order-12.confirmation@shop.example.eml"]);
@@ -340,23 +341,23 @@ mod tests {
     #[tokio::test]
     async fn a_5xx_is_final_and_a_4xx_or_no_server_is_not() {
         let (port, _server) = server_that_answers("550 5.1.1 <ada@example.com> is unknown");
-        let Err(MailError::Refused(why)) = to_server(port).send(&letter()).await else { panic!("not refused") };
+        let Err(MailError::Refused(why)) = to_server(port).send(&email()).await else { panic!("not refused") };
         assert!(why.contains("5.1.1 (address) is unknown") && !why.contains("ada@"), "{why}");
 
         for answer in ["451 try later", "535 our sign-in failed"] {
             let (port, _server) = server_that_answers(answer);
-            assert!(matches!(to_server(port).send(&letter()).await, Err(MailError::Unavailable(_))), "{answer}");
+            assert!(matches!(to_server(port).send(&email()).await, Err(MailError::Unavailable(_))), "{answer}");
         }
 
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        assert!(matches!(to_server(nobody).send(&letter()).await, Err(MailError::Unavailable(_))));
-        assert!(to_server(nobody).is_reachable().await.unwrap_err().contains("SMTP_URL"));
+        assert!(matches!(to_server(nobody).send(&email()).await, Err(MailError::Unavailable(_))));
+        assert!(to_server(nobody).check().await.unwrap_err().contains("SMTP_URL"));
     }
 
     #[tokio::test]
     async fn an_address_nobody_can_have_is_refused() {
         let (mailer, outbox) = to_outbox();
-        let lost = Letter { to: "ada@@example\r\nBcc: eve@example.com".to_owned(), ..letter() };
+        let lost = Email { to: "ada@@example\r\nBcc: eve@example.com".to_owned(), ..email() };
         assert!(matches!(mailer.send(&lost).await, Err(MailError::Refused(_))));
         std::fs::remove_dir_all(outbox).unwrap();
     }

@@ -1,8 +1,7 @@
-//! Serves files under `/media/`, from wherever they are.
+//! Serves files under `/media/`, whatever the storage.
 //!
-//! A bucket's files come through us too, although S3 could be named to the browser: so the bucket may be private and out of
-//! the browser's reach, an address never changes when the shop moves, and every file has the same headers. They may be
-//! kept for ever, so whoever needs more speed puts a CDN in front.
+//! Files of a bucket are served through the shop, too: so the bucket may be private, addresses never change when the shop
+//! moves, and every file has the same headers. They may be cached for ever, e.g. by a CDN.
 
 use futures_util::TryStreamExt;
 use poem::{
@@ -14,11 +13,12 @@ use poem::{
 use super::{Error, Media};
 use crate::http::problem::Problem;
 
-/// Names are never used again, so what has one never changes.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Opened by itself, a file can run nothing and load nothing.
+/// Names are never reused, so files never change.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// A file that is opened by itself can run and load nothing.
 const SANDBOX: &str = "default-src 'none'; sandbox";
 
+/// The endpoint for all files: GET only, with `ETag`.
 #[must_use]
 pub fn endpoint(media: Media) -> impl Endpoint<Output = Response> + 'static {
     make(move |request: Request| {
@@ -34,7 +34,7 @@ async fn serve(media: &Media, request: &Request) -> Result<Response> {
     let name = request.uri().path().trim_matches('/');
     let content_type = content_type(name).ok_or_else(Problem::not_found)?;
     let known = request.header(header::IF_NONE_MATCH).map(ToOwned::to_owned);
-    let headed = Response::builder().header(header::CACHE_CONTROL, FOR_EVER);
+    let headed = Response::builder().header(header::CACHE_CONTROL, IMMUTABLE);
     let found = match media.get(name, known.clone()).await {
         Ok(found) => found,
         Err(object_store::Error::NotModified { .. }) => {
@@ -55,13 +55,13 @@ async fn serve(media: &Media, request: &Request) -> Result<Response> {
         .body(Body::from_bytes_stream(found.into_stream().map_err(std::io::Error::other))))
 }
 
-/// No file of ours has a longer name, and no file system takes one that is longer than 255.
-const LONGEST: usize = 100;
+/// The longest name of a file of ours. File systems refuse names of more than 255 bytes.
+const MAX_NAME: usize = 100;
 
-/// By the ending of a name of ours; `None` for what cannot be one.
+/// The content type by the extension; `None` when it cannot be a file of ours.
 fn content_type(name: &str) -> Option<&'static str> {
     let (stem, ending) = name.rsplit_once('.')?;
-    let ours = (1..=LONGEST).contains(&stem.len())
+    let ours = (1..=MAX_NAME).contains(&stem.len())
         && stem.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     match ending {
         "jpg" if ours => Some("image/jpeg"),

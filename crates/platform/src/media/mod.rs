@@ -1,16 +1,16 @@
-//! Pictures: taken in from admins, kept as files, served under `/media/`.
+//! Images: uploaded by admins, stored as files, served under `/media/`.
 //!
-//! What is uploaded is never what is served. A file is judged by its own first bytes, decoded within limits and encoded
-//! anew ([`picture`]), so that nothing of the sender's survives but what is to be seen: no EXIF, no name, no script in a
-//! comment. Names are ours and random, which is why a browser may keep a file for ever.
+//! Uploaded files are never served. Their format is read from the first bytes; they are decoded within limits and encoded
+//! again ([`image`]), so that nothing but the pixels and the colour profile remains: no EXIF, no name, no script in a
+//! comment. File names are random and never reused, so browsers may cache files for ever.
 //!
-//! Memory is what an upload costs most of. So only a few bodies are held at a time ([`SEATS`]) and one picture is decoded
+//! The main cost of an upload is memory. So only a few bodies are held at a time ([`MAX_UPLOADS`]) and one picture is decoded
 //! at a time, on a thread of its own: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
 
 pub mod files;
 mod headers;
-pub mod picture;
-pub mod place;
+pub mod image;
+pub mod storage;
 
 use std::sync::Arc;
 
@@ -19,105 +19,111 @@ use object_store::{Attribute, Attributes, GetOptions, GetResult, ObjectStore, Ob
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::thread_pool::{NotDone, ThreadPool};
-use picture::{Encoded, Picture};
-use place::Place;
+use self::{
+    image::{EncodedImage, ProcessedImage},
+    storage::Storage,
+};
+use crate::thread_pool::{RunError, ThreadPool};
 
-/// How many uploads are held in memory at a time. The others wait unread, in the sender's socket.
-pub const SEATS: usize = 2;
+/// How many uploads are in memory at a time. The bodies of others stay unread in their sockets.
+pub const MAX_UPLOADS: usize = 2;
 
-/// Why a picture was not taken in, or not kept.
+/// Why an image was not processed or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What is wrong with it, to stand behind its name: "is animated".
+    /// What is wrong with it, as the end of a sentence: "is animated".
     #[error("image {0}.")]
     InvalidImage(String),
-    #[error("The shop's pictures are out of reach for a moment; try again.")]
+    #[error("The storage for images is unavailable. Try again.")]
     Unavailable(#[source] object_store::Error),
     #[error(transparent)]
-    NotDone(#[from] NotDone),
+    Thread(#[from] RunError),
 }
 
+/// What the functions of this module return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where the shop keeps its files. Cloning is cheap.
+/// The shop's files, and the limits of uploads. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Media {
     store: Arc<dyn ObjectStore>,
-    place: Place,
-    /// What an address of a file starts with.
+    storage: Storage,
+    /// The public address of the folder `/media`.
     base: String,
-    seats: Arc<Semaphore>,
-    desk: Arc<ThreadPool<()>>,
+    permits: Arc<Semaphore>,
+    threads: Arc<ThreadPool<()>>,
 }
 
 impl Media {
+    /// Opens the storage. A bucket is not contacted yet, because it may still be starting.
+    ///
     /// # Errors
-    /// When the place cannot be used as it is described. A bucket is not asked yet: it may still be starting.
-    pub fn new(place: Place, public_url: &str) -> anyhow::Result<Self> {
+    /// When the folder cannot be created, or a setting of the bucket is invalid.
+    pub fn new(storage: Storage, public_url: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            store: place.open()?,
-            place,
+            store: storage.open()?,
+            storage,
             base: format!("{public_url}/media"),
-            seats: Arc::new(Semaphore::new(SEATS)),
-            desk: Arc::new(ThreadPool::start("pictures", 1, SEATS)),
+            permits: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            threads: Arc::new(ThreadPool::start("pictures", 1, MAX_UPLOADS)),
         })
     }
 
-    /// Waits until there is room for one more upload in memory. It has the room until the permit is dropped.
+    /// Waits for a permit to hold an upload in memory. Keep it until the upload is dropped.
     ///
     /// # Panics
-    /// Never: the seats are there as long as the shop.
-    pub async fn seat(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.seats).acquire_owned().await.expect("nobody closes the seats")
+    /// Never: the semaphore is not closed.
+    pub async fn upload_permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
     }
 
-    /// Judges an upload and makes of it what will be kept: the picture anew, and its thumbnail. One at a time.
+    /// Makes the image to store and its thumbnail from an uploaded file, one upload at a time.
     ///
     /// # Errors
-    /// When it is no picture that can be kept, with what is wrong with it.
-    pub async fn take_in(&self, file: Bytes) -> Result<Picture> {
-        let read = match self.desk.run(move |()| picture::read(&file)).await {
+    /// [`Error::InvalidImage`] with what is wrong with it.
+    pub async fn process(&self, file: Bytes) -> Result<ProcessedImage> {
+        let read = match self.threads.run(move |()| image::process(&file)).await {
             Ok(read) => read,
-            Err(NotDone::Panicked) => {
+            Err(RunError::Panicked) => {
                 tracing::error!("a decoder panicked");
                 Err("cannot be read".to_owned())
             }
-            // Whoever comes here has a seat, and there is room in the queue for all of them.
-            Err(full @ NotDone::Full) => return Err(full.into()),
+            // Cannot happen: every caller has an upload permit, and the queue has room for all of them.
+            Err(full @ RunError::Full) => return Err(full.into()),
         };
         read.map_err(Error::InvalidImage)
     }
 
-    /// Keeps a file.
+    /// Stores a file.
     ///
     /// # Errors
-    /// When the folder cannot be written or the bucket does not answer.
-    pub async fn put(&self, name: &str, file: Encoded) -> Result<()> {
+    /// [`Error::Unavailable`] when the folder cannot be written or the bucket does not answer.
+    pub async fn put(&self, name: &str, file: EncodedImage) -> Result<()> {
         let mut options = PutOptions::default();
-        if matches!(self.place, Place::Bucket { .. }) {
-            options.attributes = Attributes::from_iter([(Attribute::ContentType, file.kind.content_type())]);
+        if matches!(self.storage, Storage::Bucket { .. }) {
+            options.attributes = Attributes::from_iter([(Attribute::ContentType, file.format.content_type())]);
         }
         let written = self.store.put_opts(&Path::from(name), file.bytes.into(), options).await;
         written.map(drop).map_err(Error::Unavailable)
     }
 
-    /// Opens a file for reading; [`object_store::Error::NotModified`] when it still has this tag.
+    /// Opens a file for reading.
     ///
     /// # Errors
-    /// Also when it is not there, or its place does not answer.
+    /// [`object_store::Error::NotModified`] when it still has this tag, `NotFound` when there is no such file, others when
+    /// the storage does not answer.
     pub async fn get(&self, name: &str, if_none_match: Option<String>) -> object_store::Result<GetResult> {
         self.store.get_opts(&Path::from(name), GetOptions { if_none_match, ..GetOptions::default() }).await
     }
 
-    /// Deletes a file. One that is gone already is no error, for this may run twice.
+    /// Deletes a file. A file that is already deleted is no error, because this may run twice.
     ///
     /// # Errors
-    /// When its place does not answer.
+    /// When the storage does not answer.
     pub async fn delete(&self, name: &str) -> object_store::Result<()> {
-        if let Place::Folder(folder) = &self.place {
-            // What a program that was killed while it wrote this file has left.
-            let _ = tokio::fs::remove_file(folder.join(format!("{name}#1"))).await; // hardly ever there
+        if let Storage::Folder(folder) = &self.storage {
+            // What a program leaves that is killed while it writes the file.
+            let _ = tokio::fs::remove_file(folder.join(format!("{name}#1"))).await; // rarely exists
         }
         match self.store.delete(&Path::from(name)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -125,31 +131,31 @@ impl Media {
         }
     }
 
-    /// Whether files can be kept, told in one line, with what to do if not.
+    /// Checks that files can be stored. Returns one line for people.
     ///
     /// # Errors
-    /// The line, when they cannot.
-    pub async fn can_be_written(&self) -> Result<String, String> {
+    /// One line with the cause and what to do.
+    pub async fn check_writable(&self) -> Result<String, String> {
         let probe = new_name("probe");
         let written = async {
             self.store.put(&Path::from(probe.as_str()), Bytes::from_static(b"doctor").into()).await?;
             self.store.delete(&Path::from(probe.as_str())).await
         };
         match written.await {
-            Ok(()) => Ok(format!("{} can be written", self.place)),
-            Err(error) => Err(format!("{} cannot be written ({error}); {}", self.place, self.place.advice())),
+            Ok(()) => Ok(format!("{} can be written", self.storage)),
+            Err(error) => Err(format!("{} cannot be written ({error}); {}", self.storage, self.storage.advice())),
         }
     }
 
-    /// The address a browser loads a file from; an address from an import is one already.
+    /// The public address of a file. An imported address is returned as it is.
     #[must_use]
     pub fn url(&self, file: &str) -> String {
         if file.contains("://") { file.to_owned() } else { format!("{}/{file}", self.base) }
     }
 }
 
-/// A name that nobody had before and nobody guesses.
+/// A new random file name that cannot be guessed, with this extension.
 #[must_use]
-pub fn new_name(ending: &str) -> String {
-    format!("{}.{ending}", Uuid::new_v4().simple())
+pub fn new_name(extension: &str) -> String {
+    format!("{}.{extension}", Uuid::new_v4().simple())
 }

@@ -1,4 +1,4 @@
-//! Reading one value: what it is, or one line that says which setting is wrong and what is accepted.
+//! Parsers of settings. Each returns the value, or one line that names the setting and says what is accepted.
 
 use std::{
     fmt::Display,
@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-/// One line that says which setting is wrong, and how.
+/// An invalid setting, in one line: `SETTING=value: what is accepted`.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}={value}: {accepted}")]
 pub struct SettingError {
@@ -20,88 +20,120 @@ pub struct SettingError {
     accepted: String,
 }
 
+/// A parsed setting.
 pub type Checked<T> = Result<T, SettingError>;
 
-/// A variable that is set to nothing is not set, as container tools like to pass them.
-pub fn given(setting: Option<&String>) -> Option<&str> {
+/// `None` for an empty variable, which container tools pass for one that is not set.
+pub fn non_empty(setting: Option<&String>) -> Option<&str> {
     setting.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-pub fn wrong(setting: &'static str, value: impl Display, accepted: impl Display) -> SettingError {
+/// The error of a setting.
+pub fn invalid(setting: &'static str, value: impl Display, accepted: impl Display) -> SettingError {
     SettingError { setting, value: value.to_string(), accepted: accepted.to_string() }
 }
 
+/// An address and a port.
+///
+/// # Errors
+/// For any other text.
 pub fn address(setting: &'static str, text: &str) -> Checked<SocketAddr> {
-    text.parse().map_err(|_| wrong(setting, text, "write an address and a port, like 127.0.0.1:8000"))
+    text.parse().map_err(|_| invalid(setting, text, "write an address and a port, like 127.0.0.1:8000"))
 }
 
+/// An http:// or https:// address, without a trailing slash.
+///
+/// # Errors
+/// For any other text.
 pub fn web_address(setting: &'static str, text: &str) -> Checked<String> {
     let valid =
         (text.starts_with("http://") || text.starts_with("https://")) && text.parse::<poem::http::Uri>().is_ok();
     if valid {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err(wrong(setting, text, "write an http:// or https:// address"))
+        Err(invalid(setting, text, "write an http:// or https:// address"))
     }
 }
 
 /// The entries of a comma-separated list.
-pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+pub fn comma_separated(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
+/// An address or a network.
+///
+/// # Errors
+/// For any other text.
 pub fn network(setting: &'static str, text: &str) -> Checked<IpNet> {
     let one = |_| text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
         .or_else(one)
-        .map_err(|_| wrong(setting, text, "write addresses or networks, like 10.0.0.7 or 10.0.0.0/8"))
+        .map_err(|_| invalid(setting, text, "write addresses or networks, like 10.0.0.7 or 10.0.0.0/8"))
 }
 
-pub fn truth(setting: &'static str, text: &str, accepted: &str) -> Checked<bool> {
+/// `true`, `1`, `on`, `yes`, or their opposites.
+///
+/// # Errors
+/// For any other text, with `accepted`.
+pub fn boolean(setting: &'static str, text: &str, accepted: &str) -> Checked<bool> {
     match text {
         "true" | "1" | "on" | "yes" => Ok(true),
         "false" | "0" | "off" | "no" => Ok(false),
-        other => Err(wrong(setting, other, accepted)),
+        other => Err(invalid(setting, other, accepted)),
     }
 }
 
 /// The longest duration that makes sense: ten years.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
+/// A duration from 1 s to 10 years, like `1h 30m`.
+///
+/// # Errors
+/// For any other text.
 pub fn duration(setting: &'static str, text: &str) -> Checked<Duration> {
     let sensible =
         humantime::parse_duration(text).ok().filter(|given| (Duration::from_secs(1)..=LONGEST).contains(given));
-    sensible.ok_or_else(|| wrong(setting, text, "write a duration from 1s to 10years, like 30m or 1h 30m"))
+    sensible.ok_or_else(|| invalid(setting, text, "write a duration from 1s to 10years, like 30m or 1h 30m"))
 }
 
 /// A duration of at least `least`.
+///
+/// # Errors
+/// For a shorter one, or any other text.
 pub fn at_least(setting: &'static str, text: &str, least: Duration) -> Checked<Duration> {
     let given = duration(setting, text)?;
     if given >= least {
         return Ok(given);
     }
-    Err(wrong(setting, text, format!("write at least {}", humantime::format_duration(least))))
+    Err(invalid(setting, text, format!("write at least {}", humantime::format_duration(least))))
 }
 
-/// A size in bytes.
+/// A size in bytes, at least 1 KiB.
+///
+/// # Errors
+/// For any other text.
 pub fn size(setting: &'static str, text: &str) -> Checked<usize> {
     let bytes = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
     let sensible = bytes.filter(|bytes| *bytes >= 1024);
-    sensible.ok_or_else(|| wrong(setting, text, "write a size of at least 1KiB, like 1MiB"))
+    sensible.ok_or_else(|| invalid(setting, text, "write a size of at least 1KiB, like 1MiB"))
 }
 
+/// A secret from the environment; `None` when it is not set or empty.
 pub fn secret(variable: &str) -> Option<SecretString> {
     std::env::var(variable).ok().filter(|value| !value.is_empty()).map(SecretString::from)
 }
 
-/// A whole number between two, both included.
+/// A whole number in a range, both ends included.
+///
+/// # Errors
+/// For any other text.
 pub fn number<N: FromStr + PartialOrd + Display + Copy>(
     setting: &'static str,
     text: &str,
     (least, most): (N, N),
 ) -> Checked<N> {
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| wrong(setting, text, format!("write a number from {least} to {most}")))
+    number.ok_or_else(|| invalid(setting, text, format!("write a number from {least} to {most}")))
 }
 
 #[cfg(test)]
@@ -110,7 +142,8 @@ mod tests {
 
     #[test]
     fn proxies_are_addresses_and_networks() {
-        let networks: Vec<_> = listed(" 10.0.0.7, fd00::/8,,").map(|text| network("X", text).unwrap()).collect();
+        let networks: Vec<_> =
+            comma_separated(" 10.0.0.7, fd00::/8,,").map(|text| network("X", text).unwrap()).collect();
         assert_eq!(networks, ["10.0.0.7/32".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         for refused in ["proxy.example.com", "10.0.0.0/33", "*"] {
             assert!(network("X", refused).is_err(), "{refused}");

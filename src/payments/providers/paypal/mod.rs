@@ -35,17 +35,17 @@ pub const PAYPAL: OnlineProvider = OnlineProvider {
     name: "PayPal",
     api_base: Variable {
         name: "PAYPAL_API_BASE",
-        help: "Where PayPal is, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]",
+        help: "The URL of PayPal's API, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]",
     },
-    key: Variable { name: "PAYPAL_CLIENT_ID", help: "Turns PayPal on, with PAYPAL_CLIENT_SECRET" },
-    webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Checks PayPal's webhooks" },
+    key: Variable { name: "PAYPAL_CLIENT_ID", help: "Enables PayPal, with PAYPAL_CLIENT_SECRET" },
+    webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Verifies PayPal's webhooks" },
     webhook: WebhookDocs {
         operation_id: "receivePaypalWebhook",
-        summary: "Takes what PayPal tells. For PayPal, not for frontends.",
+        summary: "Receives webhooks from PayPal. For PayPal, not for frontends.",
         description: "\
-PayPal is asked whether the signature is its own, but not about what lacks one of PayPal's five headers, nor about
-more from an address that sent a hundred forged ones within ten minutes. An event is kept once; it is acted on in the
-background.
+Each signature is verified by a request to PayPal. Events that lack one of PayPal's five headers are rejected without that
+request, and so are further events from an IP address that sent a hundred forged ones within ten minutes. Each event is
+stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.",
     },

@@ -60,7 +60,7 @@ pub async fn verify(
         Ok(true) => {}
         Ok(false) => return Err(VerificationError::InvalidSignature),
         Err(error) => {
-            tracing::warn!(%error, "cannot ask PayPal whether an event is its own");
+            tracing::warn!(%error, "cannot verify a webhook with PayPal");
             return Err(VerificationError::Unavailable);
         }
     }

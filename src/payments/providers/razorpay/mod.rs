@@ -37,18 +37,18 @@ pub const RAZORPAY: OnlineProvider = OnlineProvider {
     name: "Razorpay",
     api_base: Variable {
         name: "RAZORPAY_API_BASE",
-        help: "Where Razorpay is, for tests and self-hosted gateways [default: Razorpay's]",
+        help: "The URL of Razorpay's API, for tests and gateways [default: Razorpay's]",
     },
-    key: Variable { name: "RAZORPAY_KEY_ID", help: "Turns Razorpay on, with RAZORPAY_KEY_SECRET" },
+    key: Variable { name: "RAZORPAY_KEY_ID", help: "Enables Razorpay, with RAZORPAY_KEY_SECRET" },
     webhook_key: Variable {
         name: "RAZORPAY_WEBHOOK_SECRET",
-        help: "Checks Razorpay's webhooks; NEW,OLD while the secret is changed",
+        help: "Verifies Razorpay's webhooks; NEW,OLD during a change of the secret",
     },
     webhook: WebhookDocs {
         operation_id: "receiveRazorpayWebhook",
-        summary: "Takes what Razorpay tells. For Razorpay, not for frontends.",
+        summary: "Receives webhooks from Razorpay. For Razorpay, not for frontends.",
         description: "\
-The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+Verifies the signature on the raw body. Each event is stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.",
     },
@@ -138,7 +138,7 @@ impl PaymentProvider for Razorpay {
             match self.http.post(&path, &body).await {
                 Err(ProviderError::Rejected(reason)) => {
                     tracing::warn!(
-                        payment = %payment.id, reason, "Razorpay does not capture what it has authorized"
+                        payment = %payment.id, reason, "Razorpay does not capture an authorized payment"
                     );
                 }
                 captured => drop(captured?),

@@ -1,6 +1,6 @@
 //! Razorpay's settings.
 
-use platform::settings::{Checked, wrong};
+use platform::settings::{Checked, invalid};
 
 use super::RAZORPAY;
 use crate::payments::providers::settings::{ProviderSettings, api_base, key_pair, secrets};
@@ -11,7 +11,7 @@ pub fn read(base: Option<&String>) -> Checked<Option<ProviderSettings>> {
     let Some((key_id, secret_key)) = key_pair(RAZORPAY.key.name, "RAZORPAY_KEY_SECRET")? else { return Ok(None) };
     if !key_id.starts_with("rzp_") {
         let accepted = "it starts with rzp_; you find it in Razorpay's dashboard";
-        return Err(wrong(RAZORPAY.key.name, key_id, accepted));
+        return Err(invalid(RAZORPAY.key.name, key_id, accepted));
     }
     Ok(Some(ProviderSettings {
         key_id,

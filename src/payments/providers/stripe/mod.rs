@@ -42,18 +42,18 @@ pub const STRIPE: OnlineProvider = OnlineProvider {
     name: "Stripe",
     api_base: Variable {
         name: "STRIPE_API_BASE",
-        help: "Where Stripe is, for tests and self-hosted gateways [default: Stripe's]",
+        help: "The URL of Stripe's API, for tests and gateways [default: Stripe's]",
     },
-    key: Variable { name: "STRIPE_SECRET_KEY", help: "Turns Stripe on" },
+    key: Variable { name: "STRIPE_SECRET_KEY", help: "Enables Stripe" },
     webhook_key: Variable {
         name: "STRIPE_WEBHOOK_SECRET",
-        help: "Checks Stripe's webhooks; NEW,OLD while the secret is changed",
+        help: "Verifies Stripe's webhooks; NEW,OLD during a change of the secret",
     },
     webhook: WebhookDocs {
         operation_id: "receiveStripeWebhook",
-        summary: "Takes what Stripe tells. For Stripe, not for frontends.",
+        summary: "Receives webhooks from Stripe. For Stripe, not for frontends.",
         description: "\
-The signature is checked on the raw body. An event is kept once; it is acted on in the background.
+Verifies the signature on the raw body. Each event is stored once and processed in the background.
 
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.",
     },

@@ -1,6 +1,6 @@
 //! Stripe's settings.
 
-use platform::settings::{Checked, secret, wrong};
+use platform::settings::{Checked, invalid, secret};
 use secrecy::ExposeSecret;
 
 use super::STRIPE;
@@ -12,7 +12,7 @@ pub fn read(base: Option<&String>) -> Checked<Option<ProviderSettings>> {
     let Some(secret_key) = secret(STRIPE.key.name) else { return Ok(None) };
     if !["sk_", "rk_"].iter().any(|prefix| secret_key.expose_secret().starts_with(prefix)) {
         let accepted = "it starts with sk_ or rk_; you find it in Stripe's dashboard";
-        return Err(wrong(STRIPE.key.name, "…", accepted));
+        return Err(invalid(STRIPE.key.name, "…", accepted));
     }
     Ok(Some(ProviderSettings {
         key_id: String::new(),

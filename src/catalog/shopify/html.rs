@@ -1,0 +1,205 @@
+//! A product's HTML, cleaned: it may stand on any page as it is, and does nothing there.
+//!
+//! HTML is parsed as browsers do it: each tag is compared with those that are open, or opens them anew, and each attribute
+//! is compared with the others of its tag. What is too large for that is not parsed, so that hostile HTML costs no more
+//! time and memory than long HTML.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use ammonia::{Builder, Url, UrlRelative};
+
+/// Characters of the longest HTML that is kept.
+const MOST_CHARS: usize = 50_000;
+
+/// Bytes of the longest HTML that is parsed.
+const LONGEST: usize = 200_000;
+/// The most that these bytes, times the tags among them, may come to: 1,000 tags in 50 KB.
+const MOST_WORK: usize = 50_000_000;
+
+/// The HTML is too long to be kept, or too much to be parsed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// The HTML as far as it is safe; nothing when it is only text.
+pub fn clean(html: &str) -> Result<Option<String>, TooLarge> {
+    let tags = html.matches('<').count();
+    if tags == 0 {
+        return Ok(None);
+    }
+    if html.len() > LONGEST || html.len() * tags > MOST_WORK {
+        return Err(TooLarge);
+    }
+    let cleaned = CLEANER.clean(html).to_string();
+    let cleaned = cleaned.trim();
+    if cleaned.chars().count() > MOST_CHARS {
+        return Err(TooLarge);
+    }
+    Ok(cleaned.contains('<').then(|| cleaned.to_owned()))
+}
+
+static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut cleaner = Builder::empty();
+    cleaner
+        .tags(TAGS.iter().copied().collect())
+        .clean_content_tags(TAGS_WITHOUT_CONTENT.iter().copied().collect())
+        .generic_attributes(HashSet::from(["dir", "lang", "title"]))
+        .tag_attributes(HashMap::from([
+            ("a", HashSet::from(["href"])),
+            ("img", HashSet::from(["alt", "height", "src", "width"])),
+            ("ol", HashSet::from(["start"])),
+            ("td", HashSet::from(["colspan", "rowspan"])),
+            ("th", HashSet::from(["colspan", "rowspan", "scope"])),
+        ]))
+        .url_schemes(HashSet::from(["http", "https", "mailto"]))
+        .attribute_filter(without_unsafe_images)
+        .url_relative(UrlRelative::Custom(Box::new(with_scheme)))
+        .link_rel(Some("noopener noreferrer nofollow"));
+    cleaner
+});
+
+/// What a description consists of. Of any other element only what is in it is kept.
+#[rustfmt::skip]
+const TAGS: &[&str] = &[
+    "p", "br", "hr", "div", "section", "article", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6",
+    "ul", "ol", "li", "dl", "dt", "dd",
+    "b", "strong", "i", "em", "u", "s", "del", "ins", "mark", "small", "sub", "sup", "code",
+    "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td",
+    "a", "img",
+];
+
+/// Elements of which nothing is kept: what is in them is no text of the description.
+#[rustfmt::skip]
+const TAGS_WITHOUT_CONTENT: &[&str] = &[
+    "script", "style", "iframe", "object", "template", "noscript", "noembed", "noframes", "xmp", "title",
+    "textarea", "select", "svg", "math",
+];
+
+/// An image by http is not shown by a page that came by https, and one in the attribute itself may be of any size.
+fn without_unsafe_images<'value>(tag: &str, attribute: &str, value: &'value str) -> Option<Cow<'value, str>> {
+    let is_https = || value.starts_with("//") || Url::parse(value).is_ok_and(|url| url.scheme() == "https");
+    let is_safe = (tag, attribute) != ("img", "src") || is_https();
+    is_safe.then_some(Cow::Borrowed(value))
+}
+
+/// An address without a scheme, as themes write them, is asked for by https. Any other relative one led to a page of the
+/// shop that the file comes from, and is left out.
+fn with_scheme(address: &str) -> Option<Cow<'_, str>> {
+    address.starts_with("//").then(|| Cow::Owned(format!("https:{address}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(html: &str) -> String {
+        clean(html).expect("it is small").unwrap_or_default()
+    }
+
+    #[test]
+    fn what_describes_a_product_stays() {
+        for html in [
+            "<h2>Care</h2><p>Wash <b>by hand</b>,<br>dry <em>slowly</em>.</p>",
+            "<ul><li>One</li><li>Two</li></ul><ol start=\"3\"><li>Three</li></ol>",
+            "<table><tbody><tr><th scope=\"row\">Size</th><td colspan=\"2\">L</td></tr></tbody></table>",
+            "<p>Salt &amp; pepper, 1 &lt; 2, “ä”&nbsp;✓</p>",
+            "<img src=\"https://e.com/mug.png?v=1\" alt=\"A mug\" width=\"400\">",
+            "<p dir=\"rtl\" lang=\"he\" title=\"Hello\">שלום</p>",
+        ] {
+            assert_eq!(cleaned(html), html);
+        }
+    }
+
+    #[test]
+    fn what_acts_or_decorates_goes() {
+        let cases = [
+            ("<p style=\"color: red\" class=\"x\" id=\"x\" data-x=\"1\" onclick=\"evil()\">a</p>", "<p>a</p>"),
+            ("<p>a<script>evil()</script>b<style>p {}</style>c<!-- d --></p>", "<p>abc</p>"),
+            ("<p>a</p><iframe src=\"https://e.com\"><b>b</b></iframe><noscript><p>c</p></noscript>", "<p>a</p>"),
+            ("<form action=\"x\"><p>a</p><input value=\"b\"><button>c</button></form>", "<p>a</p>c"),
+            ("<p>a<svg onload=\"evil()\"><circle/></svg><math><mi>x</mi></math></p>", "<p>a</p>"),
+            ("<p><font size=\"7\"><span>a</span></font></p>", "<p>a</p>"),
+            ("<p onclick=evil()//<b>a</p>", "<p>a</p>"),
+        ];
+        for (html, expected) in cases {
+            assert_eq!(cleaned(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn links_lead_only_to_pages_and_people() {
+        let link = |href: &str| cleaned(&format!("<a href=\"{href}\" target=\"_blank\" rel=\"opener\">a</a>"));
+        let to = |href: &str| format!("<a href=\"{href}\" rel=\"noopener noreferrer nofollow\">a</a>");
+        for sound in ["https://e.com/a?b=c#d", "http://e.com/", "mailto:ada@example.com"] {
+            assert_eq!(link(sound), to(sound));
+        }
+        assert_eq!(link("//e.com/a"), to("https://e.com/a"));
+        for unsound in [
+            "javascript:evil()",
+            " JaVa\tScRiPt:evil()",
+            "&#106;avascript:evil()",
+            "data:text/html,evil",
+            "vbscript:evil()",
+            "/pages/about",
+            "about",
+            "#top",
+            "",
+        ] {
+            assert_eq!(link(unsound), "<a rel=\"noopener noreferrer nofollow\">a</a>", "{unsound}");
+        }
+    }
+
+    #[test]
+    fn images_come_by_https() {
+        let image = |src: &str| cleaned(&format!("<img alt=\"a\" src=\"{src}\" onerror=\"evil()\">"));
+        assert_eq!(image("HTTPS://e.com/a.png"), "<img alt=\"a\" src=\"HTTPS://e.com/a.png\">");
+        assert_eq!(image("//cdn.e.com/a.png"), "<img alt=\"a\" src=\"https://cdn.e.com/a.png\">");
+        for unsound in
+            ["http://e.com/a.png", "data:image/png;base64,AAAA", "mailto:a@e.com", "a.png", "javascript:evil()"]
+        {
+            assert_eq!(image(unsound), "<img alt=\"a\">", "{unsound}");
+        }
+    }
+
+    #[test]
+    fn broken_html_is_mended() {
+        let cases = [
+            ("<p>One<p>Two <b>bold", "<p>One</p><p>Two <b>bold</b></p>"),
+            ("<ul><li>One<li>Two</ul>", "<ul><li>One</li><li>Two</li></ul>"),
+            ("</div></p>a<br>", "<p></p>a<br>"),
+            ("<p>cut off</p><a href=\"x", "<p>cut off</p>"),
+            ("<p>a\0b</p>", "<p>ab</p>"),
+        ];
+        for (html, expected) in cases {
+            assert_eq!(cleaned(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn text_is_no_html() {
+        for text in ["", "plain", "Salt &amp; pepper", "1 < 2", "<span>only</span> text", "<!-- nothing -->", "<"] {
+            assert_eq!(clean(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_a_length() {
+        let of = |chars: usize| format!("<p>{}</p>", "é".repeat(chars - "<p></p>".len()));
+        assert_eq!(clean(&of(MOST_CHARS)), Ok(Some(of(MOST_CHARS))));
+        assert_eq!(clean(&of(MOST_CHARS + 1)), Err(TooLarge));
+        let decorated = format!("<p style=\"{}\">a</p>", "x".repeat(MOST_CHARS));
+        assert_eq!(clean(&decorated), Ok(Some("<p>a</p>".to_owned())));
+    }
+
+    #[test]
+    fn hostile_html_is_not_parsed() {
+        for piece in ["<", "<a", "</", "<!--", "<script>", "<div>", "<b a>", "<p>", "<table>", "<svg>", "</p>"] {
+            assert_eq!(clean(&piece.repeat(100_000)), Err(TooLarge), "{piece}");
+        }
+        let deep = format!("{}a{}", "<div>".repeat(1_000), "</div>".repeat(1_000));
+        assert_eq!(cleaned(&deep), deep);
+    }
+}
