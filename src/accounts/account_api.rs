@@ -1,4 +1,4 @@
-//! The endpoints of changing one's e-mail and of closing one's account.
+//! The endpoints for changing one's e-mail address and for closing one's account.
 
 use platform::{
     clock::Timestamp,
@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi};
 use super::{
     Error, Result, SignedIn, User, closing, email_changes, email_store,
     fields::Email,
-    is_address, key, limits,
+    is_email_address, limits, lookup_key,
     store::{self, Credentials},
 };
 use crate::shop::{Shop, tags::Tag};
@@ -65,7 +65,8 @@ impl AccountApi {
     async fn email(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Reply<EmailStatus>> {
         let mut tx = shop.db.read().await?;
         let user = store::find(&mut tx, by.id).await?.ok_or_else(Problem::not_found)?;
-        let pending = email_store::change_of(&mut tx, by.id).await?.filter(|change| change.expires_at > shop.now());
+        let pending =
+            email_store::find_change_of_user(&mut tx, by.id).await?.filter(|change| change.expires_at > shop.now());
         let (pending_email, pending_until) = pending.map(|change| (change.email, change.expires_at)).unzip();
         let (email, email_verified) = (user.email, user.email_verified);
         Ok(Reply::json(&EmailStatus { email, email_verified, pending_email, pending_until }))
@@ -92,17 +93,17 @@ impl AccountApi {
         body: Body<EmailChange>,
     ) -> ApiResult<UnderWay> {
         let given = body.parse().await?;
-        let (user, known, wrong) = judge(&shop, by, from, given.password).await?;
-        let bad = unusable(&given.email, &user);
+        let (user, known, wrong) = check_password(&shop, by, from, given.password).await?;
+        let bad = check_new_email(&given.email, &user);
         Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
         shop.limits.take(&limits::EMAIL_CHANGES, &by.id.to_string()).await?;
         let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
-        let asked = ask(&shop, &known, &given.email).await;
-        // Only an address that is taken tells something of others.
-        if !matches!(asked, Err(Error::EmailTaken)) {
+        let requested = request_change(&shop, &known, &given.email).await;
+        // Only the answer that an address is taken discloses something about other users.
+        if !matches!(requested, Err(Error::EmailTaken)) {
             shop.limits.release(permit).await;
         }
-        asked?;
+        requested?;
         Ok(UnderWay::UnderWay)
     }
 
@@ -110,9 +111,9 @@ impl AccountApi {
     ///
     /// The link that was sent stops working. Returns 204 even if no change is pending.
     #[oai(path = "/email", method = "delete", operation_id = "cancelEmailChange")]
-    async fn call_off(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
+    async fn cancel_email_change(&self, shop: Data<&Shop>, by: SignedIn) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        email_changes::call_off(&mut tx, by.id).await?;
+        email_changes::cancel(&mut tx, by.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
     }
@@ -138,7 +139,7 @@ impl AccountApi {
         body: Body<AccountClosing>,
     ) -> ApiResult<Done> {
         let given = body.parse().await?;
-        let (_, known, wrong) = judge(&shop, by, from, given.password).await?;
+        let (_, known, wrong) = check_password(&shop, by, from, given.password).await?;
         Problem::unless_empty(wrong.into_iter().collect())?;
         let mut tx = shop.db.write().await?;
         closing::close(&mut tx, &shop, &known, shop.now()).await?;
@@ -147,8 +148,8 @@ impl AccountApi {
     }
 }
 
-/// Who is asking, and what is wrong with the password they gave.
-async fn judge(
+/// The user of the session, and what is wrong with the password that was sent.
+async fn check_password(
     shop: &Shop,
     by: SignedIn,
     from: ClientAddress,
@@ -162,18 +163,18 @@ async fn judge(
     Ok((user, known, wrong))
 }
 
-fn unusable(email: &str, user: &User) -> Option<FieldError> {
-    if !is_address(email) {
+fn check_new_email(email: &str, user: &User) -> Option<FieldError> {
+    if !is_email_address(email) {
         Some(FieldError::new("email", "email", "must be a valid e-mail address"))
-    } else if key(email) == key(&user.email) {
+    } else if lookup_key(email) == lookup_key(&user.email) {
         Some(FieldError::new("email", "unchanged", "must differ from the current e-mail address"))
     } else {
         None
     }
 }
 
-async fn ask(shop: &Shop, known: &Credentials, email: &str) -> Result<()> {
+async fn request_change(shop: &Shop, known: &Credentials, email: &str) -> Result<()> {
     let mut tx = shop.db.write().await?;
-    email_changes::ask(&mut tx, known, email, shop.now()).await?;
+    email_changes::request(&mut tx, known, email, shop.now()).await?;
     Ok(tx.commit().await?)
 }

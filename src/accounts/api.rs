@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi, types::MaybeUndefined};
 use super::{
     Error, Hooks, NewUser, Passwords, Role, SignedIn, User, check_credentials,
     fields::{Email, NewPassword, Username},
-    jobs::SendVerification,
+    jobs::SendVerificationEmail,
     limits,
     sessions::{self, Refreshed, SignIn},
     store,
@@ -205,7 +205,7 @@ impl AccountsApi {
     ) -> ApiResult<Created<UserView>> {
         let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let (permit, wanted) = shop.limits.release_if_invalid(permit, registration(&body).await).await?;
-        let user = shop.limits.release_on_server_error(permit, make_account(&shop, wanted).await).await?;
+        let user = shop.limits.release_on_server_error(permit, create_account(&shop, wanted).await).await?;
         Ok(Created::json(&user.into()))
     }
 
@@ -232,9 +232,9 @@ impl AccountsApi {
         let user = known.filter(|_| matches).ok_or(Error::InvalidCredentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = sessions::begin(&mut tx, shop.part::<Tokens>(), &user, shop.now()).await?;
+        let sign_in = sessions::start(&mut tx, shop.part::<Tokens>(), &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
-            (shop.part::<Hooks>().bring_cart)(&mut tx, &shop, cart, user.id).await?;
+            (shop.part::<Hooks>().merge_cart)(&mut tx, &shop, cart, user.id).await?;
         }
         tx.commit().await?;
         Ok(Reply::json(&TokenPair::of(&shop, user.id, sign_in)?))
@@ -310,14 +310,14 @@ impl AccountsApi {
     }
 }
 
-/// What somebody wants to register with, if it can be.
+/// A valid registration.
 async fn registration(body: &Body<Registration>) -> ApiResult<Registration> {
     let wanted = body.parse().await?;
     check_credentials(&wanted.email, wanted.username.as_deref(), &wanted.password)?;
     Ok(wanted)
 }
 
-/// Under which name somebody wants to sign in, and with what.
+/// The name of a sign-in, and the rest of it.
 async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
     let given = body.parse().await?;
     let missing = || Problem::invalid_field("email", "required", "or username is required");
@@ -325,7 +325,7 @@ async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
     Ok((name.to_owned(), given))
 }
 
-async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
+async fn create_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
         password_hash: shop.part::<Passwords>().hash(wanted.password.0).await?,
         email: wanted.email.0,
@@ -339,14 +339,14 @@ async fn make_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let mut tx = shop.db.write().await?;
     let user = super::register(&mut tx, new, shop.now()).await?;
     if let Some(cart) = wanted.cart_id {
-        (shop.part::<Hooks>().bring_cart)(&mut tx, shop, cart, user.id).await?;
+        (shop.part::<Hooks>().merge_cart)(&mut tx, shop, cart, user.id).await?;
     }
-    SendVerification::to(user.id).enqueue(&mut tx, shop.now()).await?;
+    SendVerificationEmail::to(user.id).enqueue(&mut tx, shop.now()).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// PUT and PATCH are the same here, because no field is required.
+/// PUT and PATCH are the same here: no field is required.
 async fn change_profile(shop: &Shop, by: SignedIn, body: &Body<ProfileChange>) -> ApiResult<Reply<UserView>> {
     let change = body.parse().await?;
     let mut tx = shop.db.write().await?;

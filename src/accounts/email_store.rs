@@ -1,4 +1,4 @@
-//! The SQL of addresses: the one a user wants to have, and those that are an account's no more.
+//! The SQL of pending changes of an e-mail address, and of former addresses.
 
 use platform::{
     clock::Timestamp,
@@ -7,12 +7,12 @@ use platform::{
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{key, links::Purpose};
+use super::{links::Purpose, lookup_key};
 use crate::shop::ids::UserId;
 
 #[derive(FromRow)]
 pub struct EmailChange {
-    /// Names the change in its jobs and letters.
+    /// Identifies the change in its jobs and e-mails.
     pub id: Uuid,
     pub user_id: UserId,
     pub email: String,
@@ -29,7 +29,7 @@ pub async fn insert_change(tx: &mut Tx, change: &EmailChange) -> Result<u64> {
         .await
 }
 
-pub async fn change_of(tx: &mut Tx, user: UserId) -> Result<Option<EmailChange>> {
+pub async fn find_change_of_user(tx: &mut Tx, user: UserId) -> Result<Option<EmailChange>> {
     tx.query("SELECT id, user_id, email, expires_at FROM email_changes WHERE user_id = $1")
         .bind(user)
         .fetch_optional()
@@ -61,7 +61,7 @@ pub async fn set_email(tx: &mut Tx, user: UserId, email: &str) -> Result<u64> {
     tx.query("UPDATE users SET email = $2, email_key = $3, email_verified = TRUE WHERE id = $1")
         .bind(user)
         .bind(email.to_owned())
-        .bind(key(email))
+        .bind(lookup_key(email))
         .execute()
         .await
 }
@@ -73,7 +73,7 @@ pub async fn purpose_of_link(tx: &mut Tx, hash: &[u8]) -> Result<Option<Purpose>
     Ok(found.map(|(purpose,)| purpose))
 }
 
-/// Keeps an address until its reader was told that it is an account's no more.
+/// Keeps a former address until an e-mail was sent there to say that it is no longer the account's.
 pub async fn insert_former(tx: &mut Tx, id: Uuid, email: &str, now: Timestamp) -> Result<u64> {
     tx.query("INSERT INTO former_emails (id, email, created_at) VALUES ($1, $2, $3)")
         .bind(id)

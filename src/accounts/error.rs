@@ -1,10 +1,10 @@
-//! Why accounts refuse something.
+//! The errors of accounts.
 
 use platform::db;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was not done for a user, or by one.
+/// Why a request about a user or by one was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("An account with this e-mail address already exists. Sign in instead.")]

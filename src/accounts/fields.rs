@@ -1,5 +1,5 @@
-//! What the document says of the fields of accounts, for forms that like to know it beforehand. They are judged by readers
-//! of their own, all faults at once. At the sign-in anything may be tried, so its fields are plain text.
+//! How the API document describes the fields of accounts, for forms that check them before they are sent. The values are
+//! validated elsewhere, with all errors at once. A sign-in accepts any text, so its fields have no such types.
 
 use platform::http::described::Kind;
 use poem_openapi::registry::MetaSchema;
@@ -13,7 +13,7 @@ impl Kind for Email {
     }
 }
 
-/// A password to be. `passwords::weakness` says the same of it, and more.
+/// A new password. `passwords::weakness` checks the same, and more.
 pub enum NewPassword {}
 
 impl Kind for NewPassword {
@@ -24,7 +24,7 @@ impl Kind for NewPassword {
     }
 }
 
-/// A username to be. `check_credentials` says the same of it, and more.
+/// A new username. `check_credentials` checks the same, and more.
 pub enum Username {}
 
 impl Kind for Username {

@@ -1,6 +1,6 @@
-//! Letters about a user's account.
+//! E-mails about a user's account.
 //!
-//! Links are made here, when the letter is written, and go nowhere else.
+//! Links are created here, when the e-mail is rendered, and are in nothing else.
 
 use platform::{
     clock::Timestamp,
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     User, email_store,
-    letters::letter_to,
+    emails::render_email_to,
     links::{self, Purpose},
     store,
 };
@@ -23,50 +23,52 @@ use crate::shop::{
     ids::{SessionId, UserId},
 };
 
-/// Sends a link by which a user shows that the e-mail is theirs.
+/// Sends a link by which a user verifies their address.
 #[derive(Serialize, Deserialize)]
-pub struct SendVerification {
+pub struct SendVerificationEmail {
     user: UserId,
-    /// Names this letter: a user may ask for another.
-    letter: Uuid,
+    /// Identifies this e-mail: a user may request another.
+    #[serde(rename = "letter")]
+    email: Uuid,
 }
 
-impl SendVerification {
+impl SendVerificationEmail {
     #[must_use]
     pub fn to(user: UserId) -> Self {
-        Self { user, letter: Uuid::new_v4() }
+        Self { user, email: Uuid::new_v4() }
     }
 }
 
-impl Job for SendVerification {
+impl Job for SendVerificationEmail {
     const NAME: &'static str = "accounts.send_verification";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         match find(shop, self.user).await?.filter(|user| !user.email_verified) {
-            Some(user) => send_link(shop, &user, Purpose::VerifyEmail, self.letter).await,
+            Some(user) => send_link(shop, &user, Purpose::VerifyEmail, self.email).await,
             None => Ok(()),
         }
     }
 }
 
-/// Sends a link to choose a new password; to nobody, when the e-mail that was typed is no account's. The job is enqueued
-/// all the same, so that asking takes as long.
+/// Sends a link to choose a new password. Without a user nothing is sent: the job is enqueued also for an address that no
+/// account has, so that both requests take the same time.
 #[derive(Serialize, Deserialize)]
-pub struct SendPasswordReset {
+pub struct SendPasswordResetEmail {
     user: Option<UserId>,
-    letter: Uuid,
+    #[serde(rename = "letter")]
+    email: Uuid,
 }
 
-impl SendPasswordReset {
+impl SendPasswordResetEmail {
     #[must_use]
     pub fn to(user: Option<UserId>) -> Self {
-        Self { user, letter: Uuid::new_v4() }
+        Self { user, email: Uuid::new_v4() }
     }
 }
 
-impl Job for SendPasswordReset {
+impl Job for SendPasswordResetEmail {
     const NAME: &'static str = "accounts.send_password_reset";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -74,29 +76,30 @@ impl Job for SendPasswordReset {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = self.user else { return Ok(()) };
         match find(shop, user).await? {
-            Some(user) => send_link(shop, &user, Purpose::ResetPassword, self.letter).await,
+            Some(user) => send_link(shop, &user, Purpose::ResetPassword, self.email).await,
             None => Ok(()),
         }
     }
 }
 
-/// Tells a user that their password was changed, so that one who did not do it hears of it.
+/// Notifies a user that their password was changed, in case somebody else changed it.
 #[derive(Serialize, Deserialize)]
-pub struct TellPasswordChanged {
+pub struct SendPasswordChangedEmail {
     user: UserId,
-    letter: Uuid,
+    #[serde(rename = "letter")]
+    email: Uuid,
     /// Microseconds since 1970.
     happened_at: i64,
 }
 
-impl TellPasswordChanged {
+impl SendPasswordChangedEmail {
     #[must_use]
     pub fn at(user: UserId, moment: Timestamp) -> Self {
-        Self { user, letter: Uuid::new_v4(), happened_at: moment.micros() }
+        Self { user, email: Uuid::new_v4(), happened_at: moment.micros() }
     }
 }
 
-impl Job for TellPasswordChanged {
+impl Job for SendPasswordChangedEmail {
     const NAME: &'static str = "accounts.tell_password_changed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -104,18 +107,18 @@ impl Job for TellPasswordChanged {
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let Some(user) = find(shop, self.user).await? else { return Ok(()) };
         let happened_at = Timestamp::from_micros(self.happened_at).in_words();
-        let about = format!("password-changed-{}", self.letter);
+        let about = format!("password-changed-{}", self.email);
         send(shop, &user, Template::PasswordChanged, &about, json!({"happened_at": happened_at})).await
     }
 }
 
-/// Tells a user that a session was ended because a refresh token came back after its successor was used.
+/// Notifies a user that a session was ended because a refresh token was reused.
 #[derive(Serialize, Deserialize)]
-pub struct TellSessionEnded {
+pub struct SendSessionEndedEmail {
     pub session: SessionId,
 }
 
-impl Job for TellSessionEnded {
+impl Job for SendSessionEndedEmail {
     const NAME: &'static str = "accounts.tell_session_ended";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -131,13 +134,13 @@ impl Job for TellSessionEnded {
     }
 }
 
-/// Sends a link to the address that a user wants to have, while the change is pending.
+/// Sends the link that confirms a pending change of an address, to the new address.
 #[derive(Serialize, Deserialize)]
-pub struct SendEmailChange {
+pub struct SendEmailChangeLink {
     pub change: Uuid,
 }
 
-impl Job for SendEmailChange {
+impl Job for SendEmailChangeLink {
     const NAME: &'static str = "accounts.send_email_change";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -146,33 +149,33 @@ impl Job for SendEmailChange {
         let mut tx = shop.db.write().await?;
         let Some(change) = email_store::lock_change(&mut tx, self.change).await? else { return Ok(()) };
         let (base, now) = (&shop.store.storefront_url, shop.now());
-        let link = links::make(&mut tx, base, Purpose::ChangeEmail, change.user_id, now).await?;
+        let link = links::create(&mut tx, base, Purpose::ChangeEmail, change.user_id, now).await?;
         email_store::extend_change(&mut tx, change.id, now + Purpose::ChangeEmail.lifetime()).await?;
         tx.commit().await?;
-        let context = json!({"link": link, "works_for": Purpose::ChangeEmail.lifetime_in_words()});
+        let context = json!({"link": link, "works_for": Purpose::ChangeEmail.lifetime_text()});
         let about = format!("change-email-{}", change.id);
-        // Nobody knows yet who reads it.
-        let letter = letter_to(shop, (&change.email, ""), Template::ChangeEmail, &about, context)?;
-        mail::send_once(shop, &shop.mailer, &letter).await
+        // Without a name: the address is not verified.
+        let email = render_email_to(shop, (&change.email, ""), Template::ChangeEmail, &about, context)?;
+        mail::send_once(shop, &shop.mailer, &email).await
     }
 }
 
-/// Tells the reader of the old address that another was asked for, so that one who did not do it can call it off.
+/// Notifies the old address that a change was requested, so that a user who did not request it can cancel it.
 #[derive(Serialize, Deserialize)]
-pub struct TellEmailChangeAsked {
+pub struct SendEmailChangeRequestedEmail {
     change: Uuid,
     /// Microseconds since 1970.
     happened_at: i64,
 }
 
-impl TellEmailChangeAsked {
+impl SendEmailChangeRequestedEmail {
     #[must_use]
     pub fn at(change: Uuid, moment: Timestamp) -> Self {
         Self { change, happened_at: moment.micros() }
     }
 }
 
-impl Job for TellEmailChangeAsked {
+impl Job for SendEmailChangeRequestedEmail {
     const NAME: &'static str = "accounts.tell_email_change_asked";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -187,13 +190,13 @@ impl Job for TellEmailChangeAsked {
     }
 }
 
-/// Tells the reader of the old address that it is the account's no more.
+/// Notifies the old address that it is no longer the account's.
 #[derive(Serialize, Deserialize)]
-pub struct TellEmailChanged {
+pub struct SendEmailChangedEmail {
     pub former: Uuid,
 }
 
-impl Job for TellEmailChanged {
+impl Job for SendEmailChangedEmail {
     const NAME: &'static str = "accounts.tell_email_changed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -203,13 +206,13 @@ impl Job for TellEmailChanged {
     }
 }
 
-/// Tells who closed their account that it is closed.
+/// Notifies a user that their account is closed.
 #[derive(Serialize, Deserialize)]
-pub struct TellAccountClosed {
+pub struct SendAccountClosedEmail {
     pub former: Uuid,
 }
 
-impl Job for TellAccountClosed {
+impl Job for SendAccountClosedEmail {
     const NAME: &'static str = "accounts.tell_account_closed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -219,38 +222,38 @@ impl Job for TellAccountClosed {
     }
 }
 
-/// The address is forgotten once the letter has left.
+/// Deletes the address after the e-mail was sent.
 async fn send_to_former(shop: &Shop, former: Uuid, template: Template, about: &str) -> Result<(), JobError> {
     let found = email_store::former(&mut shop.db.read().await?, former).await?;
-    let Some((email, happened_at)) = found else { return Ok(()) };
+    let Some((address, happened_at)) = found else { return Ok(()) };
     let context = json!({"happened_at": happened_at.in_words()});
-    let letter = letter_to(shop, (&email, ""), template, &format!("{about}-{former}"), context)?;
-    mail::send_once(shop, &shop.mailer, &letter).await?;
+    let email = render_email_to(shop, (&address, ""), template, &format!("{about}-{former}"), context)?;
+    mail::send_once(shop, &shop.mailer, &email).await?;
     let mut tx = shop.db.write().await?;
     email_store::delete_former(&mut tx, former).await?;
     Ok(tx.commit().await?)
 }
 
-/// Who is inactive gets no letters.
+/// The user, if active: inactive users get no e-mails.
 async fn find(shop: &Shop, user: UserId) -> Result<Option<User>, JobError> {
     let found = store::find(&mut shop.db.read().await?, user).await?;
     Ok(found.filter(|user| user.is_active))
 }
 
-/// A job that runs again makes another link. The one before may have left, so it stays.
-async fn send_link(shop: &Shop, user: &User, purpose: Purpose, letter: Uuid) -> Result<(), JobError> {
+/// A job that runs again creates another link. The earlier one may have been sent, so it stays valid.
+async fn send_link(shop: &Shop, user: &User, purpose: Purpose, email: Uuid) -> Result<(), JobError> {
     let mut tx = shop.db.write().await?;
-    let link = links::make(&mut tx, &shop.store.storefront_url, purpose, user.id, shop.now()).await?;
+    let link = links::create(&mut tx, &shop.store.storefront_url, purpose, user.id, shop.now()).await?;
     tx.commit().await?;
     let (template, about) = match purpose {
-        Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{letter}")),
-        Purpose::ResetPassword => (Template::ResetPassword, format!("reset-password-{letter}")),
-        Purpose::ChangeEmail => (Template::ChangeEmail, format!("change-email-{letter}")),
+        Purpose::VerifyEmail => (Template::VerifyEmail, format!("verify-email-{email}")),
+        Purpose::ResetPassword => (Template::ResetPassword, format!("reset-password-{email}")),
+        Purpose::ChangeEmail => (Template::ChangeEmail, format!("change-email-{email}")),
     };
-    send(shop, user, template, &about, json!({"link": link, "works_for": purpose.lifetime_in_words()})).await
+    send(shop, user, template, &about, json!({"link": link, "works_for": purpose.lifetime_text()})).await
 }
 
 async fn send(shop: &Shop, user: &User, template: Template, about: &str, context: Value) -> Result<(), JobError> {
-    let letter = super::letter(shop, user, template, about, context)?;
-    mail::send_once(shop, &shop.mailer, &letter).await
+    let email = super::render_email(shop, user, template, about, context)?;
+    mail::send_once(shop, &shop.mailer, &email).await
 }

@@ -1,5 +1,5 @@
-//! The links in letters. Each carries a secret that works once and for a short time; the database keeps its hash, and
-//! the job that writes the letter makes it, so that it stands in no other place than the letter.
+//! The links in e-mails. Each has a secret that works once and for a short time. The database stores its hash, and the job
+//! that sends the e-mail creates it, so that the secret is nowhere but in the e-mail.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ text_enum! {
 }
 
 impl Purpose {
-    /// How long a link works.
+    /// How long a link is valid.
     pub fn lifetime(self) -> Duration {
         match self {
             Self::VerifyEmail | Self::ChangeEmail => Duration::from_hours(24),
@@ -28,14 +28,14 @@ impl Purpose {
         }
     }
 
-    pub fn lifetime_in_words(self) -> &'static str {
+    pub fn lifetime_text(self) -> &'static str {
         match self {
             Self::VerifyEmail | Self::ChangeEmail => "24 hours",
             Self::ResetPassword => "30 minutes",
         }
     }
 
-    /// The page of the storefront that a link leads to. Two that show that an address is somebody's need only one.
+    /// The page of the storefront that a link opens. Both purposes that verify an address share one.
     fn page(self) -> &'static str {
         match self {
             Self::VerifyEmail | Self::ChangeEmail => "verify-email",
@@ -44,32 +44,32 @@ impl Purpose {
     }
 }
 
-/// Makes a link for a letter. It works from the commit on.
-pub async fn make(tx: &mut Tx, base: &str, purpose: Purpose, user: UserId, now: Timestamp) -> db::Result<String> {
+/// Creates a link for an e-mail. It works from the commit on.
+pub async fn create(tx: &mut Tx, base: &str, purpose: Purpose, user: UserId, now: Timestamp) -> db::Result<String> {
     let secret = Secret::random();
     store::insert_link(tx, &secret.hash, user, purpose, now + purpose.lifetime()).await?;
     Ok(format!("{base}/{}?token={}", purpose.page(), secret.text))
 }
 
-/// Whether a link is of this purpose. Whether it still works is for [`spend`] to say.
-pub async fn is_for(tx: &mut Tx, purpose: Purpose, token: &str) -> db::Result<bool> {
+/// Whether a link has this purpose. Whether it is still valid is checked by [`consume`].
+pub async fn has_purpose(tx: &mut Tx, purpose: Purpose, token: &str) -> db::Result<bool> {
     Ok(email_store::purpose_of_link(tx, &Secret::hash_of(token)).await? == Some(purpose))
 }
 
-/// Whose link it is, which works until it is spent.
+/// The user of a link, which stays valid.
 ///
 /// # Errors
-/// For one that was used, is too old or never was.
-pub async fn owner(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
+/// [`Error::InvalidLink`] when it was used, has expired or does not exist.
+pub async fn find_owner(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
     store::link_owner(tx, &Secret::hash_of(token), purpose, now).await?.ok_or(Error::InvalidLink)
 }
 
-/// Uses a link up. Its owner is locked first, as in everything else that ends links.
+/// Invalidates a link and returns its user, who is locked first, as in every change that deletes links.
 ///
 /// # Errors
-/// For one that was used, is too old or never was.
-pub async fn spend(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
-    let user = owner(tx, purpose, token, now).await?;
+/// [`Error::InvalidLink`] when it was used, has expired or does not exist.
+pub async fn consume(tx: &mut Tx, purpose: Purpose, token: &str, now: Timestamp) -> Result<User> {
+    let user = find_owner(tx, purpose, token, now).await?;
     let user = store::lock(tx, user.id).await?.ok_or(Error::InvalidLink)?;
     if store::delete_link(tx, &Secret::hash_of(token)).await? { Ok(user) } else { Err(Error::InvalidLink) }
 }

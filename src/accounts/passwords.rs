@@ -1,9 +1,8 @@
-//! Passwords: argon2id (19 MiB, two passes: OWASP's minimum and the crate's default) on threads of their own, as many as
-//! there are cores, so that a burst of sign-ins cannot starve the rest of the shop.
+//! Passwords: argon2id (19 MiB, two passes: OWASP's minimum and the crate's default) on dedicated threads, one per core, so
+//! that a burst of sign-ins cannot starve other requests.
 //!
-//! Each thread hashes in one block of memory that it makes for its first password and keeps. So sign-ins never hold more
-//! than those blocks, whatever allocator there is: 19 MiB that are freed and taken again, by another thread each time,
-//! are more than glibc gives back.
+//! Each thread hashes in one block of memory that it allocates for its first password and keeps. So sign-ins never use more
+//! than those blocks: glibc does not return 19 MiB blocks that different threads allocate and free.
 
 use std::sync::Arc;
 
@@ -19,18 +18,18 @@ use zxcvbn::zxcvbn;
 
 use super::{Error, Result};
 
-/// How many may wait for a core before the next is told to come back.
+/// How many may wait for a thread before further requests are refused.
 const QUEUE: usize = 64;
 
-/// Verified against when there is no such user, so that this takes as long as a wrong password. It has the form of all
-/// others and is no password's; written out, so that not even the first to be verified takes longer.
-const NOBODYS: &str =
+/// Verified against when there is no such user, so that this takes as long as a wrong password. It has the parameters of
+/// other hashes and matches no password; a constant, so that not even the first verification takes longer.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCAxNg$CWb7/x2T+PNYqBFEf/Lm+B3ZMcAtdr8v8llMP5XRMsI";
 
 /// Hashes and verifies. Cloning is cheap.
 #[derive(Clone)]
 pub struct Passwords {
-    /// Of new hashes. One that is verified says its own.
+    /// Of new hashes. A hash that is verified has its own parameters.
     cost: Params,
     threads: Arc<ThreadPool<Memory>>,
 }
@@ -42,20 +41,20 @@ impl Passwords {
     }
 
     /// # Errors
-    /// When too many are waiting already.
+    /// [`Error::TooManySignIns`] when too many are waiting already.
     pub async fn hash(&self, password: String) -> Result<String> {
         let cost = self.cost.clone();
         self.run(move |memory| hash(&password, cost, memory)).await?.map_err(|error| Error::Internal(error.into()))
     }
 
-    /// Whether `password` is the one `known` was made from; with nothing known it is not, after the same time.
+    /// Whether `known` is the hash of `password`. Without `known` the answer is `false`, after the same time.
     ///
     /// # Errors
-    /// When too many are waiting already.
+    /// [`Error::TooManySignIns`] when too many are waiting already.
     pub async fn verify(&self, password: String, known: Option<String>) -> Result<bool> {
         self.run(move |memory| {
-            let hash = known.as_deref().unwrap_or(NOBODYS);
-            let matches = verify(&password, hash, memory).unwrap_or(false); // what is no hash is nobody's
+            let hash = known.as_deref().unwrap_or(DUMMY_HASH);
+            let matches = verify(&password, hash, memory).unwrap_or(false); // a malformed hash matches nothing
             matches && known.is_some()
         })
         .await
@@ -83,7 +82,7 @@ fn hash(password: &str, cost: Params, memory: &mut Memory) -> password_hash::Res
     Ok(hash.to_string())
 }
 
-/// By the parameters of the hash, which an earlier version may have chosen differently.
+/// With the parameters of the hash, which an earlier version may have chosen differently.
 fn verify(password: &str, hash: &str, memory: &mut Memory) -> password_hash::Result<bool> {
     let hash = PasswordHash::new(hash)?;
     let (Some(salt), Some(known)) = (&hash.salt, &hash.hash) else { return Ok(false) };
@@ -93,7 +92,7 @@ fn verify(password: &str, hash: &str, memory: &mut Memory) -> password_hash::Res
     Ok(output == *known) // in constant time
 }
 
-/// What one thread hashes in.
+/// The memory that one thread hashes in.
 #[derive(Debug, Default)]
 struct Memory(Vec<Block>);
 
@@ -110,8 +109,8 @@ impl Memory {
     }
 }
 
-/// A password that is found in fewer guesses is none.
-const FEWEST_GUESSES: u64 = 10_000;
+/// A password that zxcvbn estimates to be found in fewer guesses is refused.
+const MIN_GUESSES: u64 = 10_000;
 
 /// Why a password is too weak, if it is.
 pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
@@ -120,7 +119,7 @@ pub fn weakness(password: &str, email: &str) -> Option<&'static str> {
         Some("must have 8 to 128 characters")
     } else if password.to_lowercase() == email.to_lowercase() {
         Some("must not be your e-mail address")
-    } else if zxcvbn(password, &[email]).guesses() < FEWEST_GUESSES {
+    } else if zxcvbn(password, &[email]).guesses() < MIN_GUESSES {
         Some("is too easy to guess; choose another")
     } else {
         None
@@ -144,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_hash_costs_what_everybodys_does() {
-        let somebodys = hash("correct horse battery", Params::default(), &mut Memory::default()).unwrap();
-        let nobodys = PasswordHash::new(NOBODYS).unwrap();
-        let somebodys = PasswordHash::new(&somebodys).unwrap();
-        assert_eq!((nobodys.algorithm, nobodys.version), (somebodys.algorithm, somebodys.version));
-        assert_eq!(nobodys.params, somebodys.params);
+    fn the_dummy_hash_costs_as_much_as_a_real_one() {
+        let real = hash("correct horse battery", Params::default(), &mut Memory::default()).unwrap();
+        let dummy = PasswordHash::new(DUMMY_HASH).unwrap();
+        let real = PasswordHash::new(&real).unwrap();
+        assert_eq!((dummy.algorithm, dummy.version), (real.algorithm, real.version));
+        assert_eq!(dummy.params, real.params);
         let length = |hash: &PasswordHash| (hash.salt.as_ref().unwrap().len(), hash.hash.as_ref().unwrap().len());
-        assert_eq!(length(&nobodys), length(&somebodys));
+        assert_eq!(length(&dummy), length(&real));
     }
 
     #[test]

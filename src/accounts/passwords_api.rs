@@ -1,4 +1,4 @@
-//! The endpoints of passwords, and of the links in letters.
+//! The endpoints of passwords, and of the links in e-mails.
 
 use platform::{
     http::{
@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi};
 use super::{
     Error, Passwords, Purpose, SignedIn,
     fields::NewPassword,
-    jobs::{SendPasswordReset, SendVerification},
+    jobs::{SendPasswordResetEmail, SendVerificationEmail},
     limits, links, passwords, store,
 };
 use crate::shop::{Shop, tags::Tag};
@@ -36,7 +36,7 @@ struct PasswordChange {
 #[derive(Object)]
 struct ForgottenPassword {
     /// The e-mail address of the account.
-    // Whether a letter is sent there is told to nobody, so anything is taken.
+    // The response does not disclose whether an e-mail is sent, so any text is accepted.
     #[oai(validator(max_length = 255))]
     email: String,
 }
@@ -111,11 +111,11 @@ impl PasswordsApi {
     ) -> ApiResult<UnderWay> {
         let permit = shop.limits.take(&limits::RESET_REQUESTS, &from.network()).await?;
         let (_, given) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
-        shop.limits.take(&limits::RESET_LETTERS, &super::key(&given.email)).await?;
+        shop.limits.take(&limits::RESET_EMAILS, &super::lookup_key(&given.email)).await?;
         let user = store::credentials_by_email(&shop.db, &given.email).await?.map(|known| known.id);
 
         let mut tx = shop.db.write().await?;
-        SendPasswordReset::to(user).enqueue(&mut tx, shop.now()).await?;
+        SendPasswordResetEmail::to(user).enqueue(&mut tx, shop.now()).await?;
         tx.commit().await?;
         Ok(UnderWay::UnderWay)
     }
@@ -131,7 +131,7 @@ impl PasswordsApi {
     async fn reset(&self, shop: Data<&Shop>, from: ClientAddress, body: Body<PasswordReset>) -> ApiResult<Done> {
         let given = body.parse().await?;
         let mut tx = shop.db.read().await?;
-        let user = links::owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
+        let user = links::find_owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
         Problem::unless_empty(weakness("password", &given.password, &user.email).into_iter().collect())?;
         let hash = shop.part::<Passwords>().hash(given.password.0).await?;
@@ -139,7 +139,7 @@ impl PasswordsApi {
         let mut tx = shop.db.write().await?;
         let user = super::reset_password(&mut tx, &given.token, &hash, shop.now()).await?;
         tx.commit().await?;
-        limits::forgive(&shop, &user, from).await;
+        limits::reset_wrong_passwords(&shop, &user, from).await;
         Ok(Done::Done)
     }
 
@@ -170,10 +170,10 @@ impl PasswordsApi {
         if user.email_verified {
             return Err(Error::AlreadyVerified.into());
         }
-        shop.limits.take(&limits::VERIFICATION_LETTERS, &by.id.to_string()).await?;
+        shop.limits.take(&limits::VERIFICATION_EMAILS, &by.id.to_string()).await?;
 
         let mut tx = shop.db.write().await?;
-        SendVerification::to(by.id).enqueue(&mut tx, shop.now()).await?;
+        SendVerificationEmail::to(by.id).enqueue(&mut tx, shop.now()).await?;
         tx.commit().await?;
         Ok(UnderWay::UnderWay)
     }

@@ -1,5 +1,5 @@
-//! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
-//! `/problems/{code}` are made from this table.
+//! The errors of this feature over HTTP: status, code, what happened and what to do. The responses, the API document and
+//! `/problems/{code}` are generated from this table.
 
 use platform::{
     http::{
@@ -58,7 +58,7 @@ impl From<Error> for Problem {
         match error {
             Error::EmailTaken => EMAIL_TAKEN.problem(detail),
             Error::UsernameTaken => USERNAME_TAKEN.problem(detail),
-            // Nobody sent a token, so none is blamed.
+            // The request has no token, so the challenge names no token error.
             Error::InvalidCredentials => Self {
                 headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
                 ..INVALID_CREDENTIALS.problem(detail)

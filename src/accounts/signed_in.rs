@@ -1,4 +1,4 @@
-//! Who is asking: what an endpoint takes as a parameter to say who may call it.
+//! Authentication: the parameters by which an endpoint says who may call it.
 
 use platform::http::problem::{ApiResult, Problem};
 use poem::{FromRequest, Request, RequestBody, Result, http::header, web::Data};
@@ -14,10 +14,10 @@ use crate::shop::{
 };
 
 const SCHEME: &str = "bearer";
-/// The same for a client. It tells the document which operations are for admins.
+/// The same for a client. It marks the operations for admins, for the API document.
 const ADMIN_SCHEME: &str = "admin";
 
-/// Any user with a living session.
+/// Any user with an active session.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedIn {
     pub id: UserId,
@@ -36,7 +36,7 @@ impl SignedIn {
 #[derive(Clone, Copy, Debug)]
 pub struct Admin(pub SignedIn);
 
-/// Somebody who may be signed in. A bad token is refused, no token is fine.
+/// Anybody, signed in or not. An invalid token is refused, a missing one is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor(pub Option<SignedIn>);
 
@@ -47,39 +47,39 @@ impl Visitor {
     }
 }
 
-/// Whether an admin is looking. For catalog reads, which ignore a bad token.
+/// Whether the request is an admin's. For reads of the catalog, which ignore an invalid token.
 pub async fn is_admin(request: &Request, shop: &Shop) -> bool {
     let Some(token) = bearer(request) else { return false };
     signed_in(shop, token).await.is_ok_and(SignedIn::is_admin)
 }
 
-/// The access token of a request, as it was sent.
+/// The access token of a request, not verified.
 #[must_use]
 pub fn bearer(request: &Request) -> Option<&str> {
     let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whose access token it is. An answer that goes on for long asks again and again.
+/// The user of an access token. A long response, as an event stream, calls this again and again.
 ///
 /// # Errors
-/// 401 when it is none, is too old, or its session has ended.
+/// 401 when it is invalid or has expired, or its session has ended.
 pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
     let session = shop.part::<Tokens>().session(token, shop.now())?;
-    Ok(store::living_session(&shop.db, session).await?.ok_or(Error::SessionEnded)?)
+    Ok(store::find_active_session(&shop.db, session).await?.ok_or(Error::SessionEnded)?)
 }
 
-/// What is answered to who sends no access token, or none of ours.
+/// The 401 for a request without a valid access token.
 #[must_use]
-pub fn bad_token() -> Problem {
+pub fn unauthenticated() -> Problem {
     Error::InvalidAccessToken.into()
 }
 
-async fn judge(request: &Request, body: &mut RequestBody) -> Result<Option<SignedIn>> {
+async fn authenticate(request: &Request, body: &mut RequestBody) -> Result<Option<SignedIn>> {
     if !request.headers().contains_key(header::AUTHORIZATION) {
         return Ok(None);
     }
-    let token = bearer(request).ok_or_else(bad_token)?;
+    let token = bearer(request).ok_or_else(unauthenticated)?;
     let shop = <Data<&Shop> as FromRequest>::from_request(request, body).await?;
     Ok(Some(signed_in(&shop, token).await?))
 }
@@ -124,17 +124,17 @@ macro_rules! security {
                 body: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> Result<Self> {
-                let $found = judge(request, body).await?;
+                let $found = authenticate(request, body).await?;
                 Ok($judge?)
             }
         }
     };
 }
 
-security!(SignedIn, SCHEME, fallback: false, |found| found.ok_or_else(bad_token));
+security!(SignedIn, SCHEME, fallback: false, |found| found.ok_or_else(unauthenticated));
 security!(Admin, ADMIN_SCHEME, fallback: false, |found| match found {
     Some(user) if user.is_admin() => Ok(Admin(user)),
     Some(_) => Err(Problem::forbidden()),
-    None => Err(bad_token()),
+    None => Err(unauthenticated()),
 });
 security!(Visitor, SCHEME, fallback: true, |found| Ok::<_, Problem>(Visitor(found)));

@@ -1,4 +1,4 @@
-//! The SQL of users, sessions, refresh tokens and the links in letters.
+//! The SQL of users, sessions, refresh tokens and the links in e-mails.
 
 use platform::{
     clock::Timestamp,
@@ -6,7 +6,7 @@ use platform::{
 };
 use sqlx::FromRow;
 
-use super::{NewUser, Role, SignedIn, User, key, links::Purpose};
+use super::{NewUser, Role, SignedIn, User, links::Purpose, lookup_key};
 use crate::shop::ids::{SessionId, UserId};
 
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
@@ -18,7 +18,7 @@ pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     .fetch_optional().await
 }
 
-/// The same, locked until the transaction ends; who only refers to the user, with an order or a cart, need not wait.
+/// The same, locked until the transaction ends. Inserting rows that refer to the user, as orders and carts, does not wait.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(
         "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at
@@ -49,7 +49,7 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) 
          ON CONFLICT (username_key) DO NOTHING
          RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at",
     )
-    .bind(username.to_owned()).bind(key(username)).bind(new.email.clone()).bind(key(&new.email))
+    .bind(username.to_owned()).bind(lookup_key(username)).bind(new.email.clone()).bind(lookup_key(&new.email))
     .bind(new.password_hash.clone()).bind(new.role)
     .bind(new.first_name.clone()).bind(new.last_name.clone()).bind(new.phone_number.clone()).bind(new.address.clone())
     .bind(now).bind(search_name(&new.first_name, &new.last_name))
@@ -75,7 +75,7 @@ pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {
 }
 
 fn search_name(first: &str, last: &str) -> String {
-    key(&format!("{first} {last}"))
+    lookup_key(&format!("{first} {last}"))
 }
 
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<u64> {
@@ -86,7 +86,7 @@ pub async fn mark_email_verified(tx: &mut Tx, id: UserId) -> Result<u64> {
     tx.query("UPDATE users SET email_verified = TRUE WHERE id = $1").bind(id).execute().await
 }
 
-pub async fn set_standing(tx: &mut Tx, id: UserId, role: Role, is_active: bool) -> Result<u64> {
+pub async fn set_access(tx: &mut Tx, id: UserId, role: Role, is_active: bool) -> Result<u64> {
     tx.query("UPDATE users SET role = $2, is_active = $3 WHERE id = $1")
         .bind(id)
         .bind(role)
@@ -95,8 +95,9 @@ pub async fn set_standing(tx: &mut Tx, id: UserId, role: Role, is_active: bool) 
         .await
 }
 
-/// Whether a user is active, who stays so until the transaction ends; who only refers to them need not wait.
-pub async fn hold_active(tx: &mut Tx, id: UserId) -> Result<bool> {
+/// Whether a user is active, and keeps an active one from being deactivated until the transaction ends. Inserting rows that
+/// refer to the user does not wait.
+pub async fn lock_active(tx: &mut Tx, id: UserId) -> Result<bool> {
     let found: Option<(UserId,)> = tx
         .query("SELECT id FROM users WHERE id = $1 AND is_active /* FOR KEY SHARE */")
         .bind(id)
@@ -105,8 +106,8 @@ pub async fn hold_active(tx: &mut Tx, id: UserId) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// The active admins, locked in the order of their ids together with a user; nobody can begin anything for the user.
-pub async fn lock_with_admins(tx: &mut Tx, user: UserId) -> Result<Vec<UserId>> {
+/// The active admins, locked in the order of their ids together with a user. Inserting rows that refer to the user waits.
+pub async fn lock_with_active_admins(tx: &mut Tx, user: UserId) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId, bool)> = tx
         .query(
             "SELECT id, role = 'admin' AND is_active FROM users
@@ -118,9 +119,9 @@ pub async fn lock_with_admins(tx: &mut Tx, user: UserId) -> Result<Vec<UserId>> 
     Ok(rows.into_iter().filter(|(_, is_admin)| *is_admin).map(|(id, _)| id).collect())
 }
 
-/// Takes everything out of a user's row that is of a person. The keys hold spaces, which no name of anybody has.
+/// Removes all personal data from a user's row. The keys contain spaces, which no e-mail or username has.
 pub async fn erase(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<u64> {
-    let nobody = format!("closed account {id}");
+    let unused_key = format!("closed account {id}");
     tx.query(
         "UPDATE users SET username = $2, username_key = $3, email = '', email_key = $3, password_hash = '', role = 'customer',
                           first_name = '', last_name = '', phone_number = '', address = '', city = '', country = '',
@@ -129,20 +130,20 @@ pub async fn erase(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<u64> {
     )
     .bind(id)
     .bind(format!("closed-{id}"))
-    .bind(nobody)
+    .bind(unused_key)
     .bind(now)
     .execute()
     .await
 }
 
-/// Everybody who runs the shop.
+/// The ids of all active admins.
 pub async fn active_admins(tx: &mut Tx) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId,)> =
         tx.query("SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id").fetch_all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// What signing in is checked against. Who is inactive has none.
+/// What a sign-in is checked against. Inactive users have none.
 #[derive(Clone, FromRow)]
 pub struct Credentials {
     pub id: UserId,
@@ -151,14 +152,14 @@ pub struct Credentials {
 
 pub async fn credentials_by_email(db: &Db, email: &str) -> Result<Option<Credentials>> {
     db.query("SELECT id, password_hash FROM users WHERE email_key = $1 AND is_active")
-        .bind(key(email))
+        .bind(lookup_key(email))
         .fetch_optional()
         .await
 }
 
 pub async fn credentials_by_username(db: &Db, username: &str) -> Result<Option<Credentials>> {
     db.query("SELECT id, password_hash FROM users WHERE username_key = $1 AND is_active")
-        .bind(key(username))
+        .bind(lookup_key(username))
         .fetch_optional()
         .await
 }
@@ -167,8 +168,8 @@ pub async fn credentials_of(db: &Db, id: UserId) -> Result<Option<Credentials>> 
     db.query("SELECT id, password_hash FROM users WHERE id = $1 AND is_active").bind(id).fetch_optional().await
 }
 
-/// Whether these credentials are still the user's, who is locked until the transaction ends.
-pub async fn still_hold(tx: &mut Tx, credentials: &Credentials) -> Result<bool> {
+/// Whether these credentials are still the user's. Locks the user until the transaction ends.
+pub async fn are_current(tx: &mut Tx, credentials: &Credentials) -> Result<bool> {
     let found: Option<(UserId,)> = tx
         .query("SELECT id FROM users WHERE id = $1 AND password_hash = $2 AND is_active /* FOR NO KEY UPDATE */")
         .bind(credentials.id)
@@ -187,8 +188,8 @@ pub async fn insert_session(tx: &mut Tx, id: SessionId, user: UserId, now: Times
         .await
 }
 
-/// Whose session it is, if it lives and its user may sign in.
-pub async fn living_session(db: &Db, id: SessionId) -> Result<Option<SignedIn>> {
+/// The user of a session, if it has not ended and the user is active.
+pub async fn find_active_session(db: &Db, id: SessionId) -> Result<Option<SignedIn>> {
     let found: Option<(UserId, Role)> = db
         .query(
             "SELECT u.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
@@ -210,7 +211,7 @@ pub async fn end_session(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<b
         == 1)
 }
 
-/// Ends every session of a user except one, which may be none of theirs.
+/// Ends every session of a user, except one.
 pub async fn end_sessions(tx: &mut Tx, user: UserId, except: Option<SessionId>, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL")
         .bind(user)
@@ -239,8 +240,8 @@ pub async fn insert_refresh_token(
         .await
 }
 
-/// Deletes one token of a generation when there are `most` of them: the oldest after the `first` ones.
-pub async fn make_room_for_refresh_token(
+/// Deletes one token of a generation when it has `most`: the oldest after the first `first`.
+pub async fn delete_surplus_refresh_token(
     tx: &mut Tx,
     session: SessionId,
     generation: i64,
@@ -265,12 +266,12 @@ pub struct Session {
     pub id: SessionId,
     pub user_id: UserId,
     pub is_active: bool,
-    /// Of the newest refresh token that was used; 0 when none was.
+    /// That of the newest refresh token that was used; 0 when none was.
     pub generation: i64,
     pub ended_at: Option<Timestamp>,
 }
 
-/// The session of a refresh token, locked: whoever uses another of its tokens waits, and then sees what this one did.
+/// The session of a refresh token, locked: requests with other tokens of the session wait for this one.
 pub async fn lock_session_of(tx: &mut Tx, hash: &[u8]) -> Result<Option<Session>> {
     tx.query(
         "SELECT s.id, s.user_id, u.is_active, s.generation, s.ended_at
@@ -301,7 +302,7 @@ pub async fn find_refresh_token(tx: &mut Tx, hash: &[u8]) -> Result<Option<Refre
         .await
 }
 
-pub async fn spend_refresh_token(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<u64> {
+pub async fn mark_refresh_token_used(tx: &mut Tx, hash: &[u8], now: Timestamp) -> Result<u64> {
     tx.query("UPDATE refresh_tokens SET spent_at = $2 WHERE token_hash = $1")
         .bind(hash.to_vec())
         .bind(now)
@@ -325,7 +326,7 @@ pub async fn insert_link(
         .await
 }
 
-/// Whose link it is, if it still works.
+/// The user of a link, if it is still valid.
 pub async fn link_owner(tx: &mut Tx, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<User>> {
     tx.query(
         "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,

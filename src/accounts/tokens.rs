@@ -1,5 +1,5 @@
 //! The two tokens of a session. The access token is a JWT (HS256, RFC 9068's `at+jwt`); the refresh token is 256 random
-//! bits that mean nothing by themselves.
+//! bits.
 //!
 //! jsonwebtoken 11 checks `aud` and `iss` only when they are there and skips `nbf`, so all claims are required, the
 //! algorithm is fixed, and the times are checked here, against the shop's clock.
@@ -38,15 +38,15 @@ struct Claims {
     aud: String,
     sub: String,
     sid: SessionId,
-    /// No two tokens are the same, not even of one session in one second.
+    /// Random, so that no two tokens are the same, not even of one session in one second.
     jti: Uuid,
     iat: i64,
     nbf: i64,
     exp: i64,
 }
 
-/// 256 random bits, as the client gets them and as the database keeps them: a refresh token, or the secret of a link in
-/// a letter.
+/// 256 random bits, as text for the client and as a hash for the database: a refresh token, or the secret of a link in an
+/// e-mail.
 pub struct Secret {
     pub text: String,
     pub hash: Vec<u8>,
@@ -61,20 +61,20 @@ impl Secret {
         Self { text, hash }
     }
 
-    /// Plain SHA-256 does: nobody guesses 256 random bits.
+    /// SHA-256 without salt: 256 random bits cannot be guessed.
     #[must_use]
     pub fn hash_of(text: &str) -> Vec<u8> {
         Sha256::digest(text.as_bytes()).to_vec()
     }
 }
 
-/// What accounts are told by the settings.
+/// The settings of accounts.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub jwt_secret: SecretString,
     pub access_token_ttl: Duration,
     pub refresh_token_ttl: Duration,
-    /// What hashing a password costs. No setting of a program; the stories spend less.
+    /// What hashing a password costs. No setting of a program; tests use a lower cost.
     pub password_cost: Params,
 }
 
@@ -97,14 +97,16 @@ impl Tokens {
         }
     }
 
-    /// Seconds.
+    /// How long an access token is valid, in seconds.
     #[must_use]
     pub fn access_lifetime(&self) -> u64 {
         self.access_ttl.as_secs()
     }
 
+    /// A new access token for a session.
+    ///
     /// # Errors
-    /// Only when the crypto library fails.
+    /// [`Error::Internal`] when the crypto library fails.
     pub fn access(&self, user: UserId, session: SessionId, now: Timestamp) -> Result<String> {
         let claims = Claims {
             iss: ISSUER.to_owned(),

@@ -1,4 +1,4 @@
-//! What admins see of users, and do about them.
+//! The endpoints for admins to list and change users.
 
 use platform::{
     clock::Timestamp,
@@ -15,9 +15,9 @@ use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 
 use super::{
-    Admin, Role, StandingChange, User,
+    AccessChange, Admin, Role, User,
     api::UserView,
-    list::{self, Wanted},
+    list::{self, UserFilter},
     store,
 };
 use crate::shop::{Shop, ids::UserId, tags::Tag};
@@ -74,14 +74,14 @@ impl UsersApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<AdminUserView>> {
         let mut errors = ValidationErrors::default();
-        let wanted = Wanted {
-            search: list::search(&errors.note(query::search(&search))),
+        let filter = UserFilter {
+            search: list::search_key(&errors.note(query::search(&search))),
             role: errors.note(role.get("role")),
             is_active: errors.note(is_active.get("is_active")),
         };
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
-        let (users, total) = list::users(&mut shop.db.read().await?, &wanted, page).await?;
+        let (users, total) = list::users(&mut shop.db.read().await?, &filter, page).await?;
         let shown = users.into_iter().map(Into::into).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
@@ -113,10 +113,10 @@ impl UsersApi {
             return Err(Problem::not_found());
         }
         let given = body.parse().await?;
-        let wanted = StandingChange { role: given.role, is_active: given.is_active };
+        let change = AccessChange { role: given.role, is_active: given.is_active };
 
         let mut tx = shop.db.write().await?;
-        let user = super::change_standing(&mut tx, by.0.id, id.0, wanted, shop.now()).await?;
+        let user = super::change_access(&mut tx, by.0.id, id.0, change, shop.now()).await?;
         tx.commit().await?;
         Ok(Reply::json(&user.into()))
     }

@@ -1,4 +1,4 @@
-//! The other spellings of this API that frontends were written against, each with the address that it stands for.
+//! The aliases of endpoints that existing frontends use, each with its canonical address.
 
 use platform::http::aliases::Alias;
 

@@ -1,4 +1,4 @@
-//! Puts the API together: every feature's endpoints, their document, and what surrounds them.
+//! The whole HTTP application: every feature's endpoints, their OpenAPI document, and the middleware.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -47,7 +47,7 @@ use crate::{
     wishlists::api::WishlistsApi,
 };
 
-/// An anonymous cart's id is its password.
+/// Path parameters that are kept out of logs: the id of an anonymous cart gives access to it.
 const SECRET_IDS: &[&str] = &["{cart_id}"];
 
 fn service() -> OpenApiService<impl OpenApi, ()> {
@@ -112,7 +112,7 @@ pub fn document(currency: Currency) -> Value {
     completed(&service().spec(), currency)
 }
 
-/// What poem-openapi says of the types, with what they do not say.
+/// The document of poem-openapi, completed with what types cannot express.
 fn completed(bare: &str, currency: Currency) -> Value {
     let mut document: Value = serde_json::from_str(bare).expect("the document is JSON");
     document::complete(&mut document, currency);
@@ -121,7 +121,7 @@ fn completed(bare: &str, currency: Currency) -> Value {
     document
 }
 
-/// What follows from the API document of a currency. It is made once, and every shop of that currency serves it.
+/// The API document of a currency and what is generated from it: created once, served by every shop of that currency.
 pub struct Contract {
     document: StaticPage,
     swagger: StaticPage,
@@ -151,7 +151,7 @@ impl Contract {
 #[must_use]
 pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
     let http = Arc::new(shop.part::<Settings>().http());
-    // Nested at "/" they would hide the welcome.
+    // Nested at "/" they would hide the page at `/`.
     let endpoints = Arc::new(service().into_endpoint());
     let api = Route::new()
         .at("/", get(front::front))
@@ -167,8 +167,8 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
         .after(etags::tag_compressed)
-        .before(never_hold_back_events);
-    // Pictures and static pages are compressed already.
+        .before(disable_compression_of_events);
+    // Images and static pages are compressed already.
     let app = Route::new()
         .nest("/media", files::endpoint(shop.media.clone()))
         .nest("/openapi.json", contract.document.clone())
@@ -179,8 +179,8 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
     Edge::new(app, http, Arc::clone(&contract.documented))
 }
 
-/// A compressor waits until it has enough to compress; a page that follows something waits for the next word.
-async fn never_hold_back_events(mut request: Request) -> Result<Request> {
+/// Disables compression of event streams: a compressor would delay events until it has enough to compress.
+async fn disable_compression_of_events(mut request: Request) -> Result<Request> {
     if request.uri().path().trim_end_matches('/').ends_with("/events") {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }

@@ -1,4 +1,4 @@
-//! Puts the shop together, of what the platform provides and what the features bring.
+//! Creates the shop's context from the platform and the features.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::{
     accounts::{self, Passwords, Tokens},
     app::settings::Settings,
     carts, checkout,
-    orders::{self, events::followers::Followers},
+    orders::{self, events::subscribers::Subscribers},
     payments::{self, providers::Providers},
     shop::{Features, MIGRATIONS, Parts, Shop, emails::Templates},
     wishlists,
 };
 
-/// The shop of these settings. Nothing is asked of the database or Redis yet: they may still be starting.
+/// The shop of these settings. It does not connect to the database or Redis yet: they may still be starting.
 ///
 /// # Errors
 /// When a setting cannot be used.
@@ -48,14 +48,17 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
     Ok(Features::default()
         .with(Tokens::new(&settings.accounts))
         .with(Passwords::new(settings.accounts.password_cost.clone()))
-        .with(Followers::of(db))
+        .with(Subscribers::of(db))
         .with(accounts::Hooks {
-            bring_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).boxed(),
-            open_order: |tx, user| orders::unfinished(tx, user).boxed(),
-            forget: &[|tx, user| carts::forget(tx, user).boxed(), |tx, user| wishlists::forget(tx, user).boxed()],
+            merge_cart: |tx, shop, cart, user| carts::merge(tx, shop, cart, user).boxed(),
+            find_open_order: |tx, user| orders::find_unfinished(tx, user).boxed(),
+            delete_user_data: &[
+                |tx, user| carts::delete_of_user(tx, user).boxed(),
+                |tx, user| wishlists::delete_of_user(tx, user).boxed(),
+            ],
         })
         .with(orders::Hooks {
-            payments: |tx, order| payments::snapshots(tx, order).boxed(),
+            payment_snapshots: |tx, order| payments::snapshots(tx, order).boxed(),
             cancel_refunded: |shop, order| async move { Ok(checkout::cancel_refunded(shop, order).await?) }.boxed(),
         })
         .with(providers)
@@ -69,8 +72,8 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
 }
 
 fn templates(folder: Option<&Path>) -> anyhow::Result<Templates> {
-    Templates::of(folder).map_err(|fault| {
+    Templates::of(folder).map_err(|error| {
         let folder = folder.unwrap_or(Path::new("")).display();
-        anyhow!("TEMPLATES_DIR={folder}: {fault}; correct it, `cartwright emails render` shows every fault at once")
+        anyhow!("TEMPLATES_DIR={folder}: {error}; correct it, `cartwright emails render` shows every fault at once")
     })
 }

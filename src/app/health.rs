@@ -1,4 +1,4 @@
-//! What operations people and their machines ask: is it alive, is it ready, how is it doing.
+//! Liveness, readiness and metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     shop::{Shop, tags::Tag},
 };
 
-/// Prometheus asks once a minute, unless it is told otherwise.
+/// Prometheus scrapes once a minute by default.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
 text_enum! {
@@ -30,7 +30,7 @@ text_enum! {
 }
 
 impl Dependency {
-    fn that_answers(answers: bool) -> Self {
+    fn from_answer(answers: bool) -> Self {
         if answers { Self::Up } else { Self::Down }
     }
 }
@@ -74,8 +74,8 @@ impl HealthApi {
     #[oai(path = "/health/ready", method = "get", operation_id = "getReadiness")]
     async fn ready(&self, shop: Data<&Shop>) -> ApiResult<Reply<Readiness>> {
         let database = tokio::time::timeout(Duration::from_secs(2), shop.db.ping()).await;
-        let database = Dependency::that_answers(matches!(database, Ok(Ok(()))));
-        let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::that_answers);
+        let database = Dependency::from_answer(matches!(database, Ok(Ok(()))));
+        let redis = shop.cache.redis_answers().await.map_or(Dependency::Unused, Dependency::from_answer);
         if database == Dependency::Down {
             let detail = "The database is unavailable. The next request checks it again.";
             let problem = problems::NOT_READY.problem(detail);
@@ -100,11 +100,11 @@ impl HealthApi {
     }
 }
 
-/// Marks the requests that reach an address which is not the public one.
+/// Marks the requests to `METRICS_BIND` or `WORKER_BIND`.
 #[derive(Clone, Copy)]
 struct Private;
 
-/// Keeps what `/metrics` shows of the shop fresh until `stop`, so that a scrape asks the database nothing.
+/// Updates the shop's gauges of `/metrics` until `stop`, so that a scrape does not query the database.
 pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Err(error) = workers::measure(&shop).await {

@@ -1,4 +1,4 @@
-//! What admins see of the background work, and do about what failed.
+//! The endpoints for admins to list, retry and discard background jobs.
 
 use platform::{
     clock::Timestamp,
@@ -89,9 +89,9 @@ fn view(job: JobRow, now: Timestamp) -> ApiResult<JobView> {
     })
 }
 
-/// Which jobs an admin asks for.
+/// The filter of a list of jobs.
 #[must_use]
-pub fn filter(queue: Option<Queue>, state: Option<JobState>) -> JobFilter {
+pub fn job_filter(queue: Option<Queue>, state: Option<JobState>) -> JobFilter {
     let (state, scheduled) = match state {
         None => (None, None),
         Some(JobState::Pending) => (Some(State::Pending), Some(false)),
@@ -145,7 +145,7 @@ impl JobsApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<JobView>> {
         let mut errors = ValidationErrors::default();
-        let filter = filter(errors.note(queue.get("queue")), errors.note(state.get("state")));
+        let filter = job_filter(errors.note(queue.get("queue")), errors.note(state.get("state")));
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
         let now = shop.now();

@@ -1,4 +1,4 @@
-//! Puts the features together: settings, endpoints and their document, workers, programs and commands.
+//! The application: settings, endpoints and their document, workers, programs and commands.
 
 pub mod aliases;
 pub mod api;

@@ -1,5 +1,4 @@
-//! Every kind of problem that the shop answers with, gathered from the platform and the features that declare them. The
-//! API document and the pages at `/problems/{code}` show them.
+//! Every problem type of the platform and the features. The API document and the pages at `/problems/{code}` show them.
 
 use std::sync::LazyLock;
 

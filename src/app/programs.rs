@@ -1,4 +1,4 @@
-//! What the programs have in common: they start, work until they are told to stop, and stop cleanly.
+//! What the programs have in common: start, run until a stop signal, and stop cleanly.
 
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -19,7 +19,7 @@ use crate::{
     shop::Shop,
 };
 
-/// Where `serve` listens.
+/// The listeners of `serve`.
 pub struct Listeners {
     pub api: TcpListener,
     /// For `METRICS_BIND`.
@@ -28,7 +28,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// # Errors
-    /// When somebody else listens there, with what to do.
+    /// When an address is in use, with what to do.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let api = listen("BIND", settings.bind).await?;
         let metrics = match settings.metrics_bind {
@@ -39,7 +39,7 @@ impl Listeners {
     }
 }
 
-/// Serves the API until `stop`, with the workers beside it when the settings say so.
+/// Serves the API until `stop`, with the inline workers if the settings enable them.
 pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     let mut parts = JoinSet::new();
     parts.spawn(health::keep_measuring(shop.clone(), stop.clone()));
@@ -57,47 +57,49 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     shop.db.close().await;
 }
 
+/// Binds an address, which `setting` names in the error.
+///
 /// # Errors
-/// When somebody else listens there, with what to do.
+/// When it is in use, with what to do.
 pub async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("{setting}={address}: cannot listen there; choose another address or stop the other program")
     })
 }
 
-/// Cancelled by Ctrl-C and by SIGTERM.
+/// A token that Ctrl-C and SIGTERM cancel.
 ///
 /// # Errors
-/// When signals cannot be heard.
+/// When the signal handlers cannot be installed.
 pub fn stop_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let cancelled = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         tracing::info!("stopping");
-        told.cancel();
+        cancelled.cancel();
     });
     Ok(stop)
 }
 
-/// Starts logging and installs the one TLS library. Every program does this first.
+/// Starts logging, installs the TLS library and reads the settings. Every program does this first.
 ///
 /// # Errors
-/// When a setting is wrong, in one line.
-pub fn begin(args: &SettingArgs) -> anyhow::Result<Settings> {
+/// When a setting is invalid, in one line.
+pub fn init(args: &SettingArgs) -> anyhow::Result<Settings> {
     telemetry::log_to_stderr(args.log_format()?)?;
-    // A second start in one process keeps the first.
+    // An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     telemetry::start_metrics();
     Ok(args.check()?)
 }
 
-/// A worker program's command line: the settings.
+/// The command line of a worker program.
 #[derive(Parser)]
 #[command(version, after_help = secrets_help())]
 struct WorkerArgs {
@@ -105,14 +107,14 @@ struct WorkerArgs {
     settings: SettingArgs,
 }
 
-/// The whole of a worker program.
+/// Runs a worker program.
 #[must_use]
 pub fn worker_program(worker: Worker<Shop>) -> ExitCode {
     run(|| run_worker(WorkerArgs::parse(), worker))
 }
 
 async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()> {
-    let settings = begin(&args.settings)?;
+    let settings = init(&args.settings)?;
     let stop = stop_signal()?;
     let health_address = settings.worker_bind;
     let shop = context::shop(settings, Clock::default())?;
@@ -122,7 +124,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
         health_server.spawn(server::serve(listener, health::only(shop.clone()), stop.clone()));
     }
     tokio::select! {
-        ready = prepare_to_sell(&shop) => ready?,
+        ready = prepare_and_check_currency(&shop) => ready?,
         () = stop.cancelled() => return Ok(()),
     }
     if health_address.is_some() {
@@ -134,10 +136,10 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Waits for the database and makes sure of its schema. An embedded one is migrated by whoever comes first.
+/// Waits for the database, and migrates it or requires a current schema.
 ///
 /// # Errors
-/// When the database refuses us, or lacks migrations.
+/// When the database refuses the connection, or lacks migrations.
 pub async fn prepare(shop: &Shop) -> anyhow::Result<()> {
     shop.wait_for_database().await?;
     if shop.db.migrates_on_start() {
@@ -147,16 +149,16 @@ pub async fn prepare(shop: &Shop) -> anyhow::Result<()> {
     }
 }
 
-/// The same, and makes sure that the prices are in the currency of the settings.
+/// The same, and requires that the prices are in the currency of the settings.
 ///
 /// # Errors
 /// Also when they are not, with what to do.
-pub async fn prepare_to_sell(shop: &Shop) -> anyhow::Result<()> {
+pub async fn prepare_and_check_currency(shop: &Shop) -> anyhow::Result<()> {
     prepare(shop).await?;
     currency::require(shop).await
 }
 
-/// The whole of a program, from the first line of `main` to how it ended: in one line on stderr, if it failed.
+/// Runs a program. An error is printed to stderr in one line.
 #[must_use]
 pub fn run<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) -> ExitCode {
     allocator::set_mmap_threshold();
@@ -169,7 +171,7 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(program: impl FnOnce() -> F) 
     }
 }
 
-/// Reads `.env`, which adds to the environment and never overrides it. Before any thread starts.
+/// Reads `.env`, which never overrides a variable of the environment. Call it before any thread starts.
 fn read_env_file() -> anyhow::Result<()> {
     match dotenvy::dotenv() {
         Ok(_) => Ok(()),
@@ -178,8 +180,8 @@ fn read_env_file() -> anyhow::Result<()> {
     }
 }
 
-/// How many threads read and write files at a time. tokio would start up to 512, each with a heap of its own; whatever
-/// takes long or much memory has threads of its own ([`platform::thread_pool`]).
+/// How many threads read and write files. tokio would start up to 512, each with its own heap; work that takes long or much
+/// memory has dedicated threads ([`platform::thread_pool`]).
 const FILE_THREADS: usize = 16;
 
 fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

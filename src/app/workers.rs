@@ -1,4 +1,4 @@
-//! Which worker takes which jobs. The programs in `workers/` and `serve` run these same lists.
+//! Which worker runs which jobs, in the programs of `workers/` and in `serve`.
 
 use platform::{
     db,
@@ -7,16 +7,16 @@ use platform::{
 
 use crate::{
     accounts::jobs::{
-        SendEmailChange, SendPasswordReset, SendVerification, TellAccountClosed, TellEmailChangeAsked,
-        TellEmailChanged, TellPasswordChanged, TellSessionEnded,
+        SendAccountClosedEmail, SendEmailChangeLink, SendEmailChangeRequestedEmail, SendEmailChangedEmail,
+        SendPasswordChangedEmail, SendPasswordResetEmail, SendSessionEndedEmail, SendVerificationEmail,
     },
     catalog::jobs::DeletePictures,
     checkout::jobs::{EXPIRE_EVERY, ExpireUnpaid},
     inventory::{
         self,
-        jobs::{self as stock, ProveOrderStock, ReconcileStock, TellLowStock},
+        jobs::{RECONCILE_EVERY as RECONCILE_STOCK_EVERY, ReconcileOrderStock, ReconcileStock, SendLowStockEmail},
     },
-    orders::jobs::{CancelRefunded, SendConfirmation, TellStatus},
+    orders::jobs::{CancelRefunded, SendOrderConfirmationEmail, SendOrderStatusEmail},
     payments::{
         inbox::jobs::HandleWebhook,
         jobs::{CHECK_EVERY, Cancel, CheckPending, Pay, Refresh},
@@ -34,17 +34,17 @@ use crate::{
 #[must_use]
 pub fn email() -> Worker<Shop> {
     Worker::new(Queue::Email.as_str())
-        .takes::<SendConfirmation>()
-        .takes::<SendVerification>()
-        .takes::<SendPasswordReset>()
-        .takes::<TellPasswordChanged>()
-        .takes::<TellStatus>()
-        .takes::<TellLowStock>()
-        .takes::<TellSessionEnded>()
-        .takes::<SendEmailChange>()
-        .takes::<TellEmailChangeAsked>()
-        .takes::<TellEmailChanged>()
-        .takes::<TellAccountClosed>()
+        .takes::<SendOrderConfirmationEmail>()
+        .takes::<SendVerificationEmail>()
+        .takes::<SendPasswordResetEmail>()
+        .takes::<SendPasswordChangedEmail>()
+        .takes::<SendOrderStatusEmail>()
+        .takes::<SendLowStockEmail>()
+        .takes::<SendSessionEndedEmail>()
+        .takes::<SendEmailChangeLink>()
+        .takes::<SendEmailChangeRequestedEmail>()
+        .takes::<SendEmailChangedEmail>()
+        .takes::<SendAccountClosedEmail>()
 }
 
 /// Everything that talks to payment providers.
@@ -60,20 +60,19 @@ pub fn payment() -> Worker<Shop> {
         .takes_every::<Reconcile>(RECONCILE_EVERY)
 }
 
-/// The proofs that stock adds up, the stock of unpaid orders that ran out of time, pictures that nobody shows any more,
-/// and the sweeping of what has served its time.
+/// Checks of stock, unpaid orders that expire, images that nothing shows any more, and the deletion of expired data.
 #[must_use]
 pub fn stock() -> Worker<Shop> {
     Worker::new(Queue::Stock.as_str())
-        .takes::<ProveOrderStock>()
+        .takes::<ReconcileOrderStock>()
         .takes::<CancelRefunded>()
         .takes::<DeletePictures>()
-        .takes_every::<ReconcileStock>(stock::EVERY)
+        .takes_every::<ReconcileStock>(RECONCILE_STOCK_EVERY)
         .takes_every::<ExpireUnpaid>(EXPIRE_EVERY)
         .takes_every::<Sweep>(SWEEP_EVERY)
 }
 
-/// Keeps the gauges of `/metrics` fresh.
+/// Updates the gauges of `/metrics`.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     measure_queues(shop, &QUEUES.map(Queue::as_str)).await?;
     inventory::measure(shop).await?;

@@ -1,7 +1,7 @@
-//! The endpoints of carts: one's own under `/api/cart`, and any that one may reach under `/api/carts/{cart_id}`.
+//! The endpoints of carts: the caller's under `/api/cart`, and any that the caller may access under `/api/carts/{cart_id}`.
 //!
-//! One's own is the user's, or for who is not signed in the anonymous one that `X-Cart-Id` names: `Own`. With a token
-//! that header is not read, so that a page may go on sending it after its customer has signed in.
+//! The caller's cart (`CurrentCart`) is the user's, or without a sign-in the anonymous one of `X-Cart-Id`. With a token that
+//! header is ignored, so that a page may go on sending it after its customer has signed in.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// Per address.
+/// Per network address.
 fn new_carts(shop: &Shop) -> Limit {
     Limit::new(
         "new_carts",
@@ -110,7 +110,7 @@ struct ItemChange {
 fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
     let subtotal = pricing::subtotal(item.price, item.quantity)?;
     Ok(CartItemView {
-        available: item.available(),
+        available: item.is_available(),
         id: item.id,
         product: item.product_id,
         name: item.name,
@@ -151,7 +151,7 @@ impl CartsApi {
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Reply<CartView>> {
-        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
+        let (mut tx, cart) = CurrentCart::of(by, &cart_id)?.read(&shop).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Reply::json(&shown))
@@ -174,7 +174,7 @@ impl CartsApi {
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
         let new = body.parse().await;
-        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
 
@@ -194,7 +194,7 @@ impl CartsApi {
         body: Body<NewItem>,
     ) -> ApiResult<Created<CartView>> {
         let new = body.parse().await;
-        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         add(tx, &shop, cart, new).await
     }
 
@@ -212,7 +212,7 @@ impl CartsApi {
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Done> {
-        let (mut tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (mut tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         super::clear(&mut tx, cart.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
@@ -232,7 +232,7 @@ impl CartsApi {
         #[oai(name = "X-Cart-Id")]
         cart_id: Header<Option<CartId>>,
     ) -> ApiResult<Reply<CartSummary>> {
-        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
+        let (mut tx, cart) = CurrentCart::of(by, &cart_id)?.read(&shop).await?;
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
         Ok(Reply::json(&CartSummary { total_items: shown.total_items, total_price: shown.total_price }))
@@ -253,7 +253,7 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
     ) -> ApiResult<Reply<CartItemView>> {
-        let (mut tx, cart) = Own::of(by, &cart_id)?.look(&shop).await?;
+        let (mut tx, cart) = CurrentCart::of(by, &cart_id)?.read(&shop).await?;
         let item = super::find_item(&mut tx, cart.id, item_id.0).await?;
         tx.commit().await?;
         Ok(Reply::json(&item_view(&shop, item)?))
@@ -276,7 +276,7 @@ impl CartsApi {
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
         let change = body.parse().await;
-        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
@@ -297,7 +297,7 @@ impl CartsApi {
         body: Body<ItemChange>,
     ) -> ApiResult<Reply<CartView>> {
         let change = body.parse().await;
-        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
@@ -314,7 +314,7 @@ impl CartsApi {
         cart_id: Header<Option<CartId>>,
         item_id: Path<CartItemId>,
     ) -> ApiResult<Done> {
-        let (tx, cart) = Own::of(by, &cart_id)?.lock(&shop).await?;
+        let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
         remove(tx, &shop, &cart, item_id.0).await
     }
 
@@ -331,8 +331,8 @@ impl CartsApi {
         }
         let mut tx = shop.db.write().await?;
         let (cart, made) = match by.0 {
-            Some(user) => super::own(&mut tx, user.id, shop.now()).await?,
-            None => (super::anonymous(&mut tx, shop.now()).await?, true),
+            Some(user) => super::find_or_create(&mut tx, user.id, shop.now()).await?,
+            None => (super::create_anonymous(&mut tx, shop.now()).await?, true),
         };
         let shown = cart_view(&mut tx, &shop, cart).await?;
         tx.commit().await?;
@@ -420,28 +420,28 @@ impl CartsApi {
     }
 }
 
-/// The cart that `/api/cart` is about.
-enum Own {
+/// The cart of a request to `/api/cart`.
+enum CurrentCart {
     User(UserId),
     Anonymous(CartId),
 }
 
-impl Own {
+impl CurrentCart {
     /// # Errors
-    /// 401 for who is neither signed in nor names a cart.
+    /// 401 without a sign-in and without a cart id.
     fn of(by: Visitor, cart: &Header<Option<CartId>>) -> ApiResult<Self> {
         match (by.user(), cart.0) {
             (Some(user), _) => Ok(Self::User(user)),
             (None, Some(cart)) => Ok(Self::Anonymous(cart)),
-            (None, None) => Err(accounts::bad_token()),
+            (None, None) => Err(accounts::unauthenticated()),
         }
     }
 
-    /// To be shown. Only the very first look at a user's cart, which makes it, is a write.
+    /// The cart, to be shown. The transaction only reads, unless the user's cart is created now.
     ///
     /// # Errors
     /// 404 when there is no anonymous cart with this id.
-    async fn look(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
+    async fn read(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
         let mut tx = shop.db.read().await?;
         let found = match self {
             Self::User(user) => super::find_of(&mut tx, user).await?,
@@ -454,14 +454,14 @@ impl Own {
         self.lock(shop).await
     }
 
-    /// To be changed.
+    /// The cart, locked to be changed.
     ///
     /// # Errors
     /// 404 when there is no anonymous cart with this id.
     async fn lock(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
         let mut tx = shop.db.write().await?;
         let cart = match self {
-            Self::User(user) => super::own(&mut tx, user, shop.now()).await?.0,
+            Self::User(user) => super::find_or_create(&mut tx, user, shop.now()).await?.0,
             Self::Anonymous(cart) => super::lock(&mut tx, cart, None).await?,
         };
         Ok((tx, cart))

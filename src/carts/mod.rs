@@ -1,7 +1,7 @@
-//! What a customer is about to buy. Prices are today's, from the catalog; an order prices its lines itself.
+//! Carts. They show the current prices of the catalog; an order computes its own prices.
 //!
-//! A signed-in user has one cart, made when it is first needed, which nobody else reaches. An anonymous cart is reached by
-//! its random id alone; when its owner signs in with it, it is merged into theirs and gone.
+//! A signed-in user has one cart, created when it is first needed, which only they can access. An anonymous cart is accessed
+//! by its random id alone; when a user signs in with it, it is merged into theirs and deleted.
 
 pub mod api;
 pub mod problems;
@@ -21,19 +21,19 @@ use crate::{
     },
 };
 
-/// What carts are told by the settings.
+/// The settings of carts.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Pieces of one product in a cart or an order.
     pub max_per_product: i64,
-    /// Anonymous ones of one address. Off with the rate limits.
+    /// Anonymous carts per network address. Not applied when rate limits are off.
     pub carts_per_minute: usize,
 }
 
-/// Why a cart is not shown or changed.
+/// Why a request about a cart was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Or nobody may reach it but another user.
+    /// Also for another user's cart.
     #[error("The cart or the item does not exist.")]
     NotFound,
     #[error("A cart can contain at most {most} different products.", most = MAX_LINES)]
@@ -52,7 +52,7 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The most pieces of one product in a cart or an order that a shop can allow; `MAX_PER_PRODUCT` says what it does.
+/// The highest value of `MAX_PER_PRODUCT`.
 pub const MAX_QUANTITY: i64 = 9_999;
 /// The most different products in a cart or an order.
 pub const MAX_LINES: usize = 100;
@@ -65,13 +65,13 @@ pub struct Cart {
 }
 
 impl Cart {
-    /// The id of an anonymous cart is enough to reach it; a user's cart is reached by that user alone.
-    fn is_reached(&self, by: Option<UserId>) -> bool {
-        self.user_id.is_none() || self.user_id == by
+    /// Anybody who knows its id can access an anonymous cart; a user's cart only that user.
+    fn is_accessible_by(&self, user: Option<UserId>) -> bool {
+        self.user_id.is_none() || self.user_id == user
     }
 }
 
-/// One product in a cart, with what the catalog says of it now.
+/// One product in a cart, with its current values in the catalog.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct CartItem {
     pub id: CartItemId,
@@ -84,15 +84,15 @@ pub struct CartItem {
 }
 
 impl CartItem {
-    /// Whether this many can be ordered now.
+    /// Whether this quantity can be ordered now.
     #[must_use]
-    pub fn available(&self) -> bool {
+    pub fn is_available(&self) -> bool {
         self.is_active && self.stock >= self.quantity
     }
 }
 
-/// The user's own cart, locked; made if there is none yet. `true` when it was made.
-pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart, bool)> {
+/// The user's cart, locked, and whether it was created now.
+pub async fn find_or_create(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart, bool)> {
     if let Some(cart) = store::lock_of(tx, user).await? {
         return Ok((cart, false));
     }
@@ -101,59 +101,61 @@ pub async fn own(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart,
     Ok((cart, made))
 }
 
-/// A cart for somebody who is not signed in.
-pub async fn anonymous(tx: &mut Tx, now: Timestamp) -> db::Result<Cart> {
+/// Creates a cart for a client that is not signed in.
+pub async fn create_anonymous(tx: &mut Tx, now: Timestamp) -> db::Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
 
-/// A cart by its id, to be changed: locked, so that changes of one cart follow one another.
+/// A cart, locked so that changes of it follow one another.
 ///
 /// # Errors
-/// When there is none that `by` may reach.
+/// [`Error::NotFound`], also when `by` may not access it.
 pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
-    store::lock(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or(Error::NotFound)
+    store::lock(tx, id).await?.filter(|cart| cart.is_accessible_by(by)).ok_or(Error::NotFound)
 }
 
-/// A cart by its id, to be shown.
+/// A cart.
 ///
 /// # Errors
-/// When there is none that `by` may reach.
+/// [`Error::NotFound`], also when `by` may not access it.
 pub async fn find(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
-    store::find(tx, id).await?.filter(|cart| cart.is_reached(by)).ok_or(Error::NotFound)
+    store::find(tx, id).await?.filter(|cart| cart.is_accessible_by(by)).ok_or(Error::NotFound)
 }
 
 pub use store::{clear, find_of, items};
 
-/// Puts pieces of a product in; of one that is in already, more.
+/// Adds a quantity of a product, to that which is in the cart already.
 ///
 /// # Errors
-/// When the cart is full, the product is not in the shop, there are not so many of it, or one buyer may not have so many.
+/// [`Error::Full`], [`Error::UnknownProduct`], [`Error::TooMany`], [`Error::OutOfStock`].
 pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> Result<()> {
     let before = store::quantity_of(tx, cart, product).await?;
     if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
         return Err(Error::Full);
     }
-    let wanted = before.unwrap_or(0) + quantity;
-    check_buyable(tx, shop, product, wanted).await?;
-    store::put(tx, cart, product, wanted).await?;
+    let sum = before.unwrap_or(0) + quantity;
+    check_buyable(tx, shop, product, sum).await?;
+    store::set_quantity(tx, cart, product, sum).await?;
     Ok(store::touch(tx, cart, shop.now()).await?)
 }
 
-/// Changes how many pieces of a product are in.
+/// Changes the quantity of a product.
 ///
 /// # Errors
-/// When it is not sold any more, there are not so many, or one buyer may not have so many.
+/// [`Error::ProductUnavailable`], [`Error::TooMany`], [`Error::OutOfStock`].
 pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartItem, quantity: i64) -> Result<()> {
     if !item.is_active {
         return Err(Error::ProductUnavailable { product: item.product_id, name: item.name.clone() });
     }
     check_buyable(tx, shop, item.product_id, quantity).await?;
-    store::put(tx, cart, item.product_id, quantity).await?;
+    store::set_quantity(tx, cart, item.product_id, quantity).await?;
     Ok(store::touch(tx, cart, shop.now()).await?)
 }
 
+/// A product in this cart.
+///
 /// # Errors
-/// When it is not in this cart.
+/// [`Error::NotFound`].
 pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<CartItem> {
     items(tx, cart).await?.into_iter().find(|found| found.id == item).ok_or(Error::NotFound)
 }
@@ -164,21 +166,21 @@ pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp)
 }
 
 /// Deletes the cart of a user, if there is one.
-pub async fn forget(tx: &mut Tx, user: UserId) -> db::Result<()> {
-    store::delete_of(tx, user).await
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> db::Result<()> {
+    store::delete_of_user(tx, user).await
 }
 
-/// Takes an anonymous cart away, with what is in it.
+/// Deletes a cart with its items.
 pub async fn delete(tx: &mut Tx, cart: CartId) -> db::Result<()> {
     store::delete(tx, cart).await
 }
 
-/// Pours an anonymous cart into the user's: quantities add up, capped by the stock and by what one buyer may have. A cart that is gone, or somebody's,
-/// is not merged, and that is no reason to refuse a sign-in.
+/// Merges an anonymous cart into the user's and deletes it. Quantities add up, capped by the stock and by what one buyer may
+/// order. A cart that does not exist or is a user's is ignored, because it is no reason to refuse a sign-in.
 pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::Result<()> {
     let (now, most) = (shop.now(), shop.part::<Settings>().max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
-    let (own, _) = own(tx, user, now).await?;
+    let (own, _) = find_or_create(tx, user, now).await?;
     let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
     for item in items(tx, from.id).await?.into_iter().filter(|item| item.is_active) {
         let before = store::quantity_of(tx, own.id, item.product_id).await?;
@@ -187,9 +189,9 @@ pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::
         }
         room -= usize::from(before.is_none());
         let before = before.unwrap_or(0);
-        let together = (before + item.quantity).min(item.stock.min(most).max(before));
-        if together > 0 {
-            store::put(tx, own.id, item.product_id, together).await?;
+        let sum = (before + item.quantity).min(item.stock.min(most).max(before));
+        if sum > 0 {
+            store::set_quantity(tx, own.id, item.product_id, sum).await?;
         }
     }
     store::delete(tx, from.id).await?;
@@ -209,10 +211,10 @@ async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i
     Ok(())
 }
 
-/// What everything in a cart costs today.
+/// The total of a cart at current prices.
 ///
 /// # Errors
-/// When that is more than an amount can be.
+/// When it is more than an amount can be.
 pub fn total(items: &[CartItem]) -> pricing::Result<Money> {
     pricing::total(items.iter().map(|item| (item.price, item.quantity)))
 }

@@ -67,7 +67,7 @@ pub async fn quantity_of(tx: &mut Tx, cart: CartId, product: ProductId) -> Resul
     Ok(found.map(|(quantity,)| quantity))
 }
 
-pub async fn put(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64) -> Result<u64> {
+pub async fn set_quantity(tx: &mut Tx, cart: CartId, product: ProductId, quantity: i64) -> Result<u64> {
     tx.query(
         "INSERT INTO cart_items (cart_id, product_id, quantity) VALUES ($1, $2, $3)
          ON CONFLICT (cart_id, product_id) DO UPDATE SET quantity = excluded.quantity",
@@ -96,6 +96,6 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> Result<()> {
     tx.query("DELETE FROM carts WHERE id = $1").bind(cart).execute().await.map(drop)
 }
 
-pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<()> {
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.query("DELETE FROM carts WHERE user_id = $1").bind(user).execute().await.map(drop)
 }

@@ -131,7 +131,7 @@ pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Re
         }
     }
     keep(&mut tx, to).await?;
-    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+    shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
     Ok((from, converted))
 }
 

@@ -1,4 +1,4 @@
-//! The endpoints that place an order and say what becomes of it.
+//! The endpoints to place an order, cancel it and change its status.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use platform::{
     http::{
         body::Body,
         described::{Kind, Text},
-        idempotency::{Idempotency, StoredResponse},
+        idempotency::{Idempotency, Location, Outcome},
         limits::Limit,
         problem::{ApiResult, Problem},
-        reply::{Created, Done, Reply, json_bytes},
+        reply::{Created, Done, Reply},
     },
     money::Amount,
     validation::FieldError,
@@ -82,7 +82,7 @@ impl Kind for NextStatus {
 }
 
 impl CheckoutInput {
-    /// What is wanted; whether the products exist is asked in the transaction.
+    /// The validated order. Whether the products exist is checked in the transaction.
     async fn checkout(self, tx: &mut Tx, shop: &Shop) -> ApiResult<Checkout> {
         let mut errors = Vec::new();
         let expected_total = self.expected_total.and_then(|amount| {
@@ -92,7 +92,7 @@ impl CheckoutInput {
         let items = self.items.map(|items| items.into_iter().map(|item| (item.product, item.quantity)).collect());
         let items: Option<Vec<_>> = items;
         let items = match items {
-            Some(items) => Some(super::add_up(tx, shop, &items, errors).await?),
+            Some(items) => Some(super::read_items(tx, shop, &items, errors).await?),
             None => Problem::unless_empty(errors).map(|()| None)?,
         };
         Ok(Checkout {
@@ -105,7 +105,7 @@ impl CheckoutInput {
 }
 
 /// Per user. Each order sends e-mails and takes stock, which must not happen without limit.
-fn orders_of_one(shop: &Shop) -> Limit {
+fn order_limit(shop: &Shop) -> Limit {
     Limit::new(
         "orders",
         shop.part::<orders::Settings>().orders_per_hour,
@@ -139,22 +139,19 @@ impl CheckoutApi {
         _key: Header<Option<String>>,
         body: Body<CheckoutInput>,
     ) -> ApiResult<Created<OrderView>> {
-        let idempotency = Idempotency::of(request, "/api/orders", body.bytes(), by.id.0)?;
-        let permit = match shop.limits.take(&orders_of_one(&shop), &by.id.to_string()).await {
+        let location = Location::In("/api/orders");
+        let idempotency = Idempotency::of(request, "/api/orders", location, body.bytes(), by.id.0)?;
+        let permit = match shop.limits.take(&order_limit(&shop), &by.id.to_string()).await {
             Ok(permit) => permit,
-            // Who lost the answer to the last order they may place gets it all the same.
-            Err(refused) => {
-                let stored = idempotency.find(&mut shop.db.read().await?).await?;
-                return stored.map(|stored| stored.replay("/api/orders")).ok_or(refused);
-            }
+            Err(refused) => return idempotency.replay_or(refused, &shop.db).await,
         };
         let (permit, input) = shop.limits.release_if_invalid(permit, body.parse().await).await?;
-        match place_once(&shop, by.id, &idempotency, input).await {
-            Ok(Placed::Before(stored)) => {
+        match place_idempotently(&shop, by.id, &idempotency, input).await {
+            Ok(Outcome::Completed(_, response)) => Ok(response),
+            Ok(Outcome::Replayed(response)) => {
                 shop.limits.release(permit).await;
-                Ok(stored.replay("/api/orders"))
+                Ok(response)
             }
-            Ok(Placed::Now(answer)) => Ok(answer),
             Err(problem) => shop.limits.release_on_server_error(permit, Err(problem)).await,
         }
     }
@@ -204,7 +201,7 @@ impl CheckoutApi {
             status.parse().map_err(|why: String| Problem::invalid_field("status", "enum", why))?;
         let shown = super::advance(&mut tx, order, status, shop.now()).await?;
         if status == OrderStatus::Cancelled {
-            commit_cancelled(&shop, tx, &shown).await?;
+            commit_cancellation(&shop, tx, &shown).await?;
         } else {
             tx.commit().await?;
         }
@@ -212,43 +209,41 @@ impl CheckoutApi {
     }
 }
 
-/// What came of a request for an order.
-enum Placed {
-    Now(Created<OrderView>),
-    /// By an earlier request with the same key.
-    Before(StoredResponse),
-}
-
-async fn place_once(shop: &Shop, buyer: UserId, idempotency: &Idempotency, input: CheckoutInput) -> ApiResult<Placed> {
+async fn place_idempotently(
+    shop: &Shop,
+    buyer: UserId,
+    idempotency: &Idempotency,
+    input: CheckoutInput,
+) -> ApiResult<Outcome<OrderView, 201>> {
     let mut tx = shop.db.write().await?;
-    if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
-        return Ok(Placed::Before(stored));
+    let place = async |tx: &mut Tx| {
+        let checkout = input.checkout(tx, shop).await?;
+        Ok(super::place(tx, shop, buyer, checkout).await?)
+    };
+    let outcome = idempotency.run(&mut tx, shop.now(), place).await?;
+    if let Outcome::Completed(order, _) = &outcome {
+        commit_stock_change(shop, tx, order).await?;
     }
-    let checkout = input.checkout(&mut tx, shop).await?;
-    let placed = super::place(&mut tx, shop, buyer, checkout).await?;
-    let answer = json_bytes(&placed);
-    idempotency.store(&mut tx, &answer).await?;
-    commit_and_forget(shop, tx, &placed).await?;
-    Ok(Placed::Now(Created::bytes(answer).header("location", &format!("/api/orders/{}", placed.id))))
+    Ok(outcome)
 }
 
 async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut tx = shop.db.write().await?;
     let order = visible(orders::lock(&mut tx, id).await?, by)?;
     let cancelled = super::cancel(&mut tx, order, shop.now()).await?;
-    commit_cancelled(shop, tx, &cancelled).await?;
+    commit_cancellation(shop, tx, &cancelled).await?;
     Ok(cancelled)
 }
 
-/// The stock of the order's products has changed.
-async fn commit_and_forget(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+/// Commits, and invalidates the order's products in the cache: their stock changed.
+async fn commit_stock_change(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
     let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
+    Ok(shop.commit_and_invalidate(tx, &parts).await?)
 }
 
-/// The same of a cancelled order. The rating of a review that went with it showed in lists, too.
-async fn commit_cancelled(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
+/// The same for a cancelled order, with the lists of products: a review may have been deleted with it, and lists show ratings.
+async fn commit_cancellation(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
     let products = order.items.iter().map(|line| Part::Product(line.product));
     let parts: Vec<Part> = products.chain([Part::ProductLists]).collect();
-    Ok(shop.commit_and_forget(tx, &parts).await?)
+    Ok(shop.commit_and_invalidate(tx, &parts).await?)
 }

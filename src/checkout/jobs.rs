@@ -11,10 +11,10 @@ use crate::{
     shop::{Queue, Shop, ids::OrderId},
 };
 
-/// How often unpaid orders are looked through.
+/// How often unpaid orders are checked.
 pub const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 
-/// Gives back the stock of unpaid online orders whose time ran out.
+/// Cancels the unpaid online orders whose reservation has ended.
 #[derive(Default, Serialize, Deserialize)]
 pub struct ExpireUnpaid {}
 
@@ -25,28 +25,28 @@ impl Job for ExpireUnpaid {
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
         let mut any = false;
-        let mut passed_over = 0;
+        let mut skipped = 0;
         loop {
-            // Behind those that stay: an order that cannot be cancelled keeps no other waiting.
-            let due = orders::expired(&shop.db, shop.now(), passed_over).await?;
+            // An order that cannot be cancelled is skipped, so that it does not keep the others waiting.
+            let due = orders::expired(&shop.db, shop.now(), skipped).await?;
             if due.is_empty() {
                 break;
             }
             for order in due {
                 let expired = expire(shop, order).await;
                 any |= expired;
-                passed_over += i64::from(!expired);
+                skipped += i64::from(!expired);
             }
         }
         if any {
-            shop.cache.invalidate(&[Part::Catalog]).await; // else every process keeps what it has
+            shop.cache.invalidate(&[Part::Catalog]).await; // once for all orders
         }
         Ok(())
     }
 }
 
-/// Whether the order expired. One order, one transaction: orders take their stock in product order, and two orders
-/// together would not.
+/// Returns whether the order expired. Each order has its own transaction, because stock is changed in the order of product
+/// ids, and two orders in one transaction would break that order.
 async fn expire(shop: &Shop, order: OrderId) -> bool {
     let expired = async {
         let mut tx = shop.db.write().await?;

@@ -1,7 +1,7 @@
-//! Placing an order, and what becomes of it: it is cancelled, it moves on, it runs out of time.
+//! Placing orders, cancelling them, changing their status and expiring unpaid ones.
 //!
 //! [`place`] is the whole checkout. It runs in one write transaction together with its idempotency key, so all of it
-//! exists or none: the order, its lines at today's prices, the stock it took, the empty cart, and its jobs.
+//! exists or none: the order, its lines at current prices, the stock it took, the empty cart, and its jobs.
 
 pub mod api;
 pub mod jobs;
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Why an order is not placed, not cancelled, or does not move on.
+/// Why an order was not placed, cancelled or moved to another status.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("The cart is empty.")]
@@ -43,7 +43,7 @@ pub enum Error {
     #[error("The total is now {total}. Show it to the customer and order again.")]
     TotalChanged { total: Amount },
     #[error("Some products are out of stock; see lines.")]
-    OutOfStock { lines: Vec<Lacking> },
+    OutOfStock { lines: Vec<OutOfStockLine> },
     #[error("The stock of {name:?} would exceed the maximum. Reduce it first.")]
     StockOutOfRange { name: String },
     #[error("The status of the order cannot change from {from} to {to}.")]
@@ -64,37 +64,37 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A line of which there is not enough.
+/// A line whose product has not enough stock.
 #[derive(Debug, Serialize)]
-pub struct Lacking {
+pub struct OutOfStockLine {
     pub product: ProductId,
     pub name: String,
-    /// How many were wanted.
+    /// How many were requested.
     pub quantity: i64,
     pub available: i64,
 }
 
-/// What a customer wants to order.
+/// An order to be placed.
 pub struct Checkout {
     pub shipping_address: Option<String>,
     pub payment_method: Provider,
     /// Pieces by product; `None` orders the cart.
     pub items: Option<BTreeMap<ProductId, i64>>,
-    /// What the customer was shown.
+    /// The total that the customer was shown.
     pub expected_total: Option<Money>,
 }
 
 /// Places an order: all of it, or nothing.
 ///
 /// # Errors
-/// When the buyer's account was closed, the cart is empty, a product is gone or there is not enough of it, the total is
-/// another than expected, or the shop cannot take it or be paid in that way.
+/// When the buyer's account was closed, the cart is empty, a product is not sold any more or out of stock, the total is
+/// not the expected one, or the payment method is not configured.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> Result<OrderView> {
-    accounts::hold_open(tx, buyer).await?;
+    accounts::require_active(tx, buyer).await?;
     let now = shop.now();
     let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
-    let (wanted, cart) = wanted(tx, shop, buyer, checkout.items, now).await?;
-    let lines = priced(tx, &wanted, cart.is_some()).await?;
+    let (quantities, cart) = requested_items(tx, shop, buyer, checkout.items, now).await?;
+    let lines = price_lines(tx, &quantities, cart.is_some()).await?;
     catalog::currency::require_unchanged(tx, shop).await?;
     let total = pricing::total(lines.iter().map(|line| (line.price, line.quantity)))?;
     let is_free = total == Money(0);
@@ -120,22 +120,22 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
     if let Some(cart) = cart {
         carts::clear(tx, cart).await?;
     }
-    orders::jobs::SendConfirmation { order: order.id }.enqueue(tx, now).await?;
-    inventory::jobs::ProveOrderStock { order: order.id }.enqueue(tx, now).await?;
+    orders::jobs::SendOrderConfirmationEmail { order: order.id }.enqueue(tx, now).await?;
+    inventory::jobs::ReconcileOrderStock { order: order.id }.enqueue(tx, now).await?;
     if is_free {
-        return Ok(settle_free(tx, &order, now).await?);
+        return Ok(mark_free_order_paid(tx, &order, now).await?);
     }
-    Ok(events::order_changed(tx, order, now).await?)
+    Ok(events::publish_order(tx, order, now).await?)
 }
 
-/// An order that comes to nothing is paid at once, by nobody: there is no payment of it, and no provider is asked.
-async fn settle_free(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<OrderView> {
+/// An order with a total of 0 is paid at once, without a payment.
+async fn mark_free_order_paid(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<OrderView> {
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await?;
-    orders::tell(tx, order.id, now).await
+    orders::publish(tx, order.id, now).await
 }
 
-/// The address that was given, else the profile's, else none: a shop may hand things over its counter.
+/// The address of the request, else the profile's, else none: a customer may collect the order.
 async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> Result<String> {
     if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
         return Ok(given);
@@ -146,9 +146,9 @@ async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> 
     Ok(lines.join("\n"))
 }
 
-/// What is to be ordered, in product order, and the cart it came from. The cart is locked: of two orders from it at the
-/// same moment the second finds it empty.
-async fn wanted(
+/// The quantities by product, and the cart they came from. The cart is locked: of two orders from it at the same moment, the
+/// second finds it empty.
+async fn requested_items(
     tx: &mut Tx,
     shop: &Shop,
     buyer: UserId,
@@ -158,7 +158,7 @@ async fn wanted(
     if let Some(items) = items {
         return Ok((items, None));
     }
-    let (cart, _) = carts::own(tx, buyer, now).await?;
+    let (cart, _) = carts::find_or_create(tx, buyer, now).await?;
     let items: BTreeMap<_, _> =
         carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
     if items.is_empty() {
@@ -166,21 +166,21 @@ async fn wanted(
     }
     let most = shop.part::<carts::Settings>().max_per_product;
     if items.values().any(|quantity| *quantity > most) {
-        // Put in while more were allowed.
-        return Err(ValidationErrors::one("items", "maximum", too_many(most)).into());
+        // Added while the limit was higher.
+        return Err(ValidationErrors::one("items", "maximum", too_many_message(most)).into());
     }
     Ok((items, Some(cart.id)))
 }
 
-/// The lines at today's prices, from the catalog and never from the request. What is not sold any more is named to who had
-/// it in the cart; to anybody else it does not exist.
-async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bool) -> Result<Vec<Line>> {
-    let ids: Vec<ProductId> = wanted.keys().copied().collect();
+/// The lines at current prices, from the catalog and never from the request. A product that is not sold any more is named in
+/// the error only if it was in the cart; otherwise it does not exist for the customer.
+async fn price_lines(tx: &mut Tx, quantities: &BTreeMap<ProductId, i64>, from_cart: bool) -> Result<Vec<Line>> {
+    let ids: Vec<ProductId> = quantities.keys().copied().collect();
     let mut products = catalog::find_products(tx, &ids).await?;
     let mut lines = Vec::new();
-    for (&id, &quantity) in wanted {
-        let Some(product) = products.remove(&id).filter(|product| product.is_active || were_in_cart) else {
-            return Err(ValidationErrors::one("items", "unknown", unknown(id)).into());
+    for (&id, &quantity) in quantities {
+        let Some(product) = products.remove(&id).filter(|product| product.is_active || from_cart) else {
+            return Err(ValidationErrors::one("items", "unknown", unknown_product_message(id)).into());
         };
         if !product.is_active {
             return Err(Error::ProductUnavailable { product: id, name: product.name });
@@ -190,34 +190,37 @@ async fn priced(tx: &mut Tx, wanted: &BTreeMap<ProductId, i64>, were_in_cart: bo
     Ok(lines)
 }
 
-/// Takes every line's units, in product order so that two orders never wait for each other, or names all that lack.
+/// Takes the stock of every line, in the order of product ids so that two orders cannot deadlock.
+///
+/// # Errors
+/// [`Error::OutOfStock`] with every line that has not enough stock.
 async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> Result<()> {
-    let mut lacking = Vec::new();
+    let mut out_of_stock = Vec::new();
     for line in lines {
         if !inventory::take(tx, shop, line.product_id, line.quantity, order.id, now).await? {
             let available = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
             let (product, name, quantity) = (line.product_id, line.name.clone(), line.quantity);
-            lacking.push(Lacking { product, name, quantity, available });
+            out_of_stock.push(OutOfStockLine { product, name, quantity, available });
         }
     }
-    if lacking.is_empty() { Ok(()) } else { Err(Error::OutOfStock { lines: lacking }) }
+    if out_of_stock.is_empty() { Ok(()) } else { Err(Error::OutOfStock { lines: out_of_stock }) }
 }
 
-/// What people quote: the day, and eight letters that cannot be misread. It tells nobody how many orders there are.
+/// The day and eight random characters that are hard to misread. It does not disclose how many orders there are.
 fn order_number(now: Timestamp) -> String {
-    const LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     let random: [u8; 8] = rand::random();
-    let letters: String = random.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    let suffix: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
     let day = now.date_time();
-    format!("{:04}{:02}{:02}-{letters}", day.year(), u8::from(day.month()), day.day())
+    format!("{:04}{:02}{:02}-{suffix}", day.year(), u8::from(day.month()), day.day())
 }
 
-/// Reads `items` of a request: a product named twice is one line.
+/// Validates the `items` of a request. A product that occurs twice becomes one line.
 ///
 /// # Errors
-/// With everything that is wrong, also with what was found before: products that do not exist, or not for customers, and
-/// those that add up to too many pieces.
-pub async fn add_up(
+/// All errors, after the `errors` that were found before: products that do not exist or are inactive, and quantities that
+/// add up to more than one buyer may order.
+pub async fn read_items(
     tx: &mut Tx,
     shop: &Shop,
     items: &[(ProductId, i64)],
@@ -225,35 +228,39 @@ pub async fn add_up(
 ) -> Result<BTreeMap<ProductId, i64>> {
     let products: Vec<ProductId> = items.iter().map(|(product, _)| *product).collect();
     let known = catalog::find_products(tx, &products).await?;
-    let mut wanted = BTreeMap::new();
+    let mut quantities = BTreeMap::new();
     for (index, (product, quantity)) in items.iter().enumerate() {
         if known.get(product).is_none_or(|product| !product.is_active) {
-            errors.push(FieldError::new(format!("items[{index}].product"), "unknown", unknown(*product)));
+            errors.push(FieldError::new(
+                format!("items[{index}].product"),
+                "unknown",
+                unknown_product_message(*product),
+            ));
         }
-        let sum = wanted.entry(*product).or_insert(0);
+        let sum = quantities.entry(*product).or_insert(0);
         *sum += quantity;
         let most = shop.part::<carts::Settings>().max_per_product;
         if *sum > most {
-            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", too_many(most)));
+            errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", too_many_message(most)));
         }
     }
     ValidationErrors(errors).into_result()?;
-    Ok(wanted)
+    Ok(quantities)
 }
 
-fn too_many(most: i64) -> String {
+fn too_many_message(most: i64) -> String {
     format!("must be at most {most} units of one product")
 }
 
-fn unknown(product: ProductId) -> String {
+fn unknown_product_message(product: ProductId) -> String {
     format!("refers to product {product}, which does not exist")
 }
 
-/// Cancels an order that has not shipped: the stock returns, money that was paid goes back, and what its buyer says of
-/// products goes that only this order had. Cancelling again changes nothing.
+/// Cancels an order that has not shipped: its stock is restocked, its payments are refunded, and its buyer's reviews of
+/// products that no other order of theirs has are deleted. Cancelling again changes nothing.
 ///
 /// # Errors
-/// When it has shipped, or the stock has no room for what returns.
+/// [`Error::InvalidTransition`] when it has shipped; [`Error::StockOutOfRange`].
 pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
     match order.status {
         OrderStatus::Cancelled => return Ok(view::order(tx, order).await?),
@@ -263,23 +270,23 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderVi
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
     for line in orders::lines(tx, order.id).await? {
-        if !inventory::give_back(tx, line.product_id, line.quantity, order.id, now).await? {
+        if !inventory::restock(tx, line.product_id, line.quantity, order.id, now).await? {
             return Err(Error::StockOutOfRange { name: line.name });
         }
     }
     orders::set_status(tx, order.id, OrderStatus::Cancelled, now).await?;
-    reviews::delete_unfounded(tx, order.user_id, order.id).await?;
+    reviews::delete_without_purchase(tx, order.user_id, order.id).await?;
     if order.total_price == Money(0) && order.payment_status == PaymentStatus::Paid {
-        orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // all of nothing
+        orders::set_payment_status(tx, order.id, PaymentStatus::Refunded, now).await?; // the whole total of 0
     }
     payments::order_cancelled(tx, &order, now).await?;
-    Ok(orders::tell(tx, order.id, now).await?)
+    Ok(orders::publish(tx, order.id, now).await?)
 }
 
-/// Moves an order forward, also over steps: who packs at once need not confirm first. Never back.
+/// Moves an order to a later status, also over several steps, or cancels it.
 ///
 /// # Errors
-/// For any other step, and when it cannot be cancelled.
+/// [`Error::InvalidTransition`] for any other status; the errors of [`cancel`].
 pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp) -> Result<OrderView> {
     if to == OrderStatus::Cancelled {
         return cancel(tx, order, now).await;
@@ -291,13 +298,13 @@ pub async fn advance(tx: &mut Tx, order: Order, to: OrderStatus, now: Timestamp)
     if to == OrderStatus::Delivered {
         payments::order_delivered(tx, &order, now).await?;
     }
-    Ok(orders::tell(tx, order.id, now).await?)
+    Ok(orders::publish(tx, order.id, now).await?)
 }
 
-/// Cancels an unpaid order if its time has run out. Whether it had.
+/// Cancels an unpaid order if its reservation has ended. Returns whether it had.
 ///
 /// # Errors
-/// When it cannot be cancelled.
+/// Those of [`cancel`].
 pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     let Some(order) = orders::lock_expired(tx, id, now).await? else { return Ok(false) };
     cancel(tx, order, now).await?;
@@ -305,17 +312,17 @@ pub async fn expire(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<bool> {
     Ok(true)
 }
 
-/// Cancels an order whose money has all gone back, if it has not left yet.
+/// Cancels an order that was fully refunded, if it has not shipped.
 ///
 /// # Errors
-/// When it cannot be cancelled.
+/// Those of [`cancel`].
 pub async fn cancel_refunded(shop: &Shop, id: OrderId) -> Result<()> {
     let mut tx = shop.db.write().await?;
     let Some(order) = orders::lock(&mut tx, id).await? else { return Ok(()) };
-    let still_here = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
-    if still_here && order.payment_status == PaymentStatus::Refunded {
+    let can_be_cancelled = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+    if can_be_cancelled && order.payment_status == PaymentStatus::Refunded {
         cancel(&mut tx, order, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
     }
     Ok(())
 }

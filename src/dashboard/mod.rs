@@ -1,8 +1,8 @@
-//! How the shop is doing, in figures.
+//! The shop's statistics.
 //!
-//! The figures are exact and added up when they are asked for. The database groups orders by their day, a column that it
-//! works out itself (`orders.day`), so that one SQL text serves both engines and a year of orders comes back as 365
-//! rows; weeks and months are folded from days here.
+//! The numbers are exact and computed for each request. The database groups orders by day, a generated column
+//! (`orders.day`), so that one SQL text serves both engines and a year of orders is returned as 365 rows; weeks and months
+//! are computed from days here.
 
 pub mod api;
 mod store;
@@ -22,7 +22,7 @@ use crate::shop::ids::ProductId;
 
 /// The most periods of one report.
 const MAX_PERIODS: usize = 1_000;
-/// How many days a report covers when nobody says which.
+/// How many days a report covers by default.
 const DEFAULT_DAYS: i64 = 30;
 
 text_enum! {
@@ -58,11 +58,11 @@ pub struct Range {
 }
 
 impl Range {
-    /// The days that are asked for; without `to` up to today, without `from` the 30 days up to `to`.
+    /// The range of a request. `to` defaults to today, `from` to 29 days before `to`.
     ///
     /// # Errors
-    /// When they end before they begin.
-    pub fn asked(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Self, ValidationErrors> {
+    /// When `from` is after `to`.
+    pub fn of(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Self, ValidationErrors> {
         let to = to.unwrap_or(today);
         let from = from.unwrap_or_else(|| to.days_before(DEFAULT_DAYS - 1));
         if from > to {
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_the_last_30_days_unless_told_otherwise() {
+    fn a_range_is_the_last_30_days_by_default() {
         let today = day(20_000);
-        let asked = |from, to| Range::asked(from, to, today).map(|range| (range.from.number(), range.to.number()));
-        assert_eq!(asked(None, None).unwrap(), (19_971, 20_000));
-        assert_eq!(asked(None, Some(day(100))).unwrap(), (71, 100));
-        assert_eq!(asked(Some(day(100)), None).unwrap(), (100, 20_000));
-        assert!(asked(Some(day(20_001)), None).is_err());
+        let range = |from, to| Range::of(from, to, today).map(|range| (range.from.number(), range.to.number()));
+        assert_eq!(range(None, None).unwrap(), (19_971, 20_000));
+        assert_eq!(range(None, Some(day(100))).unwrap(), (71, 100));
+        assert_eq!(range(Some(day(100)), None).unwrap(), (100, 20_000));
+        assert!(range(Some(day(20_001)), None).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What admins see of stock, and change.
+//! The endpoints for admins to see and change stock.
 
 use platform::{
     clock::Timestamp,
@@ -98,8 +98,8 @@ impl From<Movement> for MovementView {
     }
 }
 
-/// A page of products with what is held of each.
-async fn inventory(tx: &mut Tx, products: Vec<Product>) -> Result<Vec<InventoryView>> {
+/// A page of products with the reserved units of each.
+async fn inventory_views(tx: &mut Tx, products: Vec<Product>) -> Result<Vec<InventoryView>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let reserved = super::reserved(tx, &ids).await?;
     let view = |product: Product| InventoryView {
@@ -146,7 +146,7 @@ impl InventoryApi {
         errors.into_result()?;
         let mut tx = shop.db.read().await?;
         let (products, total) = list::products(&mut tx, &filter, page).await?;
-        let shown = inventory(&mut tx, products).await?;
+        let shown = inventory_views(&mut tx, products).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -173,8 +173,8 @@ impl InventoryApi {
             return Err(Problem::invalid_field("delta", "nonzero", "must not be 0"));
         }
         let stock = super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
-        let shown = inventory(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
-        shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
+        let shown = inventory_views(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
+        shop.commit_and_invalidate(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&shown))
     }
 
@@ -199,7 +199,7 @@ impl InventoryApi {
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Count { counted, reason } = count?;
         let (stock, reserved) = super::count(&mut tx, &found, counted, reason.as_deref(), shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Product(product.0)]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Product(product.0)]).await?;
         Ok(Reply::json(&InventoryView { product: found.id, name: found.name, stock, reserved }))
     }
 

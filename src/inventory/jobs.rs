@@ -1,4 +1,4 @@
-//! The stock worker's proofs, and the letter about what runs low.
+//! The jobs that check stock, and the e-mail about low stock.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// How often everything is checked.
-pub const EVERY: Duration = Duration::from_mins(1);
+/// How often all products are checked.
+pub const RECONCILE_EVERY: Duration = Duration::from_mins(1);
 
 /// Compares every product's stock with its movements.
 #[derive(Default, Serialize, Deserialize)]
@@ -42,13 +42,13 @@ impl Job for ReconcileStock {
     }
 }
 
-/// Proves that what one order took is what its products lost.
+/// Compares the stock of one order's products with their movements.
 #[derive(Serialize, Deserialize)]
-pub struct ProveOrderStock {
+pub struct ReconcileOrderStock {
     pub order: OrderId,
 }
 
-impl Job for ProveOrderStock {
+impl Job for ReconcileOrderStock {
     const NAME: &'static str = "inventory.prove_order";
     const QUEUE: &'static str = Queue::Stock.as_str();
     type Context = Shop;
@@ -60,16 +60,16 @@ impl Job for ProveOrderStock {
     }
 }
 
-/// Tells an admin that an order brought a product down to the threshold.
+/// Notifies an admin that an order reduced a product's stock to the threshold.
 #[derive(Serialize, Deserialize)]
-pub struct TellLowStock {
+pub struct SendLowStockEmail {
     pub product: ProductId,
-    /// Which order it was: with it the letter is another one the next time.
+    /// The order. It makes the Message-ID another one the next time.
     pub order: OrderId,
     pub admin: UserId,
 }
 
-impl Job for TellLowStock {
+impl Job for SendLowStockEmail {
     const NAME: &'static str = "inventory.tell_low_stock";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -88,12 +88,12 @@ impl Job for TellLowStock {
             "threshold": shop.part::<Settings>().low_stock_threshold,
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
-        let letter = accounts::letter(shop, &admin, Template::LowStock, &about, context)?;
-        mail::send_once(shop, &shop.mailer, &letter).await
+        let email = accounts::render_email(shop, &admin, Template::LowStock, &about, context)?;
+        mail::send_once(shop, &shop.mailer, &email).await
     }
 }
 
-/// A difference is told, never repaired in silence.
+/// Logs mismatches. They are never repaired automatically.
 fn report(mismatches: &[Mismatch]) {
     for found in mismatches {
         tracing::error!(product = %found.product, stock = found.stock, movements = found.movements, "stock does not match its movements");

@@ -1,7 +1,7 @@
-//! Stock. Every change of it is a movement, written in the same transaction, so that stock always is their sum.
+//! Stock. Every change of it inserts a movement in the same transaction, so that the stock always is the sum of its movements.
 //!
 //! Units are taken with one conditional statement: check and change together, so that two buyers cannot both take the
-//! last one. Callers take several products in id order, so that two orders cannot wait for each other.
+//! last one. Callers take several products in the order of their ids, so that two orders cannot deadlock.
 
 pub mod api;
 pub mod jobs;
@@ -46,15 +46,15 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What the inventory is told by the settings.
+/// The settings of the inventory.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Pieces. An order that brings a product down to it is told to the admins.
+    /// When an order reduces a product's stock to this or less, the admins are notified.
     pub low_stock_threshold: i64,
 }
 
-/// Takes units off the shelf for an order. `false` when there are not enough; then nothing changed.
-/// The order that brings a product down to the threshold tells the admins.
+/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock reaches the threshold,
+/// the admins are notified.
 pub async fn take(
     tx: &mut Tx,
     shop: &Shop,
@@ -68,20 +68,14 @@ pub async fn take(
     let threshold = shop.part::<Settings>().low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
-            jobs::TellLowStock { product, order, admin }.enqueue(tx, now).await?;
+            jobs::SendLowStockEmail { product, order, admin }.enqueue(tx, now).await?;
         }
     }
     Ok(true)
 }
 
-/// Puts the units of a cancelled order back. `false` when the stock has no room for them; then nothing changed.
-pub async fn give_back(
-    tx: &mut Tx,
-    product: ProductId,
-    units: i64,
-    order: OrderId,
-    now: Timestamp,
-) -> db::Result<bool> {
+/// Returns the units of a cancelled order. `false` when the stock would be out of range; then nothing changed.
+pub async fn restock(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> db::Result<bool> {
     if store::adjust(tx, product, units).await?.is_none() {
         return Ok(false);
     }
@@ -89,23 +83,23 @@ pub async fn give_back(
     Ok(true)
 }
 
-/// Adds units that were found, or takes those that are gone, in an admin's own words. How many there are then.
+/// Adds `delta` to a product's stock, with an admin's note. Returns the new stock.
 ///
 /// # Errors
-/// When the stock would become less than nothing, or more than can be counted.
+/// [`Error::OutOfStock`], [`Error::OutOfRange`].
 pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now: Timestamp) -> Result<i64> {
-    let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| no_room(product, delta))?;
+    let adjusted = store::adjust(tx, product.id, delta).await?.ok_or_else(|| out_of_range(product, delta))?;
     stock::record(tx, product.id, delta, Reason::Adjusted, None, Some(note), now).await?;
     Ok(adjusted)
 }
 
-/// Sets the stock to what was counted on the shelf, less what open orders hold of it. What is left, and what they hold.
+/// Sets the stock to the counted units less those reserved by open orders. Returns the new stock and the reserved units.
 ///
-/// The product is locked before the orders are looked at: one that takes its units either has, and is seen, or waits and
-/// then takes them from what was counted.
+/// The product is locked before the orders are read, so that an order of it is either committed and counted, or waits and
+/// takes its units from the new stock.
 ///
 /// # Errors
-/// When fewer were counted than orders hold, or the product is gone.
+/// [`Error::CountBelowReserved`], [`Error::NotFound`].
 pub async fn count(
     tx: &mut Tx,
     product: &Product,
@@ -126,7 +120,7 @@ pub async fn count(
     Ok((stock, reserved))
 }
 
-fn no_room(product: &Product, delta: i64) -> Error {
+fn out_of_range(product: &Product, delta: i64) -> Error {
     let (stock, product) = (product.stock, product.name.clone());
     if delta < 0 {
         Error::OutOfStock { product, available: stock }
@@ -141,7 +135,7 @@ pub struct Movement {
     pub id: MovementId,
     pub product_id: ProductId,
     pub delta: i64,
-    /// Why: an admin's own words, or else a [`Reason`].
+    /// An admin's note, or else a [`Reason`].
     pub reason: String,
     pub order_id: Option<OrderId>,
     pub created_at: Timestamp,
@@ -158,7 +152,7 @@ pub struct Mismatch {
     pub movements: i64,
 }
 
-/// How many products were checked, and which did not add up.
+/// The result of comparing all products: how many, and those whose stock is not the sum of their movements.
 pub struct Checked {
     pub products: i64,
     pub mismatches: Vec<Mismatch>,
@@ -169,7 +163,7 @@ pub async fn reconcile(tx: &mut Tx) -> db::Result<Checked> {
     Ok(Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? })
 }
 
-/// Keeps the gauge of `/metrics` fresh, in every process alike.
+/// Updates the gauge of `/metrics` in this process.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     let Some((_, _, mismatches)) = store::reconciliation(&shop.db).await? else { return Ok(()) };
     let mismatches: Vec<Mismatch> = serde_json::from_str(&mismatches).unwrap_or_default();
@@ -178,7 +172,7 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
     Ok(())
 }
 
-/// Whether the stock of one order's products adds up.
+/// The mismatches among the products of one order.
 pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> db::Result<Vec<Mismatch>> {
     store::mismatches_of_order(tx, order).await
 }

@@ -1,5 +1,5 @@
-//! What each error of this feature is over HTTP: status, code, what happened and what to do. The answers, the document and
-//! `/problems/{code}` are made from this table.
+//! The errors of this feature over HTTP: status, code, what happened and what to do. The responses, the API document and
+//! `/problems/{code}` are generated from this table.
 
 use platform::{http::problem::Problem, problem_types};
 

@@ -10,7 +10,7 @@ use platform::{
 use super::{Checked, Mismatch, Movement};
 use crate::shop::ids::{OrderId, ProductId};
 
-/// How many are left; `None` when there were not enough.
+/// The new stock; `None` when there were not enough.
 pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<i64>> {
     let left: Option<(i64,)> = tx
         .query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2 RETURNING stock")
@@ -21,7 +21,7 @@ pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<
     Ok(left.map(|(left,)| left))
 }
 
-/// How many there are then; `None` when the stock would leave its range, which changes nothing.
+/// The new stock; `None` when it would be out of range, which changes nothing.
 pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Option<i64>> {
     let adjusted: Option<(i64,)> = tx
         .query(

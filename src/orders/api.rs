@@ -1,4 +1,4 @@
-//! The endpoints of orders: to list, show and follow them, and to send them elsewhere.
+//! The endpoints to list and show orders, subscribe to their events, and change their addresses.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,8 +25,8 @@ use poem_openapi::{
 use super::{
     OrderStatus, PaymentStatus,
     events::{
-        followers::Followers,
         stream::{self, Events},
+        subscribers::Subscribers,
     },
     list::{self, Filter},
     store,
@@ -57,7 +57,7 @@ struct OrderPatch {
     shipping_address: Option<String>,
 }
 
-/// Per user. Each change is kept for those who follow the order.
+/// Per user. Each change inserts an event.
 const ADDRESS_CHANGES: Limit =
     Limit::new("address_changes", 30, Duration::from_hours(1), "Too many changes of shipping addresses.");
 
@@ -105,9 +105,9 @@ impl OrdersApi {
         let filter = Filter {
             visible_to: (errors.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
             user: errors.note(user.get("user")).map(UserId),
-            email: errors.note(email.get("email")).map(|typed| accounts::key(typed.trim())),
+            email: errors.note(email.get("email")).map(|typed| accounts::lookup_key(typed.trim())),
             number: errors.note(number.get("number")).map(|typed| typed.trim().to_uppercase()),
-            placed: list::placed(errors.note(day(&from, "from")), errors.note(day(&to, "to"))),
+            placed: list::placed_between(errors.note(day(&from, "from")), errors.note(day(&to, "to"))),
             status: errors.note(status.get("status")),
             payment_status: errors.note(payment_status.get("payment_status")),
             ordering: errors.note(query::ordering(&ordering, list::COLUMNS)),
@@ -146,7 +146,7 @@ impl OrdersApi {
     ///
     /// Problems: `too_many_streams`.
     #[oai(path = "/orders/:id/events", method = "get", operation_id = "followOrder")]
-    #[allow(clippy::too_many_arguments)] // one for each thing it hears of
+    #[allow(clippy::too_many_arguments)] // one for each thing a stream depends on
     async fn events(
         &self,
         shop: Data<&Shop>,
@@ -159,11 +159,11 @@ impl OrdersApi {
         last_seen: Header<Option<String>>,
     ) -> ApiResult<Events> {
         let order = super::visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
-        // First the permit, then the beginning: what happens in between is heard of.
-        let follower = shop.part::<Arc<Followers>>().follow(by.id, order.id)?;
+        // Before the first events are read, so that no change in between is missed.
+        let subscription = shop.part::<Arc<Subscribers>>().subscribe(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
         let (stop, client) = (shutdown.0.0.clone(), Peer::of(request));
-        Ok(stream::open(&shop, follower, order.id, token, last_seen.as_deref(), stop, client).await?)
+        Ok(stream::open(&shop, subscription, order.id, token, last_seen.as_deref(), stop, client).await?)
     }
 
     /// Replaces the shipping address of an order.
@@ -180,7 +180,7 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderInput>,
     ) -> ApiResult<Reply<OrderView>> {
-        let permit = permit_for_change(&shop, by).await?;
+        let permit = acquire_address_change(&shop, by).await?;
         let address = body.parse().await.map(|input| Some(input.shipping_address));
         change_address(&shop, by, id.0, address, permit).await
     }
@@ -199,7 +199,7 @@ impl OrdersApi {
         id: Path<OrderId>,
         body: Body<OrderPatch>,
     ) -> ApiResult<Reply<OrderView>> {
-        let permit = permit_for_change(&shop, by).await?;
+        let permit = acquire_address_change(&shop, by).await?;
         let address = body.parse().await.map(|input| input.shipping_address);
         change_address(&shop, by, id.0, address, permit).await
     }
@@ -209,12 +209,12 @@ fn day(asked: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
     asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
-/// Admins, who may change everybody's addresses, may do so as often as they like.
-async fn permit_for_change(shop: &Shop, by: SignedIn) -> ApiResult<Permit> {
+/// Admins are not limited.
+async fn acquire_address_change(shop: &Shop, by: SignedIn) -> ApiResult<Permit> {
     if by.is_admin() { Ok(Permit::None) } else { shop.limits.take(&ADDRESS_CHANGES, &by.id.to_string()).await }
 }
 
-/// Only what changes something keeps its place.
+/// A request that changes nothing does not count.
 async fn change_address(
     shop: &Shop,
     by: SignedIn,
@@ -229,7 +229,7 @@ async fn change_address(
     outcome.map(|(shown, _)| Reply::json(&shown))
 }
 
-/// The order, and whether its address has changed. What is wrong with the body is told only after the order was found.
+/// Returns the order, and whether its address changed. The body's errors are returned only after the order was found.
 async fn set_address(
     shop: &Shop,
     by: SignedIn,

@@ -6,20 +6,20 @@ use platform::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Hooks, OrderStatus, letters, store};
+use super::{Hooks, OrderStatus, emails, store};
 use crate::{
     accounts,
     shop::{Queue, Shop, ids::OrderId},
 };
 
-/// Mails the confirmation. May run twice: one that is marked sent is not sent again, and a copy that leaves because the
-/// worker died in between carries the same Message-ID.
+/// Sends the confirmation. May run twice: a confirmation that is marked as sent is not sent again, and a copy that is sent
+/// because the worker died in between has the same Message-ID.
 #[derive(Serialize, Deserialize)]
-pub struct SendConfirmation {
+pub struct SendOrderConfirmationEmail {
     pub order: OrderId,
 }
 
-impl Job for SendConfirmation {
+impl Job for SendOrderConfirmationEmail {
     const NAME: &'static str = "orders.send_confirmation";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -35,9 +35,9 @@ impl Job for SendConfirmation {
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
         if buyer.closed_at.is_some() {
-            return Ok(()); // late: there is no address any more
+            return Ok(()); // the account was closed, so there is no address
         }
-        shop.mailer.send(&letters::confirmation(shop, &order, &lines, &buyer)?).await?;
+        shop.mailer.send(&emails::confirmation(shop, &order, &lines, &buyer)?).await?;
 
         let mut tx = shop.db.write().await?;
         store::mark_confirmation_sent(&mut tx, order.id, shop.now()).await?;
@@ -45,15 +45,15 @@ impl Job for SendConfirmation {
     }
 }
 
-/// Tells the buyer what became of the order. Each status is reached once, so it is told once.
+/// Notifies the buyer of a new status. An order reaches each status once, so each e-mail is sent once.
 #[derive(Serialize, Deserialize)]
-pub struct TellStatus {
+pub struct SendOrderStatusEmail {
     pub order: OrderId,
-    /// What it became; by now it may have moved on.
+    /// The new status; the order may have another by the time the job runs.
     pub status: String,
 }
 
-impl Job for TellStatus {
+impl Job for SendOrderStatusEmail {
     const NAME: &'static str = "orders.tell_status";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -66,19 +66,19 @@ impl Job for TellStatus {
         let buyer = accounts::find(&mut tx, order.user_id).await?.ok_or_else(missing)?;
         drop(tx);
         if buyer.closed_at.is_some() {
-            return Ok(()); // late: there is no address any more
+            return Ok(()); // the account was closed, so there is no address
         }
         if order.status == OrderStatus::Cancelled && status != OrderStatus::Cancelled {
-            return Ok(()); // late: the buyer has heard the last word
+            return Ok(()); // late: the cancellation is notified by its own job
         }
-        match letters::of_status(shop, &order, status, &buyer)? {
-            Some(letter) => mail::send_once(shop, &shop.mailer, &letter).await,
+        match emails::status(shop, &order, status, &buyer)? {
+            Some(email) => mail::send_once(shop, &shop.mailer, &email).await,
             None => Ok(()),
         }
     }
 }
 
-/// Cancels an order whose money has all gone back, unless it has left meanwhile.
+/// Cancels an order that was fully refunded, unless it has shipped meanwhile.
 #[derive(Serialize, Deserialize)]
 pub struct CancelRefunded {
     pub order: OrderId,

@@ -10,17 +10,17 @@ use platform::{
 use super::{Order, OrderStatus, PaymentStatus};
 use crate::shop::ids::UserId;
 
-/// What a list shows.
+/// Which orders to list, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Whose orders may be seen; `None`: everybody's.
+    /// The user whose orders the caller may see; `None`: all.
     pub visible_to: Option<UserId>,
     pub user: Option<UserId>,
-    /// As [`accounts::key`](crate::accounts::key) makes it.
+    /// An [`accounts::lookup_key`](crate::accounts::lookup_key).
     pub email: Option<String>,
-    /// In capitals.
+    /// In upper case.
     pub number: Option<String>,
-    /// From the first moment, and before the second.
+    /// From the first time, and before the second.
     pub placed: (Option<Timestamp>, Option<Timestamp>),
     pub status: Option<OrderStatus>,
     pub payment_status: Option<PaymentStatus>,
@@ -28,8 +28,8 @@ pub struct Filter {
     pub ordering: Vec<&'static str>,
 }
 
-/// The moments from the beginning of one day to the end of another, in UTC.
-pub fn placed(from: Option<Day>, to: Option<Day>) -> (Option<Timestamp>, Option<Timestamp>) {
+/// The times from the beginning of one day to the end of another, in UTC.
+pub fn placed_between(from: Option<Day>, to: Option<Day>) -> (Option<Timestamp>, Option<Timestamp>) {
     (from.map(Day::start), to.and_then(|last| last.days_after(1)).map(Day::start))
 }
 
@@ -42,18 +42,18 @@ pub const COLUMNS: &[Column] = &[
 
 /// A page of orders, and how many there are in all.
 pub async fn orders(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Order>, i64)> {
-    let (total,) = narrowed(tx.query("SELECT COUNT(*) FROM orders WHERE TRUE"), filter).fetch_one().await?;
+    let (total,) = filtered(tx.query("SELECT COUNT(*) FROM orders WHERE TRUE"), filter).fetch_one().await?;
     let columns = tx.query(
         "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
                 created_at, updated_at
          FROM orders WHERE TRUE",
     );
-    let query = ordered(narrowed(columns, filter), filter);
+    let query = ordered(filtered(columns, filter), filter);
     let rows = query.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?", page.offset()).fetch_all().await?;
     Ok((rows, total))
 }
 
-fn narrowed<'a>(mut query: Query<'a>, filter: &Filter) -> Query<'a> {
+fn filtered<'a>(mut query: Query<'a>, filter: &Filter) -> Query<'a> {
     if let Some(user) = filter.visible_to {
         query = query.push_bind(" AND user_id = $?", user);
     }

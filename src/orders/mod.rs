@@ -1,11 +1,11 @@
-//! Orders: what was bought, at which price, and how far it is. How one is placed and cancelled is the checkout's.
+//! Orders, their lines and their statuses. Placing and cancelling is in [`checkout`](crate::checkout).
 //!
-//! Whatever changes an order holds its row's lock, and ends by telling who follows it ([`events`]).
+//! Every change of an order holds its row's lock, and ends by publishing an event ([`events`]).
 
 pub mod api;
+mod emails;
 pub mod events;
 pub mod jobs;
-mod letters;
 mod list;
 pub mod problems;
 mod store;
@@ -28,16 +28,16 @@ use crate::{
         ids::{OrderId, OrderLineId, ProductId, UserId},
     },
 };
-use events::followers::PER_USER;
+use events::subscribers::MAX_STREAMS_PER_USER;
 use futures_util::future::BoxFuture;
 use view::OrderView;
 
-/// What orders are told by the settings.
+/// The settings of orders.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Of one user. Off with the rate limits.
+    /// Per user. Not applied when rate limits are off.
     pub orders_per_hour: usize,
-    /// How long an unpaid online order holds its stock.
+    /// How long an unpaid online order reserves its stock.
     pub reservation_ttl: Duration,
 }
 
@@ -49,13 +49,13 @@ text_enum! {
 }
 
 impl OrderStatus {
-    /// Whether an order goes from here to there on its way to the customer, over how many steps soever.
+    /// Whether an order in this status can move forward to `later`, also over several steps.
     #[must_use]
     pub fn comes_before(self, later: Self) -> bool {
-        const WAY: [OrderStatus; 4] =
+        const STEPS: [OrderStatus; 4] =
             [OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered];
-        let place = |status| WAY.iter().position(|step| *step == status);
-        place(self).is_some_and(|here| place(later).is_some_and(|there| here < there))
+        let position = |status| STEPS.iter().position(|step| *step == status);
+        position(self).is_some_and(|from| position(later).is_some_and(|to| from < to))
     }
 }
 
@@ -67,24 +67,24 @@ text_enum! {
 }
 
 impl PaymentStatus {
-    /// Whether it was paid, and so takes no other money.
+    /// Whether it was paid, so that no other payment can be made.
     #[must_use]
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Paid | Self::Refunded)
     }
 }
 
-/// Why an order is not shown, followed or changed.
+/// Why a request about an order was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Or it is somebody else's.
+    /// Also for another user's order.
     #[error("This order does not exist.")]
     NotFound,
     #[error("This order is {status}; its address can no longer be changed.")]
     AlreadyShipped { status: OrderStatus },
     #[error("This order is cancelled; its address can no longer be changed.")]
     Cancelled,
-    #[error("You already have {most} open event streams. Close one first.", most = PER_USER)]
+    #[error("You already have {most} open event streams. Close one first.", most = MAX_STREAMS_PER_USER)]
     TooManyStreams,
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -92,16 +92,17 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What features above do for orders, which know none of them; `app/context.rs` brings it.
+/// What orders need of features that depend on them; set in `app/context.rs`.
 pub struct Hooks {
-    /// The payments of an order, each as its followers see it.
-    pub payments: for<'a> fn(&'a mut Tx, OrderId) -> BoxFuture<'a, db::Result<Vec<String>>>,
-    /// Cancels an order whose money has all gone back, unless it has left meanwhile.
+    /// The payments of an order in JSON, as its events have them.
+    pub payment_snapshots: for<'a> fn(&'a mut Tx, OrderId) -> BoxFuture<'a, db::Result<Vec<String>>>,
+    /// Cancels an order that was fully refunded, unless it has shipped.
     pub cancel_refunded: for<'a> fn(&'a Shop, OrderId) -> BoxFuture<'a, anyhow::Result<()>>,
 }
 
 pub use store::{
-    NewOrder, expired, find, hold, hold_until, insert, lines, lock, lock_expired, set_payment_status, unfinished,
+    NewOrder, expired, find, find_unfinished, insert, lines, lock, lock_expired, set_payment_status,
+    set_reservation_end, start_reservation,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -138,18 +139,18 @@ pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Resul
     Ok(())
 }
 
-/// Somebody else's order is as unknown as one that does not exist.
+/// Requires that the caller may see an order.
 ///
 /// # Errors
-/// Unless it is there and theirs, or they are an admin.
+/// [`Error::NotFound`] when there is none, or it is another user's and the caller is no admin.
 pub fn visible(order: Option<Order>, by: SignedIn) -> Result<Order> {
     order.filter(|order| order.user_id == by.id || by.is_admin()).ok_or(Error::NotFound)
 }
 
-/// Sends an order somewhere else, as long as it has not left.
+/// Changes the shipping address of an order that has not shipped.
 ///
 /// # Errors
-/// When it has shipped or is cancelled.
+/// [`Error::AlreadyShipped`], [`Error::Cancelled`].
 pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Timestamp) -> Result<OrderView> {
     match order.status {
         OrderStatus::Pending | OrderStatus::Confirmed => {}
@@ -160,34 +161,34 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
         return Ok(view::order(tx, order).await?);
     }
     let order = store::set_address(tx, order.id, address, now).await?;
-    Ok(events::address_changed(tx, order, now).await?)
+    Ok(events::publish_address(tx, order, now).await?)
 }
 
-/// Moves an order to its next status and tells the buyer by e-mail.
+/// Sets the status of an order and notifies the buyer by e-mail.
 pub async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -> db::Result<()> {
     store::set_status(tx, id, to, now).await?;
-    jobs::TellStatus { order: id, status: to.to_string() }.enqueue(tx, now).await
+    jobs::SendOrderStatusEmail { order: id, status: to.to_string() }.enqueue(tx, now).await
 }
 
-/// Tells who follows an order how it stands after a change. What has several steps calls this once, at its end.
-pub async fn tell(tx: &mut Tx, id: OrderId, now: Timestamp) -> db::Result<OrderView> {
+/// Publishes the state of an order after a change. A change of several steps calls this once, at its end.
+pub async fn publish(tx: &mut Tx, id: OrderId, now: Timestamp) -> db::Result<OrderView> {
     let order = store::find(tx, id).await?.ok_or(db::Error::RowNotFound)?;
-    events::order_changed(tx, order, now).await
+    events::publish_order(tx, order, now).await
 }
 
-/// The same, if it stands otherwise than when it was locked.
-pub async fn tell_if_changed<E: From<db::Error>>(
+/// The same, if it differs from `before`.
+pub async fn publish_if_changed<E: From<db::Error>>(
     tx: &mut Tx,
     before: Order,
     now: Timestamp,
 ) -> std::result::Result<(), E> {
     if let Some(order) = store::find(tx, before.id).await?.filter(|order| *order != before) {
-        events::order_changed(tx, order, now).await?;
+        events::publish_order(tx, order, now).await?;
     }
     Ok(())
 }
 
-/// Confirms a pending order, because it is paid or will be paid at the door. It holds its stock from now on.
+/// Confirms a pending order, because it is paid or will be paid on delivery. Its reservation has no end from now on.
 pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     if order.status == OrderStatus::Pending {
         set_status(tx, order.id, OrderStatus::Confirmed, now).await?;

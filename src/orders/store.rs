@@ -63,7 +63,7 @@ pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     .fetch_optional().await
 }
 
-/// The same, locked until the transaction ends: whatever happens to an order happens one thing after another.
+/// The same, locked until the transaction ends, so that changes of one order follow one another.
 pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     tx.query(
         "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
@@ -74,7 +74,7 @@ pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     .fetch_optional().await
 }
 
-/// In product order, which is the order stock is changed in.
+/// In the order of product ids, which is the order in which stock is changed.
 pub async fn lines(tx: &mut Tx, order: OrderId) -> Result<Vec<Line>> {
     tx.query("SELECT id, product_id, name, price, quantity FROM order_lines WHERE order_id = $1 ORDER BY product_id")
         .bind(order)
@@ -100,7 +100,7 @@ struct LineOf {
     line: Line,
 }
 
-/// Only a pending order runs out of time.
+/// Only a pending order has an end of its reservation.
 pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET status = $2, held_until = NULL, updated_at = $3 WHERE id = $1")
         .bind(id)
@@ -120,8 +120,8 @@ pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timesta
     .fetch_one().await
 }
 
-/// Has a pending order expire that would wait for its money for ever.
-pub async fn hold(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
+/// Sets when the reservation of a pending order ends, if it has no end.
+pub async fn start_reservation(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending' AND held_until IS NULL")
         .bind(id)
         .bind(until)
@@ -129,8 +129,8 @@ pub async fn hold(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
         .await
 }
 
-/// Has a pending order expire then, and not when it would have.
-pub async fn hold_until(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
+/// Sets when the reservation of a pending order ends.
+pub async fn set_reservation_end(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending'")
         .bind(id)
         .bind(until)
@@ -147,21 +147,21 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
         .await
 }
 
-/// The unpaid orders whose time is over, a hundred at most, without so many of the oldest.
-pub async fn expired(db: &Db, now: Timestamp, without: i64) -> Result<Vec<OrderId>> {
+/// The unpaid orders whose reservation has ended: a hundred at most, the oldest first, after skipping `skip`.
+pub async fn expired(db: &Db, now: Timestamp, skip: i64) -> Result<Vec<OrderId>> {
     let rows: Vec<(OrderId,)> = db
         .query(
             "SELECT id FROM orders WHERE held_until <= $1 AND payment_status <> 'paid'
              ORDER BY held_until, id LIMIT 100 OFFSET $2",
         )
         .bind(now)
-        .bind(without)
+        .bind(skip)
         .fetch_all()
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// One of them, locked, if it still is one.
+/// An unpaid order whose reservation has ended, locked; `None` if that is no longer so.
 pub async fn lock_expired(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<Option<Order>> {
     tx.query(
         "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
@@ -188,8 +188,8 @@ pub async fn mark_confirmation_sent(tx: &mut Tx, id: OrderId, now: Timestamp) ->
         .await
 }
 
-/// The number of an order of this user that is not finished: it is on its way, or money is.
-pub async fn unfinished(tx: &mut Tx, user: UserId) -> Result<Option<String>> {
+/// The number of an order of this user that is not finished: it is not delivered, or a payment or refund is under way.
+pub async fn find_unfinished(tx: &mut Tx, user: UserId) -> Result<Option<String>> {
     let found: Option<(String,)> = tx
         .query(
             "SELECT o.order_number FROM orders o

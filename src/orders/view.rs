@@ -1,4 +1,4 @@
-//! What an order looks like in JSON: in answers, and in the events that tell how it changed.
+//! An order in JSON: in responses and in events.
 
 use std::collections::HashMap;
 
@@ -64,7 +64,7 @@ pub struct LineView {
 
 pub async fn order(tx: &mut Tx, order: Order) -> Result<OrderView> {
     let lines = store::lines(tx, order.id).await?;
-    Ok(shown(order, lines))
+    Ok(order_view(order, lines))
 }
 
 /// A page of orders with their lines.
@@ -76,12 +76,12 @@ pub async fn orders(tx: &mut Tx, orders: Vec<Order>) -> Result<Vec<OrderView>> {
     }
     let with_lines = |order: Order| {
         let lines = lines.remove(&order.id).unwrap_or_default();
-        shown(order, lines)
+        order_view(order, lines)
     };
     Ok(orders.into_iter().map(with_lines).collect())
 }
 
-fn shown(order: Order, lines: Vec<Line>) -> OrderView {
+fn order_view(order: Order, lines: Vec<Line>) -> OrderView {
     let currency = order.currency;
     OrderView {
         id: order.id,

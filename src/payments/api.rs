@@ -5,11 +5,11 @@ use platform::{
     http::{
         body::Body,
         client_address::ClientAddress,
-        idempotency::{Idempotency, StoredResponse},
+        idempotency::{Idempotency, Location, Outcome},
         paging::{Page, PageNumber, PageSize},
         problem::{ApiResult, Problem},
         query::OptionalQuery,
-        reply::{Accepted, List, Reply, json_bytes},
+        reply::{Accepted, List, Reply},
     },
 };
 use poem::{Request, web::Data};
@@ -77,23 +77,17 @@ impl PaymentsApi {
         _key: Header<Option<String>>,
         body: Body<PaymentInput>,
     ) -> ApiResult<Accepted<PaymentView>> {
-        let idempotency = Idempotency::of(request, "/api/payments", body.bytes(), by.id.0)?;
+        let location = Location::In("/api/payments");
+        let idempotency = Idempotency::of(request, "/api/payments", location, body.bytes(), by.id.0)?;
         let permits = match limits::acquire(&shop, by.id, from).await {
             Ok(permits) => permits,
-            // Who lost the response to the last payment they may create gets it all the same.
-            Err(refused) => {
-                let stored = idempotency.find(&mut shop.db.read().await?).await?;
-                return stored.map(|stored| stored.replay("/api/payments")).ok_or(refused);
-            }
+            Err(refused) => return idempotency.replay_or(refused, &shop.db).await,
         };
-        let created = create_once(&shop, by, &idempotency, &body).await;
-        if !matches!(created, Ok(Created::Now(_))) {
+        let outcome = create_once(&shop, by, &idempotency, &body).await;
+        if !outcome.as_ref().is_ok_and(Outcome::is_completed) {
             permits.release(&shop).await;
         }
-        match created? {
-            Created::Now(response) => Ok(response),
-            Created::Before(stored) => Ok(stored.replay("/api/payments")),
-        }
+        Ok(outcome?.response())
     }
 
     /// Lists the payments of the customer's own orders, or of all orders for admins.
@@ -126,33 +120,26 @@ impl PaymentsApi {
     }
 }
 
-/// What came of creating a payment.
-enum Created {
-    Now(Accepted<PaymentView>),
-    /// By an earlier request with the same key.
-    Before(StoredResponse),
-}
-
 async fn create_once(
     shop: &Shop,
     by: SignedIn,
     idempotency: &Idempotency,
     body: &Body<PaymentInput>,
-) -> ApiResult<Created> {
+) -> ApiResult<Outcome<PaymentView, 202>> {
     let input = body.parse().await?;
     let mut tx = shop.db.write().await?;
-    if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
-        return Ok(Created::Before(stored));
+    let create = async |tx: &mut Tx| {
+        let order = orders::lock(tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
+        let order =
+            order.ok_or_else(|| Problem::invalid_field("order", "unknown", "must be the id of an existing order"))?;
+        let provider = input.provider.unwrap_or(order.payment_method);
+        let payment = super::create(tx, shop, &order, provider, input.payment_method, shop.now()).await?;
+        Ok(PaymentView::from(payment))
+    };
+    let outcome = idempotency.run(&mut tx, shop.now(), create).await?;
+    if let Outcome::Completed(payment, _) = &outcome {
+        tx.commit().await?;
+        attempts::count_accepted(payment.provider);
     }
-    let order = orders::lock(&mut tx, input.order).await?.filter(|order| order.user_id == by.id || by.is_admin());
-    let order =
-        order.ok_or_else(|| Problem::invalid_field("order", "unknown", "must be the id of an existing order"))?;
-    let provider = input.provider.unwrap_or(order.payment_method);
-    let payment = super::create(&mut tx, shop, &order, provider, input.payment_method, shop.now()).await?;
-    let location = format!("/api/payments/{}", payment.id);
-    let answer = json_bytes(&PaymentView::from(payment));
-    idempotency.store(&mut tx, &answer).await?;
-    tx.commit().await?;
-    attempts::count_accepted(provider);
-    Ok(Created::Now(Accepted::bytes(answer).header("location", &location)))
+    Ok(outcome)
 }

@@ -309,5 +309,5 @@ pub(super) fn provider_of<'shop>(shop: &'shop Shop, payment: &Payment) -> Result
 }
 
 pub(super) fn no_keys(provider: Provider) -> JobError {
-    JobError::Retry(format!("this worker has no keys of {}", provider.in_words()))
+    JobError::Retry(format!("this worker has no keys of {}", provider.display_name()))
 }

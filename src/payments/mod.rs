@@ -57,7 +57,7 @@ use crate::{
 /// Why a payment or a refund was not created, or a webhook not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{} is not available in this shop. Choose another payment method.", .0.in_words())]
+    #[error("{} is not available in this shop. Choose another payment method.", .0.display_name())]
     ProviderNotConfigured(Provider),
     #[error("This order is cancelled. Place a new one.")]
     OrderCancelled,
@@ -116,7 +116,7 @@ pub async fn create(
         .map_err(|error| if db::is_unique_violation(&error) { Error::InProgress } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
-        orders::hold(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
+        orders::start_reservation(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
     }
     jobs::Pay { payment: id }.enqueue_once(tx, unsent::key(id), now).await?;
     cancel_failed(tx, order, now).await?;
@@ -136,7 +136,7 @@ async fn cancel_failed(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result
 
 async fn publish_new(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp) -> db::Result<()> {
     publish(tx, payment, now).await?;
-    orders::tell_if_changed(tx, order, now).await.map(drop)
+    orders::publish_if_changed(tx, order, now).await.map(drop)
 }
 
 /// # Errors
@@ -188,7 +188,7 @@ pub async fn abandon(tx: &mut Tx, shop: &Shop, id: PaymentId, now: Timestamp) ->
     }
     cancel_open(tx, payment.clone(), now).await?;
     fail_order_payment(tx, &order, &payment, now).await?;
-    orders::tell_if_changed(tx, order, now).await.map(drop)
+    orders::publish_if_changed(tx, order, now).await.map(drop)
 }
 
 /// Gives a second transaction, which the provider has of `payment`, a cancelled payment of its own.

@@ -76,7 +76,7 @@ async fn start(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now: 
     if order.payment_status == PaymentStatus::Failed {
         orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     }
-    orders::hold_until(tx, order.id, now + shop.part::<Settings>().processing_limit).await.map(drop)
+    orders::set_reservation_end(tx, order.id, now + shop.part::<Settings>().processing_limit).await.map(drop)
 }
 
 async fn stop(
@@ -92,6 +92,6 @@ async fn stop(
     if paid || !payment.holds_its_order() {
         return Ok(());
     }
-    orders::hold_until(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
+    orders::set_reservation_end(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
     fail_order_payment(tx, order, payment, now).await
 }

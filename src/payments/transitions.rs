@@ -148,12 +148,12 @@ async fn money_returned(tx: &mut Tx, order: &Order, payment: &Payment, now: Time
 /// Publishes what became of an order and a payment since they were locked.
 async fn publish_changes(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp) -> db::Result<()> {
     publish_payment_if_changed(tx, payment, now).await?;
-    orders::tell_if_changed(tx, order, now).await.map(drop)
+    orders::publish_if_changed(tx, order, now).await.map(drop)
 }
 
 /// Publishes a snapshot of a payment to subscribers of its order, which is locked.
 pub async fn publish(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::Result<()> {
-    events::payment_changed(tx, payment.order_id, view::snapshot(payment), now).await
+    events::publish_payment(tx, payment.order_id, view::snapshot(payment), now).await
 }
 
 pub async fn publish_payment_if_changed(tx: &mut Tx, before: Payment, now: Timestamp) -> db::Result<()> {

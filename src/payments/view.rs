@@ -30,7 +30,7 @@ pub struct PaymentView {
     /// The ISO 4217 code of the currency.
     currency: String,
     /// The payment provider.
-    provider: Provider,
+    pub(super) provider: Provider,
     /// The status of the payment. It only moves forward.
     status: Status,
     /// The provider's id of the payment; `null` until the provider has accepted it.

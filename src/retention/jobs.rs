@@ -1,4 +1,4 @@
-//! The job that sweeps.
+//! The job that deletes expired data.
 
 use std::time::Duration;
 
@@ -12,19 +12,18 @@ use crate::shop::{Queue, Shop};
 
 pub const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
-/// Sweeps what has served its time. When there is more than one run takes, the next follows at once, behind the jobs that
-/// are waiting.
+/// Deletes expired data. When there is more than one run deletes, the next run is enqueued at once, behind the jobs that are
+/// waiting.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sweep {
-    /// The hour it runs in, counted from 1970, and its number among those that followed in that hour.
+    /// The hour of the run, counted from 1970, and the number of the follow-up run within it.
     hour: i64,
     number: u32,
 }
 
 impl Sweep {
-    /// What follows a run at this moment. The hour's own run begins anew at 1, so what is left of the hour before does not
-    /// go on beside it.
+    /// The follow-up run. The number restarts at 1 with each hour, so that the runs of two hours do not continue side by side.
     fn next(&self, now: Timestamp) -> Self {
         let hour = now.unix_seconds() / 3600;
         Self { hour, number: if hour == self.hour { self.number + 1 } else { 1 } }

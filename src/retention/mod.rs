@@ -1,10 +1,10 @@
-//! Nothing grows for ever: what has served its time is swept, by a scheduled job, a batch at a time.
+//! Deletes expired data, by a scheduled job, in batches.
 //!
-//! What may be lost is listed here and nowhere else. The shop's books stay: users, orders, payments, stock movements,
-//! reviews. So do dead letters, until an admin retries or discards them, and webhooks nobody acted on yet.
+//! Everything that is deleted after some time is listed here and nowhere else. Users, orders, payments, stock movements and
+//! reviews stay. So do dead letters, until an admin retries or discards them, and webhooks that were not processed.
 //!
-//! One batch is one short transaction, because on SQLite every other writer waits for it. A row that somebody holds at
-//! that moment is left for the next time.
+//! A batch is one short transaction, because on SQLite every other writer waits for it. A row that is locked at that moment
+//! is left for the next run.
 
 pub mod jobs;
 pub mod settings;
@@ -20,27 +20,27 @@ const BATCH: i64 = 1_000;
 /// How many batches of one kind a run deletes before other jobs get their turn.
 const BATCHES: usize = 10;
 
-/// What is swept.
+/// What is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Anonymous carts that nobody touched.
+    /// Anonymous carts that were not changed.
     Carts,
-    /// Refresh tokens that have expired, and with its last token a session. One that ended goes when it would have expired.
+    /// Expired refresh tokens, and with its last token a session. Those of a session that ended, too, when they expire.
     RefreshTokens,
-    /// Links of e-mails that have expired.
+    /// Expired links of e-mails.
     EmailTokens,
-    /// Changes of an e-mail that nobody confirmed.
+    /// Changes of an e-mail address that were not confirmed.
     EmailChanges,
-    /// Addresses that are an account's no more, whose reader could not be told.
+    /// Former addresses that could not be notified.
     FormerEmails,
     IdempotencyKeys,
-    /// Jobs that are done.
+    /// Completed jobs.
     Jobs,
-    /// Webhooks that were acted on.
+    /// Processed webhooks.
     Webhooks,
-    /// The memory of which letters left.
-    SentLetters,
-    /// The events of orders, also of open ones: a reader who was away for longer begins with how things stand.
+    /// The Message-IDs of e-mails that were sent.
+    SentEmails,
+    /// The events of orders, also of open ones: a client that was disconnected for longer begins with the current state.
     OrderEvents,
 }
 
@@ -54,7 +54,7 @@ impl Kind {
         Self::IdempotencyKeys,
         Self::Jobs,
         Self::Webhooks,
-        Self::SentLetters,
+        Self::SentEmails,
         Self::OrderEvents,
     ];
 
@@ -68,29 +68,29 @@ impl Kind {
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Jobs => "jobs",
             Self::Webhooks => "webhooks",
-            Self::SentLetters => "sent_letters",
+            Self::SentEmails => "sent_letters",
             Self::OrderEvents => "order_events",
         }
     }
 
-    /// What is older than this goes.
+    /// Everything before this time is deleted.
     fn before(self, shop: &Shop, now: Timestamp) -> Timestamp {
         let kept: &Settings = shop.part();
         now - match self {
             Self::Carts => kept.carts,
-            // An access token may outlive the refresh token that came with it, and needs the session.
+            // An access token may be valid for longer than its refresh token, and needs the session.
             Self::RefreshTokens => kept.sessions.max(shop.part::<accounts::Settings>().access_token_ttl),
             Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => kept.sessions,
             Self::IdempotencyKeys => kept.idempotency_keys,
             Self::Jobs => kept.jobs,
             Self::Webhooks => kept.webhooks,
-            Self::SentLetters => kept.letters,
+            Self::SentEmails => kept.sent_emails,
             Self::OrderEvents => kept.order_events,
         }
     }
 }
 
-/// Sweeps every kind. Whether more may be left than one run takes.
+/// Sweeps every kind. Returns whether more may be left.
 pub async fn sweep(shop: &Shop) -> Result<bool> {
     let mut more = false;
     for kind in Kind::ALL {

@@ -43,7 +43,7 @@ pub struct Settings {
     /// Since they were done.
     pub jobs: Duration,
     pub webhooks: Duration,
-    pub letters: Duration,
+    pub sent_emails: Duration,
     /// Since they happened.
     pub order_events: Duration,
 }
@@ -55,13 +55,13 @@ impl RetentionArgs {
         let (no_least, a_day) = (Duration::ZERO, Duration::from_hours(24));
         Ok(Settings {
             carts: at_least("CART_TTL", &self.cart_ttl, no_least)?,
-            // A letter about a session, and any letter, is tried for a day.
+            // An e-mail about a session, as any e-mail, is retried for a day.
             sessions: at_least("SESSION_RETENTION", &self.session_retention, 2 * a_day)?,
             idempotency_keys: at_least("IDEMPOTENCY_KEY_TTL", &self.idempotency_key_ttl, a_day)?,
-            // The row of a scheduled job is what keeps it from running twice in its period.
+            // The row of a scheduled job keeps it from running twice in its period.
             jobs: at_least("JOB_RETENTION", &self.job_retention, a_day)?,
             webhooks: at_least("WEBHOOK_RETENTION", &self.webhook_retention, 7 * a_day)?,
-            letters: at_least("LETTER_RETENTION", &self.letter_retention, 2 * a_day)?,
+            sent_emails: at_least("LETTER_RETENTION", &self.letter_retention, 2 * a_day)?,
             order_events: at_least("ORDER_EVENT_RETENTION", &self.order_event_retention, no_least)?,
         })
     }

@@ -1,4 +1,4 @@
-//! The SQL of the sweeps: each deletes the oldest first, by an index, and skips what somebody holds.
+//! The SQL that deletes expired data: each statement deletes the oldest first, by an index, and skips locked rows.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use platform::{
 use super::Kind;
 use crate::shop::ids::SessionId;
 
-/// Deletes what is older, at most `limit` rows, and says how many that were.
+/// Deletes at most `limit` rows of before a time. Returns how many.
 pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Result<u64> {
     let oldest = match kind {
-        // With what is in them.
+        // Their items are deleted with them.
         Kind::Carts => tx.query(
             "DELETE FROM carts WHERE id IN (
                  SELECT id FROM carts WHERE user_id IS NULL AND updated_at < $1
@@ -50,7 +50,7 @@ pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Re
                  SELECT id FROM webhooks WHERE created_at < $1 AND processed_at IS NOT NULL
                  ORDER BY created_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
         ),
-        Kind::SentLetters => tx.query(
+        Kind::SentEmails => tx.query(
             "DELETE FROM sent_letters WHERE message_id IN (
                  SELECT message_id FROM sent_letters WHERE sent_at < $1
                  ORDER BY sent_at LIMIT $2 /* FOR UPDATE SKIP LOCKED */)",
@@ -64,7 +64,7 @@ pub async fn sweep(tx: &mut Tx, kind: Kind, before: Timestamp, limit: i64) -> Re
     oldest.bind(before).bind(limit).execute().await
 }
 
-/// A session goes with its last token.
+/// A session is deleted with its last token.
 async fn refresh_tokens(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64> {
     let swept: Vec<(SessionId,)> = tx
         .query(

@@ -77,7 +77,7 @@ impl From<Review> for ReviewView {
             id: review.id,
             product: review.product_id,
             user: review.user_id,
-            user_name: review.author(),
+            user_name: review.author_name(),
             rating: review.rating,
             comment: review.comment,
             created_at: review.created_at,
@@ -154,7 +154,7 @@ impl ReviewsApi {
         let filter = Filter {
             product: errors.note(product.get("product")).map(ProductId),
             user: errors.note(user.get("user")).map(UserId),
-            rating: errors.note(stars(&rating)),
+            rating: errors.note(rating_filter(&rating)),
         };
         let order = errors.note(query::ordering(&ordering, COLUMNS));
         let page = errors.note(Page::from_query(&page, &per_page));
@@ -189,8 +189,8 @@ impl ReviewsApi {
         super::require_purchase(&mut tx, id.0, by.id).await?;
         let input = input?;
         let comment = null_as_empty(input.comment).unwrap_or_default();
-        let review = super::write(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
-        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
+        let review = super::create(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
+        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
@@ -241,12 +241,12 @@ impl ReviewsApi {
         super::lock_product(&mut tx, id.0).await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
-        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
+        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
         Ok(Done::Done)
     }
 }
 
-fn stars(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
+fn rating_filter(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
     match asked.get("rating")? {
         Some(stars) if !(1..=5).contains(&stars) => {
             Err(Problem::invalid_field("rating", "range", "must be from 1 to 5"))
@@ -255,7 +255,7 @@ fn stars(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
     }
 }
 
-/// What is wrong with the body is told only after the review was found.
+/// The body's errors are returned only after the review was found.
 async fn change(
     shop: &Shop,
     by: SignedIn,
@@ -273,12 +273,12 @@ async fn change(
     if review.rating == rating_before {
         tx.commit().await?;
     } else {
-        shop.commit_and_forget(tx, &showing_ratings_of(review.product_id)).await?;
+        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
     }
     Ok(Reply::json(&review.into()))
 }
 
-/// Lists of products show ratings, too, and are ordered by them.
-fn showing_ratings_of(product: ProductId) -> [Part; 2] {
+/// What the cache must drop when a rating changes: lists of products show ratings and are ordered by them.
+fn rating_cache_parts(product: ProductId) -> [Part; 2] {
     [Part::Product(product), Part::ProductLists]
 }

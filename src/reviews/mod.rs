@@ -1,10 +1,10 @@
-//! What buyers say of products. Only who bought a product reviews it, and once.
+//! Reviews of products. Only a buyer of a product may review it, and only once.
 //!
-//! A review stands on an order of that product that was not cancelled. When the last one is cancelled, whoever did it, the
-//! review goes in the same transaction; who buys again may review again. A refund alone takes nothing away: what was
-//! delivered was in somebody's hands.
+//! A review needs an order of its product that is not cancelled. When the last one is cancelled, by anybody, the review is
+//! deleted in the same transaction; a customer who buys again may review again. A refund deletes no review: the product was
+//! delivered.
 //!
-//! A product carries the sum and the number of its ratings. They change in the transaction of the review, so that a list
+//! A product stores the sum and the number of its ratings. They change in the transaction of the review, so that a list
 //! of products never has to add up reviews.
 
 pub mod api;
@@ -22,10 +22,10 @@ use crate::{
     shop::ids::{OrderId, ProductId, ReviewId, UserId},
 };
 
-/// Why a review is not shown, written or changed.
+/// Why a request about a review was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Or not for who asks.
+    /// Also when the caller may not see it.
     #[error("This product or review does not exist.")]
     NotFound,
     #[error("You can review only products that you bought. Sign in with the account that ordered this one.")]
@@ -42,7 +42,7 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A review, with the name of who wrote it.
+/// A review, with the name of its author.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Review {
     pub id: ReviewId,
@@ -54,11 +54,11 @@ pub struct Review {
     pub comment: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Whether the product is in the shop for everybody to see, and the review with it.
+    /// Whether the product is active, so that everybody can see the review.
     pub is_public: bool,
 }
 
-/// What a review adds to the rating of its product.
+/// The part of a review that counts in the rating of its product.
 #[derive(Clone, Copy, Debug, sqlx::FromRow)]
 pub struct Rating {
     pub id: ReviewId,
@@ -66,7 +66,7 @@ pub struct Rating {
     pub rating: i64,
 }
 
-/// Which reviews are listed; what is `None` is not asked.
+/// Which reviews to list; `None` does not filter.
 #[derive(Clone, Copy, Default)]
 pub struct Filter {
     pub product: Option<ProductId>,
@@ -75,10 +75,10 @@ pub struct Filter {
 }
 
 impl Review {
-    /// What the public calls its author: the first name and the initial of the last. Never the username, which may be the
+    /// The public name of its author: the first name and the initial of the last. Never the username, which may be the
     /// local part of an e-mail address.
     #[must_use]
-    pub fn author(&self) -> String {
+    pub fn author_name(&self) -> String {
         let initial = self.last_name.trim().chars().next().map(|letter| format!("{letter}."));
         let name = [self.first_name.trim(), initial.as_deref().unwrap_or_default()].join(" ");
         let name = name.trim();
@@ -86,26 +86,29 @@ impl Review {
     }
 }
 
+/// Requires that the caller may see a product.
+///
 /// # Errors
-/// When the product does not exist, or not for them.
+/// [`Error::NotFound`] when it does not exist, or is inactive and the caller is no admin.
 pub async fn require_product(tx: &mut Tx, product: ProductId, admin: bool) -> Result<()> {
     let found = catalog::find_product(tx, product).await?;
     found.filter(|product| product.is_active || admin).map(drop).ok_or(Error::NotFound)
 }
 
-/// Asks whether they bought the product. The order that says so is not cancelled before the transaction ends.
+/// Requires an order of the user with the product that is not cancelled, and keeps it from being cancelled until the
+/// transaction ends.
 ///
 /// # Errors
-/// Unless the product is in one of their orders that was not cancelled.
+/// [`Error::NotPurchased`].
 pub async fn require_purchase(tx: &mut Tx, product: ProductId, by: UserId) -> Result<()> {
-    if store::hold_purchase(tx, by, product).await? { Ok(()) } else { Err(Error::NotPurchased) }
+    if store::lock_purchase(tx, by, product).await? { Ok(()) } else { Err(Error::NotPurchased) }
 }
 
-/// Writes a review.
+/// Creates a review.
 ///
 /// # Errors
-/// When they reviewed the product before.
-pub async fn write(
+/// [`Error::AlreadyReviewed`].
+pub async fn create(
     tx: &mut Tx,
     product: ProductId,
     by: UserId,
@@ -118,22 +121,22 @@ pub async fn write(
     Ok(store::lock(tx, id).await?.ok_or(db::Error::RowNotFound)?)
 }
 
-/// Locks the product of a review whose rating is about to change. Before the review itself, as a cancellation locks them,
-/// so that neither waits for the other; and only then, for orders wait for the product.
+/// Locks the product of a review whose rating is about to change. Call it before locking the review, which is the order in
+/// which a cancellation locks them, and only when the rating changes, because orders wait for the product.
 pub async fn lock_product(tx: &mut Tx, id: ReviewId) -> db::Result<()> {
     store::lock_product(tx, id).await
 }
 
-/// A review to be changed: locked, so that its rating is counted once.
+/// A review to be changed, locked so that its rating is counted once.
 ///
 /// # Errors
-/// When there is none that they may see, or somebody else wrote it.
+/// [`Error::NotFound`]; [`Error::NotTheAuthor`] when another user wrote it.
 pub async fn lock_own(tx: &mut Tx, id: ReviewId, by: SignedIn) -> Result<Review> {
     let review = visible(store::lock(tx, id).await?, by)?;
     if review.user_id == by.id { Ok(review) } else { Err(Error::NotTheAuthor) }
 }
 
-/// A review to be taken away, by who wrote it or by an admin.
+/// A review to be deleted by its author or an admin, locked.
 ///
 /// # Errors
 /// The same as for a change.
@@ -162,7 +165,7 @@ pub async fn change(
     Ok(Review { rating, comment, updated_at: now, ..review })
 }
 
-/// Takes a locked review away.
+/// Deletes a locked review.
 pub async fn delete(tx: &mut Tx, review: &Review) -> db::Result<()> {
     delete_rating(tx, Rating { id: review.id, product_id: review.product_id, rating: review.rating }).await
 }
@@ -172,10 +175,10 @@ async fn delete_rating(tx: &mut Tx, review: Rating) -> db::Result<()> {
     store::add_rating(tx, review.product_id, -review.rating, -1).await
 }
 
-/// Takes away what a buyer says of the products of an order that was just cancelled, unless another order of theirs has
-/// them. The products are locked already: of two such orders that are cancelled at once, the second finds what was written
-/// meanwhile.
-pub async fn delete_unfounded(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> db::Result<()> {
+/// Deletes a buyer's reviews of the products of an order that was just cancelled, unless another order of theirs has the
+/// product. The products are locked already, so that of two such orders that are cancelled at the same time, the second
+/// sees the first as cancelled.
+pub async fn delete_without_purchase(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> db::Result<()> {
     for review in store::lock_of_order(tx, buyer, cancelled).await? {
         if !store::has_bought(tx, buyer, review.product_id).await? {
             delete_rating(tx, review).await?;
@@ -204,7 +207,7 @@ mod tests {
                 updated_at: moment,
                 is_public: true,
             }
-            .author()
+            .author_name()
         };
         assert_eq!(author("Ada", "Lovelace"), "Ada L.");
         assert_eq!(author(" Ada ", ""), "Ada");

@@ -48,7 +48,7 @@ fn filtered(query: Query<'_>, of: Filter) -> Query<'_> {
     }
 }
 
-/// Locked, so that two changes of one review follow one another. Its product stays as well: it was ordered.
+/// Locked, so that changes of one review follow one another.
 pub async fn lock(tx: &mut Tx, id: ReviewId) -> Result<Option<Review>> {
     tx.query(
         "SELECT r.id, r.product_id, r.user_id, u.first_name, u.last_name, r.rating, r.comment, r.created_at, r.updated_at,
@@ -67,7 +67,7 @@ pub async fn lock_product(tx: &mut Tx, review: ReviewId) -> Result<()> {
     tx.query(product).bind(review).execute().await.map(drop)
 }
 
-/// What a user says of the products of an order, locked, in product order.
+/// A user's reviews of the products of an order, locked, in the order of product ids.
 pub async fn lock_of_order(tx: &mut Tx, user: UserId, order: OrderId) -> Result<Vec<Rating>> {
     tx.query(
         "SELECT id, product_id, rating FROM reviews
@@ -80,8 +80,8 @@ pub async fn lock_of_order(tx: &mut Tx, user: UserId, order: OrderId) -> Result<
     .await
 }
 
-/// The same as [`has_bought`], with an order that nobody can cancel meanwhile.
-pub async fn hold_purchase(tx: &mut Tx, user: UserId, product: ProductId) -> Result<bool> {
+/// The same as [`has_bought`], with the order locked against being cancelled.
+pub async fn lock_purchase(tx: &mut Tx, user: UserId, product: ProductId) -> Result<bool> {
     let found: Option<(i64,)> = tx
         .query(
             "SELECT o.id FROM orders o JOIN order_lines l ON l.order_id = o.id
@@ -107,7 +107,7 @@ pub async fn has_bought(tx: &mut Tx, user: UserId, product: ProductId) -> Result
     Ok(found.is_some())
 }
 
-/// `None` when there is one already.
+/// The id of the new review; `None` when the user has reviewed the product already.
 pub async fn insert(
     tx: &mut Tx,
     product: ProductId,
@@ -145,7 +145,7 @@ pub async fn delete(tx: &mut Tx, id: ReviewId) -> Result<u64> {
     tx.query("DELETE FROM reviews WHERE id = $1").bind(id).execute().await
 }
 
-/// Keeps the product's sum and number of ratings in step.
+/// Adds to the product's sum and number of ratings.
 pub async fn add_rating(tx: &mut Tx, product: ProductId, rating: i64, reviews: i64) -> Result<()> {
     tx.query("UPDATE products SET rating_sum = rating_sum + $2, review_count = review_count + $3 WHERE id = $1")
         .bind(product)

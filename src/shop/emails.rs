@@ -1,12 +1,12 @@
-//! What the shop's e-mails say: the built-in templates (`templates/`), and those of a folder that take their place
-//! (`TEMPLATES_DIR`), file by file.
+//! The templates of e-mails: the built-in ones (`templates/`), and those of a folder that replace them (`TEMPLATES_DIR`), file
+//! by file.
 //!
-//! An e-mail has three files, of its subject, its text and its HTML; what they share stands in files of its own. A file of
-//! the folder with the same name takes the place of a built-in one wherever that is extended or included; the built-in one
-//! is still there, under `builtin/`, to be extended or included. So a shop writes only what should differ.
+//! An e-mail has three files, for its subject, its text and its HTML; what they share is in further files. A file of the folder
+//! replaces the built-in one of the same name wherever that is extended or included; the built-in one can still be extended
+//! or included, under `builtin/`. So a shop writes only what should differ.
 //!
-//! A folder is read when the program starts, and every e-mail is rendered with example data, so that a template that is
-//! broken is told then, and not when an order is to be confirmed.
+//! A folder is read when the program starts, and every e-mail is rendered with example data, so that errors in a template are
+//! reported then, and not when an order is to be confirmed.
 
 use std::{collections::BTreeSet, fmt, fs, path::Path};
 
@@ -19,7 +19,7 @@ use platform::mail::Email;
 use serde::Serialize;
 use serde_json::json;
 
-/// Where the built-in templates stay when a folder has others by their names.
+/// The prefix under which the built-in templates remain when a folder replaces them.
 const BUILT_IN: &str = "builtin/";
 
 /// The endings of an e-mail's three files.
@@ -27,7 +27,7 @@ const PARTS: [&str; 3] = ["subject.txt", "txt", "html"];
 
 macro_rules! emails {
     ($($email:ident = $name:literal when $when:literal),+; shared $($shared:literal),+) => {
-        /// What an e-mail is about. [`Template::example`] has every value that it may name.
+        /// The template of an e-mail. [`Template::example`] has every value that it may use.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Template { $($email),+ }
 
@@ -79,7 +79,7 @@ emails! {
 }
 
 impl Template {
-    /// Everything the templates of this e-mail may name, as it might be.
+    /// Example data with every value that the templates of this e-mail may use.
     #[must_use]
     pub fn example(self) -> serde_json::Value {
         let mut example = match self {
@@ -100,8 +100,8 @@ impl Template {
             Self::LowStock => {
                 json!({"product_name": "Hand Coffee Grinder", "product": 1, "stock": 4, "threshold": 5})
             }
-            Self::VerifyEmail | Self::ChangeEmail => linked("verify-email", "24 hours"),
-            Self::ResetPassword => linked("reset-password", "30 minutes"),
+            Self::VerifyEmail | Self::ChangeEmail => link_example("verify-email", "24 hours"),
+            Self::ResetPassword => link_example("reset-password", "30 minutes"),
             Self::PasswordChanged
             | Self::SessionEnded
             | Self::EmailChangeAsked
@@ -113,10 +113,10 @@ impl Template {
         example
     }
 
-    /// The same the other way round, wherever a template may ask whether something is so.
-    fn bare_example(self) -> serde_json::Value {
+    /// The same with the opposite of each value that a template may test.
+    fn minimal_example(self) -> serde_json::Value {
         let mut example = self.example();
-        example["customer_name"] = "".into(); // of whom no name is known, or not that it is theirs
+        example["customer_name"] = "".into(); // the name is unknown, or the address is not verified
         if let Some(money_goes_back) = example.get_mut("money_goes_back") {
             *money_goes_back = false.into();
         }
@@ -128,27 +128,27 @@ impl Template {
     }
 }
 
-fn linked(page: &str, works_for: &str) -> serde_json::Value {
+fn link_example(page: &str, works_for: &str) -> serde_json::Value {
     json!({"link": format!("https://shop.example/{page}?token=6b0f2c9d1e8a4f7c"), "works_for": works_for})
 }
 
-/// A template filled in: the same content as text and as HTML.
+/// A rendered template: the same content as text and as HTML.
 pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
 }
 
-/// What is wrong with a folder of templates.
+/// An error in a folder of templates.
 #[derive(Debug, thiserror::Error)]
-pub struct Fault {
+pub struct TemplateError {
     /// The file's name; empty for the folder itself.
     pub file: String,
     pub line: Option<usize>,
     pub what: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.file.as_str(), self.line) {
             ("", _) => write!(f, "{}", self.what),
@@ -161,13 +161,13 @@ impl fmt::Display for Fault {
 /// The templates of a shop.
 pub struct Templates {
     jinja: Environment<'static>,
-    /// The files that are not the built-in ones.
-    own: BTreeSet<String>,
+    /// The names of the files that are not built in.
+    custom: BTreeSet<String>,
 }
 
 impl Templates {
     /// # Panics
-    /// When a built-in template cannot be read: a fault of ours that every test shows.
+    /// When a built-in template cannot be parsed: an error in this program that every test shows.
     #[must_use]
     pub fn built_in() -> Self {
         let mut jinja = Environment::new();
@@ -179,42 +179,44 @@ impl Templates {
             jinja.add_template(name, source).expect("a built-in template can be read");
             jinja.add_template_owned(format!("{BUILT_IN}{name}"), *source).expect("and by its other name");
         }
-        Self { jinja, own: BTreeSet::new() }
+        Self { jinja, custom: BTreeSet::new() }
     }
 
-    /// The built-in templates with those of a folder in their place.
+    /// The built-in templates, replaced by those of a folder.
     ///
     /// # Errors
-    /// The first fault of the folder.
-    pub fn of(folder: Option<&Path>) -> Result<Self, Fault> {
+    /// The first error in the folder.
+    pub fn of(folder: Option<&Path>) -> Result<Self, TemplateError> {
         let Some(folder) = folder else { return Ok(Self::built_in()) };
-        let (templates, faults) = Self::examine(folder);
-        faults.into_iter().next().map_or(Ok(templates), Err)
+        let (templates, errors) = Self::examine(folder);
+        errors.into_iter().next().map_or(Ok(templates), Err)
     }
 
-    /// The same, with every fault of the folder; the built-in templates stay where its own cannot be read.
+    /// The same, with every error in the folder; a built-in template is kept where its replacement cannot be read.
     #[must_use]
-    pub fn examine(folder: &Path) -> (Self, Vec<Fault>) {
+    pub fn examine(folder: &Path) -> (Self, Vec<TemplateError>) {
         let mut templates = Self::built_in();
-        let mut faults = match names(folder) {
-            Ok(names) => names.into_iter().filter_map(|name| templates.take(folder, name).err()).collect(),
-            Err(error) => vec![Fault { file: String::new(), line: None, what: format!("cannot be read ({error})") }],
+        let mut errors = match names(folder) {
+            Ok(names) => names.into_iter().filter_map(|name| templates.add(folder, name).err()).collect(),
+            Err(error) => {
+                vec![TemplateError { file: String::new(), line: None, what: format!("cannot be read ({error})") }]
+            }
         };
-        faults.extend(templates.cannot_be_filled());
-        (templates, faults)
+        errors.extend(templates.render_errors());
+        (templates, errors)
     }
 
-    /// Whether a file of this e-mail is the shop's own.
+    /// Whether the folder replaces a file of this e-mail.
     #[must_use]
-    pub fn is_own(&self, template: Template) -> bool {
-        PARTS.iter().any(|part| self.own.contains(&format!("{}.{part}", template.name())))
+    pub fn is_custom(&self, template: Template) -> bool {
+        PARTS.iter().any(|part| self.custom.contains(&format!("{}.{part}", template.name())))
     }
 
-    /// The e-mail for one reader: their address and their name, which may be empty.
+    /// Renders the e-mail to an address and a name, which may be empty.
     ///
     /// # Errors
-    /// When a value the template names is missing from the context.
-    pub fn write<C: Serialize>(
+    /// When a value that the template uses is missing from the context.
+    pub fn email<C: Serialize>(
         &self,
         template: Template,
         context: &C,
@@ -226,60 +228,60 @@ impl Templates {
         Ok(Email { to: to.to_owned(), to_name, subject, text, html, message_id })
     }
 
-    /// Fills a template in. Values are escaped in the HTML and stand as they are in the text.
+    /// Renders a template. Values are escaped in the HTML, not in the text.
     ///
     /// # Errors
-    /// When a value the template names is missing from the context.
+    /// When a value that the template uses is missing from the context.
     pub fn render<C: Serialize>(&self, template: Template, context: &C) -> Result<Rendered, minijinja::Error> {
         let context = Value::from(Serde(context));
-        // The ending of a file decides whether values are escaped.
-        let fill = |part| self.jinja.get_template(&format!("{}.{part}", template.name()))?.render(context.clone());
-        let [subject, text, html] = PARTS.map(fill);
+        // The extension of a file decides whether values are escaped.
+        let render = |part| self.jinja.get_template(&format!("{}.{part}", template.name()))?.render(context.clone());
+        let [subject, text, html] = PARTS.map(render);
         Ok(Rendered { subject: subject?.trim().to_owned(), text: text?, html: html? })
     }
 
-    fn take(&mut self, folder: &Path, file: String) -> Result<(), Fault> {
-        let fault = |line, what| Fault { file: file.clone(), line, what };
+    fn add(&mut self, folder: &Path, file: String) -> Result<(), TemplateError> {
+        let error_at = |line, what| TemplateError { file: file.clone(), line, what };
         let is_shared = file.starts_with('_') && [".txt", ".html"].iter().any(|ending| file.ends_with(ending));
         if !is_shared && !FILES.iter().any(|(name, _)| *name == file) {
             let what = "no template has this name: `cartwright emails list` shows which there are, and a file of your own \
                         that others include is named like _footer.html";
-            return Err(fault(None, what.to_owned()));
+            return Err(error_at(None, what.to_owned()));
         }
-        let source = fs::read_to_string(folder.join(&file)).map_err(|error| fault(None, error.to_string()))?;
-        self.jinja.add_template_owned(file.clone(), source).map_err(|error| fault(error.line(), in_words(&error)))?;
-        self.own.insert(file);
+        let source = fs::read_to_string(folder.join(&file)).map_err(|error| error_at(None, error.to_string()))?;
+        self.jinja.add_template_owned(file.clone(), source).map_err(|error| error_at(error.line(), message(&error)))?;
+        self.custom.insert(file);
         Ok(())
     }
 
-    /// What becomes of every e-mail with example data, as far as it is not well.
-    fn cannot_be_filled(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+    /// The errors of rendering every e-mail with example data.
+    fn render_errors(&self) -> Vec<TemplateError> {
+        let mut errors = Vec::new();
         for &template in Template::ALL {
-            for example in [template.example(), template.bare_example()] {
+            for example in [template.example(), template.minimal_example()] {
                 match self.render(template, &example) {
                     Ok(rendered) if rendered.subject.is_empty() => {
                         let file = format!("{}.{}", template.name(), PARTS[0]);
-                        faults.push(Fault { file, line: None, what: "the subject is empty".to_owned() });
+                        errors.push(TemplateError { file, line: None, what: "the subject is empty".to_owned() });
                     }
                     Ok(_) => {}
-                    Err(error) => faults.push(self.fault_of(&error, &example)),
+                    Err(error) => errors.push(self.template_error(&error, &example)),
                 }
             }
         }
-        let mut told = BTreeSet::new();
-        faults.retain(|fault| told.insert((fault.file.clone(), fault.line)));
-        faults
+        let mut seen = BTreeSet::new();
+        errors.retain(|error| seen.insert((error.file.clone(), error.line)));
+        errors
     }
 
-    fn fault_of(&self, error: &minijinja::Error, example: &serde_json::Value) -> Fault {
+    fn template_error(&self, error: &minijinja::Error, example: &serde_json::Value) -> TemplateError {
         let error = innermost(error);
         let file = error.name().unwrap_or_default().to_owned();
         let what = match error.kind() {
-            ErrorKind::UndefinedError => self.undefined(&file, example).unwrap_or_else(|| in_words(error)),
-            _ => in_words(error),
+            ErrorKind::UndefinedError => self.undefined(&file, example).unwrap_or_else(|| message(error)),
+            _ => message(error),
         };
-        Fault { file, line: error.line(), what }
+        TemplateError { file, line: error.line(), what }
     }
 
     /// Says which name of a file nothing has, and which names there are.
@@ -292,21 +294,21 @@ impl Templates {
     }
 }
 
-/// The files of a folder, by name. What is hidden is not looked at: editors and volumes keep their own things there.
+/// The names of a folder's files, without hidden ones, which editors and volumes create.
 fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
     let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
     let names: std::io::Result<BTreeSet<String>> = fs::read_dir(folder)?.map(name).collect();
     Ok(names?.into_iter().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// Where it went wrong: an error in what is included or extended is told by each that includes it.
+/// The error at its source: an error in an included or extended file is wrapped by each file that includes it.
 fn innermost(error: &minijinja::Error) -> &minijinja::Error {
     let inner = std::error::Error::source(error).and_then(|inner| inner.downcast_ref::<minijinja::Error>());
     inner.map_or(error, innermost)
 }
 
-/// In one line, without the place, which [`Fault`] has.
-fn in_words(error: &minijinja::Error) -> String {
+/// The message in one line, without file and line, which [`TemplateError`] has.
+fn message(error: &minijinja::Error) -> String {
     let kind = error.kind().to_string();
     let words = error.detail().map_or(kind.clone(), |detail| format!("{kind}: {detail}"));
     words.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -325,7 +327,7 @@ mod tests {
         folder
     }
 
-    fn faults(files: &[(&str, &str)]) -> Vec<String> {
+    fn errors(files: &[(&str, &str)]) -> Vec<String> {
         let folder = folder(files);
         Templates::examine(folder.path()).1.iter().map(ToString::to_string).collect()
     }
@@ -346,7 +348,7 @@ mod tests {
     fn every_template_renders_without_a_name_and_none_with_a_field_missing() {
         let templates = Templates::built_in();
         for &template in Template::ALL {
-            let mail = templates.render(template, &template.bare_example()).unwrap();
+            let mail = templates.render(template, &template.minimal_example()).unwrap();
             assert!(mail.html.contains(">Hello,</p>") && mail.text.contains("\nHello,\n"), "{}", mail.text);
             assert!(!mail.subject.is_empty() && !mail.subject.contains('\n'), "{}", mail.subject);
             let named = templates.render(template, &template.example()).unwrap();
@@ -362,10 +364,10 @@ mod tests {
         for template in
             [Template::OrderConfirmed, Template::OrderShipped, Template::OrderDelivered, Template::OrderCancelled]
         {
-            let news = templates.render(template, &template.example()).unwrap();
-            assert!(news.subject.contains("20250115-7KQ2M9"), "{}", news.subject);
-            assert!(news.text.contains("Order number: 20250115-7KQ2M9\nTotal:        113.00 USD"), "{}", news.text);
-            assert!(news.html.contains("<strong>20250115-7KQ2M9</strong>"), "{}", news.html);
+            let email = templates.render(template, &template.example()).unwrap();
+            assert!(email.subject.contains("20250115-7KQ2M9"), "{}", email.subject);
+            assert!(email.text.contains("Order number: 20250115-7KQ2M9\nTotal:        113.00 USD"), "{}", email.text);
+            assert!(email.html.contains("<strong>20250115-7KQ2M9</strong>"), "{}", email.html);
         }
     }
 
@@ -392,7 +394,7 @@ mod tests {
             "{}",
             mail.html
         );
-        assert!(templates.is_own(Template::OrderShipped) && !templates.is_own(Template::OrderDelivered));
+        assert!(templates.is_custom(Template::OrderShipped) && !templates.is_custom(Template::OrderDelivered));
         let ours = Templates::built_in().render(Template::OrderShipped, &Template::OrderShipped.example()).unwrap();
         assert_ne!(ours.subject, mail.subject);
     }
@@ -400,23 +402,23 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_file_and_line() {
         assert_eq!(
-            faults(&[("order_shipped.txt", "Hello\n{% if %}")])[0].split(": ").next(),
+            errors(&[("order_shipped.txt", "Hello\n{% if %}")])[0].split(": ").next(),
             Some("order_shipped.txt, line 2")
         );
         assert_eq!(
-            faults(&[("password_changed.txt", "Hello\n\n{{ custmer_name }}")]),
+            errors(&[("password_changed.txt", "Hello\n\n{{ custmer_name }}")]),
             [
                 "password_changed.txt, line 3: there is no custmer_name; there are customer_name, happened_at, store_name"
             ]
         );
-        let unknown = faults(&[("order_shiped.html", "")]);
+        let unknown = errors(&[("order_shiped.html", "")]);
         assert!(unknown[0].starts_with("order_shiped.html: no template has this name"), "{unknown:?}");
-        assert_eq!(faults(&[("low_stock.subject.txt", " \n")]), ["low_stock.subject.txt: the subject is empty"]);
-        assert_eq!(faults(&[("low_stock.html", "{% extends \"nothing.html\" %}")]).len(), 1);
+        assert_eq!(errors(&[("low_stock.subject.txt", " \n")]), ["low_stock.subject.txt: the subject is empty"]);
+        assert_eq!(errors(&[("low_stock.html", "{% extends \"nothing.html\" %}")]).len(), 1);
         // Also in a branch that the first example does not take, and once for all e-mails that include it.
         let branch = "{% if not customer_name %}\n{{ nothing }}{% endif %}";
-        assert_eq!(faults(&[("_hello.txt", branch), ("layout.txt", "{% include \"_hello.txt\" %}")]).len(), 1);
-        assert_eq!(faults(&[]), Vec::<String>::new());
+        assert_eq!(errors(&[("_hello.txt", branch), ("layout.txt", "{% include \"_hello.txt\" %}")]).len(), 1);
+        assert_eq!(errors(&[]), Vec::<String>::new());
         let nowhere = Templates::of(Some(Path::new("/nowhere/at/all"))).err().unwrap().to_string();
         assert!(nowhere.starts_with("cannot be read ("), "{nowhere}");
     }

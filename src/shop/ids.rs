@@ -1,4 +1,4 @@
-//! The ids of everything the shop has.
+//! The types of ids.
 
 use platform::{
     ids::{NO_NUMBER, NO_UUID},

@@ -1,5 +1,5 @@
-//! The ground floor of the shop: what every endpoint and job is given, and the names that all features share. It knows no
-//! feature; what they need of their own they bring ([`Features`]).
+//! The context of every endpoint and job, and the names that all features share. It depends on no feature; what a feature
+//! adds to it is in [`Features`].
 
 use std::{
     any::{Any, TypeId},
@@ -44,7 +44,7 @@ pub static MIGRATIONS: Migrations =
 #[derive(Clone)]
 pub struct Shop(Arc<Parts>);
 
-/// What it is made of; `app/context.rs` puts it together.
+/// The parts of a [`Shop`], created in `app/context.rs`.
 pub struct Parts {
     pub store: Store,
     pub db: Db,
@@ -57,18 +57,18 @@ pub struct Parts {
     pub features: Features,
 }
 
-/// What the store is called, where it is found and what it is paid in.
+/// The store's name, currency and addresses.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub name: String,
     pub currency: Currency,
-    /// Where customers and providers reach the shop. Without a slash at its end.
+    /// The address by which customers and providers reach the shop, without a slash at its end.
     pub public_url: String,
-    /// Where the links in e-mails lead. Without a slash at its end.
+    /// The address of the storefront, which links in e-mails open, without a slash at its end.
     pub storefront_url: String,
 }
 
-/// What the features bring, their settings among it, one of each type; so this floor knows none of them.
+/// What features add to the context, for example their settings: one value of each type.
 #[derive(Default)]
 pub struct Features(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
@@ -103,10 +103,10 @@ impl Shop {
         Self(Arc::new(parts))
     }
 
-    /// What a feature brought.
+    /// The value of this type that a feature added.
     ///
     /// # Panics
-    /// When nothing of this type was brought: a fault of `app/context.rs` that the first request shows.
+    /// When there is none: an error in `app/context.rs` that the first request shows.
     #[must_use]
     pub fn part<P: Any>(&self) -> &P {
         let part = self.features.0.get(&TypeId::of::<P>()).and_then(|part| part.downcast_ref());
@@ -118,31 +118,37 @@ impl Shop {
         self.clock.now()
     }
 
-    /// Commits, and has every process forget what it shows of what was changed; also when nobody knows whether it was.
-    pub async fn commit_and_forget(&self, tx: Tx, changed: &[impl Part]) -> db::Result<()> {
+    /// Commits, and invalidates what was changed in the cache of every process, also when the outcome of the commit is unknown.
+    ///
+    /// # Errors
+    /// Those of [`Tx::commit`].
+    pub async fn commit_and_invalidate(&self, tx: Tx, changed: &[impl Part]) -> db::Result<()> {
         let committed = tx.commit().await;
         self.cache.invalidate(changed).await;
         committed
     }
 
-    /// The Message-ID of an e-mail about something: the same for every copy.
+    /// The Message-ID of the e-mail that `about` identifies: the same for every copy.
     #[must_use]
     pub fn message_id(&self, about: &str) -> String {
         let host = self.store.public_url.split("://").last().and_then(|rest| rest.split([':', '/']).next());
         format!("<{about}@{}>", host.unwrap_or("localhost"))
     }
 
-    /// Waits until the database answers, saying so, however long that takes.
+    /// Waits until the database answers, however long that takes, and logs that it waits.
+    ///
+    /// # Errors
+    /// When the database refuses the connection.
     pub async fn wait_for_database(&self) -> anyhow::Result<()> {
-        let mut told = false;
+        let mut warned = false;
         loop {
             match self.db.ping().await {
                 Ok(()) => return Ok(()),
                 Err(error) if db::is_unavailable(&error) => {
-                    if !told {
+                    if !warned {
                         tracing::warn!(%error, "waiting for the database");
                     }
-                    told = true;
+                    warned = true;
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Err(error) => bail!("DATABASE_URL: the database refuses us: {error}"),
@@ -150,10 +156,10 @@ impl Shop {
         }
     }
 
-    /// Refuses to go on with a schema that is older than the program.
+    /// Requires that no migration is pending.
     ///
     /// # Errors
-    /// When migrations are missing, with what to do.
+    /// When one is, with what to do.
     pub async fn require_current_schema(&self) -> anyhow::Result<()> {
         match self.db.pending_migrations().await? {
             0 => Ok(()),

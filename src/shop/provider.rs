@@ -13,14 +13,15 @@ text_enum! {
 }
 
 impl Provider {
-    /// Whether the money comes before the parcel leaves. Such an order holds its stock for a limited time.
+    /// Whether orders are paid before they ship. The stock of an unpaid one is reserved for a limited time.
     #[must_use]
     pub fn is_online(self) -> bool {
         self != Self::CashOnDelivery
     }
 
+    /// The name that customers read.
     #[must_use]
-    pub fn in_words(self) -> &'static str {
+    pub fn display_name(self) -> &'static str {
         match self {
             Self::CashOnDelivery => "Cash on delivery",
             Self::Stripe => "Card (Stripe)",

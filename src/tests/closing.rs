@@ -132,7 +132,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_letter_that_is_late_for_a_closed_account_is_not_sent(shop: TestShop) {
+    async fn an_email_that_is_late_for_a_closed_account_is_not_sent(shop: TestShop) {
         let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
         let ada = shop.customer("ada@example.com").await;
         let order = ada.buys(&mug).await;

@@ -160,7 +160,7 @@ crash_on_both_engines! {
         let _shop = site.opens().await;
         let admin = site.admin().await;
         let ada = site.customer("ada@example.com").await;
-        let mug = site.sells(&admin, "Mug", 60).await; // enough that no letter about low stock is sent
+        let mug = site.sells(&admin, "Mug", 60).await; // enough that no e-mail about low stock is sent
         let worker = site.starts("email-worker");
         for number in 0..30 {
             assert_eq!(checkout(&site, &ada, mug, number).await.unwrap().0, 201);

@@ -147,7 +147,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_change_that_is_called_off_before_its_letter_left_sends_none(shop: TestShop) {
+    async fn a_change_that_is_cancelled_before_its_email_is_sent_sends_none(shop: TestShop) {
         let ada = shop.customer(OLD).await;
         wants(&ada, NEW).await.is(202);
         ada.delete("/api/profile/email").await.is(204);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cartwright::orders::events::followers::PER_USER;
+use cartwright::orders::events::subscribers::MAX_STREAMS_PER_USER;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -204,7 +204,7 @@ on_both_engines! {
     async fn nobody_opens_streams_without_end(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         let boss = shop.admin().await;
-        let mut streams: Vec<Following> = join_all((0..PER_USER).map(|_| ada.events_of(&order).follows())).await;
+        let mut streams: Vec<Following> = join_all((0..MAX_STREAMS_PER_USER).map(|_| ada.events_of(&order).follows())).await;
         let refused = ada.events_of(&order).await.is(429).with_code("too_many_streams");
         assert_eq!(refused.header("retry-after"), "15");
         boss.events_of(&order).follows().await.next().await; // others are not concerned

@@ -428,7 +428,7 @@ on_both_engines! {
             ada.cancels(&order).await.is(409).with_code("invalid_transition");
         }
         shop.runs_its_jobs().await;
-        assert_eq!(shop.mail().mails().len(), 5 + ways.concat().len(), "a letter for each order and each step");
+        assert_eq!(shop.mail().mails().len(), 5 + ways.concat().len(), "an e-mail for each order and each step");
 
         let order = ada.buys(&mug).await;
         boss.moves(&order, "lost").await.is(422).about(&["status"]);
@@ -558,7 +558,7 @@ on_both_engines! {
 
     async fn orders_that_cannot_expire_keep_no_other_waiting(shop: TestShop) {
         shop.expects_in_log("cannot cancel an unpaid order; will retry later");
-        shop.expects_waiting_jobs(); // two hundred letters that nobody reads
+        shop.expects_waiting_jobs(); // two hundred e-mails that nobody reads
         let (mug, pot) = (shop.sells("Mug").in_stock(101).await, shop.sells("Pot").in_stock(1).await);
         let ada = shop.customer("ada@example.com").await;
         for _ in 0..101 {

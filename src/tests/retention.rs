@@ -83,7 +83,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM sessions").await, 0);
     }
 
-    async fn the_links_of_old_letters_are_forgotten(shop: TestShop) {
+    async fn the_links_of_old_emails_are_deleted(shop: TestShop) {
         shop.customer("ada@example.com").await;
         shop.tampers("DELETE FROM email_tokens").await;
         for (hash, expires) in [(vec![1], shop.now()), (vec![2], shop.now() + SECOND), (vec![3], shop.now() + 60 * DAY)] {
@@ -176,8 +176,8 @@ on_both_engines! {
         shop.tampers("DELETE FROM webhooks WHERE processed_at IS NULL").await;
     }
 
-    async fn letters_that_left_are_forgotten_after_three_months(shop: TestShop) {
-        writes_letters(&shop, 1).await;
+    async fn message_ids_of_sent_emails_are_deleted_after_three_months(shop: TestShop) {
+        records_sent_emails(&shop, 1).await;
         shop.time_passes(90 * DAY);
         sweeps(&shop).await;
         assert_eq!(shop.counts("SELECT COUNT(*) FROM sent_letters").await, 1);
@@ -219,13 +219,13 @@ on_both_engines! {
             line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or(0)
         };
         let before = metrics().await;
-        writes_letters(&shop, 10_500).await;
+        records_sent_emails(&shop, 10_500).await;
         shop.time_passes(91 * DAY);
         assert!(retention::sweep(shop.inside()).await.unwrap(), "more is left");
         assert_eq!(shop.counts("SELECT COUNT(*) FROM sent_letters").await, 500);
         assert!(metrics().await >= before + 10_000, "what was swept is counted");
 
-        writes_letters(&shop, 20_000).await;
+        records_sent_emails(&shop, 20_000).await;
         shop.time_passes(91 * DAY);
         for _ in 0..2 {
             Sweep::default().run(shop.inside()).await.unwrap();
@@ -265,8 +265,8 @@ async fn enqueues(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
     id
 }
 
-/// So many letters leave at this moment.
-async fn writes_letters(shop: &TestShop, letters: i64) {
+/// Records so many e-mails as sent now.
+async fn records_sent_emails(shop: &TestShop, emails: i64) {
     let mut tx = shop.db().write().await.unwrap();
     let written = tx
         .query(
@@ -274,12 +274,12 @@ async fn writes_letters(shop: &TestShop, letters: i64) {
              WITH RECURSIVE letters (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM letters WHERE number < $1)
              SELECT $2 || CAST(number AS TEXT), $3 FROM letters",
         )
-        .bind(letters)
+        .bind(emails)
         .bind(format!("letter-{}-", shop.now().micros()))
         .bind(shop.now())
         .execute()
         .await;
-    assert_eq!(written.unwrap(), letters.unsigned_abs());
+    assert_eq!(written.unwrap(), emails.unsigned_abs());
     tx.commit().await.unwrap();
 }
 

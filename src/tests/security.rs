@@ -42,10 +42,10 @@ const TRIED: &[(&str, &[Of])] = &[
     ("Searches and lists: what they cost, who waits for them", &[("searches", &[])]),
     ("Caches: stale, poisoned, a Redis that is away or lies", &[("cache", &[]), ("preconditions", &[])]),
     ("Uploads: what is no picture, bombs, endless ones", &[("media", &[])]),
-    ("Limits: passwords, letters, carts, orders, searches", &[("limits", &[])]),
+    ("Limits: passwords, e-mails, carts, orders, searches", &[("limits", &[])]),
     (
         "E-mails: links that strangers type, addresses that nobody verified",
-        &[("letters", &[]), ("order_letters", &[]), ("email_changes", &[])],
+        &[("emails", &[]), ("order_emails", &[]), ("email_changes", &[])],
     ),
     ("Files for the import: torn, hostile, enormous", &[("imports", &[])]),
     (

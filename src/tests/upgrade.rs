@@ -21,7 +21,7 @@ const ROWS: &str = include_str!("upgrade/version_3.sql");
 /// Of the session in which ada was signed in when the shop was stopped.
 const ACCESS: &str = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJjYXJ0d3JpZ2h0IiwiYXVkIjoiY2FydHdyaWdodC1hcGkiLCJzdWIiOiIyIiwic2lkIjoiYzE5ZmNlNGQtNmFmYi00YjgxLThiZmEtNDVmM2U4MDczMDFiIiwianRpIjoiYWQ0YjVmYTctMTk5MC00NGZiLWFhNDYtODIzZmIxNjIzNDI3IiwiaWF0IjoxNzM2OTI1NTk1LCJuYmYiOjE3MzY5MjU1OTUsImV4cCI6MTczNzAxMTk5NX0.y04FMB5bzmiWRhECV1DxwvCRHY5pTeOTZo1gXs3Jb3M";
 const REFRESH: &str = "71e559dbaf2fde7b4927174dd7dc10c04322db656895cd230dd410a8da90abb6";
-/// Of the link in the letter that lin had not opened yet.
+/// Of the link in the e-mail that lin had not opened yet.
 const VERIFICATION: &str = "4eb04f93d5c8c8d595c00a573f383be2fa43d0a663c1e516ecc9888479994238";
 
 #[test]

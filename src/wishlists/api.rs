@@ -24,7 +24,8 @@ use crate::{
 
 /// A product to add to the wishlist.
 #[derive(Object)]
-struct Wish {
+#[oai(rename = "Wish")]
+struct NewEntry {
     /// The id of the product.
     product: ProductId,
 }
@@ -47,9 +48,8 @@ struct EntryView {
     added_at: Timestamp,
 }
 
-async fn shown(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
-    let (products, moments): (Vec<_>, Vec<_>) =
-        entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
+async fn entry_views(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
+    let (products, times): (Vec<_>, Vec<_>) = entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
     let products = view::products(tx, shop, products).await?;
     let entry = |(product, added_at): (view::ProductSummary, Timestamp)| EntryView {
         product: product.id,
@@ -59,7 +59,7 @@ async fn shown(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<Entr
         in_stock: product.stock > 0,
         added_at,
     };
-    Ok(products.into_iter().zip(moments).map(entry).collect())
+    Ok(products.into_iter().zip(times).map(entry).collect())
 }
 
 pub struct WishlistsApi;
@@ -82,7 +82,7 @@ impl WishlistsApi {
         let page = Page::from_query(&page, &per_page)?;
         let mut tx = shop.db.read().await?;
         let (entries, total) = store::list(&mut tx, by.id, page.size, page.offset()).await?;
-        let shown = shown(&mut tx, &shop, entries).await?;
+        let shown = entry_views(&mut tx, &shop, entries).await?;
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
 
@@ -90,11 +90,11 @@ impl WishlistsApi {
     ///
     /// Returns 200 instead of 201 if the product is already on the wishlist; its position does not change.
     #[oai(path = "/wishlist", method = "post", operation_id = "addToWishlist")]
-    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<Wish>) -> ApiResult<CreatedOrFound<EntryView>> {
+    async fn add(&self, shop: Data<&Shop>, by: SignedIn, body: Body<NewEntry>) -> ApiResult<CreatedOrFound<EntryView>> {
         let product = body.parse().await?.product;
         let mut tx = shop.db.write().await?;
         let (entry, added) = super::add(&mut tx, by.id, product, shop.now()).await?;
-        let shown = shown(&mut tx, &shop, vec![entry]).await?.remove(0);
+        let shown = entry_views(&mut tx, &shop, vec![entry]).await?.remove(0);
         tx.commit().await?;
         Ok(CreatedOrFound::json(&shown, added))
     }

@@ -1,7 +1,7 @@
-//! What a customer would like to have. One list for each user, made of products and nothing else: the name, price and
-//! picture are the catalog's of today.
+//! Wishlists. Each user has one. An entry refers to a product, whose name, price and image are read from the catalog.
 //!
-//! A product that became inactive exists for admins only, so it is not shown; its entry stays, and with it comes back.
+//! An inactive product exists for admins only, so it is not shown; its entry stays and is shown again when the product is
+//! active again.
 
 pub mod api;
 mod problems;
@@ -30,7 +30,7 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A product on a list.
+/// A product on a wishlist.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Entry {
     #[sqlx(flatten)]
@@ -38,10 +38,10 @@ pub struct Entry {
     pub added_at: Timestamp,
 }
 
-/// Puts a product on the list. `false` when it was on it before, which changes nothing.
+/// Adds a product. `false` when it was on the list already, which changes nothing.
 ///
 /// # Errors
-/// When the product is not in the shop.
+/// [`Error::UnknownProduct`].
 pub async fn add(tx: &mut Tx, user: UserId, product: ProductId, now: Timestamp) -> Result<(Entry, bool)> {
     let found = catalog::find_product(tx, product).await?.filter(|product| product.is_active);
     let product = found.ok_or(Error::UnknownProduct)?;
@@ -50,10 +50,10 @@ pub async fn add(tx: &mut Tx, user: UserId, product: ProductId, now: Timestamp) 
     Ok((Entry { product, added_at }, added))
 }
 
-/// Takes a product off the list.
+/// Removes a product.
 ///
 /// # Errors
-/// When it is not on it.
+/// [`Error::NotFound`] when it is not on the list.
 pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> Result<()> {
     match store::delete(tx, user, product).await? {
         0 => Err(Error::NotFound),
@@ -62,6 +62,6 @@ pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> Result<()>
 }
 
 /// Deletes the wishlist of a user.
-pub async fn forget(tx: &mut Tx, user: UserId) -> db::Result<()> {
-    store::delete_of(tx, user).await.map(drop)
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> db::Result<()> {
+    store::delete_of_user(tx, user).await.map(drop)
 }

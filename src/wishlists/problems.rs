@@ -1,4 +1,4 @@
-//! What each error of this feature is over HTTP.
+//! The errors of this feature over HTTP.
 
 use platform::http::problem::Problem;
 

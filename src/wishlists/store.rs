@@ -8,7 +8,7 @@ use platform::{
 use super::Entry;
 use crate::shop::ids::{ProductId, UserId};
 
-/// One page of a user's list, the latest first, and how many products are on it. Only what is in the shop.
+/// One page of a user's list, the latest first, and how many products are on it. Only active products.
 pub async fn list(tx: &mut Tx, user: UserId, limit: i64, offset: i64) -> Result<(Vec<Entry>, i64)> {
     let (total,) = tx
         .query(
@@ -60,6 +60,6 @@ pub async fn delete(tx: &mut Tx, user: UserId, product: ProductId) -> Result<u64
         .await
 }
 
-pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<u64> {
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
     tx.query("DELETE FROM wishlist_entries WHERE user_id = $1").bind(user).execute().await
 }

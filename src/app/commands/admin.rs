@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 
-use super::{open, say};
+use super::{open, print_line};
 
 #[derive(Subcommand)]
 pub enum AdminCommand {
@@ -37,7 +37,7 @@ pub struct CreateArgs {
 }
 
 pub async fn run(AdminCommand::Create(args): AdminCommand, settings: &SettingArgs) -> anyhow::Result<()> {
-    let shop = open(programs::begin(settings)?).await?;
+    let shop = open(programs::init(settings)?).await?;
     let password = match args.password {
         Some(password) => password,
         None => read_password(args.password_stdin)?,
@@ -45,7 +45,7 @@ pub async fn run(AdminCommand::Create(args): AdminCommand, settings: &SettingArg
     accounts::check_credentials(&args.email, args.username.as_deref(), &password)?;
     let username = create(&shop, args.email, args.username, password).await?;
     shop.db.close().await;
-    say(format!("created the admin {username}"))
+    print_line(format!("created the admin {username}"))
 }
 
 fn read_password(unasked: bool) -> anyhow::Result<String> {

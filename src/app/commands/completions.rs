@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, say};
+use super::{Cli, print_line};
 
 /// Print completions for a shell
 #[derive(Args, Clone, Copy)]
@@ -19,5 +19,5 @@ pub struct CompletionsArgs {
 pub fn run(args: CompletionsArgs) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cartwright", &mut script);
-    say(String::from_utf8(script)?.trim_end())
+    print_line(String::from_utf8(script)?.trim_end())
 }

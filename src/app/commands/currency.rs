@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::{open, say};
+use super::{open, print_line};
 
 /// Show the currency of the prices, or convert them to another
 ///
@@ -37,8 +37,8 @@ pub struct CurrencyArgs {
 }
 
 pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<()> {
-    let shop = open(programs::begin(settings)?).await?;
-    let said = match args.to {
+    let shop = open(programs::init(settings)?).await?;
+    let result = match args.to {
         None => {
             let kept = currency::of_prices(&mut shop.db.read().await?).await?;
             format!("the prices are in {}", kept.unwrap_or(shop.store.currency))
@@ -54,7 +54,7 @@ pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<(
         }
     };
     shop.db.close().await;
-    say(said)
+    print_line(result)
 }
 
 fn read(to: &str, rate: Option<&str>) -> anyhow::Result<(Currency, Rate)> {

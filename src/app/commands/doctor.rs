@@ -1,4 +1,4 @@
-//! `cartwright doctor`. It looks and asks; it changes nothing that a start would not change.
+//! `cartwright doctor`. It changes nothing that a start would not change.
 
 use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
@@ -20,10 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::say;
+use super::print_line;
 
 /// How long a dependency may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Check all settings and dependencies
 ///
@@ -38,20 +38,20 @@ pub struct DoctorArgs {
 }
 
 pub async fn run(args: DoctorArgs, settings: &SettingArgs) -> anyhow::Result<()> {
-    if args.ready { ready(settings.health_address()?).await } else { examine(settings).await }
+    if args.ready { ready(settings.health_address()?).await } else { check_all(settings).await }
 }
 
 async fn ready(address: SocketAddr) -> anyhow::Result<()> {
     if is_ready(address).await { Ok(()) } else { bail!("{address} is not ready") }
 }
 
-/// Asks whoever listens at an address of this machine for `/health/ready`.
+/// Whether `/health/ready` at an address of this machine answers 200.
 async fn is_ready(mut address: SocketAddr) -> bool {
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
         address.set_ip(loopback);
     }
-    let answer = timeout(PATIENCE, get(address, "/health/ready")).await;
+    let answer = timeout(TIMEOUT, get(address, "/health/ready")).await;
     matches!(answer, Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200 "))
 }
 
@@ -63,7 +63,7 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// What came of looking at one thing.
+/// The result of one check.
 enum Finding {
     Ok(String),
     Warn(String),
@@ -73,11 +73,11 @@ enum Finding {
 use Finding::{Fail, Ok as Fine, Warn};
 use platform::{clock::Clock, db};
 
-async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
-    let shop = match programs::begin(args).and_then(|settings| context::shop(settings, Clock::default())) {
+async fn check_all(args: &SettingArgs) -> anyhow::Result<()> {
+    let shop = match programs::init(args).and_then(|settings| context::shop(settings, Clock::default())) {
         Ok(shop) => shop,
         Err(error) => {
-            report("settings", &Fail(format!("{error:#}")))?;
+            print_finding("settings", &Fail(format!("{error:#}")))?;
             bail!("correct the setting and run this again; the other checks need valid settings");
         }
     };
@@ -99,7 +99,7 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
         }
     }
     for (name, finding) in &findings {
-        report(name, finding)?;
+        print_finding(name, finding)?;
     }
     match findings.iter().filter(|(_, finding)| matches!(finding, Fail(_))).count() {
         0 => Ok(()),
@@ -108,13 +108,13 @@ async fn examine(args: &SettingArgs) -> anyhow::Result<()> {
     }
 }
 
-fn report(name: &str, finding: &Finding) -> anyhow::Result<()> {
+fn print_finding(name: &str, finding: &Finding) -> anyhow::Result<()> {
     let (mark, what) = match finding {
         Fine(what) => ("ok", what),
         Warn(what) => ("warn", what),
         Fail(what) => ("FAIL", what),
     };
-    say(format!("{mark:4}  {name:12}  {}", what.replace('\n', " ")))
+    print_line(format!("{mark:4}  {name:12}  {}", what.replace('\n', " ")))
 }
 
 async fn folder(folder: &Path) -> Finding {
@@ -134,7 +134,7 @@ async fn folder(folder: &Path) -> Finding {
 }
 
 async fn media(shop: &Shop) -> Finding {
-    match in_time(shop.media.check_writable()).await {
+    match with_timeout(shop.media.check_writable()).await {
         Ok(what) => Fine(what),
         Err(why) => Fail(why),
     }
@@ -145,11 +145,11 @@ async fn database(shop: &Shop) -> Finding {
     if let Some(file) = file.filter(|file| !file.exists()) {
         return Fine(format!("{} does not exist yet; the first start creates it", file.display()));
     }
-    match in_time(shop.db.ping()).await {
+    match with_timeout(shop.db.ping()).await {
         Err(why) => {
             Fail(format!("cannot connect to the database: {why}; check the URL and that the server is running"))
         }
-        Ok(()) => match in_time(shop.db.pending_migrations()).await {
+        Ok(()) => match with_timeout(shop.db.pending_migrations()).await {
             Err(why) => Fail(format!("the migrations cannot be read: {why}")),
             Ok(0) => Fine("connected; the schema is up to date".to_owned()),
             Ok(pending) if shop.db.migrates_on_start() => {
@@ -163,22 +163,22 @@ async fn database(shop: &Shop) -> Finding {
 async fn prices(shop: &Shop) -> Finding {
     let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
     let is_there = file.is_none_or(|file| file.exists());
-    if !is_there || !matches!(in_time(shop.db.pending_migrations()).await, Ok(0)) {
+    if !is_there || !matches!(with_timeout(shop.db.pending_migrations()).await, Ok(0)) {
         return Fine("not checked, because the database is not ready".to_owned());
     }
-    match in_time(currency::require(shop)).await {
+    match with_timeout(currency::require(shop)).await {
         Ok(()) => Fine(format!("the currency is {}", shop.store.currency)),
         Err(why) => Fail(why),
     }
 }
 
-async fn in_time<T, E: std::fmt::Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    let answer = timeout(PATIENCE, answer).await.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
+async fn with_timeout<T, E: std::fmt::Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    let answer = timeout(TIMEOUT, answer).await.map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?;
     answer.map_err(|error| error.to_string())
 }
 
 async fn redis(shop: &Shop) -> Finding {
-    match timeout(PATIENCE, shop.cache.redis_answers()).await {
+    match timeout(TIMEOUT, shop.cache.redis_answers()).await {
         Ok(None) => Fine("not set: each process has its own cache".to_owned()),
         Ok(Some(true)) => Fine("connected".to_owned()),
         _ => Fail(
@@ -198,7 +198,7 @@ async fn mail(shop: &Shop) -> Finding {
     }
 }
 
-/// Calls no provider: a key is only proved by a payment.
+/// Checks the settings only: whether a key works shows in a payment.
 fn provider(online: &OnlineProvider, settings: &Settings) -> Finding {
     match settings.payments.providers.get(&online.provider) {
         None => Fine(format!("disabled, because {} is not set", online.key.name)),

@@ -15,7 +15,7 @@ use crate::{
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::say;
+use super::print_line;
 
 #[derive(Subcommand)]
 pub enum EmailsCommand {
@@ -70,27 +70,29 @@ pub fn run(command: EmailsCommand, settings: &SettingArgs) -> anyhow::Result<()>
 fn list(settings: &SettingArgs) -> anyhow::Result<()> {
     let templates = templates(settings)?;
     for template in Template::ALL {
-        let whose = if templates.is_own(*template) { "yours" } else { "built in" };
-        say(format!("{:20}  {whose:8}  when {}", template.name(), template.when()))?;
+        let origin = if templates.is_custom(*template) { "yours" } else { "built in" };
+        print_line(format!("{:20}  {origin:8}  when {}", template.name(), template.when()))?;
     }
     Ok(())
 }
 
 fn render(args: &RenderArgs, settings: &SettingArgs) -> anyhow::Result<()> {
-    let wanted = match &args.name {
-        Some(name) => vec![named(name)?],
+    let selected = match &args.name {
+        Some(name) => vec![find_template(name)?],
         None => Template::ALL.to_vec(),
     };
     let templates = templates(settings)?;
-    let letters =
-        wanted.iter().map(|template| letter(&templates, *template, settings)).collect::<Result<Vec<_>, _>>()?;
+    let emails = selected
+        .iter()
+        .map(|template| render_example(&templates, *template, settings))
+        .collect::<Result<Vec<_>, _>>()?;
     match &args.out {
-        Some(folder) => write(folder, &wanted, &letters, settings),
-        None => print(args.format, &letters, settings),
+        Some(folder) => write(folder, &selected, &emails, settings),
+        None => print(args.format, &emails, settings),
     }
 }
 
-fn named(name: &str) -> anyhow::Result<Template> {
+fn find_template(name: &str) -> anyhow::Result<Template> {
     let found = Template::ALL.iter().find(|template| template.name() == name);
     found.copied().with_context(|| {
         let names: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
@@ -98,70 +100,72 @@ fn named(name: &str) -> anyhow::Result<Template> {
     })
 }
 
+/// The templates of the settings.
+///
 /// # Errors
-/// After a line for each fault.
+/// When a template cannot be used, after printing a line for each error.
 fn templates(settings: &SettingArgs) -> anyhow::Result<Templates> {
     let (folder, ..) = settings.emails();
     let Some(folder) = folder else { return Ok(Templates::built_in()) };
-    let (templates, faults) = Templates::examine(&folder);
-    for fault in &faults {
-        say(format!("FAIL  {fault}"))?;
+    let (templates, errors) = Templates::examine(&folder);
+    for error in &errors {
+        print_line(format!("FAIL  {error}"))?;
     }
-    match faults.len() {
+    match errors.len() {
         0 => Ok(templates),
         1 => bail!("TEMPLATES_DIR={}: 1 error", folder.display()),
         many => bail!("TEMPLATES_DIR={}: {many} errors", folder.display()),
     }
 }
 
-fn letter(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Email> {
+fn render_example(templates: &Templates, template: Template, settings: &SettingArgs) -> anyhow::Result<Email> {
     let (_, store_name, _) = settings.emails();
     let mut example = template.example();
     example["store_name"] = store_name.into();
     let id = format!("<{}@shop.example>", template.name());
-    Ok(templates.write(template, &example, ("ada@example.com", "Ada Lovelace"), id)?)
+    Ok(templates.email(template, &example, ("ada@example.com", "Ada Lovelace"), id)?)
 }
 
-fn print(format: Format, letters: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
-    for letter in letters {
+fn print(format: Format, emails: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
+    for email in emails {
         match format {
-            Format::Text => say(format!("Subject: {}\n\n{}\n", letter.subject, letter.text))?,
-            Format::Html => say(&letter.html)?,
-            Format::Eml => std::io::stdout().write_all(&eml(letter, settings)?)?,
+            Format::Text => print_line(format!("Subject: {}\n\n{}\n", email.subject, email.text))?,
+            Format::Html => print_line(&email.html)?,
+            Format::Eml => std::io::stdout().write_all(&eml(email, settings)?)?,
         }
     }
     Ok(())
 }
 
-fn write(folder: &Path, templates: &[Template], letters: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
+fn write(folder: &Path, templates: &[Template], emails: &[Email], settings: &SettingArgs) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-    for (template, letter) in templates.iter().zip(letters) {
-        let text = format!("Subject: {}\n\n{}\n", letter.subject, letter.text);
+    for (template, email) in templates.iter().zip(emails) {
+        let text = format!("Subject: {}\n\n{}\n", email.subject, email.text);
         for (ending, content) in
-            [("txt", text.into_bytes()), ("html", letter.html.clone().into_bytes()), ("eml", eml(letter, settings)?)]
+            [("txt", text.into_bytes()), ("html", email.html.clone().into_bytes()), ("eml", eml(email, settings)?)]
         {
             let file = folder.join(format!("{}.{ending}", template.name()));
             fs::write(&file, content).with_context(|| format!("{} cannot be written", file.display()))?;
         }
-        say(format!("{:20}  {}", template.name(), letter.subject))?;
+        print_line(format!("{:20}  {}", template.name(), email.subject))?;
     }
     Ok(())
 }
 
-fn eml(letter: &Email, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
+fn eml(email: &Email, settings: &SettingArgs) -> anyhow::Result<Vec<u8>> {
     let (.., from) = settings.emails();
-    mail::eml(from, letter)
+    mail::eml(from, email)
 }
 
 fn export(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-    let there: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
-    if !there.is_empty() {
-        return Err(anyhow!("{} already has {}; nothing was written", folder.display(), there.join(", ")));
+    let existing: Vec<&str> = FILES.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
+    if !existing.is_empty() {
+        return Err(anyhow!("{} already has {}; nothing was written", folder.display(), existing.join(", ")));
     }
     for (name, source) in FILES {
         let file = folder.join(name);
         fs::write(&file, source).with_context(|| format!("{} cannot be written", file.display()))?;
     }
-    say(format!("wrote {} files to {}", FILES.len(), folder.display()))
+    print_line(format!("wrote {} files to {}", FILES.len(), folder.display()))
 }

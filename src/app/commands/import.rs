@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use uuid::Uuid;
 
-use super::{open_to_sell, progress_bar, say};
+use super::{open_with_currency, print_line, progress_bar};
 
 #[derive(Subcommand)]
 pub enum ImportCommand {
@@ -80,15 +80,15 @@ pub struct ProductsArgs {
 }
 
 pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &SettingArgs) -> anyhow::Result<()> {
-    let settings = programs::begin(settings)?;
+    let settings = programs::init(settings)?;
     let source = Source::open(&args.file)?; // before any database is asked
     let rules = shopify::Rules { decimals: settings.store.currency.decimals, stock: args.stock };
     let Checked { told, not_read, contents } = source.read(|file| shopify::check(file, rules))?;
-    tell(&not_read, &told);
+    print_findings(&not_read, &told);
     if !told.faults.is_empty() && !args.skip_bad {
         bail!("nothing was imported; correct the file, or skip its invalid rows with --skip-bad");
     }
-    let shop = open_to_sell(settings).await?;
+    let shop = open_with_currency(settings).await?;
     let rules = Rules { currency: shop.store.currency, stock: args.stock, keep_stock: args.keep_stock };
     let result = match contents {
         Contents::Products(sound) => {
@@ -107,17 +107,17 @@ pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &Settin
         }
     };
     shop.db.close().await;
-    say(result)
+    print_line(result)
 }
 
-fn tell(not_read: &[String], told: &Told) {
+fn print_findings(not_read: &[String], told: &Told) {
     eprint!("{}{}", told.faults, told.notices);
     if !not_read.is_empty() {
         eprintln!("ignored columns: {}", not_read.join(", "));
     }
 }
 
-/// Writes what was found sound, batch by batch.
+/// Writes the valid rows, batch by batch.
 async fn write_all<T>(
     shop: &Shop,
     rules: Rules,
@@ -136,7 +136,7 @@ async fn write_all<T>(
     if count != total {
         bail!("the file was changed during the import; import it again");
     }
-    tell_of_the_shop(&done);
+    print_stock_notes(&done);
     Ok(done)
 }
 
@@ -157,7 +157,7 @@ async fn write_batches<T>(
     }
 }
 
-fn tell_of_the_shop(done: &Imported) {
+fn print_stock_notes(done: &Imported) {
     eprint!("{}", done.unknown);
     if done.stock_left > 0 {
         eprintln!(
@@ -168,7 +168,7 @@ fn tell_of_the_shop(done: &Imported) {
     }
 }
 
-/// A file that is read twice. What comes through a pipe is kept in a file without a name for that.
+/// A file that is read twice. Input from a pipe is copied to an unlinked temporary file first.
 struct Source {
     name: String,
     file: File,
@@ -178,10 +178,10 @@ impl Source {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         if name == "-" {
-            return Ok(Self { file: kept(io::stdin())?, name });
+            return Ok(Self { file: copy_to_temporary_file(io::stdin())?, name });
         }
         let file = File::open(path).with_context(|| format!("{name} cannot be opened"))?;
-        let file = if file.metadata()?.is_file() { file } else { kept(file)? };
+        let file = if file.metadata()?.is_file() { file } else { copy_to_temporary_file(file)? };
         Ok(Self { name, file })
     }
 
@@ -193,7 +193,7 @@ impl Source {
     }
 }
 
-fn kept(mut input: impl Read) -> anyhow::Result<File> {
+fn copy_to_temporary_file(mut input: impl Read) -> anyhow::Result<File> {
     let path = std::env::temp_dir().join(format!("cartwright-import-{}", Uuid::new_v4().simple()));
     let open = || File::options().read(true).write(true).create_new(true).open(&path);
     let mut file = open().with_context(|| format!("{} cannot be written", path.display()))?;

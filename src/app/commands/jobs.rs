@@ -11,7 +11,7 @@ use platform::{
 
 use crate::{
     app::{
-        jobs_api::{JobState, filter},
+        jobs_api::{JobState, job_filter},
         programs,
         settings::SettingArgs,
     },
@@ -20,10 +20,10 @@ use crate::{
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::{open, say};
+use super::{open, print_line};
 
-/// How many jobs are listed; the rest is counted.
-const MOST: i64 = 100;
+/// How many jobs are listed; the others are counted.
+const MAX_LISTED: i64 = 100;
 /// How much of an error fits beside the other columns.
 const ERROR_CHARS: usize = 60;
 
@@ -61,7 +61,7 @@ pub struct RetryArgs {
 }
 
 pub async fn run(command: JobsCommand, settings: &SettingArgs) -> anyhow::Result<()> {
-    let shop = open(programs::begin(settings)?).await?;
+    let shop = open(programs::init(settings)?).await?;
     match command {
         JobsCommand::List(args) => list(&shop, &args).await?,
         JobsCommand::Retry(RetryArgs { id: Some(id), .. }) => retry(&shop, JobId(id)).await?,
@@ -73,16 +73,16 @@ pub async fn run(command: JobsCommand, settings: &SettingArgs) -> anyhow::Result
 }
 
 async fn list(shop: &Shop, args: &ListArgs) -> anyhow::Result<()> {
-    let filter = filter(args.queue, args.state);
+    let filter = job_filter(args.queue, args.state);
     let now = shop.now();
-    let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, MOST, 0).await?;
+    let (jobs, total) = store::list(&mut shop.db.read().await?, filter, now, MAX_LISTED, 0).await?;
     if jobs.is_empty() {
-        return say("no jobs");
+        return print_line("no jobs");
     }
     let head = ["ID", "QUEUE", "KIND", "STATE", "ATTEMPTS", "DUE", "LAST ERROR"].map(str::to_owned);
-    say(table(std::iter::once(head).chain(jobs.iter().map(|job| cells(job, now))).collect()))?;
-    if total > MOST {
-        say(format!("and {} more; filter with --queue and --state", total - MOST))?;
+    print_line(table(std::iter::once(head).chain(jobs.iter().map(|job| cells(job, now))).collect()))?;
+    if total > MAX_LISTED {
+        print_line(format!("and {} more; filter with --queue and --state", total - MAX_LISTED))?;
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn cells(job: &JobRow, now: Timestamp) -> [String; 7] {
     ]
 }
 
-/// An error on one line, and with nothing in it that a terminal would obey.
+/// An error in one line, without control characters.
 fn short(error: &str) -> String {
     let line: String = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.chars().count() <= ERROR_CHARS {
@@ -129,7 +129,7 @@ async fn retry(shop: &Shop, id: JobId) -> anyhow::Result<()> {
     };
     tx.notify(&job.queue);
     tx.commit().await?;
-    say(format!("job {id} is due now"))
+    print_line(format!("job {id} is due now"))
 }
 
 async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
@@ -146,9 +146,9 @@ async fn retry_all_dead(shop: &Shop) -> anyhow::Result<()> {
     }
     tx.commit().await?;
     match restarted {
-        0 => say("there are no dead jobs"),
-        1 => say("1 job is due now"),
-        many => say(format!("{many} jobs are due now")),
+        0 => print_line("there are no dead jobs"),
+        1 => print_line("1 job is due now"),
+        many => print_line(format!("{many} jobs are due now")),
     }
 }
 
@@ -158,5 +158,5 @@ async fn discard(shop: &Shop, id: JobId) -> anyhow::Result<()> {
         bail!("there is no waiting or dead job {id}; see cartwright jobs list");
     }
     tx.commit().await?;
-    say(format!("deleted job {id}"))
+    print_line(format!("deleted job {id}"))
 }

@@ -1,5 +1,4 @@
-//! The commands of `cartwright`, one file each. They open the shop, call a verb and say what became of it: results go to
-//! stdout, everything else to stderr.
+//! The commands of `cartwright`, one file each. Results go to stdout, everything else to stderr.
 
 mod admin;
 mod completions;
@@ -74,7 +73,7 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub async fn run() -> anyhow::Result<()> {
     let Cli { command, settings } = Cli::parse();
     match command.unwrap_or(Command::Serve(serve::ServeArgs::default())) {
@@ -92,29 +91,29 @@ pub async fn run() -> anyhow::Result<()> {
     }
 }
 
-/// The shop, with its database there and its schema current.
+/// The shop, with its database reachable and its schema current.
 async fn open(settings: Settings) -> anyhow::Result<Shop> {
     let shop = context::shop(settings, Clock::default())?;
     programs::prepare(&shop).await?;
     Ok(shop)
 }
 
-/// The same for what needs to know what the prices are in.
-async fn open_to_sell(settings: Settings) -> anyhow::Result<Shop> {
+/// The same, with the prices in the currency of the settings.
+async fn open_with_currency(settings: Settings) -> anyhow::Result<Shop> {
     let shop = context::shop(settings, Clock::default())?;
-    programs::prepare_to_sell(&shop).await?;
+    programs::prepare_and_check_currency(&shop).await?;
     Ok(shop)
 }
 
-/// Writes a result to stdout. A reader that has seen enough, like `head`, is no error.
-fn say(text: impl Display) -> anyhow::Result<()> {
+/// Prints a result to stdout. A reader that closes the pipe, like `head`, is no error.
+fn print_line(text: impl Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-/// Drawn on stderr, and only where somebody watches.
+/// A progress bar on stderr, shown only in a terminal.
 fn progress_bar(total: usize, what: &'static str) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")?;
     Ok(ProgressBar::new(u64::try_from(total)?).with_style(style).with_message(what))

@@ -4,8 +4,8 @@ use platform::money::Currency;
 
 use crate::app::api;
 
-use super::say;
+use super::print_line;
 
 pub fn run(currency: Currency) -> anyhow::Result<()> {
-    say(serde_json::to_string_pretty(&api::document(currency))?)
+    print_line(serde_json::to_string_pretty(&api::document(currency))?)
 }

@@ -4,7 +4,7 @@ use crate::app::{demo, programs, settings::SettingArgs};
 use anyhow::bail;
 use clap::Args;
 
-use super::{open_to_sell, progress_bar, serve::introduce};
+use super::{open_with_currency, progress_bar, serve::print_sign_ins};
 
 /// Fill an empty database with the demo shop
 ///
@@ -25,10 +25,10 @@ pub async fn run(args: SeedArgs, settings: &SettingArgs) -> anyhow::Result<()> {
     if !args.demo {
         bail!("only demo data is available: cartwright seed --demo");
     }
-    let shop = open_to_sell(programs::begin(settings)?).await?;
+    let shop = open_with_currency(programs::init(settings)?).await?;
     let bar = progress_bar(demo::size()? + args.products.unwrap_or(0), "products")?;
     let loaded = demo::load(&shop, args.products, |written| bar.set_position(written as u64)).await?;
     bar.finish_and_clear();
     shop.db.close().await;
-    introduce(loaded)
+    print_sign_ins(loaded)
 }

@@ -17,7 +17,7 @@ use crate::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::say;
+use super::print_line;
 
 /// Serve the API (the default command)
 ///
@@ -51,10 +51,10 @@ pub struct ServeArgs {
 }
 
 pub async fn run(args: ServeArgs, settings: &SettingArgs) -> anyhow::Result<()> {
-    let mut settings = programs::begin(settings)?;
+    let mut settings = programs::init(settings)?;
     settings.demo = args.demo;
     let stop = programs::stop_signal()?;
-    let listeners = Listeners::open(&settings).await?; // first, so that a taken port is told at once
+    let listeners = Listeners::open(&settings).await?; // first, so that a taken port is reported at once
     let address = listeners.api.local_addr()?;
     let _simulator = if args.simulate_payments { Some(simulate_payments(&mut settings, address).await?) } else { None };
     let shop = context::shop(settings, Clock::default())?;
@@ -84,11 +84,11 @@ async fn simulate_payments(settings: &mut Settings, shop: SocketAddr) -> anyhow:
     };
     let simulator = Simulator::start(options).await?;
     settings.pay_with_simulator(simulator.url());
-    say(format!("Payments are SIMULATED, no money moves: {}", simulator.url()))?;
+    print_line(format!("Payments are SIMULATED, no money moves: {}", simulator.url()))?;
     Ok(simulator)
 }
 
-/// By which this machine reaches who listens there.
+/// The address by which this machine reaches a listener.
 fn local_address(listening: SocketAddr) -> SocketAddr {
     let host = match listening.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -103,33 +103,33 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
         shop.wait_for_database().await?;
         shop.db.migrate().await.context("the database cannot be migrated")?;
     }
-    programs::prepare_to_sell(shop).await?;
+    programs::prepare_and_check_currency(shop).await?;
     if args.demo {
         let loaded = demo::load(shop, None, |_| {}).await?;
-        introduce(loaded)?;
-        say_where(shop)?;
+        print_sign_ins(loaded)?;
+        print_addresses(shop)?;
     }
     Ok(())
 }
 
-/// Says where to look next.
-fn say_where(shop: &Shop) -> anyhow::Result<()> {
+/// Prints the addresses of the shop and the e-mails.
+fn print_addresses(shop: &Shop) -> anyhow::Result<()> {
     let front = local_address(shop.part::<Settings>().bind);
-    say(format!("Open http://{front}/ to start"))?;
+    print_line(format!("Open http://{front}/ to start"))?;
     match shop.mailer.outbox() {
-        Some(outbox) => say(format!("E-mails are written to {} and shown on that page", outbox.display())),
-        None => say("E-mails are sent through SMTP_URL"),
+        Some(outbox) => print_line(format!("E-mails are written to {} and shown on that page", outbox.display())),
+        None => print_line("E-mails are sent through SMTP_URL"),
     }
 }
 
-/// Says who can sign in to the demo shop.
-pub fn introduce(loaded: Option<SignIns>) -> anyhow::Result<()> {
+/// Prints the sign-ins of the demo shop.
+pub fn print_sign_ins(loaded: Option<SignIns>) -> anyhow::Result<()> {
     let Some(SignIns { customer, other_customer, admin }) = loaded else {
-        return say("The database already has products, so the demo shop was not loaded. Nothing was changed.");
+        return print_line("The database already has products, so the demo shop was not loaded. Nothing was changed.");
     };
-    say("The demo shop is loaded. You can sign in as:")?;
+    print_line("The demo shop is loaded. You can sign in as:")?;
     for customer in [customer, other_customer] {
-        say(format!("  customer: {} / {}", customer.email, customer.password))?;
+        print_line(format!("  customer: {} / {}", customer.email, customer.password))?;
     }
-    say(format!("  admin:    {} / {}", admin.email, admin.password))
+    print_line(format!("  admin:    {} / {}", admin.email, admin.password))
 }

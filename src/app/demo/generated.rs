@@ -1,9 +1,9 @@
-//! Further products for the demo shop, as many as are asked for: variations of the catalog's, always the same ones.
+//! Further products for the demo shop: any number of variations of the catalog's, always the same ones.
 
 use platform::money::{Currency, Money};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{Catalog, DemoProduct, Shelves, price};
+use super::{Catalog, CatalogIds, DemoProduct, price};
 use crate::{
     catalog::NewProduct,
     shop::ids::{BrandId, CategoryId},
@@ -37,25 +37,25 @@ struct Base {
     brand: Option<BrandId>,
 }
 
-/// Endless. Names differ for the first 36,000.
+/// An endless iterator. The names of the first 36,000 differ.
 pub(super) fn products(
     catalog: &Catalog,
-    shelves: &Shelves,
+    ids: &CatalogIds,
     currency: Currency,
 ) -> anyhow::Result<impl Iterator<Item = NewProduct> + use<>> {
     let bases =
-        catalog.products.iter().map(|product| base(product, shelves, currency)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut dice = StdRng::seed_from_u64(1);
-    Ok((0..).map(move |number: usize| variation(&bases, number, &mut dice)))
+        catalog.products.iter().map(|product| base(product, ids, currency)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut rng = StdRng::seed_from_u64(1);
+    Ok((0..).map(move |number: usize| variation(&bases, number, &mut rng)))
 }
 
-fn base(product: &DemoProduct, shelves: &Shelves, currency: Currency) -> anyhow::Result<Base> {
+fn base(product: &DemoProduct, ids: &CatalogIds, currency: Currency) -> anyhow::Result<Base> {
     Ok(Base {
         noun: noun(&product.name),
         description: product.description.clone(),
         price: price(currency, &product.price)?,
-        category: shelves.category(product),
-        brand: shelves.brand(product),
+        category: ids.category(product),
+        brand: ids.brand(product),
     })
 }
 
@@ -68,18 +68,18 @@ fn noun(name: &str) -> String {
 }
 
 /// The number picks base, color, kind and pack; kinds are shifted, so that neighbours differ in all of them.
-fn variation(bases: &[Base], number: usize, dice: &mut StdRng) -> NewProduct {
-    let (place, rest) = (number % bases.len(), number / bases.len());
+fn variation(bases: &[Base], number: usize, rng: &mut StdRng) -> NewProduct {
+    let (index, rest) = (number % bases.len(), number / bases.len());
     let (color, rest) = (rest % COLORS.len(), rest / COLORS.len());
-    let base = &bases[place];
-    let kind = KINDS[(rest + 7 * color + 3 * place) % KINDS.len()];
+    let base = &bases[index];
+    let kind = KINDS[(rest + 7 * color + 3 * index) % KINDS.len()];
     let pack = PACKS[rest / KINDS.len() % PACKS.len()];
     NewProduct {
         name: format!("{kind} {}, {}{pack}", base.noun, COLORS[color]),
         slug: None,
         description: format!("{}. {}", COLORS[color], base.description),
-        price: varied(base.price, dice),
-        stock: if dice.random_ratio(1, 12) { 0 } else { dice.random_range(1..150) },
+        price: varied(base.price, rng),
+        stock: if rng.random_ratio(1, 12) { 0 } else { rng.random_range(1..150) },
         is_active: true,
         category: base.category,
         brand: base.brand,
@@ -88,8 +88,8 @@ fn variation(bases: &[Base], number: usize, dice: &mut StdRng) -> NewProduct {
 }
 
 /// From a bit more than half to almost twice, in steps of ten: 24.90 becomes 31.10.
-fn varied(price: Money, dice: &mut StdRng) -> Money {
-    Money((price.0 * dice.random_range(60..=180) / 1_000 * 10).max(10))
+fn varied(price: Money, rng: &mut StdRng) -> Money {
+    Money((price.0 * rng.random_range(60..=180) / 1_000 * 10).max(10))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What happened in the demo shop before it opens: orders of the last four weeks, their payments, and what buyers say, so
-//! that no page of a frontend is empty. The shop's own verbs do all of it, by a clock that goes through those weeks.
+//! The history of the demo shop: orders of the last four weeks, their payments, and reviews, so that no page of a frontend is
+//! empty. The features' own functions create all of it, with a clock that moves through those weeks.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use platform::{
 
 use super::price;
 use crate::{
-    accounts::{User, jobs::SendVerification},
+    accounts::{User, jobs::SendVerificationEmail},
     app::{context, settings::Settings, workers},
     carts,
     checkout::{self, Checkout},
@@ -38,22 +38,22 @@ enum Buyer {
     Jonas,
 }
 
-/// What became of an order, as far as that.
+/// How far an order got.
 #[derive(Clone, Copy)]
-enum Fate {
+enum Outcome {
     Confirmed,
     Shipped,
     Delivered,
-    /// Delivered, and so much of its money went back, in a currency with two decimals.
+    /// Delivered, and this amount refunded, in a currency with two decimals.
     RefundedInPart(&'static str),
     Cancelled,
 }
 
 use Buyer::{Jonas, Nora};
-use Fate::{Cancelled, Confirmed, Delivered, RefundedInPart, Shipped};
+use Outcome::{Cancelled, Confirmed, Delivered, RefundedInPart, Shipped};
 
-/// Hours ago, who, what and how many, and what became of it. The oldest first; nothing is older than its products.
-type Purchase = (u32, Buyer, &'static [(&'static str, i64)], Fate);
+/// Hours ago, the buyer, product slugs with quantities, and the outcome. The oldest first; no order is older than its products.
+type Purchase = (u32, Buyer, &'static [(&'static str, i64)], Outcome);
 
 const PURCHASES: [Purchase; 17] = [
     (668, Jonas, &[("harbour-lights", 1), ("dice-tower", 1)], Delivered),
@@ -75,7 +75,7 @@ const PURCHASES: [Purchase; 17] = [
     (30, Nora, &[("cone-paper-filters-100", 2)], Confirmed),
 ];
 
-/// Hours ago, who, and what they say of what: only of what they bought.
+/// Hours ago, the author, product slug, rating and comment. Only of products that the author bought.
 const REVIEWS: [(u32, Buyer, &str, i64, &str); 9] = [
     (560, Nora, "jigsaw-puzzle-1000-pieces", 5, "Two rainy weekends well spent. The pieces fit without falling apart."),
     (540, Jonas, "harbour-lights", 4, "Easy to explain and hard to win. The box could be smaller."),
@@ -88,16 +88,16 @@ const REVIEWS: [(u32, Buyer, &str, i64, &str); 9] = [
     (60, Nora, "linen-tea-towels-set-of-3", 4, "They get softer with every wash."),
 ];
 
-const WISHES: [&str; 3] = ["lever-espresso-machine", "teak-folding-stool", "paper-table-lamp"];
+const WISHLIST: [&str; 3] = ["lever-espresso-machine", "teak-folding-stool", "paper-table-lamp"];
 
-/// The demo's customers and products, by their slugs.
-pub(super) struct Cast {
+/// The demo's customers, and its products by their slugs.
+pub(super) struct DemoData {
     pub nora: User,
     pub jonas: User,
     pub products: HashMap<String, ProductId>,
 }
 
-impl Cast {
+impl DemoData {
     fn buyer(&self, buyer: Buyer) -> &User {
         match buyer {
             Nora => &self.nora,
@@ -110,14 +110,14 @@ impl Cast {
     }
 }
 
-/// The shop as it was: on the same database, by a clock that is put back, and with letters that nobody gets.
-pub(super) struct Past {
+/// The shop in the past: on the same database, with a clock that is set back, and with an outbox that is deleted.
+pub(super) struct PastShop {
     shop: Shop,
     clock: Clock,
     folder: PathBuf,
 }
 
-impl Past {
+impl PastShop {
     pub fn of(shop: &Shop) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("cartwright-demo-{}", uuid::Uuid::new_v4().simple()));
         let clock = Clock::fixed_at(ago(shop.now(), PURCHASES[0].0));
@@ -126,28 +126,28 @@ impl Past {
         Ok(Self { shop: context::shop(settings, clock.clone())?, clock, folder })
     }
 
-    fn moves_to(&self, moment: Timestamp) {
-        self.clock.advance(moment.since(self.clock.now()));
+    fn set_time(&self, time: Timestamp) {
+        self.clock.advance(time.since(self.clock.now()));
     }
 
-    /// Does the work that the past has left, now.
-    pub async fn catches_up(&self, now: Timestamp) -> db::Result<()> {
-        self.moves_to(now);
-        do_all_jobs(&self.shop).await
+    /// Runs the jobs that the history has enqueued.
+    pub async fn run_due_jobs(&self, now: Timestamp) -> db::Result<()> {
+        self.set_time(now);
+        run_all_jobs(&self.shop).await
     }
 
-    pub async fn ends(self) {
+    pub async fn close(self) {
         self.shop.db.close().await;
     }
 }
 
-impl Drop for Past {
+impl Drop for PastShop {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder); // nobody's letters, in a temporary folder
+        let _ = std::fs::remove_dir_all(&self.folder); // a temporary folder
     }
 }
 
-async fn do_all_jobs(shop: &Shop) -> db::Result<()> {
+async fn run_all_jobs(shop: &Shop) -> db::Result<()> {
     loop {
         let mut ran = 0;
         for worker in workers::all() {
@@ -163,60 +163,66 @@ fn ago(now: Timestamp, hours: u32) -> Timestamp {
     now - HOUR * hours
 }
 
-/// Writes the last weeks down, in the transaction that makes the shop.
-pub(super) async fn write(tx: &mut Tx, past: &Past, cast: &Cast, now: Timestamp) -> anyhow::Result<()> {
-    for (hours, buyer, items, fate) in PURCHASES {
-        past.moves_to(ago(now, hours));
-        let order = buys(tx, &past.shop, cast, buyer, items).await?;
-        goes_on(tx, &past.shop, order, fate).await?;
+/// Creates the history, in the transaction that creates the shop.
+pub(super) async fn create(tx: &mut Tx, past: &PastShop, data: &DemoData, now: Timestamp) -> anyhow::Result<()> {
+    for (hours, buyer, items, outcome) in PURCHASES {
+        past.set_time(ago(now, hours));
+        let order = place_order(tx, &past.shop, data, buyer, items).await?;
+        advance_order(tx, &past.shop, order, outcome).await?;
     }
     for (hours, buyer, slug, rating, comment) in REVIEWS {
-        let by = cast.buyer(buyer).id;
-        reviews::require_purchase(tx, cast.product(slug)?, by).await?;
-        reviews::write(tx, cast.product(slug)?, by, rating, comment, ago(now, hours)).await?;
+        let by = data.buyer(buyer).id;
+        reviews::require_purchase(tx, data.product(slug)?, by).await?;
+        reviews::create(tx, data.product(slug)?, by, rating, comment, ago(now, hours)).await?;
     }
-    for (days, slug) in WISHES.into_iter().enumerate() {
-        wishlists::add(tx, cast.nora.id, cast.product(slug)?, ago(now, 24 * u32::try_from(days)?)).await?;
+    for (days, slug) in WISHLIST.into_iter().enumerate() {
+        wishlists::add(tx, data.nora.id, data.product(slug)?, ago(now, 24 * u32::try_from(days)?)).await?;
     }
     Ok(())
 }
 
-/// What is under way as the shop opens: an order that has just come in, a customer whose e-mail is to be verified, and a
-/// cart. Where e-mails are files, theirs are the first; a mail server gets none for people who do not exist.
-pub(super) async fn begin_today(shop: &Shop, past: &Past, cast: &Cast) -> anyhow::Result<()> {
+/// Creates what is current when the shop opens: a new order, a customer whose e-mail is not verified, and a cart. Where e-mails
+/// are written to files, theirs are the first; a mail server gets none for people who do not exist.
+pub(super) async fn create_current_orders(shop: &Shop, past: &PastShop, data: &DemoData) -> anyhow::Result<()> {
     let mut tx = shop.db.write().await?;
-    let order = buys(&mut tx, shop, cast, Nora, &[("hand-coffee-grinder", 1)]).await?;
+    let order = place_order(&mut tx, shop, data, Nora, &[("hand-coffee-grinder", 1)]).await?;
     pay_in_cash(&mut tx, shop, order, shop.now()).await?;
-    SendVerification::to(cast.jonas.id).enqueue(&mut tx, shop.now()).await?;
-    let (cart, _) = carts::own(&mut tx, cast.nora.id, shop.now()).await?;
-    carts::add(&mut tx, shop, cart.id, cast.product("porcelain-pour-over-dripper")?, 1).await?;
+    SendVerificationEmail::to(data.jonas.id).enqueue(&mut tx, shop.now()).await?;
+    let (cart, _) = carts::find_or_create(&mut tx, data.nora.id, shop.now()).await?;
+    carts::add(&mut tx, shop, cart.id, data.product("porcelain-pour-over-dripper")?, 1).await?;
     tx.commit().await?;
     let writes_files = shop.mailer.outbox().is_some();
     if writes_files {
-        do_all_jobs(shop).await?;
+        run_all_jobs(shop).await?;
     } else {
-        past.catches_up(shop.now()).await?;
+        past.run_due_jobs(shop.now()).await?;
     }
     Ok(())
 }
 
-async fn buys(tx: &mut Tx, shop: &Shop, cast: &Cast, buyer: Buyer, items: &[(&str, i64)]) -> anyhow::Result<OrderId> {
+async fn place_order(
+    tx: &mut Tx,
+    shop: &Shop,
+    data: &DemoData,
+    buyer: Buyer,
+    items: &[(&str, i64)],
+) -> anyhow::Result<OrderId> {
     let items: anyhow::Result<BTreeMap<ProductId, i64>> =
-        items.iter().map(|(slug, quantity)| Ok((cast.product(slug)?, *quantity))).collect();
+        items.iter().map(|(slug, quantity)| Ok((data.product(slug)?, *quantity))).collect();
     let checkout = Checkout {
         shipping_address: None,
         payment_method: Provider::CashOnDelivery,
         items: Some(items?),
         expected_total: None,
     };
-    Ok(checkout::place(tx, shop, cast.buyer(buyer).id, checkout).await?.id)
+    Ok(checkout::place(tx, shop, data.buyer(buyer).id, checkout).await?.id)
 }
 
-/// The days after an order was placed, whatever the time is now.
-async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::Result<()> {
+/// Moves an order to its outcome, in the days after it was placed.
+async fn advance_order(tx: &mut Tx, shop: &Shop, id: OrderId, outcome: Outcome) -> anyhow::Result<()> {
     let placed = shop.now();
     pay_in_cash(tx, shop, id, placed).await?;
-    let steps: &[(u32, OrderStatus)] = match fate {
+    let steps: &[(u32, OrderStatus)] = match outcome {
         Confirmed => &[(2, OrderStatus::Confirmed)],
         Cancelled => &[(5, OrderStatus::Cancelled)],
         Shipped => &[(2, OrderStatus::Confirmed), (20, OrderStatus::Shipped)],
@@ -225,10 +231,10 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
         }
     };
     for (hours, status) in steps {
-        let order = locked(tx, id).await?;
+        let order = lock_order(tx, id).await?;
         checkout::advance(tx, order, *status, placed + HOUR * *hours).await?;
     }
-    if let RefundedInPart(amount) = fate {
+    if let RefundedInPart(amount) = outcome {
         let amount = price(shop.store.currency, amount)?;
         for payment in payments::of_order(tx, id).await? {
             refunds::create(tx, payment.id, Some(amount), placed + HOUR * 110).await?;
@@ -238,11 +244,11 @@ async fn goes_on(tx: &mut Tx, shop: &Shop, id: OrderId, fate: Fate) -> anyhow::R
 }
 
 async fn pay_in_cash(tx: &mut Tx, shop: &Shop, order: OrderId, now: Timestamp) -> anyhow::Result<()> {
-    let order = locked(tx, order).await?;
+    let order = lock_order(tx, order).await?;
     payments::create(tx, shop, &order, Provider::CashOnDelivery, None, now).await?;
     Ok(())
 }
 
-async fn locked(tx: &mut Tx, id: OrderId) -> anyhow::Result<Order> {
+async fn lock_order(tx: &mut Tx, id: OrderId) -> anyhow::Result<Order> {
     orders::lock(tx, id).await?.with_context(|| format!("order {id} has just been placed"))
 }

@@ -3,7 +3,7 @@
 
 mod generated;
 mod history;
-mod pictures;
+mod images;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     accounts::{self, NewUser, Passwords, Role, User},
     catalog::{
         self, NewProduct, Part,
-        images::{self, Kept},
+        images::{self as catalog_images, Kept},
     },
     shop::{
         Shop,
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-use history::{Cast, Past};
+use history::{DemoData, PastShop};
 
 /// How many generated products one transaction writes, so that a running shop gets its turn in between.
 const BATCH: usize = 500;
@@ -86,13 +86,13 @@ struct DemoProduct {
     stock: i64,
 }
 
-/// Where each slug's category and brand are.
-struct Shelves {
+/// The ids of categories and brands, by slug.
+struct CatalogIds {
     categories: HashMap<String, CategoryId>,
     brands: HashMap<String, BrandId>,
 }
 
-impl Shelves {
+impl CatalogIds {
     fn category(&self, product: &DemoProduct) -> Option<CategoryId> {
         self.categories.get(&product.category).copied()
     }
@@ -111,39 +111,39 @@ pub fn size() -> anyhow::Result<usize> {
 }
 
 /// Loads the demo shop into an empty database, with so many further `products` when asked for. In a database that has
-/// products it changes nothing and returns `None`. `progress` hears how many products were written.
+/// products it changes nothing and returns `None`. `progress` is called with the number of products that were written.
 ///
 /// # Errors
-/// When the files or the database cannot be written, or somebody has an account of the demo's.
+/// When the files or the database cannot be written, or one of the demo's accounts exists already.
 pub async fn load(shop: &Shop, products: Option<usize>, progress: impl Fn(usize)) -> anyhow::Result<Option<SignIns>> {
     if catalog::any_products(&mut shop.db.read().await?).await? {
         return Ok(None);
     }
     let catalog = catalog()?;
-    let pictures = hang_pictures(shop, &catalog).await?;
+    let images = draw_images(shop, &catalog).await?;
     let SignIns { customer, other_customer, admin } = SIGN_INS;
     let hashes = (hash(shop, customer).await?, hash(shop, other_customer).await?, hash(shop, admin).await?);
-    let past = Past::of(shop)?;
+    let past = PastShop::of(shop)?;
 
     let mut tx = shop.db.write().await?;
     if catalog::any_products(&mut tx).await? {
-        return Ok(None); // somebody else was faster
+        return Ok(None); // another process was faster
     }
     let now = shop.now();
-    let nora = moves_in(&mut tx, nora(hashes.0), "Falmouth", "GB", now).await?;
-    let jonas = moves_in(&mut tx, jonas(hashes.1), "Berlin", "DE", now).await?;
-    register(&mut tx, edmund(hashes.2), now).await?;
-    let shelves = put_up_shelves(&mut tx, &catalog).await?;
-    let stocked = fill_shelves(&mut tx, shop.store.currency, &catalog, &shelves, &pictures, now).await?;
-    let cast = Cast { nora, jonas, products: stocked };
-    history::write(&mut tx, &past, &cast, now).await?;
+    let nora = register_with_address(&mut tx, nora_account(hashes.0), "Falmouth", "GB", now).await?;
+    let jonas = register_with_address(&mut tx, jonas_account(hashes.1), "Berlin", "DE", now).await?;
+    register(&mut tx, edmund_account(hashes.2), now).await?;
+    let ids = create_categories_and_brands(&mut tx, &catalog).await?;
+    let stocked = create_products(&mut tx, shop.store.currency, &catalog, &ids, &images, now).await?;
+    let data = DemoData { nora, jonas, products: stocked };
+    history::create(&mut tx, &past, &data, now).await?;
     tx.commit().await?;
-    past.catches_up(shop.now()).await?;
-    history::begin_today(shop, &past, &cast).await?;
-    past.ends().await;
+    past.run_due_jobs(shop.now()).await?;
+    history::create_current_orders(shop, &past, &data).await?;
+    past.close().await;
     progress(catalog.products.len());
 
-    generate(shop, &catalog, &shelves, products.unwrap_or(0), &progress).await?;
+    generate(shop, &catalog, &ids, products.unwrap_or(0), &progress).await?;
     shop.cache.invalidate(&[Part::Catalog]).await;
     Ok(Some(SIGN_INS))
 }
@@ -152,19 +152,19 @@ fn catalog() -> anyhow::Result<Catalog> {
     serde_json::from_str(include_str!("catalog.json")).context("the demo catalog cannot be read")
 }
 
-/// Whether the admin is still the demo's. Then whoever knows the demo can see and do everything in this shop anyway.
+/// Whether the demo's admin can sign in with the demo's password. If so, anybody who knows the demo can do everything anyway.
 ///
 /// # Errors
-/// When the database is away.
-pub async fn is_its_own(shop: &Shop) -> accounts::Result<bool> {
-    works(shop, SIGN_INS.admin).await
+/// When the database is unavailable.
+pub async fn has_demo_admin(shop: &Shop) -> accounts::Result<bool> {
+    can_sign_in(shop, SIGN_INS.admin).await
 }
 
-/// Whether somebody can sign in with this: a password may have been changed, to try that.
+/// Whether a sign-in works: its password may have been changed.
 ///
 /// # Errors
-/// When the database is away.
-pub async fn works(shop: &Shop, sign_in: SignIn) -> accounts::Result<bool> {
+/// When the database is unavailable.
+pub async fn can_sign_in(shop: &Shop, sign_in: SignIn) -> accounts::Result<bool> {
     accounts::has_password(shop, sign_in.email, sign_in.password).await
 }
 
@@ -183,14 +183,20 @@ async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<U
 }
 
 /// A customer with an address.
-async fn moves_in(tx: &mut Tx, new: NewUser, city: &str, country: &str, now: Timestamp) -> anyhow::Result<User> {
+async fn register_with_address(
+    tx: &mut Tx,
+    new: NewUser,
+    city: &str,
+    country: &str,
+    now: Timestamp,
+) -> anyhow::Result<User> {
     let user = register(tx, new, now).await?;
     let user = User { city: city.to_owned(), country: country.to_owned(), ..user };
     accounts::update_profile(tx, &user).await?;
     Ok(user)
 }
 
-fn nora(password_hash: String) -> NewUser {
+fn nora_account(password_hash: String) -> NewUser {
     NewUser {
         email: SIGN_INS.customer.email.to_owned(),
         username: Some("customer".to_owned()),
@@ -203,7 +209,7 @@ fn nora(password_hash: String) -> NewUser {
     }
 }
 
-fn jonas(password_hash: String) -> NewUser {
+fn jonas_account(password_hash: String) -> NewUser {
     NewUser {
         email: SIGN_INS.other_customer.email.to_owned(),
         username: Some("jonas".to_owned()),
@@ -216,7 +222,7 @@ fn jonas(password_hash: String) -> NewUser {
     }
 }
 
-fn edmund(password_hash: String) -> NewUser {
+fn edmund_account(password_hash: String) -> NewUser {
     NewUser {
         email: SIGN_INS.admin.email.to_owned(),
         username: Some("admin".to_owned()),
@@ -229,27 +235,27 @@ fn edmund(password_hash: String) -> NewUser {
     }
 }
 
-async fn put_up_shelves(tx: &mut Tx, catalog: &Catalog) -> anyhow::Result<Shelves> {
-    let mut shelves = Shelves { categories: HashMap::new(), brands: HashMap::new() };
+async fn create_categories_and_brands(tx: &mut Tx, catalog: &Catalog) -> anyhow::Result<CatalogIds> {
+    let mut ids = CatalogIds { categories: HashMap::new(), brands: HashMap::new() };
     for category in &catalog.categories {
         let made = catalog::create_category(tx, &category.name, Some(&category.slug), &category.description).await?;
-        shelves.categories.insert(category.slug.clone(), made.id);
+        ids.categories.insert(category.slug.clone(), made.id);
     }
     for brand in &catalog.brands {
         let made = catalog::create_brand(tx, &brand.name, Some(&brand.slug)).await?;
-        shelves.brands.insert(brand.slug.clone(), made.id);
+        ids.brands.insert(brand.slug.clone(), made.id);
     }
-    Ok(shelves)
+    Ok(ids)
 }
 
 /// Products are listed newest first, so some hours lie between any two and the file's first product is the newest. Together
 /// they are five weeks, in which all that was ordered since was there to be ordered.
-async fn fill_shelves(
+async fn create_products(
     tx: &mut Tx,
     currency: Currency,
     catalog: &Catalog,
-    shelves: &Shelves,
-    pictures: &HashMap<String, Kept>,
+    ids: &CatalogIds,
+    images: &HashMap<String, Kept>,
     now: Timestamp,
 ) -> anyhow::Result<HashMap<String, ProductId>> {
     let mut arrived = now;
@@ -262,13 +268,13 @@ async fn fill_shelves(
             price: price(currency, &product.price)?,
             stock: product.stock,
             is_active: true,
-            category: shelves.category(product),
-            brand: shelves.brand(product),
+            category: ids.category(product),
+            brand: ids.brand(product),
             sku: None,
         };
         let made = catalog::create_product(tx, new, arrived).await?;
-        if let Some(picture) = pictures.get(&product.slug) {
-            images::show(tx, made.id, picture, arrived).await?;
+        if let Some(image) = images.get(&product.slug) {
+            catalog_images::show(tx, made.id, image, arrived).await?;
         }
         products.insert(product.slug.clone(), made.id);
         arrived = arrived - Duration::from_hours(14);
@@ -284,33 +290,36 @@ fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
     Ok(Money(minor * 10_i64.pow(u32::from(currency.decimals.max(2) - 2))))
 }
 
-/// Draws every product's picture, on all cores, and keeps it with the shop's files.
-async fn hang_pictures(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
+/// Draws every product's image, on all cores, and stores it.
+async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
     let pool = ThreadPool::<()>::on_all_cores("demo", catalog.products.len());
     let mut drawing: FuturesUnordered<_> = catalog
         .products
         .iter()
         .map(|product| async {
             let (slug, category) = (product.slug.clone(), product.category.clone());
-            let picture = pool.run(move |()| pictures::draw(&slug, &category)).await??;
-            anyhow::Ok((product.slug.clone(), picture))
+            let image = pool.run(move |()| images::draw(&slug, &category)).await??;
+            anyhow::Ok((product.slug.clone(), image))
         })
         .collect();
-    let mut hung = HashMap::new();
-    while let Some((slug, picture)) = drawing.try_next().await? {
-        hung.insert(slug, images::keep(shop, picture).await.context("MEDIA_URL: the pictures cannot be written")?);
+    let mut stored = HashMap::new();
+    while let Some((slug, image)) = drawing.try_next().await? {
+        stored.insert(
+            slug,
+            catalog_images::keep(shop, image).await.context("MEDIA_URL: the pictures cannot be written")?,
+        );
     }
-    Ok(hung)
+    Ok(stored)
 }
 
 async fn generate(
     shop: &Shop,
     catalog: &Catalog,
-    shelves: &Shelves,
+    ids: &CatalogIds,
     further: usize,
     progress: impl Fn(usize),
 ) -> anyhow::Result<()> {
-    let mut products = generated::products(catalog, shelves, shop.store.currency)?.take(further);
+    let mut products = generated::products(catalog, ids, shop.store.currency)?.take(further);
     let mut written = catalog.products.len();
     loop {
         let batch: Vec<NewProduct> = products.by_ref().take(BATCH).collect();

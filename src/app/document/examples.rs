@@ -1,4 +1,4 @@
-//! Puts the examples of `openapi/examples.json` where they are seen: at every body and every parameter.
+//! Adds the examples of `openapi/examples.json` to every body and every parameter.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::operations_mut;
 const EXAMPLES: &str = include_str!("../../../openapi/examples.json");
 
 /// # Panics
-/// When the examples are not JSON: a fault of ours that the first start shows.
+/// When the examples are not JSON: an error in this program that the first start shows.
 pub fn add(document: &mut Value) {
     let examples: Value = serde_json::from_str(EXAMPLES).expect("openapi/examples.json is JSON");
     for (_, _, operation) in operations_mut(document) {
@@ -34,7 +34,7 @@ fn add_to_body(body: &mut Value, examples: &Value) {
     }
 }
 
-/// Of a reference, or of a list of them.
+/// The example of a reference, or of a list of references.
 fn example_of(schema: &Value, examples: &Value) -> Option<Value> {
     if schema["type"] == "array" {
         return Some(json!([example_of(&schema["items"], examples)?]));

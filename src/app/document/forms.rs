@@ -31,7 +31,7 @@ fn form(fields: &Value, file: &Value, name: &str) -> Value {
     form["description"] =
         format!("{said} In a form, every field is text; an empty optional field means `null`.").into();
     for (_, property) in form["properties"].as_object_mut().into_iter().flatten() {
-        be_text(property);
+        make_text(property);
     }
     for (part, schema) in file["properties"].as_object().into_iter().flatten() {
         form["properties"][part] = schema.clone();
@@ -40,7 +40,7 @@ fn form(fields: &Value, file: &Value, name: &str) -> Value {
 }
 
 /// In a form an amount is always text.
-fn be_text(property: &mut Value) {
+fn make_text(property: &mut Value) {
     let Some(mut text) = property.get("oneOf").map(|ways| ways[0].clone()) else { return };
     for said in ["description", "example"] {
         if let Some(words) = property.get(said) {

@@ -1,12 +1,11 @@
-//! The OpenAPI document: what poem-openapi reads from the types, completed with what types do not say.
+//! The OpenAPI document: what poem-openapi generates from the types, completed with what types cannot express.
 //!
-//! What can be said by a type is said there: an optional field of a request that may be null has `#[oai(nullable)]`, and a
-//! field or parameter with a format or a description of its own is a [`Described`](platform::http::described::Described).
+//! What types can express is in the types: an optional field of a request that may be null has `#[oai(nullable)]`, and a
+//! field or parameter with its own format or description is a [`Described`](platform::http::described::Described).
 //!
-//! What an operation can answer follows from its shape: who may call it, what it takes. What only its verb knows stands
-//! in its doc comment, as a last paragraph: ``Problems: `cart_empty`, `out_of_stock`.`` Each feature explains its
-//! codes in its `problems.rs`; the stories check every answer they get against this document. Examples stand in
-//! `openapi/examples.json`, by schema.
+//! Most responses of an operation follow from its security and parameters. Its other problems are the last paragraph of its
+//! doc comment: ``Problems: `cart_empty`, `out_of_stock`.`` Each feature explains its codes in its `problems.rs`; the tests
+//! check every response against this document. Examples are in `openapi/examples.json`, by schema.
 
 mod examples;
 mod forms;
@@ -30,9 +29,9 @@ pub fn complete(document: &mut Value, currency: Currency) {
     examples::add(document);
 }
 
-/// Leaves out the shared answers, examples and schemas that nothing refers to. After everything else was said.
+/// Removes the shared responses, examples and schemas that nothing refers to. Call it last.
 pub fn prune(document: &mut Value) {
-    // In this order: an answer that goes takes its examples and schemas along.
+    // In this order: responses refer to examples and schemas.
     for kind in ["responses", "examples", "schemas"] {
         let mut used = HashSet::new();
         gather_references(document, &format!("#/components/{kind}/"), &mut used);
@@ -42,7 +41,7 @@ pub fn prune(document: &mut Value) {
     }
 }
 
-/// The names behind `prefix` of whatever is referred to.
+/// The names of all references that begin with `prefix`.
 fn gather_references(value: &Value, prefix: &str, names: &mut HashSet<String>) {
     match value {
         Value::Object(members) => members.values().for_each(|value| gather_references(value, prefix, names)),
@@ -66,7 +65,7 @@ fn name_media_types(document: &mut Value) {
     }
 }
 
-/// Every operation of the document: its path, its method and what is said of it.
+/// Every operation of the document: its path, its method and its description.
 pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     let paths = document["paths"].as_object().into_iter().flatten();
     paths.flat_map(|(path, methods)| {

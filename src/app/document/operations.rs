@@ -1,4 +1,4 @@
-//! Says of each operation who may call it and everything it can answer.
+//! Completes each operation: who may call it, and every response it can return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::operations_mut;
 use crate::app::problems;
 
-/// What any address can answer, whatever it is.
+/// The problems that any address can respond with.
 const ANYWHERE: [&str; 10] = [
     "not_acceptable",
     "request_timeout",
@@ -22,7 +22,7 @@ const ANYWHERE: [&str; 10] = [
     "bad_request",
 ];
 
-/// Answers that many operations share, by their codes.
+/// Responses that many operations share, by their codes.
 const SHARED: [(&str, &[&str]); 8] = [
     ("MalformedJson", &["malformed_json"]),
     ("Unauthenticated", &["session_revoked", "token_expired", "unauthenticated"]),
@@ -41,10 +41,10 @@ pub fn complete(document: &mut Value) {
             take_etags(operation);
         }
         if let Some(body) = operation.get_mut("requestBody") {
-            say_whether_needed(body, &schemas);
+            set_body_required(body, &schemas);
         }
-        keep_one_sentence(operation);
-        let only_admins = say_who(operation);
+        split_summary(operation);
+        let only_admins = set_security(operation);
         let problems = problems_of(operation, only_admins);
         describe_parameters(operation);
         describe_success(operation);
@@ -71,7 +71,7 @@ pub fn complete(document: &mut Value) {
 }
 
 /// The summary is the first sentence of the doc comment; what stands beside it begins the description.
-fn keep_one_sentence(operation: &mut Value) {
+fn split_summary(operation: &mut Value) {
     let said = operation["summary"].as_str().unwrap_or_default().to_owned();
     let Some((summary, more)) = said.split_once(". ") else { return };
     let description = operation["description"].as_str().unwrap_or_default();
@@ -79,8 +79,8 @@ fn keep_one_sentence(operation: &mut Value) {
     operation["summary"] = format!("{summary}.").into();
 }
 
-/// Turns the scheme of admins into the one there is, with a word on who may call it.
-fn say_who(operation: &mut Value) -> bool {
+/// Replaces the scheme of admins by the one there is, and describes that admins only may call the operation.
+fn set_security(operation: &mut Value) -> bool {
     let security = operation["security"].as_array().cloned().unwrap_or_default();
     let only_admins = security.iter().any(|scheme| scheme.get("admin").is_some());
     let named = security
@@ -95,9 +95,9 @@ fn say_who(operation: &mut Value) -> bool {
     only_admins
 }
 
-/// The codes this operation can answer with, by status.
+/// The problem codes of an operation, by status.
 fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeSet<&'static str>> {
-    let mut codes = take_named(operation);
+    let mut codes = take_problem_codes(operation);
     let parameters: Vec<(String, String)> = operation["parameters"]
         .as_array()
         .into_iter()
@@ -154,8 +154,8 @@ fn problems_of(operation: &mut Value, only_admins: bool) -> BTreeMap<u16, BTreeS
 /// Takes the paragraph ``Problems: `code`, `code`.`` out of the description.
 ///
 /// # Panics
-/// When it names a problem that no feature declares: a fault of ours that the first start shows.
-fn take_named(operation: &mut Value) -> BTreeSet<&'static str> {
+/// When it names a problem that no feature declares: an error in this program that the first start shows.
+fn take_problem_codes(operation: &mut Value) -> BTreeSet<&'static str> {
     let description = operation["description"].as_str().unwrap_or_default().to_owned();
     let Some((kept, named)) = description.split_once("Problems: ") else { return BTreeSet::new() };
     let codes = named.split('`').skip(1).step_by(2);
@@ -174,7 +174,7 @@ fn response_or_reference(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     }
 }
 
-/// An answer that is one of these problems.
+/// A response that is one of these problems.
 fn response(status: u16, codes: &BTreeSet<&'static str>) -> Value {
     let problems: Vec<_> = codes.iter().filter_map(|code| problems::find(code)).collect();
     let said: Vec<String> =
@@ -221,7 +221,7 @@ fn take_etags(operation: &mut Value) {
 }
 
 /// A body of which every field is optional may be left out.
-fn say_whether_needed(body: &mut Value, schemas: &Value) {
+fn set_body_required(body: &mut Value, schemas: &Value) {
     let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap_or_default();
     let Some(name) = schema.rsplit('/').next().filter(|name| !name.is_empty()) else { return };
     body["required"] = schemas[name].get("required").is_some().into();
@@ -255,7 +255,7 @@ fn take_description_of_type(parameter: &mut Value) {
     parameter["description"] = description;
 }
 
-/// The headers of what succeeds.
+/// The headers of successful responses.
 fn describe_success(operation: &mut Value) {
     let named = |name: &str| {
         operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["name"] == name)

@@ -1,5 +1,5 @@
-//! What the schemas leave out: that an answer always has all its fields, and how many decimals the store's currency has.
-//! And that it is said as the generators of clients understand it.
+//! Completes the schemas: a response always has all its fields, and amounts have the decimals of the store's currency. All in
+//! a form that client generators understand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,23 +13,23 @@ use super::{operations, operations_mut};
 
 pub fn complete(document: &mut Value, currency: Currency) {
     describe_references(&mut document["components"]["schemas"]);
-    say_amounts_of_queries(document, currency);
-    let asked = reachable(document, "requestBody");
+    describe_query_amounts(document, currency);
+    let in_requests = reachable(document, "requestBody");
     let kinds: BTreeMap<String, Value> =
         schemas(document).map(|(name, schema)| (name, schema["type"].clone())).collect();
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
-        say_amounts(schema, currency, asked.contains(name));
-        say_ids(schema);
+        describe_amounts(schema, currency, in_requests.contains(name));
+        describe_ids(schema);
         // The problem's own `errors` is left out where there are none.
-        if !asked.contains(name) && name != "Problem" {
-            always_whole(schema);
+        if !in_requests.contains(name) && name != "Problem" {
+            require_all_fields(schema);
         }
-        say_types_of_nullable(schema, &kinds);
+        set_nullable_types(schema, &kinds);
     }
     let named: BTreeMap<String, Value> = schemas(document).map(|(name, schema)| (name, schema.clone())).collect();
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
-        if !asked.contains(name) {
-            put_in_place(schema, &named);
+        if !in_requests.contains(name) {
+            inline_nullable_references(schema, &named);
         }
     }
 }
@@ -66,11 +66,11 @@ fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
     found
 }
 
-/// An answer has all its fields: what is not there is null.
-fn always_whole(schema: &mut Value) {
+/// A response has all its fields; absent values are null.
+fn require_all_fields(schema: &mut Value) {
     for name in optional(schema) {
         let property = &mut schema["properties"][&name];
-        // What stands beside a reference is not read.
+        // Keywords beside a reference are ignored.
         if property.get("$ref").is_some() {
             *property = json!({"allOf": [property.take()]});
         }
@@ -89,8 +89,8 @@ fn optional(schema: &Value) -> Vec<String> {
     names.filter(|name| !required.contains(&name.as_str())).cloned().collect()
 }
 
-/// Only what has a type can be null; a reference that may be is given that of what it refers to.
-fn say_types_of_nullable(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
+/// Only a schema with a type can be nullable; a nullable reference gets the type of its target.
+fn set_nullable_types(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
     for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         if property.get("nullable").is_some() && property.get("allOf").is_some() {
             let name = references(property).pop().unwrap_or_default();
@@ -99,9 +99,9 @@ fn say_types_of_nullable(schema: &mut Value, kinds: &BTreeMap<String, Value>) {
     }
 }
 
-/// A reference that may be null gives way, in an answer, to what it refers to: many generators read of a reference no more
-/// than its name, and their clients break at the first null.
-fn put_in_place(schema: &mut Value, named: &BTreeMap<String, Value>) {
+/// Replaces nullable references in responses by their targets: many generators read only the name of a reference, and their
+/// clients fail at the first null.
+fn inline_nullable_references(schema: &mut Value, named: &BTreeMap<String, Value>) {
     for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         let may_be_null = property.get("nullable").is_some_and(|nullable| nullable == true);
         if !may_be_null || property.get("allOf").is_none() {
@@ -120,31 +120,31 @@ fn put_in_place(schema: &mut Value, named: &BTreeMap<String, Value>) {
 }
 
 /// An amount has at most the currency's decimals. In a request it may be a number.
-fn say_amounts(schema: &mut Value, currency: Currency, asked: bool) {
+fn describe_amounts(schema: &mut Value, currency: Currency, in_request: bool) {
     let Value::Object(members) = schema else {
         if let Value::Array(values) = schema {
             for value in values {
-                say_amounts(value, currency, asked);
+                describe_amounts(value, currency, in_request);
             }
         }
         return;
     };
     if members.get("format").is_none_or(|format| format != "decimal") {
-        members.values_mut().for_each(|value| say_amounts(value, currency, asked));
+        members.values_mut().for_each(|value| describe_amounts(value, currency, in_request));
         return;
     }
-    members.insert("pattern".into(), if asked { currency.pattern() } else { told_pattern(currency) }.into());
-    if asked {
+    members.insert("pattern".into(), if in_request { currency.pattern() } else { response_pattern(currency) }.into());
+    if in_request {
         let description = members.remove("description").unwrap_or_default();
         let example = members.remove("example").unwrap_or_default();
-        let number = json!({"type": "number", "minimum": 0, "maximum": most(currency)});
+        let number = json!({"type": "number", "minimum": 0, "maximum": largest_amount(currency)});
         let text = Value::Object(std::mem::take(members));
         *schema = json!({"oneOf": [text, number], "description": description, "example": example});
     }
 }
 
-/// The amounts of queries, which are text only.
-fn say_amounts_of_queries(document: &mut Value, currency: Currency) {
+/// Amounts in queries are text only.
+fn describe_query_amounts(document: &mut Value, currency: Currency) {
     for (_, _, operation) in operations_mut(document) {
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             if parameter["schema"]["format"] == "decimal" {
@@ -155,19 +155,19 @@ fn say_amounts_of_queries(document: &mut Value, currency: Currency) {
 }
 
 /// The largest amount, as a number.
-fn most(currency: Currency) -> Value {
+fn largest_amount(currency: Currency) -> Value {
     serde_json::from_str(&currency.format(MAX_MONEY).to_string()).unwrap_or_default()
 }
 
-fn told_pattern(currency: Currency) -> String {
+fn response_pattern(currency: Currency) -> String {
     match currency.decimals {
         0 => r"^-?\d+$".to_owned(),
         decimals => format!(r"^-?\d+\.\d{{{decimals}}}$"),
     }
 }
 
-/// What an id is of is no title of the property.
-fn say_ids(schema: &mut Value) {
+/// The title of an id's schema becomes the property's description.
+fn describe_ids(schema: &mut Value) {
     for (_, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         if let Some(title) = property.as_object_mut().and_then(|members| members.remove("title"))
             && property.get("description").is_none()

@@ -1,4 +1,4 @@
-//! The page at `/`: where everything is, for who has just started the shop.
+//! The page at `/`, with links to everything, for whoever has just started the shop.
 //!
 //! A client gets JSON, a browser a page. In a demo, and only to a browser on the same machine (`visitor.rs`), the page also
 //! shows the sign-ins, the e-mails that were sent, and the cards of the payment simulator.
@@ -36,11 +36,11 @@ pub fn outbox() -> Route {
     Route::new().at("/:name", get(emails::email)).at("/:name/body", get(emails::framed))
 }
 
-/// What is here. The page for a browser, JSON for everybody else.
+/// The page for a browser, JSON for other clients.
 #[handler]
 pub async fn front(request: &Request, shop: Data<&Shop>) -> ApiResult<Response> {
-    let mut answer = if takes_pages(request) {
-        match Visitor::to_demo(request, &shop).await? {
+    let mut answer = if accepts_html(request) {
+        match Visitor::of_demo(request, &shop).await? {
             Some(visitor) => demo_page(&shop, &visitor).await?,
             None => page("plain.html", &json!({"shop": about(&shop), "is_demo": shop.part::<Settings>().demo}))?,
         }
@@ -51,8 +51,8 @@ pub async fn front(request: &Request, shop: Data<&Shop>) -> ApiResult<Response> 
     Ok(answer)
 }
 
-/// A browser asks for pages by their name; who takes anything is a program.
-fn takes_pages(request: &Request) -> bool {
+/// A browser accepts `text/html` explicitly; other clients accept anything.
+fn accepts_html(request: &Request) -> bool {
     let accepted = request.header(header::ACCEPT).unwrap_or_default();
     accepted.split(',').any(|kind| kind.trim().starts_with("text/html"))
 }
@@ -80,13 +80,13 @@ async fn demo_page(shop: &Shop, visitor: &Visitor) -> ApiResult<Response> {
     page("demo.html", &shown)
 }
 
-/// Who can sign in. A password that was changed is not shown.
+/// The demo's sign-ins. A password that was changed is not shown.
 async fn sign_ins(shop: &Shop) -> ApiResult<Vec<Value>> {
     let mut shown = Vec::new();
     for (role, SignIn { email, password }) in
         [(Role::Customer, SIGN_INS.customer), (Role::Customer, SIGN_INS.other_customer), (Role::Admin, SIGN_INS.admin)]
     {
-        let works = demo::works(shop, SignIn { email, password }).await?;
+        let works = demo::can_sign_in(shop, SignIn { email, password }).await?;
         shown.push(json!({"role": role.to_string(), "email": email, "password": works.then_some(password)}));
     }
     Ok(shown)
@@ -99,7 +99,7 @@ fn simulated(shop: &Shop) -> Option<Value> {
     Some(json!({"url": url, "cards": cards}))
 }
 
-/// The newest products that have a picture.
+/// The newest products that have an image.
 async fn products(shop: &Shop) -> ApiResult<Vec<Value>> {
     let mut tx = shop.db.browse().await?;
     let filter = Filter { is_active: Some(true), ..Filter::default() };

@@ -1,4 +1,4 @@
-//! Puts the pages together. Each is whole in itself: nothing is loaded from elsewhere, and nothing but its own script runs.
+//! Renders the pages. Each is self-contained: nothing is loaded from elsewhere, and only its own script runs.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Who may see what a demo shows.
+//! Which requests may see the page of a demo.
 
 use platform::http::problem::ApiResult;
 use poem::{
@@ -11,7 +11,7 @@ use crate::{
     shop::Shop,
 };
 
-/// What a proxy or a tunnel adds. Who comes through one is somewhere else, however near the proxy is.
+/// Headers that a proxy or a tunnel adds. A request with one may come from another machine.
 const FORWARDED: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"];
 
@@ -27,27 +27,27 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    pub async fn to_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
+    pub async fn of_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
         if !shop.part::<Settings>().demo {
             return Ok(None);
         }
         let is_here =
             matches!(request.remote_addr().0, Addr::SocketAddr(peer) if peer.ip().to_canonical().is_loopback());
-        let Some(host) = own_name(request.headers()).filter(|_| is_here) else { return Ok(None) };
-        Ok(demo::is_its_own(shop).await?.then(|| Self { base: format!("http://{host}") }))
+        let Some(host) = local_host(request.headers()).filter(|_| is_here) else { return Ok(None) };
+        Ok(demo::has_demo_admin(shop).await?.then(|| Self { base: format!("http://{host}") }))
     }
 }
 
-/// The name of this machine that was asked for, with its port, if it was asked for directly.
-fn own_name(headers: &HeaderMap) -> Option<String> {
+/// The `Host` of a direct request, if it is a name of this machine.
+fn local_host(headers: &HeaderMap) -> Option<String> {
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) || headers.contains_key(header::ORIGIN) {
         return None;
     }
     let host = headers.get(header::HOST)?.to_str().ok()?;
-    let asked: Uri = format!("http://{host}/").parse().ok()?;
-    let name = asked.host()?.trim_start_matches('[').trim_end_matches(']').to_lowercase();
+    let address: Uri = format!("http://{host}/").parse().ok()?;
+    let name = address.host()?.trim_start_matches('[').trim_end_matches(']').to_lowercase();
     let is_own = name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    (is_own && asked.authority()?.as_str() == host && !host.contains('@')).then(|| host.to_owned())
+    (is_own && address.authority()?.as_str() == host && !host.contains('@')).then(|| host.to_owned())
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn asked(headers: &[(&'static str, &'static str)]) -> Option<String> {
-        own_name(
+        local_host(
             &headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect(),
         )
     }

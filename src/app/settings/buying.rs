@@ -1,4 +1,4 @@
-//! How much one buyer may take, against robots that buy everything or order without end.
+//! Limits per buyer, against robots that buy everything or order without end.
 
 use platform::settings::{Checked, number};
 

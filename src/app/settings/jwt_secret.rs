@@ -1,4 +1,4 @@
-//! The key of all access tokens.
+//! The key that signs access tokens.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use platform::settings::{Checked, invalid, secret};
 use secrecy::{ExposeSecret, SecretString};
 
-/// The embedded default makes one and keeps it, so that sign-ins outlive a restart.
+/// The setting, or else a key in a file of this folder, which is created once so that sign-ins survive a restart.
 pub fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
     const ACCEPTED: &str =
         "write at least 32 random bytes, e.g. from `openssl rand -base64 48`, the same for every process";
@@ -20,16 +20,16 @@ pub fn jwt_secret(keep_in: Option<&PathBuf>) -> Checked<SecretString> {
         (None, None) => Err(invalid("JWT_SECRET", "(unset)", ACCEPTED)),
         (None, Some(folder)) => {
             let file = folder.join("jwt_secret");
-            kept_secret(&file).map_err(|error| {
+            stored_secret(&file).map_err(|error| {
                 invalid("DATA_DIR", folder.display(), format!("{} cannot be used ({error})", file.display()))
             })
         }
     }
 }
 
-fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
+fn stored_secret(file: &Path) -> std::io::Result<SecretString> {
     if !file.exists() {
-        // Written aside and linked into place, so that two programs that start together agree on one.
+        // Written to a draft and linked, so that two programs that start together use the same.
         let draft = file.with_extension(uuid::Uuid::new_v4().to_string());
         let made = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
             .map(|part| part.simple().to_string())
@@ -37,7 +37,7 @@ fn kept_secret(file: &Path) -> std::io::Result<SecretString> {
         let mut new = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         new.write_all(made.as_bytes())?;
         new.sync_all()?;
-        let _ = fs::hard_link(&draft, file); // somebody else's came first: then theirs is it
+        let _ = fs::hard_link(&draft, file); // another program was first: its key is used
         fs::remove_file(&draft)?;
     }
     let kept = fs::read_to_string(file)?;
@@ -57,10 +57,10 @@ mod tests {
     fn a_secret_is_made_once_and_an_empty_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("jwt_secret");
-        let made = kept_secret(&file).unwrap();
+        let made = stored_secret(&file).unwrap();
         assert!(made.expose_secret().len() >= 32);
-        assert_eq!(made.expose_secret(), kept_secret(&file).unwrap().expose_secret());
+        assert_eq!(made.expose_secret(), stored_secret(&file).unwrap().expose_secret());
         fs::write(&file, "").unwrap();
-        assert!(kept_secret(&file).is_err());
+        assert!(stored_secret(&file).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Every setting, read once and checked before anything starts.
 //!
-//! A setting is an environment variable, most also a flag. Secrets are variables only: a flag shows in `ps`. What is
-//! wrong is told in one line that names the setting, its value (never a secret's) and what is accepted.
+//! A setting is an environment variable, most also a flag. Secrets are variables only: a flag shows in `ps`. An error is one
+//! line with the setting, its value (never a secret's) and what is accepted.
 
 mod buying;
 mod jwt_secret;
@@ -157,11 +157,11 @@ pub struct Settings {
     pub store: Store,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
-    /// E-mail templates that take the place of the built-in ones.
+    /// The folder of e-mail templates that replace built-in ones.
     pub templates_dir: Option<PathBuf>,
-    /// Where the payment simulator is, when it is paid with. No variable says so.
+    /// The address of the payment simulator, if it is used. There is no variable for it.
     pub simulator: Option<String>,
-    /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. No variable says so, only
+    /// Whether this is a demo, whose page at `/` shows sign-ins and e-mails to this machine. There is no variable for it, only
     /// `serve --demo`.
     pub demo: bool,
     pub media: Storage,
@@ -179,7 +179,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What HTTP needs to know.
+    /// The settings of the HTTP server.
     #[must_use]
     pub fn http(&self) -> HttpSettings {
         HttpSettings {
@@ -192,7 +192,7 @@ impl Settings {
 }
 
 impl SettingArgs {
-    /// How to log, which must be known before anything else can be told.
+    /// The log format, which is needed before anything is logged.
     ///
     /// # Errors
     /// [`SettingError`](platform::settings::SettingError) when the format is unknown.
@@ -206,7 +206,7 @@ impl SettingArgs {
         }
     }
 
-    /// Where the program with these settings tells whether it is ready. Checks nothing else and makes nothing.
+    /// The address at which a program with these settings serves `/health/ready`. Checks and creates nothing else.
     ///
     /// # Errors
     /// [`SettingError`](platform::settings::SettingError) when the address is none.
@@ -217,7 +217,7 @@ impl SettingArgs {
         }
     }
 
-    /// Checks every setting and makes the folder the embedded default lives in.
+    /// Checks every setting, and creates the folder of an embedded database.
     ///
     /// # Errors
     /// [`SettingError`](platform::settings::SettingError) for the first setting that cannot be.
@@ -296,7 +296,7 @@ impl SettingArgs {
         text.parse().map_err(|accepted| invalid("STORE_CURRENCY", text, format!("write {accepted}")))
     }
 
-    /// What e-mails depend on but for the way they leave: the templates, the store's name and the sender. Checks nothing.
+    /// What rendering e-mails needs: the folder of templates, the store's name and the sender. Checks nothing.
     #[must_use]
     pub fn emails(&self) -> (Option<PathBuf>, &str, &str) {
         (self.templates_dir(), &self.store_name, &self.mail_from)

@@ -96,7 +96,7 @@ impl BrandsApi {
         let input = body.parse().await?;
         let mut tx = shop.db.write().await?;
         let made = view::brand(&shop, catalog::create_brand(&mut tx, &input.name, None).await?);
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/brands/{}", made.id)))
     }
 
@@ -158,7 +158,7 @@ impl BrandsApi {
         let brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         seen.check(&tag_of(&view::brand(&shop, brand.clone())))?;
         catalog::delete_brand(&mut tx, brand, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -174,6 +174,6 @@ async fn change_brand(
     seen.check(&tag_of(&view::brand(shop, brand.clone())))?;
     brand.name = name?.unwrap_or(brand.name);
     store::update_brand(&mut tx, &brand).await?;
-    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+    shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&view::brand(shop, brand)))
 }

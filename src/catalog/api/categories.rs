@@ -106,7 +106,7 @@ impl CategoriesApi {
             catalog::create_category(&mut tx, &input.name, None, &null_as_empty(input.description).unwrap_or_default())
                 .await?
                 .into();
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
         Ok(Created::json(&made).header("location", &format!("/api/categories/{}", made.id)))
     }
 
@@ -169,7 +169,7 @@ impl CategoriesApi {
         let category = store::lock_category(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         seen.check(&tag_of(&CategoryView::from(category)))?;
         catalog::delete_category(&mut tx, id.0).await?;
-        shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
         Ok(Done::Done)
     }
 }
@@ -187,6 +187,6 @@ async fn change_category(
     category.name = name.unwrap_or(category.name);
     category.description = description.unwrap_or(category.description);
     store::update_category(&mut tx, &category).await?;
-    shop.commit_and_forget(tx, &[Part::Catalog]).await?;
+    shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
     Ok(Reply::json(&category.into()))
 }

@@ -251,7 +251,7 @@ impl ProductsApi {
         let mut tx = shop.db.write().await?;
         lock(&mut tx, &shop, id.0, &seen).await?;
         catalog::delete_product(&mut tx, id.0, shop.now()).await?;
-        shop.commit_and_forget(tx, &[Part::Product(id.0), Part::ProductLists, Part::Slugs]).await?;
+        shop.commit_and_invalidate(tx, &[Part::Product(id.0), Part::ProductLists, Part::Slugs]).await?;
         Ok(Done::Done)
     }
 }
@@ -297,7 +297,7 @@ async fn create(shop: &Shop, sent: Sent<NewProduct>) -> ApiResult<ProductView> {
         images::show(&mut tx, product.id, &image, shop.now()).await?;
     }
     let made = view::product(&mut tx, shop, product).await?;
-    shop.commit_and_forget(tx, &[Part::ProductLists, Part::Slugs]).await?;
+    shop.commit_and_invalidate(tx, &[Part::ProductLists, Part::Slugs]).await?;
     Ok(made)
 }
 
@@ -347,6 +347,6 @@ async fn change_locked(
     let changed = view::product(&mut tx, shop, product).await?;
     let [own, lists] = showing(id);
     let parts = if slug.is_some() { vec![own, lists, Part::Slugs] } else { vec![own, lists] };
-    shop.commit_and_forget(tx, &parts).await?;
+    shop.commit_and_invalidate(tx, &parts).await?;
     Ok(changed)
 }

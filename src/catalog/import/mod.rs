@@ -119,7 +119,7 @@ impl Import {
             touched.extend(known.map(Part::Product));
             self.put_on_the_shelf(&mut tx, product, &mut parents, &mut done, now).await?;
         }
-        self.shop.commit_and_forget(tx, &touched).await?;
+        self.shop.commit_and_invalidate(tx, &touched).await?;
         self.done = done;
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Import {
                 store::remember_count(&mut tx, id, &count.key, count.stock).await?;
             }
         }
-        self.shop.commit_and_forget(tx, &touched).await?;
+        self.shop.commit_and_invalidate(tx, &touched).await?;
         self.done.updated += counted;
         self.shop.db.yield_to_writers().await;
         Ok(())

@@ -8,7 +8,7 @@ use platform::{
 use super::{Event, Kind};
 use crate::shop::ids::OrderId;
 
-/// How many are read at once. Whoever missed more reads on.
+/// How many events are read at once.
 pub const BATCH: usize = 100;
 
 pub async fn insert(tx: &mut Tx, order: OrderId, kind: Kind, data: String, now: Timestamp) -> Result<u64> {

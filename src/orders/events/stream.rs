@@ -1,4 +1,4 @@
-//! One reader's stream of events, from its first word to its end.
+//! The event stream of one client.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -15,7 +15,7 @@ use poem_openapi::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, Kind, followers::Follower, start, store};
+use super::{Event, Kind, initial_events, store, subscribers::Subscription};
 use crate::{
     accounts, orders,
     shop::{
@@ -24,32 +24,32 @@ use crate::{
     },
 };
 
-/// A comment is sent this often, so that nobody on the way takes the connection for dead.
+/// How often a comment is sent, so that proxies keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long an idle reader goes unasked whether it still may read. Before each event it is asked in any case.
-const ASK_AGAIN: Duration = Duration::from_secs(15);
+/// How often an idle stream checks that its session may still read the order. It also does so before each event.
+const CHECK_ACCESS_EVERY: Duration = Duration::from_secs(15);
 
-/// One reader: what it follows, how far it is, and why it may.
+/// One stream: its order, the last event it sent, and its access token.
 struct Reader {
     shop: Shop,
-    follower: Follower,
+    subscription: Subscription,
     order: OrderId,
     buyer: UserId,
-    /// The access token, judged again and again: a session may end, and an admin may become a customer.
+    /// The access token, verified again and again: a session may end, and an admin may become a customer.
     token: String,
-    seen: i64,
-    ready: VecDeque<Event>,
+    last_sent: i64,
+    pending: VecDeque<Event>,
     stop: CancellationToken,
     client: Option<Peer>,
 }
 
-/// Opens the stream: reads its beginning, and goes on until the client leaves, its session ends or the server stops.
+/// Opens a stream. It ends when the client disconnects, its session ends or the server stops.
 ///
 /// # Errors
-/// When there is no such order, or the database is away.
+/// [`orders::Error::NotFound`], or a database error.
 pub async fn open(
     shop: &Shop,
-    follower: Follower,
+    subscription: Subscription,
     order: OrderId,
     token: &str,
     last_seen: Option<&str>,
@@ -59,20 +59,20 @@ pub async fn open(
     let mut tx = shop.db.read().await?;
     let found = orders::find(&mut tx, order).await?.ok_or(orders::Error::NotFound)?;
     let buyer = found.user_id;
-    let (seen, events) = start(&mut tx, shop.part(), found, last_seen).await?;
+    let (last_sent, events) = initial_events(&mut tx, shop.part(), found, last_seen).await?;
     drop(tx);
     let mut reader = Reader {
         shop: shop.clone(),
-        follower,
+        subscription,
         order,
         buyer,
         token: token.to_owned(),
-        seen,
-        ready: VecDeque::new(),
+        last_sent,
+        pending: VecDeque::new(),
         stop,
         client,
     };
-    reader.take(events);
+    reader.push(events);
     let events = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
     let mut response = SSE::new(events).keep_alive(KEEP_ALIVE).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -83,41 +83,41 @@ impl Reader {
     /// The next event; `None` ends the stream.
     async fn next(&mut self) -> Option<sse::Event> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(on_the_wire(event));
+            if let Some(event) = self.pending.pop_front() {
+                return Some(to_sse(event));
             }
             tokio::select! {
-                () = self.follower.news() => {}
-                () = tokio::time::sleep(ASK_AGAIN) => {}
+                () = self.subscription.changed() => {}
+                () = tokio::time::sleep(CHECK_ACCESS_EVERY) => {}
                 () = self.stop.cancelled() => return None,
-                // Without this its place would be taken until a comment cannot be sent any more.
+                // Without this the subscription would last until a comment cannot be sent any more.
                 () = Peer::closed(self.client.as_ref()) => return None,
             }
-            if !self.may_read().await {
+            if !self.is_allowed().await {
                 return None;
             }
-            // A client that loses its stream comes back and names what it saw last.
+            // After an error the client opens another stream, with the id of the last event it received.
             let mut tx = self.shop.db.read().await.ok()?;
-            let news = store::after(&mut tx, self.order, self.seen).await.ok()?;
-            self.take(news);
+            let events = store::after(&mut tx, self.order, self.last_sent).await.ok()?;
+            self.push(events);
         }
     }
 
-    fn take(&mut self, events: Vec<Event>) {
+    fn push(&mut self, events: Vec<Event>) {
         if events.len() == store::BATCH {
-            self.follower.has_more();
+            self.subscription.mark_changed();
         }
-        self.seen = events.last().and_then(|event| event.id).unwrap_or(self.seen);
-        self.ready.extend(events);
+        self.last_sent = events.last().and_then(|event| event.id).unwrap_or(self.last_sent);
+        self.pending.extend(events);
     }
 
-    async fn may_read(&self) -> bool {
+    async fn is_allowed(&self) -> bool {
         let by = accounts::signed_in(&self.shop, &self.token).await;
         by.is_ok_and(|by| by.id == self.buyer || by.is_admin())
     }
 }
 
-fn on_the_wire(event: Event) -> sse::Event {
+fn to_sse(event: Event) -> sse::Event {
     let id = event.id.map(|id| id.to_string()).unwrap_or_default();
     sse::Event::message(event.data).event_type(event.kind.as_str()).id(id)
 }

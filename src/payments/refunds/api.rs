@@ -1,11 +1,12 @@
 //! The endpoints of refunds.
 
 use platform::{
+    db::Tx,
     http::{
         body::Body,
-        idempotency::Idempotency,
+        idempotency::{Idempotency, Location},
         problem::{ApiResult, Problem},
-        reply::{Accepted, Reply, json_bytes},
+        reply::{Accepted, Reply},
     },
     money::{Amount, Currency, Money},
 };
@@ -76,20 +77,22 @@ impl RefundsApi {
         _key: Header<Option<String>>,
         body: Body<RefundInput>,
     ) -> ApiResult<Accepted<RefundView>> {
-        let idempotency = Idempotency::of(request, format!("/api/payments/{}/refund", id.0), body.bytes(), by.0.id.0)?;
+        let location = format!("/api/payments/{}", id.0);
+        let path = format!("{location}/refund");
+        let idempotency = Idempotency::of(request, path, Location::At(location), body.bytes(), by.0.id.0)?;
         let input = body.parse().await;
         let mut tx = shop.db.write().await?;
         let payment = payments::find(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         let input = input?;
         let amount = input.amount.map(|amount| read_amount(payment.currency, &amount)).transpose()?;
-        let location = format!("/api/payments/{}", payment.id);
-        if let Some(stored) = idempotency.claim(&mut tx, shop.now()).await? {
-            return Ok(stored.replay_at(&location));
+        let create = async |tx: &mut Tx| {
+            let (refund, payment) = super::create(tx, id.0, amount, shop.now()).await?;
+            Ok(RefundView::of(refund, payment.currency))
+        };
+        let outcome = idempotency.run(&mut tx, shop.now(), create).await?;
+        if outcome.is_completed() {
+            tx.commit().await?;
         }
-        let (refund, payment) = super::create(&mut tx, id.0, amount, shop.now()).await?;
-        let answer = json_bytes(&RefundView::of(refund, payment.currency));
-        idempotency.store(&mut tx, &answer).await?;
-        tx.commit().await?;
-        Ok(Accepted::bytes(answer).header("location", &location))
+        Ok(outcome.response())
     }
 }

@@ -137,7 +137,7 @@ const STOCK: &[Promise] = &[
 const NO_DEAD_LETTERS: Promise =
     ("no job was given up", "SELECT kind || ': ' || COALESCE(last_error, '') FROM jobs WHERE state = 'dead'");
 
-/// But for the letters that registering brings, which few stories are about.
+/// But for the e-mails that registering sends, which few stories are about.
 const NOTHING_WAITS: Promise = (
     "no job is left",
     "SELECT kind || ' is ' || state || ' ' || COALESCE(last_error, '') FROM jobs

@@ -238,7 +238,7 @@ impl TestShop {
         Person::unknown(self)
     }
 
-    /// Somebody who has an account and is signed in. No letter waits to be sent: to be told of that, let them
+    /// Somebody who has an account and is signed in. No e-mail waits to be sent: to be told of that, let them
     /// [`register`](Self::registers).
     pub async fn customer(&self, email: &str) -> Person {
         self.gives_an_account(email, Role::Customer).await

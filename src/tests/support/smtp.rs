@@ -261,7 +261,7 @@ impl Mail {
     pub fn link(&self) -> String {
         let text = self.text();
         let link = text.split_whitespace().find(|word| word.starts_with("http"));
-        link.unwrap_or_else(|| panic!("a letter with a link was expected:\n{text}")).to_owned()
+        link.unwrap_or_else(|| panic!("an e-mail with a link was expected:\n{text}")).to_owned()
     }
 
     /// The secret of its link.

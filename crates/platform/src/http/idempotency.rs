@@ -1,27 +1,58 @@
 //! `Idempotency-Key`: a request with the same key and body gets the first response again.
 //!
-//! The key is claimed and the response stored in the transaction of the effect, so that all exist or none. A second request
-//! with the key waits at the claim for the first and then gets its response; after three seconds (PostgreSQL's lock
-//! timeout) it gets a 409. Only successful responses are stored, for 24 hours.
+//! [`Idempotency::run`] claims the key and stores the response in the transaction of the operation, so that all exist or
+//! none. A second request with the key waits at the claim for the first and then gets its response; after three seconds
+//! (PostgreSQL's lock timeout) it gets a 409. Only successful responses are stored, for 24 hours.
 
 use poem::{Request, http::header};
+use poem_openapi::types::ToJSON;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
 use super::{
     problem::{ApiResult, Problem},
-    reply::Reply,
+    reply::{Reply, json_bytes},
 };
 use crate::{
     clock::Timestamp,
-    db::{self, Tx},
+    db::{self, Db, Tx},
     http::problem_types,
 };
 
-/// The idempotency key of a request, if it has one, and its user.
+/// Runs an operation at most once for each idempotency key. Without a key it always runs.
 pub struct Idempotency {
     key: Option<Key>,
     user: i64,
+    location: Location,
+}
+
+/// Where the resource of a response is found: its `Location`.
+pub enum Location {
+    /// In the collection with this path, by the `id` in the response.
+    In(&'static str),
+    /// At this path.
+    At(String),
+}
+
+/// What came of a request.
+pub enum Outcome<T, const STATUS: u16> {
+    /// The operation ran: what it made, and the response. Commit its transaction before sending the response.
+    Completed(T, Reply<T, STATUS>),
+    /// An earlier request with the same key ran it, and this is its response.
+    Replayed(Reply<T, STATUS>),
+}
+
+impl<T, const STATUS: u16> Outcome<T, STATUS> {
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed(..))
+    }
+
+    #[must_use]
+    pub fn response(self) -> Reply<T, STATUS> {
+        let (Self::Completed(_, response) | Self::Replayed(response)) = self;
+        response
+    }
 }
 
 /// A key as the client sent it, with the path and the SHA-256 of the body that it belongs to.
@@ -33,25 +64,9 @@ struct Key {
 
 /// The response to the first request with a key.
 #[derive(FromRow)]
-pub struct StoredResponse {
+struct StoredResponse {
     body_hash: Vec<u8>,
     response: String,
-}
-
-impl StoredResponse {
-    /// The first response again, with `Location: {base}/{id}`.
-    #[must_use]
-    pub fn replay<T, const STATUS: u16>(self, base: &str) -> Reply<T, STATUS> {
-        let resource: serde_json::Value = serde_json::from_str(&self.response).unwrap_or_default();
-        let id = resource["id"].as_str().map_or_else(|| resource["id"].to_string(), ToOwned::to_owned);
-        self.replay_at(&format!("{base}/{id}"))
-    }
-
-    /// The first response again, with this `Location`.
-    #[must_use]
-    pub fn replay_at<T, const STATUS: u16>(self, location: &str) -> Reply<T, STATUS> {
-        Reply::bytes(self.response).header("location", location).header("idempotent-replayed", "true")
-    }
 }
 
 impl Idempotency {
@@ -59,40 +74,70 @@ impl Idempotency {
     ///
     /// # Errors
     /// 400 when the header is not 1 to 255 printable ASCII characters.
-    pub fn of(request: &Request, path: impl Into<String>, body: &[u8], user: i64) -> ApiResult<Self> {
-        Ok(Self { key: Key::of(request, path.into(), body)?, user })
+    pub fn of(
+        request: &Request,
+        path: impl Into<String>,
+        location: Location,
+        body: &[u8],
+        user: i64,
+    ) -> ApiResult<Self> {
+        Ok(Self { key: Key::of(request, path.into(), body)?, user, location })
     }
 
-    /// Claims the key in this transaction and returns `None`, or returns the stored response. `None` without a key.
+    /// Claims the key, runs the operation and stores its response, all in `tx`; or replays the response that is stored.
+    /// Without a key it always runs the operation.
     ///
     /// # Errors
-    /// 422 when the key was used for another body; 409 when the first request takes too long.
-    pub async fn claim(&self, tx: &mut Tx, now: Timestamp) -> ApiResult<Option<StoredResponse>> {
-        match &self.key {
-            Some(key) => key.claim(tx, self.user, now).await,
-            None => Ok(None),
+    /// Those of the operation; 422 when the key was used for another body; 409 when the first request takes too long.
+    pub async fn run<T: ToJSON, const STATUS: u16>(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+        operation: impl AsyncFnOnce(&mut Tx) -> ApiResult<T>,
+    ) -> ApiResult<Outcome<T, STATUS>> {
+        if let Some(key) = &self.key
+            && let Some(stored) = key.claim(tx, self.user, now).await?
+        {
+            return Ok(Outcome::Replayed(self.replay(stored)));
         }
-    }
-
-    /// The stored response, without claiming the key.
-    ///
-    /// # Errors
-    /// 422 when the key was used for another body.
-    pub async fn find(&self, tx: &mut Tx) -> ApiResult<Option<StoredResponse>> {
-        match &self.key {
-            Some(key) => key.find(tx, self.user).await,
-            None => Ok(None),
+        let resource = operation(tx).await?;
+        let response = json_bytes(&resource);
+        if let Some(key) = &self.key {
+            key.store(tx, self.user, &response).await?;
         }
+        let location = self.location.of(&response);
+        Ok(Outcome::Completed(resource, Reply::bytes(response).header("location", &location)))
     }
 
-    /// Stores the response, in the transaction that claimed the key.
+    /// The stored response, for a request that is refused before it can claim its key: who lost that response gets it all
+    /// the same.
     ///
     /// # Errors
-    /// When the database is unavailable.
-    pub async fn store(&self, tx: &mut Tx, response: &[u8]) -> ApiResult<()> {
-        match &self.key {
-            Some(key) => key.store(tx, self.user, response).await,
-            None => Ok(()),
+    /// `refused`, when no response is stored; 422 when the key was used for another body.
+    pub async fn replay_or<T, const STATUS: u16>(&self, refused: Problem, db: &Db) -> ApiResult<Reply<T, STATUS>> {
+        let mut tx = db.read().await?;
+        let stored = match &self.key {
+            Some(key) => key.find(&mut tx, self.user).await?,
+            None => None,
+        };
+        stored.map(|stored| self.replay(stored)).ok_or(refused)
+    }
+
+    fn replay<T, const STATUS: u16>(&self, stored: StoredResponse) -> Reply<T, STATUS> {
+        let location = self.location.of(stored.response.as_bytes());
+        Reply::bytes(stored.response).header("location", &location).header("idempotent-replayed", "true")
+    }
+}
+
+impl Location {
+    fn of(&self, response: &[u8]) -> String {
+        match self {
+            Self::At(path) => path.clone(),
+            Self::In(collection) => {
+                let resource: serde_json::Value = serde_json::from_slice(response).unwrap_or_default();
+                let id = resource["id"].as_str().map_or_else(|| resource["id"].to_string(), ToOwned::to_owned);
+                format!("{collection}/{id}")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Letters with links, and passwords: verified, changed, forgotten and reset.
+//! E-mails with links, and passwords: verified, changed, forgotten and reset.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn is_verified(person: &Person) -> Value {
 }
 
 on_both_engines! {
-    async fn the_link_of_the_first_letter_verifies_the_email_once(shop: TestShop) {
+    async fn the_link_of_the_first_email_verifies_the_address_once(shop: TestShop) {
         let ada = newcomer(&shop, "ada@example.com").await;
         assert_eq!(is_verified(&ada).await, json!(false));
         let mail = newest_mail(&shop).await;
@@ -101,7 +101,7 @@ on_both_engines! {
         assert!(!mail.raw.contains("evil"));
     }
 
-    async fn a_letter_leaves_once_even_if_its_job_runs_twice(shop: TestShop) {
+    async fn an_email_is_sent_once_even_if_its_job_runs_twice(shop: TestShop) {
         shop.registers("ada@example.com").await.is(201);
         let mail = newest_mail(&shop).await;
         let again = shop.tampers("UPDATE jobs SET state = 'pending', due_at = created_at").await;
@@ -110,7 +110,7 @@ on_both_engines! {
         verifies(&shop, &mail.token()).await.is(204);
     }
 
-    async fn a_letter_whose_answer_was_lost_leaves_again_and_either_link_works(shop: TestShop) {
+    async fn an_email_whose_response_was_lost_is_sent_again_and_either_link_works(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_repeated_mail();
         for (which, email) in ["ada@example.com", "bob@example.com"].into_iter().enumerate() {
@@ -128,7 +128,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_changed_password_ends_the_other_sessions_and_the_user_is_told(shop: TestShop) {
+    async fn a_changed_password_ends_the_other_sessions_and_the_user_is_notified(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let (mut here, mut elsewhere) = (ada.clone(), ada.clone());
         elsewhere.signs_in().await;
@@ -164,7 +164,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM jobs").await, 0);
     }
 
-    async fn a_forgotten_password_is_replaced_by_letter(shop: TestShop) {
+    async fn a_forgotten_password_is_replaced_by_email(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         forgets(&shop, "ADA@example.com").await.is(202);
         let mail = newest_mail(&shop).await;
@@ -182,7 +182,7 @@ on_both_engines! {
         tries(&shop, "ada@example.com", PASSWORD).await.is(401);
         let tokens = tries(&shop, "ada@example.com", NEW).await.is(200);
         let ada = ada.with_token(tokens["access"].as_str().expect("a token"));
-        assert_eq!(is_verified(&ada).await, json!(true), "the letter reached its reader");
+        assert_eq!(is_verified(&ada).await, json!(true), "the e-mail was received");
         resets(&shop, &mail.token(), "another good one").await.is(400).with_code("invalid_token");
         assert_eq!(newest_mail(&shop).await.subject(), "Your password at Cartwright was changed");
     }
@@ -290,7 +290,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn the_secret_of_a_link_stands_in_its_letter_and_nowhere_else(shop: TestShop) {
+    async fn the_secret_of_a_link_is_in_its_email_and_nowhere_else(shop: TestShop) {
         shop.registers("ada@example.com").await.is(201);
         forgets(&shop, "ada@example.com").await.is(202);
         shop.runs_its_jobs().await;
@@ -303,7 +303,7 @@ on_both_engines! {
             assert!(hashes.contains(&(Sha256::digest(token.as_bytes()).to_vec(),)), "the hash is kept");
             for (place, sql) in [
                 ("a job", "SELECT COUNT(*) FROM jobs WHERE payload LIKE $1 OR last_error LIKE $1 OR unique_key LIKE $1"),
-                ("a letter's name", "SELECT COUNT(*) FROM sent_letters WHERE message_id LIKE $1"),
+                ("a Message-ID", "SELECT COUNT(*) FROM sent_letters WHERE message_id LIKE $1"),
             ] {
                 let found = shop.db().query(sql).bind(format!("%{token}%")).fetch_one::<(i64,)>().await;
                 assert_eq!(found.expect("a count").0, 0, "{place} shows it");

@@ -1,4 +1,4 @@
-//! What the shop writes to buyers about their orders, and to admins about what runs low. Each letter once.
+//! The e-mails to buyers about their orders, and to admins about low stock. Each is sent once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 on_both_engines! {
-    async fn each_step_of_an_order_is_written_to_its_buyer_once(shop: TestShop) {
+    async fn the_buyer_gets_one_email_for_each_status_of_an_order(shop: TestShop) {
         let (mug, boss) = (shop.sells("Mug").at(12_00).await, shop.admin().await);
         let ada = shop.customer("ada@example.com").await;
         shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
@@ -32,7 +32,7 @@ on_both_engines! {
             ("shipped", format!("Your order {number} is on its way"), "  12 St James's Square"),
             ("delivered", format!("Your order {number} has been delivered"), "Thank you for shopping at Cartwright"),
         ] {
-            let mail = the_letter(&shop, &order, kind);
+            let mail = email_about(&shop, &order, kind);
             assert_eq!((mail.to.clone(), mail.subject()), (vec!["ada@example.com".to_owned()], subject));
             let text = mail.text().replace("\r\n", "\n");
             for said in ["Hello Ada,", said, number] {
@@ -66,7 +66,7 @@ on_both_engines! {
             assert!(!said.contains("evil") && !said.contains("prize") && !said.contains("Ada"), "{said}");
         }
         for kind in ["confirmation", "shipped"] {
-            let mail = the_letter(&shop, &order, kind);
+            let mail = email_about(&shop, &order, kind);
             for said in [mail.text(), mail.html()] {
                 assert!(said.contains("shown with your order in the store"), "{said}");
             }
@@ -74,7 +74,7 @@ on_both_engines! {
         assert_eq!(ada.sees(&order).await["shipping_address"], TYPED, "there it is");
     }
 
-    async fn a_link_that_somebody_typed_is_none_in_a_letter(shop: TestShop) {
+    async fn a_link_that_somebody_typed_is_no_link_in_an_email(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
         let order = types_links(&shop, &ada).await;
@@ -86,13 +86,13 @@ on_both_engines! {
             }
         }
         for kind in ["confirmation", "shipped"] {
-            let mail = the_letter(&shop, &order, kind);
+            let mail = email_about(&shop, &order, kind);
             let text = mail.text().replace("\r\n", "\n");
             assert!(text.contains("  Your prize\n  http[:]//evil[.]example/win\n"), "{text}");
             assert!(!text.contains("shown with your order"), "{text}");
             assert!(mail.html().contains("Your prize<br>http[:]") && mail.html().contains("evil[.]example"), "{}", mail.html());
         }
-        assert_eq!(ada.sees(&order).await["shipping_address"], TYPED, "only letters say it so");
+        assert_eq!(ada.sees(&order).await["shipping_address"], TYPED, "only e-mails replace it");
     }
 
     async fn a_cancellation_says_whether_money_goes_back(shop: TestShop) {
@@ -117,7 +117,7 @@ on_both_engines! {
         assert_eq!(shop.mail().mails().len(), 7);
     }
 
-    async fn the_order_that_brings_a_product_low_is_told_to_every_admin_once(shop: TestShop) {
+    async fn every_admin_gets_one_email_about_the_order_that_brings_a_product_low(shop: TestShop) {
         let mug = shop.sells("Blue <Mug>").in_stock(8).await;
         let scarce = shop.sells("Pin").in_stock(5).await;
         let ada = shop.customer("ada@example.com").await;
@@ -128,35 +128,35 @@ on_both_engines! {
         shop.tampers("UPDATE users SET is_active = FALSE WHERE email LIKE 'old%'").await;
 
         order(&ada, &[(&mug, 2)]).await; // 6 left
-        assert_eq!(told(&shop).await, Vec::<(String, String)>::new());
+        assert_eq!(low_stock_emails(&shop).await, Vec::<(String, String)>::new());
         let crossing = order(&ada, &[(&mug, 1), (&scarce, 1)]).await; // 5 left; of pins there were never more
         let further = order(&ada, &[(&mug, 1)]).await;
-        let first = told(&shop).await;
+        let first = low_stock_emails(&shop).await;
         assert_eq!(first.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), ["ben@example.com", "boss@example.com"]);
         assert!(first.iter().all(|(_, text)| text.contains("Blue <Mug> (product") && text.contains("In stock: 4")));
-        let ids: Vec<String> = letters(&shop, "low-stock").iter().map(Mail::message_id).collect();
+        let ids: Vec<String> = emails_about(&shop, "low-stock").iter().map(Mail::message_id).collect();
         assert!(ids.contains(&format!("<product-{}.low-stock.order-{}.admin-{}@shop.test>", mug.id, crossing, ben.id)));
 
         boss.signs_in().await;
         boss.patch(&format!("/api/products/{}", mug.id)).json(&json!({"stock": 7})).await.is(200);
         order(&ada, &[(&mug, 7)]).await; // the next crossing
-        assert_eq!(told(&shop).await.len(), 4);
+        assert_eq!(low_stock_emails(&shop).await.len(), 4);
         assert!(further > crossing);
 
         let generous = shop.opens_again(|settings| settings.inventory.low_stock_threshold = 0).await;
         let pot = shop.sells("Pot").in_stock(9).await;
         order(&ada.of(&generous), &[(&pot, 8)]).await;
-        assert_eq!(told(&shop).await.len(), 4);
+        assert_eq!(low_stock_emails(&shop).await.len(), 4);
         order(&ada.of(&generous), &[(&pot, 1)]).await;
-        assert_eq!(told(&shop).await.len(), 6);
+        assert_eq!(low_stock_emails(&shop).await.len(), 6);
 
         let pan = shop.sells("Pan").in_stock(6).await;
         order(&ada, &[(&pan, 1)]).await;
         shop.tampers("UPDATE users SET is_active = FALSE WHERE email LIKE 'ben%'").await;
-        assert_eq!(told(&shop).await.len(), 7, "who is inactive by then gets no letter");
+        assert_eq!(low_stock_emails(&shop).await.len(), 7, "a user who is inactive by then gets no e-mail");
     }
 
-    async fn an_order_that_is_refused_tells_nobody(shop: TestShop) {
+    async fn an_order_that_is_refused_sends_no_email(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").in_stock(6).await, shop.sells("Pot").in_stock(1).await);
         let ada = shop.customer("ada@example.com").await;
         ada.places_order(&[(&mug, 6), (&pot, 2)]).await.is(409).with_code("out_of_stock");
@@ -167,7 +167,7 @@ on_both_engines! {
 
 const TYPED: &str = "Your prize\nhttp://evil.example/win";
 
-/// Buys something, with links for a name and for an address. Every letter about it has left.
+/// Buys something, with links for a name and for an address. All e-mails about it are sent.
 async fn types_links(shop: &TestShop, ada: &Person) -> Order {
     let mug = shop.sells("Mug").in_stock(99).await;
     ada.patch("/api/profile").json(&json!({"first_name": "Ada", "last_name": "www.evil.example"})).await.is(200);
@@ -181,7 +181,7 @@ async fn types_links(shop: &TestShop, ada: &Person) -> Order {
     order
 }
 
-/// What of a letter anybody sees.
+/// Everything of an e-mail that its reader sees.
 fn all_of(mail: &Mail) -> String {
     [mail.text(), mail.html(), mail.subject(), mail.header("To").unwrap_or_default()].join("\n")
 }
@@ -190,27 +190,27 @@ async fn order(buyer: &Person, items: &[(&crate::support::Product, i64)]) -> i64
     buyer.places_order(items).await.is(201)["id"].as_i64().expect("an id")
 }
 
-/// Everything that was written about low stock so far: to whom, and what.
-async fn told(shop: &TestShop) -> Vec<(String, String)> {
+/// The recipient and text of every e-mail about low stock so far.
+async fn low_stock_emails(shop: &TestShop) -> Vec<(String, String)> {
     shop.runs_its_jobs().await;
-    let mut told: Vec<_> =
-        letters(shop, "low-stock").into_iter().map(|mail| (mail.to.join(","), mail.text())).collect();
-    told.sort();
-    told
+    let mut emails: Vec<_> =
+        emails_about(shop, "low-stock").into_iter().map(|mail| (mail.to.join(","), mail.text())).collect();
+    emails.sort();
+    emails
 }
 
-fn letters(shop: &TestShop, kind: &str) -> Vec<Mail> {
+fn emails_about(shop: &TestShop, kind: &str) -> Vec<Mail> {
     shop.mail().mails().into_iter().filter(|mail| mail.message_id().contains(kind)).collect()
 }
 
-fn the_letter(shop: &TestShop, order: &Order, kind: &str) -> Mail {
+fn email_about(shop: &TestShop, order: &Order, kind: &str) -> Mail {
     let id = format!("<order-{}.{kind}@shop.test>", order.id);
     let mut found = shop.mail().mails().into_iter().filter(|mail| mail.message_id() == id);
-    let mail = found.next().unwrap_or_else(|| panic!("no letter {id}"));
-    assert!(found.next().is_none(), "{id} left twice");
+    let mail = found.next().unwrap_or_else(|| panic!("no e-mail {id}"));
+    assert!(found.next().is_none(), "{id} was sent twice");
     mail
 }
 
 fn says(shop: &TestShop, order: &Order, words: &str) -> bool {
-    the_letter(shop, order, "cancelled").text().contains(words)
+    email_about(shop, order, "cancelled").text().contains(words)
 }

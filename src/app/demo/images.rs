@@ -1,6 +1,6 @@
-//! Draws the demo shop's product pictures, so that the demo needs neither picture files nor the network.
+//! Draws the demo shop's product images, so that the demo needs neither image files nor the network.
 //!
-//! A picture is a small still life on a table. The category chooses the hue, the slug chooses the things, and
+//! An image is a small still life on a table. The category chooses the hue, the slug chooses the things, and
 //! nothing else does: the same product looks the same in every demo shop. Every thing is a rounded box, because a
 //! box with the right corners is also a ball, a cup, an arch or a shadow. Flat colours keep the files small.
 
@@ -18,14 +18,14 @@ use platform::media::image::{EncodedImage, Format, ProcessedImage, thumbnail};
 const SIDE: u32 = 600;
 const MIDDLE: f32 = 300.0;
 
-/// The picture of one product: a PNG of 600 x 600 pixels and its thumbnail, always the same for the same product.
+/// The image of one product: a PNG of 600 x 600 pixels and its thumbnail, always the same for the same product.
 ///
 /// # Errors
 /// Whatever the encoders report.
 pub fn draw(slug: &str, category: &str) -> Result<ProcessedImage, ImageError> {
     let colors = Colors::of(category);
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
-    for shape in still_life(&colors, Dice::of(slug)) {
+    for shape in still_life(&colors, Rng::of(slug)) {
         shape.paint(&mut picture);
     }
 
@@ -45,28 +45,28 @@ const MIDDLING: [Form; 3] = [(1.0, 1.0, 1.0, 1.0), (1.05, 0.95, 0.05, 1.0), (1.0
 const SMALL: [Form; 3] = [(1.0, 1.0, 1.0, 1.0), (2.2, 0.6, 1.0, 1.0), (1.3, 1.0, 1.0, 0.1)];
 
 /// From back to front: light on the wall, the table, then a tall, a middling and a small thing.
-fn still_life(colors: &Colors, mut dice: Dice) -> Vec<Shape> {
-    let side = if dice.roll(2) == 0 { -1.0 } else { 1.0 };
-    let aside = side * dice.between(0.0, 50.0);
-    let light = Shape::standing(MIDDLE + aside, 450.0, dice.between(175.0, 200.0), colors.light);
+fn still_life(colors: &Colors, mut rng: Rng) -> Vec<Shape> {
+    let side = if rng.below(2) == 0 { -1.0 } else { 1.0 };
+    let aside = side * rng.between(0.0, 50.0);
+    let light = Shape::standing(MIDDLE + aside, 450.0, rng.between(175.0, 200.0), colors.light);
     let table = Shape::standing(MIDDLE, 602.0, 92.0, colors.table).formed((4.0, 1.0, 0.0, 0.0));
-    let mut shapes = vec![light.formed(WINDOWS[dice.roll(3)]), table];
+    let mut shapes = vec![light.formed(WINDOWS[rng.below(3)]), table];
 
-    let first_color = dice.roll(4);
+    let first_color = rng.below(4);
     let things = [
-        (TALL, -side * dice.between(75.0, 110.0), 480.0, dice.between(145.0, 175.0)),
-        (MIDDLING, side * dice.between(55.0, 85.0), 510.0, dice.between(78.0, 102.0)),
-        (SMALL, -side * dice.between(20.0, 50.0), 540.0, dice.between(34.0, 48.0)),
+        (TALL, -side * rng.between(75.0, 110.0), 480.0, rng.between(145.0, 175.0)),
+        (MIDDLING, side * rng.between(55.0, 85.0), 510.0, rng.between(78.0, 102.0)),
+        (SMALL, -side * rng.between(20.0, 50.0), 540.0, rng.between(34.0, 48.0)),
     ];
     for (n, (forms, aside, ground, size)) in things.into_iter().enumerate() {
         let color = colors.things[(first_color + n) % 4];
-        let thing = Shape::standing(MIDDLE + aside, ground, size, color).formed(forms[dice.roll(3)]);
+        let thing = Shape::standing(MIDDLE + aside, ground, size, color).formed(forms[rng.below(3)]);
         shapes.extend([thing.shadow(colors.shadow), thing.lit_from_the_left()]);
     }
     shapes
 }
 
-/// A rounded box. Lengths are pixels from the top left corner of the picture.
+/// A rounded box. Lengths are pixels from the top left corner of the image.
 #[derive(Clone, Copy)]
 struct Shape {
     center: (f32, f32),
@@ -148,7 +148,7 @@ impl Colors {
             "lighting" => 236.0,
             "games-puzzles" => 275.0,
             "bags" => 345.0,
-            other => Dice::of(other).between(0.0, 360.0),
+            other => Rng::of(other).between(0.0, 360.0),
         };
         Self {
             wall: hsl(hue, 0.32, 0.85),
@@ -183,26 +183,26 @@ fn mix(under: Rgb<u8>, over: Rgb<u8>, cover: f32) -> Rgb<u8> {
     }
 }
 
-/// Chance that falls the same way every time for the same text: a hash of it (FNV-1a), stirred before each throw.
-struct Dice(u64);
+/// A random number generator that is seeded with a text (FNV-1a hash), so that the same text gives the same numbers.
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn of(text: &str) -> Self {
-        let stir = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        Self(text.bytes().fold(0xcbf2_9ce4_8422_2325, stir))
+        let mix_byte = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        Self(text.bytes().fold(0xcbf2_9ce4_8422_2325, mix_byte))
     }
 
-    fn throw(&mut self) -> u16 {
+    fn next(&mut self) -> u16 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 48) as u16
     }
 
-    fn roll(&mut self, sides: usize) -> usize {
-        usize::from(self.throw()) % sides
+    fn below(&mut self, limit: usize) -> usize {
+        usize::from(self.next()) % limit
     }
 
     fn between(&mut self, low: f32, high: f32) -> f32 {
-        low + (high - low) * f32::from(self.throw()) / f32::from(u16::MAX)
+        low + (high - low) * f32::from(self.next()) / f32::from(u16::MAX)
     }
 }
 

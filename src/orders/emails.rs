@@ -1,4 +1,4 @@
-//! What the shop writes to buyers about their orders.
+//! The e-mails to buyers about their orders.
 
 use platform::{jobs::JobError, mail::Email, money::Money};
 
@@ -8,6 +8,7 @@ use crate::{
     shop::{Shop, emails::Template},
 };
 
+/// The e-mail that confirms an order.
 pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) -> Result<Email, JobError> {
     let line = |line: &Line| {
         let subtotal = line.price.times(line.quantity).unwrap_or_default();
@@ -22,17 +23,17 @@ pub fn confirmation(shop: &Shop, order: &Order, lines: &[Line], buyer: &User) ->
         "order_number": order.order_number,
         "lines": lines.iter().map(line).collect::<Vec<_>>(),
         "total": total(order),
-        "shipping_address": buyer.may_read(&order.shipping_address),
+        "shipping_address": buyer.text_for_email(&order.shipping_address),
         "address_left_out": address_left_out(order, buyer),
-        "payment_method": order.payment_method.in_words(),
+        "payment_method": order.payment_method.display_name(),
         "placed_at": order.created_at.in_words(),
     });
     let about = format!("order-{}.confirmation", order.id);
-    accounts::letter(shop, buyer, Template::OrderConfirmation, &about, context)
+    accounts::render_email(shop, buyer, Template::OrderConfirmation, &about, context)
 }
 
-/// What is written when an order becomes `status`. Nothing is when it is placed: that is the confirmation's.
-pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Email>, JobError> {
+/// The e-mail for an order that becomes `status`. `None` for a pending one, which gets the confirmation.
+pub fn status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) -> Result<Option<Email>, JobError> {
     let template = match status {
         OrderStatus::Pending => return Ok(None),
         OrderStatus::Confirmed => Template::OrderConfirmed,
@@ -43,17 +44,17 @@ pub fn of_status(shop: &Shop, order: &Order, status: OrderStatus, buyer: &User) 
     let context = serde_json::json!({
         "order_number": order.order_number,
         "total": total(order),
-        "shipping_address": buyer.may_read(&order.shipping_address),
+        "shipping_address": buyer.text_for_email(&order.shipping_address),
         "address_left_out": address_left_out(order, buyer),
         "money_goes_back": order.payment_status.is_settled() && order.total_price > Money(0),
     });
     let about = format!("order-{}.{status}", order.id);
-    accounts::letter(shop, buyer, template, &about, context).map(Some)
+    accounts::render_email(shop, buyer, template, &about, context).map(Some)
 }
 
-/// Whether the order has an address that the letter does not show.
+/// Whether the order has an address that the e-mail must not contain.
 fn address_left_out(order: &Order, buyer: &User) -> bool {
-    !order.shipping_address.is_empty() && buyer.may_read(&order.shipping_address).is_empty()
+    !order.shipping_address.is_empty() && buyer.text_for_email(&order.shipping_address).is_empty()
 }
 
 fn total(order: &Order) -> String {
