@@ -43,7 +43,7 @@ pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<P
     let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), filter).fetch_one().await?;
     // The page is chosen by ids alone: sorted with everything that is shown of them, 100,000 products take 60 MB.
     let columns = tx.query(
-        "SELECT p.id, p.name, p.slug, p.sku, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
+        "SELECT p.id, p.name, p.slug, p.sku, p.description, p.description_html, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
                 p.rating_sum, p.review_count, p.created_at, p.updated_at
          FROM products p WHERE p.id IN",
     );

@@ -72,6 +72,8 @@ pub struct Product {
     pub slug: String,
     pub sku: Option<String>,
     pub description: String,
+    /// The same as safe HTML, if it was imported as HTML.
+    pub description_html: Option<String>,
     pub price: Money,
     pub stock: i64,
     pub is_active: bool,
@@ -145,7 +147,8 @@ pub async fn change_product(
 ) -> Result<Product> {
     let is_rewritten = change.description.as_ref().is_some_and(|text| *text != product.description);
     if is_rewritten || !change.description_html.is_undefined() {
-        store::set_description_html(tx, product.id, change.description_html.take()).await?;
+        product.description_html = change.description_html.take();
+        store::set_description_html(tx, product.id, product.description_html.clone()).await?;
     }
     product.name = change.name.unwrap_or(product.name);
     product.description = change.description.unwrap_or(product.description);

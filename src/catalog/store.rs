@@ -12,7 +12,7 @@ use crate::shop::ids::{BrandId, CategoryId, ImageId, ProductId};
 
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(
-        "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+        "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
          FROM products WHERE id = $1",
     )
     .bind(id)
@@ -22,7 +22,7 @@ pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 /// The same, locked until the transaction ends.
 pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(
-        "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+        "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
          FROM products WHERE id = $1 /* FOR UPDATE */",
     )
     .bind(id)
@@ -33,20 +33,13 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<ProductId, Product>> {
     let found: Vec<Product> = tx
         .query(
-            "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+            "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
              FROM products WHERE id IN",
         )
         .push_list(ids)
         .fetch_all()
         .await?;
     Ok(found.into_iter().map(|product| (product.id, product)).collect())
-}
-
-/// The description as it was imported, if that was HTML.
-pub async fn find_description_html(tx: &mut Tx, id: ProductId) -> Result<Option<String>> {
-    let found: Option<(Option<String>,)> =
-        tx.query("SELECT description_html FROM products WHERE id = $1").bind(id).fetch_optional().await?;
-    Ok(found.and_then(|(html,)| html))
 }
 
 pub async fn set_description_html(tx: &mut Tx, id: ProductId, html: Option<String>) -> Result<()> {
@@ -59,7 +52,7 @@ pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Time
                                search_name, search_text, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
          ON CONFLICT (slug) DO NOTHING
-         RETURNING id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
+         RETURNING id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
     )
     .bind(new.name.clone()).bind(slug.to_owned()).bind(new.description.clone()).bind(new.price).bind(new.stock)
     .bind(new.is_active).bind(new.category).bind(new.brand).bind(new.sku.clone())

@@ -59,15 +59,6 @@ pub fn brand(shop: &Shop, brand: Brand) -> BrandView {
 #[derive(Object)]
 #[oai(rename = "Product")]
 pub struct ProductView {
-    #[oai(flatten)]
-    pub summary: ProductSummary,
-    /// The description as safe HTML, if it was imported as HTML; otherwise null. Changing `description` clears it.
-    pub description_html: Option<String>,
-}
-
-/// A product as lists show it.
-#[derive(Object)]
-pub struct ProductSummary {
     /// The id of the product.
     pub id: ProductId,
     /// The name. Need not be unique.
@@ -78,6 +69,9 @@ pub struct ProductSummary {
     pub sku: Option<String>,
     /// The description. Empty if not set.
     pub description: String,
+    /// The description as HTML that is safe to show, if it was imported as HTML; otherwise `null`. Changing `description`
+    /// clears it.
+    pub description_html: Option<String>,
     /// The price of one unit, in the store's currency.
     pub price: Amount,
     /// The id of the category; `null` if there is none.
@@ -121,13 +115,11 @@ pub struct ImageView {
 /// One product with its images.
 pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
     let images = store::images_of(tx, product.id).await?;
-    let description_html = store::find_description_html(tx, product.id).await?;
-    let summary = summary(shop, product, images.iter().map(|shown| image(shop, shown)).collect());
-    Ok(ProductView { summary, description_html })
+    Ok(view(shop, product, images.iter().map(|shown| image(shop, shown)).collect()))
 }
 
 /// A page of products with their images.
-pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductSummary>> {
+pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();
     for shown in store::images_of_all(tx, &ids).await? {
@@ -137,7 +129,7 @@ pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Resul
         .into_iter()
         .map(|product| {
             let images = images.remove(&product.id).unwrap_or_default();
-            summary(shop, product, images)
+            view(shop, product, images)
         })
         .collect())
 }
@@ -153,13 +145,14 @@ pub fn image(shop: &Shop, image: &Image) -> ImageView {
     }
 }
 
-fn summary(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductSummary {
-    ProductSummary {
+fn view(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
+    ProductView {
         id: product.id,
         name: product.name,
         slug: product.slug,
         sku: product.sku,
         description: product.description,
+        description_html: product.description_html,
         price: shop.store.currency.format(product.price),
         category: product.category_id,
         brand: product.brand_id,

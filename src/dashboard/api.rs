@@ -17,7 +17,7 @@ use poem_openapi::{Object, OpenApi};
 use super::{Interval, Range, Sales, TopProduct};
 use crate::{
     accounts::Admin,
-    catalog::view::{self, ProductSummary},
+    catalog::view::{self, ProductView},
     shop::{Shop, ids::ProductId, tags::Tag},
 };
 
@@ -181,7 +181,7 @@ impl DashboardApi {
         threshold: OptionalQuery<i64>,
         page: OptionalQuery<PageNumber>,
         per_page: OptionalQuery<PageSize>,
-    ) -> ApiResult<List<ProductSummary>> {
+    ) -> ApiResult<List<ProductView>> {
         let mut errors = ValidationErrors::default();
         let threshold = errors.note(number(&threshold, "threshold", 5, 0, i64::from(i32::MAX)));
         let page = errors.note(Page::from_query(&page, &per_page));

@@ -74,7 +74,7 @@ pub async fn low_stock(tx: &mut Tx, threshold: i64, limit: i64, offset: i64) -> 
         tx.query("SELECT COUNT(*) FROM products WHERE is_active AND stock <= $1").bind(threshold).fetch_one().await?;
     let rows = tx
         .query(
-            "SELECT id, name, slug, sku, description, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
+            "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
              FROM products WHERE is_active AND stock <= $1 ORDER BY stock, id LIMIT $2 OFFSET $3",
         )
         .bind(threshold)

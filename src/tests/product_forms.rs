@@ -50,7 +50,7 @@ on_both_engines! {
         assert_eq!(patched["images"].as_array().map(Vec::len), Some(2));
         assert_eq!((&patched["image"], &patched["images"][1]), (&patched["images"][0]["url"], &put["images"][0]));
         assert_eq!(shop.visitor().get(&path).await.is(200).json(), patched.json());
-        assert_eq!(shop.visitor().get("/api/products").await.is(200).list()[0]["images"], patched["images"]);
+        assert_eq!(shop.visitor().get("/api/products").await.is(200).list(), [patched.json()]);
 
         // A form of a browser has its file input also when nobody chose a file.
         let (kind, empty) = form(&[("description", "", b""), ("stock", "", b"3"), ("image", "filename=\"\"", b"")]);

@@ -51,7 +51,7 @@ struct EntryView {
 async fn entry_views(tx: &mut Tx, shop: &Shop, entries: Vec<Entry>) -> Result<Vec<EntryView>> {
     let (products, times): (Vec<_>, Vec<_>) = entries.into_iter().map(|entry| (entry.product, entry.added_at)).unzip();
     let products = view::products(tx, shop, products).await?;
-    let entry = |(product, added_at): (view::ProductSummary, Timestamp)| EntryView {
+    let entry = |(product, added_at): (view::ProductView, Timestamp)| EntryView {
         product: product.id,
         name: product.name,
         price: product.price,

@@ -20,7 +20,7 @@ pub async fn list(tx: &mut Tx, user: UserId, limit: i64, offset: i64) -> Result<
         .await?;
     let rows = tx
         .query(
-            "SELECT p.id, p.name, p.slug, p.sku, p.description, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
+            "SELECT p.id, p.name, p.slug, p.sku, p.description, p.description_html, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
                     p.rating_sum, p.review_count, p.created_at, p.updated_at, w.added_at
              FROM wishlist_entries w JOIN products p ON p.id = w.product_id
              WHERE w.user_id = $1 AND p.is_active ORDER BY w.added_at DESC, p.id DESC LIMIT $2 OFFSET $3",

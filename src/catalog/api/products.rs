@@ -39,7 +39,7 @@ use crate::{
         problems,
         slugs::{self, Found},
         store,
-        view::{self, ProductSummary, ProductView},
+        view::{self, ProductView},
     },
     shop::{Shop, ids::ProductId, tags::Tag},
 };
@@ -105,7 +105,7 @@ impl ProductsApi {
         ordering: OptionalQuery<String>,
         page: OptionalQuery<PageNumber>,
         per_page: OptionalQuery<PageSize>,
-    ) -> ApiResult<Tagged<Vec<ProductSummary>>> {
+    ) -> ApiResult<Tagged<Vec<ProductView>>> {
         let admin = accounts::is_admin(request, &shop).await;
         let limit = |field: &str, amount: &OptionalQuery<Amount>| {
             let given = amount.get(field)?.map(|amount| money(&shop, field, &amount)).transpose();
@@ -187,7 +187,7 @@ impl ProductsApi {
         let sent = Sent::of(&shop, &form, ProductInput::read).await?;
         let image = sent.image.clone();
         let made = or_give_up(&shop, image, create(&shop, sent).await).await?;
-        Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.summary.id)))
+        Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
     }
 
     /// Replaces a product.

@@ -80,13 +80,11 @@ impl PaymentIntent {
         let Some(card) = params.get("payment_method") else {
             return responses::invalid_request(400, "parameter_missing", "You must provide a payment method.");
         };
-        match card_outcome(card) {
-            Some(outcome) => self.charge(card, outcome, off_session, context),
-            None => {
-                let message = format!("No such PaymentMethod: '{card}'");
-                responses::invalid_request(400, "resource_missing", &message)
-            }
-        }
+        let Some(outcome) = card_outcome(card) else {
+            let message = format!("No such PaymentMethod: '{card}'");
+            return responses::invalid_request(400, "resource_missing", &message);
+        };
+        self.charge(card, outcome, off_session, context)
     }
 
     pub(super) fn cancel(&mut self, context: &mut Context) -> Response {

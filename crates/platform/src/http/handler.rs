@@ -103,7 +103,7 @@ mod tests {
         let reading = tokio::spawn(read(Some(connection.peer()), work));
         drop(client);
         let refused = reading.await.expect("it does not panic").expect_err("it has no end of its own");
-        assert_eq!(refused.kind, problem_types::REQUEST_TIMEOUT);
+        assert_eq!(refused.code(), "request_timeout");
         assert!(let_go.await.is_err(), "nobody works for it any more");
     }
 

@@ -30,7 +30,7 @@ pub type ApiResult<T> = Result<T, Problem>;
 /// An error response. `instance`, `request_id` and `type` are added at the edge, which knows them.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    pub kind: ProblemType,
+    pub kind: &'static ProblemType,
     pub detail: String,
     pub errors: Vec<FieldError>,
     /// Further members, e.g. the new total of `total_changed`.
@@ -73,9 +73,9 @@ impl ProblemType {
 
     /// A problem of this kind; `detail` says what happened this time and what to do. 401 gets `WWW-Authenticate`, 503 gets
     /// `Retry-After: 1`.
-    pub fn problem(&self, detail: impl Into<String>) -> Problem {
+    pub fn problem(&'static self, detail: impl Into<String>) -> Problem {
         let problem =
-            Problem { kind: *self, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() };
+            Problem { kind: self, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: Vec::new() };
         match self.status {
             401 => problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             503 => problem.header(header::RETRY_AFTER, "1"),
@@ -85,7 +85,7 @@ impl ProblemType {
 
     /// A problem whose detail is the description of its kind.
     #[must_use]
-    pub fn as_described(&self) -> Problem {
+    pub fn as_described(&'static self) -> Problem {
         self.problem(self.description)
     }
 
@@ -157,8 +157,8 @@ impl Problem {
         };
         errors.truncate(MOST_ERRORS);
         let kind = match errors.as_slice() {
-            [one] => *problem_types::SINGLE.iter().find(|kind| kind.code == one.code).unwrap_or(&VALIDATION_FAILED),
-            _ => VALIDATION_FAILED,
+            [one] => problem_types::SINGLE.iter().find(|kind| kind.code == one.code).unwrap_or(&VALIDATION_FAILED),
+            _ => &VALIDATION_FAILED,
         };
         Self { errors, ..kind.problem(detail) }
     }

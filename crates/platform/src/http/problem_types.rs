@@ -3,7 +3,7 @@
 use crate::{http::problem::ProblemType, problem_types, validation::FieldError};
 
 /// Those of a single field that clients switch on. The code of the field's error is that of the problem.
-pub const SINGLE: [ProblemType; 3] = [INVALID_IMAGE, INVALID_ORDERING, WEAK_PASSWORD];
+pub const SINGLE: &[ProblemType] = &[INVALID_IMAGE, INVALID_ORDERING, WEAK_PASSWORD];
 
 /// An error of a field, for the example of a problem that has some.
 #[must_use]
