@@ -221,7 +221,7 @@ mod tests {
         }
         let reopened: String = (0..300).map(|number| format!("<b title={number}><p>")).collect();
         assert_eq!(clean(&reopened), Err(TooLarge));
-        let closed = "<p><b>a</b></p>".repeat(1_000);
+        let closed = "<p><b>a</b></p>".repeat(500);
         assert_eq!(cleaned(&closed), closed);
         let deep = format!("{}a{}", "<div>".repeat(1_000), "</div>".repeat(1_000));
         assert_eq!(cleaned(&deep), deep);
