@@ -9,7 +9,7 @@ use platform::{
         problem::{ApiResult, Problem},
         reply::{Done, Reply, UnderWay},
     },
-    validation::FieldError,
+    validation::{FieldError, ValidationErrors},
 };
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
@@ -95,7 +95,7 @@ impl AccountApi {
         let given = body.parse().await?;
         let (user, known, wrong) = check_password(&shop, by, from, given.password).await?;
         let bad = check_new_email(&given.email, &user);
-        Problem::unless_empty(bad.into_iter().chain(wrong).collect())?;
+        ValidationErrors(bad.into_iter().chain(wrong).collect()).into_result()?;
         shop.limits.take(&limits::EMAIL_CHANGES, &by.id.to_string()).await?;
         let permit = shop.limits.take(&limits::REGISTRATIONS, &from.network()).await?;
         let requested = request_change(&shop, &known, &given.email).await;
@@ -140,7 +140,7 @@ impl AccountApi {
     ) -> ApiResult<Done> {
         let given = body.parse().await?;
         let (_, known, wrong) = check_password(&shop, by, from, given.password).await?;
-        Problem::unless_empty(wrong.into_iter().collect())?;
+        ValidationErrors(wrong.into_iter().collect()).into_result()?;
         let mut tx = shop.db.write().await?;
         closing::close(&mut tx, &shop, &known, shop.now()).await?;
         tx.commit().await?;

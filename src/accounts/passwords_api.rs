@@ -9,7 +9,7 @@ use platform::{
         reply::{Done, UnderWay},
     },
     jobs::Job,
-    validation::FieldError,
+    validation::{FieldError, ValidationErrors},
 };
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
@@ -86,7 +86,7 @@ impl PasswordsApi {
         let wrong = (!matches)
             .then(|| FieldError::new("current_password", "incorrect", "must be the current password of the account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
-        Problem::unless_empty(wrong.into_iter().chain(weak).collect())?;
+        ValidationErrors(wrong.into_iter().chain(weak).collect()).into_result()?;
         let hash = shop.part::<Passwords>().hash(given.new_password.0).await?;
 
         let mut tx = shop.db.write().await?;
@@ -133,7 +133,7 @@ impl PasswordsApi {
         let mut tx = shop.db.read().await?;
         let user = links::find_owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
-        Problem::unless_empty(weakness("password", &given.password, &user.email).into_iter().collect())?;
+        ValidationErrors(weakness("password", &given.password, &user.email).into_iter().collect()).into_result()?;
         let hash = shop.part::<Passwords>().hash(given.password.0).await?;
 
         let mut tx = shop.db.write().await?;

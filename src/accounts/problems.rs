@@ -8,7 +8,7 @@ use platform::{
     },
     problem_types,
 };
-use poem::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use poem::http::header::WWW_AUTHENTICATE;
 
 use super::Error;
 
@@ -59,10 +59,7 @@ impl From<Error> for Problem {
             Error::EmailTaken => EMAIL_TAKEN.problem(detail),
             Error::UsernameTaken => USERNAME_TAKEN.problem(detail),
             // The request has no token, so the challenge names no token error.
-            Error::InvalidCredentials => Self {
-                headers: vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
-                ..INVALID_CREDENTIALS.problem(detail)
-            },
+            Error::InvalidCredentials => INVALID_CREDENTIALS.problem(detail).header(WWW_AUTHENTICATE, "Bearer"),
             Error::TooManySignIns => OVERLOADED.problem(detail),
             Error::InvalidAccessToken | Error::InvalidRefreshToken => UNAUTHENTICATED.problem(detail),
             Error::AccessTokenExpired => TOKEN_EXPIRED.problem(detail),

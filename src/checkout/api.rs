@@ -13,7 +13,7 @@ use platform::{
         reply::{Created, Done, Reply},
     },
     money::Amount,
-    validation::FieldError,
+    validation::{FieldError, ValidationErrors},
 };
 use poem::{Request, web::Data};
 use poem_openapi::{
@@ -93,7 +93,7 @@ impl CheckoutInput {
         let items: Option<Vec<_>> = items;
         let items = match items {
             Some(items) => Some(super::read_items(tx, shop, &items, errors).await?),
-            None => Problem::unless_empty(errors).map(|()| None)?,
+            None => ValidationErrors(errors).into_result().map(|()| None)?,
         };
         Ok(Checkout {
             shipping_address: self.shipping_address,

@@ -29,7 +29,11 @@ use super::{
     schema::Schemas,
     upload::{LIMIT, malformed},
 };
-use crate::{db, media::Media, validation::FieldError};
+use crate::{
+    db,
+    media::Media,
+    validation::{FieldError, ValidationErrors},
+};
 
 /// The content type of a form.
 pub const KIND: &str = "multipart/form-data";
@@ -115,7 +119,7 @@ impl<T: ParseFromJSON> Parts<T> {
         let more = checked.err().map(|problem| problem.errors).unwrap_or_default();
         let is_new = |error: &FieldError| !errors.iter().any(|known| known.field == error.field);
         let more: Vec<FieldError> = more.into_iter().filter(is_new).collect();
-        Problem::unless_empty([errors, more].concat())?;
+        ValidationErrors([errors, more].concat()).into_result()?;
         T::parse_from_json(Some(fields))
             .map_err(|error| Problem::invalid_field("body", "invalid", error.into_message()))
     }

@@ -6,6 +6,7 @@
 
 use poem::{Request, http::header};
 use poem_openapi::types::ToJSON;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
@@ -32,6 +33,12 @@ pub enum Location {
     In(&'static str),
     /// At this path.
     At(String),
+}
+
+/// The one member of a response that its location needs.
+#[derive(Deserialize)]
+struct Identified {
+    id: serde_json::Value,
 }
 
 /// What came of a request.
@@ -134,9 +141,8 @@ impl Location {
         match self {
             Self::At(path) => path.clone(),
             Self::In(collection) => {
-                let resource: serde_json::Value = serde_json::from_slice(response).unwrap_or_default();
-                let id = resource["id"].as_str().map_or_else(|| resource["id"].to_string(), ToOwned::to_owned);
-                format!("{collection}/{id}")
+                let id = serde_json::from_slice(response).map(|Identified { id }| id).unwrap_or_default();
+                format!("{collection}/{}", id.as_str().map_or_else(|| id.to_string(), ToOwned::to_owned))
             }
         }
     }

@@ -5,10 +5,10 @@ use poem_openapi::registry::MetaSchema;
 
 use super::{
     described::{Described, Kind},
-    problem::{ApiResult, Problem},
+    problem::ApiResult,
     query::OptionalQuery,
 };
-use crate::validation::FieldError;
+use crate::validation::{FieldError, ValidationErrors};
 
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: u8 = 100;
@@ -63,7 +63,7 @@ impl Page {
         if !(1..=i64::from(MAX_PER_PAGE)).contains(&size) {
             errors.push(FieldError::new("per_page", "range", format!("must be from 1 to {MAX_PER_PAGE}")));
         }
-        Problem::unless_empty(errors)?;
+        ValidationErrors(errors).into_result()?;
         Ok(Self { number, size })
     }
 

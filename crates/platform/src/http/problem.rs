@@ -165,12 +165,6 @@ impl Problem {
 
     /// `Ok` when there are no errors.
     ///
-    /// # Errors
-    /// 422 when there are any.
-    pub fn unless_empty(errors: Vec<FieldError>) -> ApiResult<()> {
-        if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
-    }
-
     /// Adds further errors of the same body to a validation problem; leaves other problems as they are.
     #[must_use]
     pub fn and(self, more: &[FieldError]) -> Self {
@@ -197,9 +191,10 @@ impl Problem {
         )
     }
 
-    /// Adds a header.
+    /// Sets a header, in place of the one that the status comes with.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }

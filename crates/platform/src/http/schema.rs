@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::problem::Problem;
 use crate::{
     thread_pool::ThreadPool,
-    validation::{FieldError, MOST_ERRORS},
+    validation::{FieldError, MOST_ERRORS, ValidationErrors},
 };
 
 /// The prefix of a `$ref` to a schema of the document.
@@ -79,7 +79,7 @@ impl Schemas {
         let mut named = HashSet::new();
         let errors = validator.iter_errors(body).flat_map(|error| field_errors(&error));
         let errors = errors.filter(|error| named.insert(error.field.clone()));
-        Problem::unless_empty(errors.take(MOST_ERRORS + 1).collect())
+        Ok(ValidationErrors(errors.take(MOST_ERRORS + 1).collect()).into_result()?)
     }
 
     /// The first list that is longer than its `maxItems`.
