@@ -7,11 +7,12 @@
 
 use std::time::Duration;
 
+use images::{EncodedImage, ProcessedImage};
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
     jobs::{self, Job},
-    media::{self, image::ProcessedImage},
+    media,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +69,7 @@ impl From<Image> for Kept {
 /// # Errors
 /// When the files cannot be written.
 pub async fn keep(shop: &Shop, picture: ProcessedImage) -> Result<Kept> {
-    let name = |file: &media::image::EncodedImage| media::new_name(file.format.extension());
+    let name = |file: &EncodedImage| media::new_name(file.format.extension());
     let kept = Kept { file: name(&picture.image), thumbnail: picture.thumbnail.as_ref().map(name) };
     announce(shop, &kept).await?;
     let encoded = [Some(picture.image), picture.thumbnail].into_iter().flatten();

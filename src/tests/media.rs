@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cartwright::catalog::{
-    images::{self, Kept},
+    images::{self as catalog_images, Kept},
     jobs::DeletePictures,
 };
 use image::{DynamicImage, GenericImageView, ImageFormat};
-use platform::{jobs::Job, media::image as media_image};
+use platform::jobs::Job;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -286,8 +286,8 @@ on_both_engines! {
         let shown = files(&shop);
 
         // The program dies when the files are written and nothing refers to them.
-        let picture = media_image::process(&solid(900, 600, ImageFormat::Png)).expect("a picture");
-        let lost = images::keep(shop.inside(), picture).await.expect("the files are written");
+        let picture = images::process(&solid(900, 600, ImageFormat::Png)).expect("a picture");
+        let lost = catalog_images::keep(shop.inside(), picture).await.expect("the files are written");
         std::fs::write(shop.media_folder().join(format!("{}#1", lost.file)), b"half a file").unwrap();
         shop.runs_its_jobs().await;
         assert_eq!(files(&shop).len(), 5, "its time has not come");

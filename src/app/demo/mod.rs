@@ -3,12 +3,12 @@
 
 mod generated;
 mod history;
-mod images;
 
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, bail};
 use futures_util::{TryStreamExt, stream::FuturesUnordered};
+use images::still_life;
 use platform::{
     clock::Timestamp,
     db::Tx,
@@ -298,7 +298,7 @@ async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<S
         .iter()
         .map(|product| async {
             let (slug, category) = (product.slug.clone(), product.category.clone());
-            let image = pool.run(move |()| images::draw(&slug, &category)).await??;
+            let image = pool.run(move |()| still_life::draw(&slug, &category)).await??;
             anyhow::Ok((product.slug.clone(), image))
         })
         .collect();

@@ -1,11 +1,12 @@
 //! A product as it was sent: its fields judged and its picture kept, as far as the database need not be asked.
 
+use ::images::ProcessedImage;
 use platform::{
     http::{
         form::Form,
         problem::{ApiResult, Problem},
     },
-    media::{self, image::ProcessedImage},
+    media,
     validation::FieldError,
 };
 use poem_openapi::types::ParseFromJSON;

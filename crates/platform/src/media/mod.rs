@@ -1,28 +1,24 @@
 //! Images: uploaded by admins, stored as files, served under `/media/`.
 //!
 //! Uploaded files are never served. Their format is read from the first bytes; they are decoded within limits and encoded
-//! again ([`image`]), so that nothing but the pixels and the colour profile remains: no EXIF, no name, no script in a
+//! again ([`images`]), so that nothing but the pixels and the colour profile remains: no EXIF, no name, no script in a
 //! comment. File names are random and never reused, so browsers may cache files for ever.
 //!
 //! The main cost of an upload is memory. So only a few bodies are held at a time ([`MAX_UPLOADS`]) and one picture is decoded
 //! at a time, on a thread of its own: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
 
 pub mod files;
-mod headers;
-pub mod image;
 pub mod storage;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use images::{EncodedImage, ProcessedImage};
 use object_store::{Attribute, Attributes, GetOptions, GetResult, ObjectStore, ObjectStoreExt, PutOptions, path::Path};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use self::{
-    image::{EncodedImage, ProcessedImage},
-    storage::Storage,
-};
+use self::storage::Storage;
 use crate::thread_pool::{RunError, ThreadPool};
 
 /// How many uploads are in memory at a time. The bodies of others stay unread in their sockets.
@@ -65,7 +61,7 @@ impl Media {
             storage,
             base: format!("{public_url}/media"),
             permits: Arc::new(Semaphore::new(MAX_UPLOADS)),
-            threads: Arc::new(ThreadPool::start("pictures", 1, MAX_UPLOADS)),
+            threads: Arc::new(ThreadPool::start("images", 1, MAX_UPLOADS)),
         })
     }
 
@@ -82,7 +78,7 @@ impl Media {
     /// # Errors
     /// [`Error::InvalidImage`] with what is wrong with it.
     pub async fn process(&self, file: Bytes) -> Result<ProcessedImage> {
-        let read = match self.threads.run(move |()| image::process(&file)).await {
+        let read = match self.threads.run(move |()| images::process(&file)).await {
             Ok(read) => read,
             Err(RunError::Panicked) => {
                 tracing::error!("a decoder panicked");

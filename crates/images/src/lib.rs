@@ -1,8 +1,13 @@
 //! Decodes an uploaded file and encodes it again, with a thumbnail.
 //!
+//! A crate of its own, because it is slow without the optimiser, which development builds use for it alone.
+//!
 //! JPEG, PNG and WebP are recognised by their first bytes, whatever the client calls them. PNGs and images that may be
 //! transparent become PNG; the rest JPEG. An image is rotated as its EXIF says, before the EXIF is dropped. Its colour
 //! profile is kept, without which a phone's photo looks pale.
+
+mod headers;
+pub mod still_life;
 
 use std::io::Cursor;
 
@@ -17,7 +22,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::headers::{JpegScan, png_is_bomb, webp_is_sound};
+use self::headers::{JpegScan, png_is_bomb, webp_is_sound};
 
 /// Pixels.
 const MAX_SIDE: u32 = 8_000;

@@ -13,7 +13,8 @@
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, Pixel, Rgb, RgbImage};
-use platform::media::image::{EncodedImage, Format, ProcessedImage, thumbnail};
+
+use crate::{EncodedImage, Format, ProcessedImage, thumbnail};
 
 const SIDE: u32 = 600;
 const MIDDLE: f32 = 300.0;
