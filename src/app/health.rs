@@ -10,14 +10,14 @@ use platform::{
         problem::{ApiResult, Problem},
         reply::Reply,
     },
-    telemetry, text_enum,
+    text_enum,
 };
 use poem::{Endpoint, EndpointExt, Request, Response, web::Data};
 use poem_openapi::{Object, OpenApi, OpenApiService, payload::PlainText};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{problems, settings::Settings, workers},
+    app::{metrics, problems, settings::Settings, workers},
     shop::{Shop, tags::Tag},
 };
 
@@ -96,7 +96,7 @@ impl HealthApi {
     async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
         let private = request.data::<Private>().is_some();
         let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_from_this_machine(request)?;
-        if private || here { Ok(PlainText(telemetry::metrics())) } else { Err(Problem::not_found()) }
+        if private || here { Ok(PlainText(metrics::registry().render())) } else { Err(Problem::not_found()) }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod document;
 pub mod front;
 pub mod health;
 pub mod jobs_api;
+pub mod metrics;
 pub mod problems;
 pub mod programs;
 pub mod settings;

@@ -12,6 +12,7 @@ use platform::{
     clock::Timestamp,
     db::{self, Tx},
     jobs::Job,
+    metrics::Metric,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,11 @@ use crate::{
         ids::{MovementId, OrderId, ProductId},
     },
 };
+
+pub const STOCK_MISMATCHES: Metric = Metric::gauge(
+    "cartwright_stock_mismatches",
+    "Products whose stock was not the sum of their movements in the last comparison, at most 100",
+);
 
 pub use store::{movements, reconciliation, reserved, save_reconciliation};
 
@@ -168,7 +174,7 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
     let Some((_, _, mismatches)) = store::reconciliation(&shop.db).await? else { return Ok(()) };
     let mismatches: Vec<Mismatch> = serde_json::from_str(&mismatches).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; at most 100 are counted")]
-    metrics::gauge!("cartwright_stock_mismatches").set(mismatches.len() as f64);
+    metrics::gauge!(STOCK_MISMATCHES.name).set(mismatches.len() as f64);
     Ok(())
 }
 

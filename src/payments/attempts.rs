@@ -8,15 +8,20 @@
 //!
 //! **One user and one address:** see [`super::limits`].
 //!
-//! The metric `payment_attempts_total` shows an attack, by provider and outcome: `accepted` is what will be sent to the
-//! provider, `declined` what became of some of that, `limited` what was refused here.
+//! The metric [`PAYMENT_ATTEMPTS`] shows an attack, by provider and outcome: `accepted` counts what will be sent to the
+//! provider, `declined` what the provider declined of that, `limited` what was refused here.
 
 use std::time::Duration;
 
-use platform::clock::Timestamp;
+use platform::{clock::Timestamp, metrics::Metric};
 
 use super::{Error, Payment, Result, Status};
 use crate::shop::Provider;
+
+pub const PAYMENT_ATTEMPTS: Metric = Metric::counter(
+    "cartwright_payment_attempts_total",
+    "Attempts to pay, by provider and outcome: accepted, declined, limited; many declined or limited ones are an attack",
+);
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
 const FREE: usize = 3;
@@ -81,7 +86,7 @@ pub fn count_limited(provider: Option<Provider>) {
 }
 
 fn count(provider: &'static str, outcome: &'static str) {
-    metrics::counter!("payment_attempts_total", "provider" => provider, "outcome" => outcome).increment(1);
+    metrics::counter!(PAYMENT_ATTEMPTS.name, "provider" => provider, "outcome" => outcome).increment(1);
 }
 
 #[cfg(test)]

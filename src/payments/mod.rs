@@ -10,7 +10,7 @@
 //! silence.
 
 pub mod api;
-mod attempts;
+pub mod attempts;
 pub mod inbox;
 pub mod jobs;
 mod limits;

@@ -10,10 +10,12 @@ pub mod jobs;
 pub mod settings;
 mod store;
 
-use platform::{clock::Timestamp, db::Result};
+use platform::{clock::Timestamp, db::Result, metrics::Metric};
 
 use crate::{accounts, shop::Shop};
 use settings::Settings;
+
+pub const SWEPT: Metric = Metric::counter("cartwright_swept_total", "Expired rows that this process deleted, by kind");
 
 /// How many rows one transaction deletes.
 const BATCH: i64 = 1_000;
@@ -104,7 +106,7 @@ async fn sweep_kind(shop: &Shop, kind: Kind) -> Result<bool> {
         let mut tx = shop.db.write().await?;
         let swept = store::sweep(&mut tx, kind, kind.before(shop, shop.now()), BATCH).await?;
         tx.commit().await?;
-        metrics::counter!("cartwright_swept_total", "what" => kind.name()).increment(swept);
+        metrics::counter!(SWEPT.name, "what" => kind.name()).increment(swept);
         if swept < BATCH.unsigned_abs() {
             return Ok(false);
         }

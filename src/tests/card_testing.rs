@@ -114,7 +114,7 @@ on_both_engines! {
         has_to_wait(ada.wants_to_pay(&order).await);
         let text = figures().await;
         for outcome in ["accepted", "declined", "limited"] {
-            let figure = format!("payment_attempts_total{{provider=\"stripe\",outcome=\"{outcome}\"}} ");
+            let figure = format!("cartwright_payment_attempts_total{{provider=\"stripe\",outcome=\"{outcome}\"}} ");
             assert!(text.contains(&figure), "{figure} is missing:\n{text}");
         }
     }

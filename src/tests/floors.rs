@@ -138,8 +138,13 @@ fn entries(group: &str) -> Vec<&str> {
 
 /// Every source of the shop, but for the stories.
 fn sources() -> Vec<(PathBuf, String)> {
+    sources_in("src")
+}
+
+/// Every source in a folder of the repository, but for tests.
+pub fn sources_in(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    read(&root().join("src"), &mut found);
+    read(&root().join(folder), &mut found);
     found
 }
 

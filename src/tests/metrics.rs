@@ -1,12 +1,13 @@
 //! Who sees the figures, and what asking for them costs.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use cartwright::app::workers;
+use cartwright::app::{metrics, workers};
 use reqwest::StatusCode;
 
 use crate::{
     crashes::{crash_on_both_engines, survives},
+    floors::sources_in,
     support::{
         Engine, TestShop,
         programs::{Site, free_address, until},
@@ -14,7 +15,7 @@ use crate::{
     },
 };
 
-const QUEUES: &str = "jobs{queue=\"email\",state=\"pending\"}";
+const QUEUES: &str = "cartwright_jobs{queue=\"email\",state=\"pending\"}";
 
 on_both_engines! {
     async fn the_figures_are_for_this_machine_alone(shop: TestShop) {
@@ -47,10 +48,33 @@ fn a_scrape_shows_what_was_measured_and_measures_nothing() {
         let figures = async || shop.visitor().get("/metrics").await.is(200).text();
         shop.visitor().get("/api/products").await.is(200);
         let text = figures().await;
-        assert!(!text.contains(QUEUES) && text.contains("http_request_duration_seconds"), "{text}");
+        assert!(!text.contains(QUEUES) && text.contains("cartwright_http_request_duration_seconds"), "{text}");
+        let of_the_list = "method=\"GET\",route=\"/api/products\",status=\"200\",le=\"0.001\"";
+        assert!(text.contains(of_the_list), "{text}");
         workers::measure(shop.inside()).await.expect("the database answers");
-        assert!(figures().await.contains(QUEUES));
+        let text = figures().await;
+        assert!(text.contains(QUEUES));
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let name = line.split(' ').next().unwrap_or_default();
+            assert!(name.starts_with("cartwright_") && text.contains(&format!("# HELP {name} ")), "{name}");
+        }
     });
+}
+
+/// A metric that is not listed has no help text, and a histogram then has no buckets.
+#[test]
+fn every_metric_of_the_sources_is_listed() {
+    let mut declared = BTreeSet::new();
+    for (path, text) in ["src", "crates/platform/src"].into_iter().flat_map(sources_in) {
+        let named = ["counter!(\"", "gauge!(\"", "histogram!(\""].into_iter().find(|call| text.contains(call));
+        assert_eq!(named, None, "{}: record it under its constant", path.display());
+        for constructor in ["counter", "gauge", "histogram"] {
+            let call = format!("Metric::{constructor}(");
+            let calls = text.split(&call).skip(1);
+            declared.extend(calls.filter_map(|call| Some(call.split('"').nth(1)?.to_owned())));
+        }
+    }
+    assert_eq!(declared, metrics::ALL.iter().map(|metric| metric.name.to_owned()).collect());
 }
 
 crash_on_both_engines! {

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod jobs;
 pub mod mail;
 pub mod media;
+pub mod metrics;
 pub mod money;
 pub mod settings;
 pub mod telemetry;

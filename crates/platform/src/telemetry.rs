@@ -1,9 +1,8 @@
 //! Logs, metrics and the request id that ties a request to the jobs it enqueues.
 
-use std::{future::Future, sync::OnceLock};
+use std::future::Future;
 
 use anyhow::anyhow;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 tokio::task_local! {
@@ -51,33 +50,4 @@ pub fn log_to_stderr(format: LogFormat) -> anyhow::Result<()> {
         LogFormat::Pretty => registry.with(lines.with_target(false)).try_init(),
     };
     Ok(())
-}
-
-/// The metrics of the process in Prometheus text format.
-#[must_use]
-pub fn metrics() -> String {
-    recorder().render()
-}
-
-/// Starts recording metrics, and discards old samples. Must be called inside the tokio runtime.
-pub fn start_metrics() {
-    let recorder = recorder();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-            recorder.run_upkeep();
-        }
-    });
-}
-
-/// The one recorder of the process.
-///
-/// # Panics
-/// When somebody else installed a recorder before.
-fn recorder() -> &'static PrometheusHandle {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER.get_or_init(|| {
-        let handle = PrometheusBuilder::new().install_recorder();
-        handle.expect("the recorder is installed once")
-    })
 }

@@ -14,6 +14,7 @@ use platform::{
     clock::Timestamp,
     db,
     jobs::{Job, JobError},
+    metrics::Metric,
     money::{Amount, Money},
     text_enum,
 };
@@ -34,6 +35,11 @@ use crate::shop::{
     Provider, Shop,
     ids::{OrderId, PaymentId},
 };
+
+pub const PAYMENT_DIFFERENCES: Metric = Metric::gauge(
+    "cartwright_payment_differences",
+    "Unresolved differences between the shop's payments and the providers' records",
+);
 
 text_enum! {
     /// What differs: `captured` is the captured amount, `refunded` the refunded amount, `money` the currency or the
@@ -246,7 +252,7 @@ pub async fn latest(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Di
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     let differences = store::count_differences(&mut shop.db.read().await?).await?;
     #[allow(clippy::cast_precision_loss)] // a figure to look at
-    metrics::gauge!("payment_differences").set(differences as f64);
+    metrics::gauge!(PAYMENT_DIFFERENCES.name).set(differences as f64);
     Ok(())
 }
 

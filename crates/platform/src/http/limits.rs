@@ -24,6 +24,7 @@ use crate::{
     cache::Cache,
     clock::{Clock, Timestamp},
     http::problem_types,
+    metrics::Metric,
 };
 
 /// How many keys a process stores. Beyond it the least recently used is evicted, never a new one refused: otherwise a
@@ -203,10 +204,15 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
+pub const RATE_LIMITED: Metric = Metric::counter(
+    "cartwright_rate_limited_total",
+    "Requests that were refused because somebody tried too often, by limit",
+);
+
 /// 429 with `message`, a sentence, and `Retry-After`. `limit` is its label in the metrics.
 #[must_use]
 pub fn refused(limit: &'static str, message: &str, wait: Duration) -> Problem {
-    metrics::counter!("rate_limited_total", "limit" => limit).increment(1);
+    metrics::counter!(RATE_LIMITED.name, "limit" => limit).increment(1);
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let detail = format!("{message} Try again in {seconds} seconds.");
     let mut problem = problem_types::RATE_LIMITED.problem(detail);

@@ -15,10 +15,25 @@ use tracing::Instrument;
 use super::{
     Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, leases::Leases, retry, store,
 };
-use crate::{db, ids::JobId, telemetry};
+use crate::{db, ids::JobId, metrics::Metric, telemetry};
 
 /// How long a worker that is stopped may take to finish its running jobs.
 pub const STOP_LIMIT: Duration = Duration::from_secs(25);
+
+pub const JOBS: Metric = Metric::gauge(
+    "cartwright_jobs",
+    "Jobs in the database, by queue and state: pending (due), scheduled, running, dead",
+);
+
+pub const JOBS_FINISHED: Metric =
+    Metric::counter("cartwright_jobs_total", "Jobs that this process ran, by queue, kind and outcome");
+
+/// Up to the limit of a run.
+pub const JOB_DURATION: Metric = Metric::histogram(
+    "cartwright_job_duration_seconds",
+    "Seconds that a job ran, by queue and kind",
+    &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0],
+);
 
 type Run<C> = fn(String, C) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 type Tick<C> = Arc<dyn Fn(C) -> Pin<Box<dyn Future<Output = db::Result<()>> + Send>> + Send + Sync>;
@@ -113,11 +128,13 @@ impl<C: Context> Worker<C> {
     async fn perform(&self, context: C, claim: Claim) {
         let span =
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
+        let kind = self.jobs.get_key_value(claim.kind.as_str()).map_or("other", |(&kind, _)| kind);
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
         let word = record_outcome(&context, &claim, outcome).instrument(span).await;
-        metrics::counter!("jobs_total", "queue" => self.queue, "outcome" => word).increment(1);
-        metrics::histogram!("job_duration_seconds", "queue" => self.queue).record(started.elapsed().as_secs_f64());
+        metrics::counter!(JOBS_FINISHED.name, "queue" => self.queue, "kind" => kind, "outcome" => word).increment(1);
+        metrics::histogram!(JOB_DURATION.name, "queue" => self.queue, "kind" => kind)
+            .record(started.elapsed().as_secs_f64());
     }
 
     async fn outcome(&self, context: &C, claim: &Claim) -> Result<(), JobError> {
@@ -274,7 +291,7 @@ pub async fn measure_queues(context: &impl Context, queues: &[&'static str]) -> 
         ];
         for (state, count) in states {
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; queues are not 2^52 long")]
-            metrics::gauge!("jobs", "queue" => queue, "state" => state).set(count as f64);
+            metrics::gauge!(JOBS.name, "queue" => queue, "state" => state).set(count as f64);
         }
     }
     Ok(())
