@@ -3,14 +3,14 @@
 //! On PostgreSQL it is a copy of a template that has the migrations already. The template is named after them, so it is
 //! made once and is never older than the schema it is tested with.
 
-use std::{path::Path, str::FromStr};
+use std::{path::Path, str::FromStr, sync::LazyLock};
 
 use sha2::{Digest, Sha256};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection, migrate::Migrator,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, SqliteConnection, migrate::Migrator,
     postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
 };
-use tokio::sync::OnceCell;
+use tokio::{runtime::Runtime, sync::OnceCell};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Database {
             Engine::Postgres => {
                 let options = server(&postgres_url()?);
                 let name = format!("story_{}", Uuid::new_v4().simple());
-                command(&mut connect(&options).await, format!("CREATE DATABASE {name}")).await;
+                command_server(format!("CREATE DATABASE {name}")).await;
                 let options = options.database(&name);
                 let mut inside = connect(&options).await;
                 migrations("postgres").await.run_to(version, &mut inside).await.expect("the earlier migrations run");
@@ -96,8 +96,8 @@ impl Database {
     }
 
     pub async fn drop(&self) {
-        let (Some(name), Some(url)) = (&self.name, postgres_url()) else { return };
-        command(&mut connect(&server(&url)).await, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        let Some(name) = &self.name else { return };
+        command_server(format!("DROP DATABASE {name} WITH (FORCE)")).await;
     }
 }
 
@@ -127,7 +127,8 @@ async fn copy_of_template(url: &str) -> Database {
     let options = server(url);
     let template = TEMPLATE.get_or_init(|| template(&options)).await;
     let name = format!("story_{}", Uuid::new_v4().simple());
-    command(&mut connect(&options).await, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    // Copying the files is cheaper than logging their pages, and brings the cache of the catalog along.
+    command_server(format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")).await;
     Database { url: options.database(&name).to_url_lossy().to_string(), name: Some(name) }
 }
 
@@ -165,6 +166,22 @@ fn server(url: &str) -> PgConnectOptions {
 
 async fn connect(options: &PgConnectOptions) -> PgConnection {
     PgConnection::connect_with(options).await.expect("the PostgreSQL of TEST_DATABASE_URL answers")
+}
+
+/// Runs a command on the server of the stories. They share its connections, which outlive a story's runtime on one of their
+/// own.
+async fn command_server(sql: String) {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    });
+    static CONNECTIONS: LazyLock<PgPool> = LazyLock::new(|| {
+        let url = postgres_url().expect("a story that has a database has its server");
+        PgPool::connect_lazy_with(server(&url))
+    });
+    let run = RUNTIME.spawn(async move {
+        CONNECTIONS.execute(AssertSqlSafe(sql.clone())).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    });
+    run.await.expect("the server takes the command");
 }
 
 async fn command(postgres: &mut PgConnection, sql: String) {
