@@ -1,8 +1,8 @@
 //! Things that happen at the same moment. Whoever comes second waits or is told; nobody gets a 500.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin, task::Poll};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, poll_fn};
 use platform::db::Dialect;
 use serde_json::json;
 
@@ -21,6 +21,20 @@ on_both_engines! {
         }
         // A connection may come back a moment late, so a second one is opened; never more than the pool holds.
         assert!(connections.len() <= 20, "{connections:?}");
+    }
+
+    async fn a_transaction_that_is_dropped_while_it_begins_is_not_left_open(shop: TestShop) {
+        let sql = match shop.db().query("SELECT 1").dialect() {
+            Dialect::Sqlite => return, // whose connections end what was begun themselves
+            Dialect::Postgres => "SELECT now() = statement_timestamp()", // inside of a transaction the first is older
+        };
+        for polls in 0..40 {
+            give_up_after(polls, shop.db().write()).await;
+            give_up_after(polls, shop.db().read()).await;
+            give_up_after(polls, shop.db().browse()).await;
+        }
+        let outside = join_all((0..60).map(|_| shop.db().query(sql).fetch_one::<(bool,)>())).await;
+        assert!(outside.into_iter().all(|outside| outside.unwrap().0));
     }
 
     async fn many_products_of_one_name_get_slugs_of_their_own(shop: TestShop) {
@@ -75,4 +89,14 @@ on_both_engines! {
             }
         }
     }
+}
+
+/// Polls a future so many times, then drops it.
+async fn give_up_after(polls: usize, work: impl Future) {
+    let (mut work, mut polled) = (pin!(work), 0);
+    let polling = poll_fn(|context| {
+        polled += 1;
+        if polled > polls || work.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    });
+    polling.await;
 }

@@ -36,6 +36,15 @@ pub fn is_outcome_unknown(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<UnknownOutcome>))
 }
 
+/// Whether the connection of a statement is gone: it broke, or PostgreSQL ended it while shutting down.
+pub(super) fn is_connection_lost(error: &Error) -> bool {
+    match error {
+        Error::Io(_) => true,
+        Error::Database(error) => error.code().is_some_and(|code| code == "57P01" || code == "57P02"),
+        _ => false,
+    }
+}
+
 /// Whether the database is unreachable, restarting or too busy. Trying again makes sense, and nothing was written unless
 /// [the outcome is unknown](is_outcome_unknown).
 #[must_use]

@@ -18,8 +18,8 @@
 //! Two bugs of sqlx 0.9.0 are worked around here:
 //! - `commit()` returns `Ok` for a PostgreSQL transaction that the server has already aborted. [`Tx::commit`] runs a
 //!   statement first, which fails in an aborted transaction.
-//! - A future dropped inside `begin()` returns its connection to the pool with a transaction open. A connection is
-//!   checked before it is handed out again (`postgres.rs`).
+//! - A future dropped inside `begin()` returns its connection to the pool with a transaction open. `begin` runs in a task
+//!   of its own (`postgres.rs`).
 
 mod error;
 mod migrations;
@@ -115,7 +115,7 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { readers, .. } => Inner::Sqlite(readers.begin().await?),
-            Engine::Postgres { pool, .. } => Inner::Postgres(pool.begin_with(postgres::SNAPSHOT).await?),
+            Engine::Postgres { pool, .. } => Inner::Postgres(postgres::begin(pool, postgres::SNAPSHOT).await?),
         };
         Ok(self.transaction(inner, Access::Reads))
     }
@@ -133,7 +133,8 @@ impl Db {
                 Ok(self.transaction(Inner::Sqlite(tx), Access::Reads).interrupted_by(interrupt))
             }
             Engine::Postgres { browsers, .. } => {
-                Ok(self.transaction(Inner::Postgres(browsers.begin_with(postgres::SNAPSHOT).await?), Access::Reads))
+                let tx = postgres::begin(browsers, postgres::SNAPSHOT).await?;
+                Ok(self.transaction(Inner::Postgres(tx), Access::Reads))
             }
         }
     }
@@ -145,7 +146,7 @@ impl Db {
     pub async fn write(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Engine::Postgres { pool, .. } => Inner::Postgres(pool.begin().await?),
+            Engine::Postgres { pool, .. } => Inner::Postgres(postgres::begin(pool, postgres::WRITE).await?),
         };
         Ok(self.transaction(inner, Access::Writes))
     }
