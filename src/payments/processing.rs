@@ -1,5 +1,5 @@
-//! Payments that the provider has accepted and is processing: a SEPA debit at Stripe, a pending capture at PayPal, what
-//! Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
+//! Payments that the provider has accepted and is processing, e.g. a SEPA debit at Stripe, a pending capture at PayPal, or
+//! what Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
 //!
 //! Such a payment holds its order for `PAYMENT_PROCESSING_LIMIT`, and nobody can pay that order a second time meanwhile.
 //! It is known by what the provider said, not by the payment's status: a payment that was just sent and has no response
@@ -25,8 +25,6 @@ use crate::{
 pub const FRESH: Duration = Duration::from_hours(1);
 /// How often after that. A bank that takes days does not hurry, and a webhook comes sooner.
 pub const CHECK_STALE_EVERY: Duration = Duration::from_mins(10);
-/// For how long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
-pub const AUTOMATIC_CAPTURE: Duration = Duration::from_mins(15);
 
 impl Payment {
     /// Whether the provider is processing it and the order waits for that.
