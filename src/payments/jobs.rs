@@ -235,7 +235,7 @@ pub(super) async fn refresh(shop: &Shop, payment: &Payment) -> Result<(), JobErr
     }
 }
 
-/// Checks payments and refunds whose end was not reported: fails those that nobody sends, retrieves the others.
+/// Checks payments and refunds whose end was not reported: fails those that no job sends, retrieves the others.
 #[derive(Default, Serialize, Deserialize)]
 pub struct CheckPending {}
 
@@ -276,7 +276,7 @@ fn to_check(shop: &Shop, now: Timestamp) -> store::ToCheck {
     }
 }
 
-/// One that fails does not keep the others waiting.
+/// A check that fails does not stop the others.
 async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_checked(&mut tx, payment.id, shop.now()).await?;
@@ -289,7 +289,7 @@ async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
     Ok(())
 }
 
-/// A buyer who left an order that does not expire would leave its payment open for ever, and so may a bank.
+/// If an order does not expire, its payment would stay open for ever when the buyer leaves or the bank does not decide.
 async fn cancel_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
     if shop.now().since(payment.created_at) < shop.part::<orders::Settings>().reservation_ttl {
         return Ok(());

@@ -19,7 +19,7 @@ use crate::{
 const CASH: &str = "cash_on_delivery";
 
 crash_on_both_engines! {
-    async fn every_payment_ends_as_its_provider_s_flow_says(site: Site) {
+    async fn every_flow_of_every_provider_ends_as_expected(site: Site) {
         site.expects_in_log("received money that the order cannot accept; refunding it");
         site.allows_in_log("job failed, will be retried"); // on a busy machine, for a lock
         let simulator = site.starts_simulator().await;
@@ -66,7 +66,7 @@ impl Shop {
     async fn is_paid(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![]), "{provider}");
     }
 
     async fn is_declined_and_paid_with_another_card(&self, provider: &str) {
@@ -76,7 +76,7 @@ impl Shop {
         let again = self.waits_to_pay(declined.order).await;
         self.pays(&again).await;
         assert_eq!(
-            (self.moved(&declined), self.moved(&again)),
+            (self.captured_and_refunded(&declined), self.captured_and_refunded(&again)),
             ((vec![], vec![]), (vec![12_50], vec![])),
             "{provider}"
         );
@@ -85,17 +85,17 @@ impl Shop {
     async fn is_refunded_fully(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        self.gives_back(&sale, &json!({})).await;
+        self.refunds(&sale, &json!({})).await;
         self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![12_50]), "{provider}");
     }
 
     async fn is_refunded_partially(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        self.gives_back(&sale, &json!({"amount": "2.50"})).await;
+        self.refunds(&sale, &json!({"amount": "2.50"})).await;
         self.comes_to(&sale, ["partially_refunded", "confirmed", "paid"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![2_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![2_50]), "{provider}");
     }
 
     async fn is_cancelled_unpaid(&self, provider: &str) {
@@ -115,7 +115,7 @@ impl Shop {
         if provider == "razorpay" {
             self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
         }
-        let (captured, refunded) = self.moved(&sale);
+        let (captured, refunded) = self.captured_and_refunded(&sale);
         assert_eq!(captured, refunded, "{provider}");
     }
 
@@ -124,7 +124,7 @@ impl Shop {
         self.pays(&sale).await;
         self.cancels(&sale).await;
         self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![12_50]), "{provider}");
     }
 
     /// Cash cannot be declined; it is received at delivery and refunded by hand.
@@ -147,8 +147,8 @@ impl Shop {
             }
             self.comes_to(sale, ["captured", "delivered", "paid"]).await;
         }
-        self.gives_back(&part, &json!({"amount": "2.50"})).await;
-        self.gives_back(&whole, &json!({})).await;
+        self.refunds(&part, &json!({"amount": "2.50"})).await;
+        self.refunds(&whole, &json!({})).await;
         self.comes_to(&part, ["partially_refunded", "delivered", "paid"]).await;
         self.comes_to(&whole, ["refunded", "delivered", "refunded"]).await;
     }
@@ -191,7 +191,7 @@ impl Shop {
         self.post(&format!("/api/orders/{}/cancel", sale.order), &json!({}), 200).await;
     }
 
-    async fn gives_back(&self, sale: &Sale, body: &Value) {
+    async fn refunds(&self, sale: &Sale, body: &Value) {
         let path = format!("/api/payments/{}/refund", sale.payment);
         let (status, answer) = answered(async || self.site.post(&path, &self.boss, None, body).await).await;
         assert_eq!(status, 202, "{answer}");
@@ -224,7 +224,7 @@ impl Shop {
     }
 
     /// What the provider captured of a payment, and what it refunded, in minor units.
-    fn moved(&self, sale: &Sale) -> (Vec<i64>, Vec<i64>) {
+    fn captured_and_refunded(&self, sale: &Sale) -> (Vec<i64>, Vec<i64>) {
         let ledger = self.simulator.ledger();
         let captures = ledger.captures.iter().filter(|capture| capture.payment_id == sale.payment);
         let refunds = ledger.refunds.iter().filter(|refund| refund.payment_id == sale.payment);

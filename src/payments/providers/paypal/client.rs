@@ -65,7 +65,7 @@ impl PaypalHttp {
         Ok(response)
     }
 
-    /// One is requested at a time; whoever waited uses that one.
+    /// Only one is requested at a time; the requests that wait for it use it, too.
     async fn access_token(&self) -> ProviderResult<SecretString> {
         let mut kept = self.token.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.expires_at) {
