@@ -44,7 +44,7 @@ pub fn shop(settings: Settings, clock: Clock) -> anyhow::Result<Shop> {
 }
 
 fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
-    let providers = Providers::new(&settings.payments, &settings.store.storefront_url)?;
+    let providers = Providers::new(&settings.payments, &settings.store)?;
     Ok(Features::default()
         .with(Tokens::new(&settings.accounts))
         .with(Passwords::new(settings.accounts.password_cost.clone()))

@@ -1,15 +1,14 @@
-//! How often people may try to pay. Who has a list of stolen cards wants to know which of them work, and any shop that
-//! says so will do (card testing): each attempt costs the shop a fee, and many declined ones its provider.
+//! How often people may try to pay, against card testing: somebody with a list of stolen cards uses the shop to find out
+//! which of them work. Each attempt costs the shop a fee, and many declined ones may cost it its provider.
 //!
-//! **One order:** after its third declined payment each further one has to wait: 10 seconds, then 30 seconds, 1, 5 and 15
-//! minutes, at last an hour, from when the declined one was created. That is read from the payments themselves while their
-//! order is locked. So it holds for all processes, whether or not rate limits are on, and no two requests at once get past
-//! it.
+//! **One order:** from its third declined payment on, the next one has to wait: 10 seconds, then 30 seconds, 1, 5 and 15
+//! minutes, and finally an hour, from when the declined one was created. The wait is computed from the order's payments
+//! while the order is locked. So it applies to all processes and to concurrent requests, whether or not rate limits are on.
 //!
 //! **One user and one address:** see [`super::limits`].
 //!
-//! The metric [`PAYMENT_ATTEMPTS`] shows an attack, by provider and outcome: `accepted` counts what will be sent to the
-//! provider, `declined` what the provider declined of that, `limited` what was refused here.
+//! The metric [`PAYMENT_ATTEMPTS`] shows an attack, by provider and outcome: `accepted` attempts are sent to the
+//! provider, `declined` are those of them that failed, `limited` were refused by the shop.
 
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub const PAYMENT_ATTEMPTS: Metric = Metric::counter(
 
 /// Declined payments of one order after which the next has to wait. People mistype, and have several cards.
 const FREE: usize = 3;
-/// How long it waits after each of them; the last one also after all that follow.
+/// How long it waits after each of them; after all that follow, the last.
 const WAITS: [Duration; 6] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
@@ -93,7 +92,7 @@ fn count(provider: &'static str, outcome: &'static str) {
 mod tests {
     use super::*;
 
-    /// So many payments that failed with this code at the epoch.
+    /// This number of payments that failed with this code at the epoch.
     fn failed(count: usize, code: &str) -> Vec<Payment> {
         let failed = Payment {
             status: Status::Failed,

@@ -27,8 +27,8 @@ use crate::{
 pub const CHECK_EVERY: Duration = Duration::from_mins(1);
 /// How long a payment that ended without money is still checked.
 const CHECKED_AFTER_END: Duration = Duration::from_hours(1);
-/// How long after the first call a provider's error is final: until then the same key is sent again, because what it asked
-/// for may still come to light.
+/// How long after the first call a provider's error is final: until then the same key is sent again, because what was
+/// requested may still turn out to have been done.
 pub(super) const FINAL_AFTER: Duration = Duration::from_mins(2);
 /// How long one call of a scheduled job may take.
 pub(super) const ONE_CALL: Duration = Duration::from_secs(15);
@@ -130,7 +130,7 @@ pub(super) async fn apply_report(
     if !payment.status.is_open() && was_open && still_open {
         return cancel(shop, payment.id).await; // it ended here during the call
     }
-    if !is_to_be_captured(&payment, &outcome, shop.now()) {
+    if !is_to_be_captured(provider, &payment, &outcome, shop.now()) {
         return Ok(());
     }
     match provider.capture_payment(&payment).await {
@@ -149,12 +149,12 @@ pub(super) async fn apply_report(
 
 /// Whether the shop is to capture: what the buyer has approved, and what the provider has authorized and would have captured
 /// by itself by now.
-fn is_to_be_captured(payment: &Payment, outcome: &Outcome, now: Timestamp) -> bool {
+fn is_to_be_captured(provider: &dyn PaymentProvider, payment: &Payment, outcome: &Outcome, now: Timestamp) -> bool {
     let processing_for = payment.processing_since.map(|since| now.since(since));
     match outcome {
         Outcome::Approved => payment.status.is_open(),
         Outcome::Authorized => {
-            payment.status.is_open() && processing_for.is_some_and(|time| time >= processing::AUTOMATIC_CAPTURE)
+            payment.status.is_open() && processing_for.is_some_and(|time| time >= provider.automatic_capture_period())
         }
         _ => false,
     }
@@ -235,7 +235,7 @@ pub(super) async fn refresh(shop: &Shop, payment: &Payment) -> Result<(), JobErr
     }
 }
 
-/// Checks payments and refunds whose end was not reported: fails those that nobody sends, retrieves the others.
+/// Checks payments and refunds whose end was not reported: fails those that no job sends, retrieves the others.
 #[derive(Default, Serialize, Deserialize)]
 pub struct CheckPending {}
 
@@ -276,7 +276,7 @@ fn to_check(shop: &Shop, now: Timestamp) -> store::ToCheck {
     }
 }
 
-/// One that fails does not keep the others waiting.
+/// A check that fails does not stop the others.
 async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_checked(&mut tx, payment.id, shop.now()).await?;
@@ -289,7 +289,7 @@ async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
     Ok(())
 }
 
-/// A buyer who left an order that does not expire would leave its payment open for ever, and so may a bank.
+/// If an order does not expire, its payment would stay open for ever when the buyer leaves or the bank does not decide.
 async fn cancel_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
     if shop.now().since(payment.created_at) < shop.part::<orders::Settings>().reservation_ttl {
         return Ok(());

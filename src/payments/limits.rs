@@ -1,6 +1,6 @@
 //! How many payments one user and one address may create within an hour: `PAYMENTS_PER_HOUR`, by the
-//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released by attempts
-//! that reach no provider. Several people may share an address, so it has three times as many.
+//! [rate limits](platform::http::limits). A permit is taken before anything is done, and released when the attempt
+//! creates no payment. Several people may share an address, so it has three times as many.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use platform::http::{
 use super::{attempts::count_limited, settings::Settings};
 use crate::shop::{Shop, ids::UserId};
 
-/// What one attempt takes of the rate limits.
+/// The permits of one attempt.
 pub struct Permits {
     of_user: Permit,
     of_address: Permit,
@@ -36,7 +36,7 @@ pub async fn acquire(shop: &Shop, by: UserId, from: ClientAddress) -> ApiResult<
 }
 
 impl Permits {
-    /// Those of an attempt that reaches no provider.
+    /// Releases the permits of an attempt that created no payment.
     pub async fn release(self, shop: &Shop) {
         shop.limits.release(self.of_user).await;
         shop.limits.release(self.of_address).await;

@@ -5,9 +5,9 @@
 //! scheduled job asks, comes to [`apply_report`], which locks the order and the payment: reports may come in any order,
 //! twice or never, and the same row moves forward once.
 //!
-//! What was received is recorded, whatever the amount; only all of it pays. Money that an order cannot take, because it was
-//! cancelled or is paid already, or because it is less or more than its total, is refunded by a job; it is never kept in
-//! silence.
+//! What was received is recorded, whatever the amount; only the full amount pays. Money that an order cannot accept, because
+//! it was cancelled or is paid already, or because it is less or more than its total, is refunded by a job; it is never kept
+//! silently.
 
 pub mod api;
 pub mod attempts;
@@ -124,7 +124,7 @@ pub async fn create(
     Ok(payment)
 }
 
-/// A buyer who tries again must not pay by the earlier attempt, in the tab that is still open, as well.
+/// A buyer who tries again must not pay the earlier attempt as well, in a tab that is still open.
 async fn cancel_failed(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for failed in store::of_order(tx, order.id).await? {
         if failed.status == Status::Failed && failed.transaction_id.is_some() {
@@ -158,7 +158,7 @@ pub async fn apply_report(
 ) -> db::Result<Option<Payment>> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(None) };
     if !payment.status.is_open() {
-        (report.client_secret, report.approval_url) = (None, None); // nobody is to pay by them any more
+        (report.client_secret, report.approval_url) = (None, None); // it must not be paid any more
     }
     if payment.learns_from(&report) {
         store::set_references(tx, id, &report, now).await?;

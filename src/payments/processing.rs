@@ -1,11 +1,11 @@
-//! Payments that the provider has accepted and is processing: a SEPA debit at Stripe, a pending capture at PayPal, what
-//! Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
+//! Payments that the provider has accepted and is processing, e.g. a SEPA debit at Stripe, a pending capture at PayPal, or
+//! what Razorpay has authorized. The buyer has done their part, and a bank takes minutes or days.
 //!
-//! Such a payment holds its order for `PAYMENT_PROCESSING_LIMIT`, and nobody can pay that order a second time meanwhile.
-//! It is known by what the provider said, not by the payment's status: a payment that was just sent and has no response
-//! yet holds nothing, and one that waits for its buyer or was declined may be accepted after all, on the provider's own
-//! page. The moment is stored in `processing_since`. A payment that ended here keeps it until the provider knows the end, so
-//! that it is checked, and its money is refunded when it comes.
+//! Such a payment holds its order for `PAYMENT_PROCESSING_LIMIT`: meanwhile the order cannot be paid a second time.
+//! What decides is the provider's report, not the payment's status: a payment that was just sent and has no response yet
+//! holds nothing, and one that waits for its buyer or was declined may still be accepted, on the provider's own page. The
+//! time is stored in `processing_since`. A payment that ended in the shop keeps it until the provider reports the end, so
+//! that it is checked, and its money is refunded if it arrives.
 
 use std::time::Duration;
 
@@ -23,10 +23,8 @@ use crate::{
 
 /// For how long a payment that the provider is processing is checked as often as any other.
 pub const FRESH: Duration = Duration::from_hours(1);
-/// How often after that. A bank that takes days does not hurry, and a webhook comes sooner.
+/// How often after that. A bank takes days, and the webhook usually comes first.
 pub const CHECK_STALE_EVERY: Duration = Duration::from_mins(10);
-/// For how long Razorpay captures by itself what it has authorized; what it has not captured then, the shop captures.
-pub const AUTOMATIC_CAPTURE: Duration = Duration::from_mins(15);
 
 impl Payment {
     /// Whether the provider is processing it and the order waits for that.
@@ -35,7 +33,7 @@ impl Payment {
         self.processing_since.is_some() && (self.status.is_open() || self.status == Status::Failed)
     }
 
-    /// Whether the shop waits no longer: for the bank that is processing it, or for the buyer who is to pay.
+    /// Whether it has waited too long for the bank that is processing it, or for the buyer to pay.
     pub(super) fn takes_too_long(&self, shop: &Shop, now: Timestamp) -> bool {
         match self.processing_since {
             Some(since) => self.status.is_open() && now.since(since) >= shop.part::<Settings>().processing_limit,
@@ -47,7 +45,8 @@ impl Payment {
     }
 }
 
-/// Stores whether the provider is processing a payment. Its order waits for that, and as long as any unpaid one after it.
+/// Stores whether the provider is processing a payment. Its order is reserved meanwhile, and afterwards for as long as any
+/// unpaid order.
 pub(super) async fn update(
     tx: &mut Tx,
     shop: &Shop,

@@ -17,7 +17,7 @@ use crate::{
     shop::ids::PaymentId,
 };
 
-/// Locks the order first, then the payment, as everybody does, so that there is no deadlock.
+/// Locks the order first, then the payment, as all code does, so that there is no deadlock.
 pub async fn lock(tx: &mut Tx, id: PaymentId) -> db::Result<Option<(Order, Payment)>> {
     let Some(payment) = store::find(tx, id).await? else { return Ok(None) };
     let Some(order) = orders::lock(tx, payment.order_id).await? else { return Ok(None) };
@@ -72,7 +72,7 @@ async fn cash_promised(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result
     }
 }
 
-/// An order that waits for its total takes that; whatever it does not take is refunded.
+/// An order that is waiting for its total accepts that amount; all money beyond it is refunded.
 pub async fn money_received(
     tx: &mut Tx,
     order: &Order,
@@ -83,7 +83,7 @@ pub async fn money_received(
     let payment = Payment { captured: to.captured, refunded: to.refunded, status: to.status, ..before.clone() };
     let waits = order.status != OrderStatus::Cancelled && !order.payment_status.is_settled();
     let (keeps, why) = match () {
-        () if before.captured > Money(0) => (before.captured, Reason::Overpaid), // still more, which no order waits for
+        () if before.captured > Money(0) => (before.captured, Reason::Overpaid), // more, after it was captured
         () if !to.status.is_captured() => (Money(0), Reason::Underpaid),
         () if waits => (payment.amount, Reason::Overpaid),
         () => (Money(0), Reason::LateMoney),
@@ -104,7 +104,7 @@ async fn mark_order_paid(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Resu
     orders::set_payment_status(tx, order.id, PaymentStatus::Paid, now).await?;
     orders::confirm(tx, order, now).await?;
     for other in store::lock_of_order(tx, order.id).await? {
-        cancel_open(tx, other, now).await?; // an earlier attempt was captured: nobody is to pay by this one as well
+        cancel_open(tx, other, now).await?; // another attempt was captured, so this one must not be paid as well
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ pub async fn cancel_open(tx: &mut Tx, payment: Payment, now: Timestamp) -> db::R
     Ok(true)
 }
 
-/// A payment ended without money: the order's payment has failed, unless another attempt goes on.
+/// A payment ended without money: the order's payment has failed, unless another attempt is in progress.
 pub async fn fail_order_payment(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
     let goes_on = |other: &Payment| other.id != payment.id && (other.status.is_open() || other.holds_its_order());
     if order.payment_status != PaymentStatus::Processing || store::of_order(tx, order.id).await?.iter().any(goes_on) {
@@ -132,7 +132,7 @@ pub async fn fail_order_payment(tx: &mut Tx, order: &Order, payment: &Payment, n
     orders::set_payment_status(tx, order.id, PaymentStatus::Failed, now).await.map(drop)
 }
 
-/// All the money of a payment was refunded. What has not shipped yet will not.
+/// All the money of a payment was refunded. An order that has not shipped is cancelled.
 async fn money_returned(tx: &mut Tx, order: &Order, payment: &Payment, now: Timestamp) -> db::Result<()> {
     let paid_by_another = store::of_order(tx, order.id)
         .await?

@@ -1,8 +1,9 @@
-//! Payments whose job was lost, discarded by an admin, or given up: they would be open for ever, and their order could not
-//! be paid otherwise.
+//! Payments whose job was lost, discarded by an admin, or given up. They would stay open for ever, and their order could
+//! not be paid in another way.
 //!
-//! They fail, so that the buyer, or an admin, can try again. They are not sent again: whoever discarded the job did not want
-//! that, and a saved card must not be charged hours after its owner left. One that the provider may know is retrieved first.
+//! They fail, so that the buyer or an admin can try again. They are not sent again: an admin who discarded the job did not
+//! want that, and a saved card must not be charged hours after its owner left. A payment that the provider may know is
+//! retrieved first.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub fn key(payment: PaymentId) -> String {
     format!("payments.pay:{payment}")
 }
 
-/// Fails those created longer ago than `PAYMENT_CHECK_AFTER`, for so long at most; the next run does the rest.
+/// Fails those created longer ago than `PAYMENT_CHECK_AFTER`. Stops after `limit`; the next run does the rest.
 pub async fn fail_all(shop: &Shop, limit: Duration) -> Result<(), JobError> {
     let began = Instant::now();
     let mut last = PaymentId::NONE;
@@ -59,7 +60,7 @@ async fn fail_unless_known(shop: &Shop, payment: &Payment) -> db::Result<()> {
     }
 }
 
-/// Whether the provider has it after all. Then what it says is applied.
+/// Whether the provider has it after all. If so, its report is applied.
 async fn is_at_provider(shop: &Shop, payment: &Payment) -> Result<bool, JobError> {
     if !payment.was_sent() {
         return Ok(false);

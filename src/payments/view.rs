@@ -35,11 +35,14 @@ pub struct PaymentView {
     status: Status,
     /// The provider's id of the payment; `null` until the provider has accepted it.
     transaction_id: Option<String>,
-    /// The client secret for Stripe Elements while the buyer has to act; otherwise `null`.
+    /// The client secret for the provider's form in the browser, e.g. Stripe Elements, while the buyer has to act;
+    /// otherwise `null`.
     client_secret: Option<String>,
-    /// The shop's public Razorpay key for Checkout.js while the buyer has to act; otherwise `null`.
+    /// The shop's public key for the provider's form in the browser, e.g. Razorpay's Checkout.js, while the buyer has to
+    /// act; otherwise `null`.
     key_id: Option<String>,
-    /// The PayPal page to redirect the buyer to while they have to approve the payment; otherwise `null`.
+    /// The provider's page to redirect the buyer to, e.g. PayPal's, while they have to approve the payment; otherwise
+    /// `null`.
     approval_url: Option<String>,
     /// Since when the provider has been processing the payment: the buyer has done their part, and a bank transfer may
     /// take days. `null` if it is not being processed.

@@ -57,6 +57,7 @@ mod searches;
 mod security;
 mod seeds;
 mod sessions;
+mod settings;
 mod simulator;
 mod slow_banks;
 mod slugs;

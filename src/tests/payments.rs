@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cartwright::payments::providers::ONLINE;
 use futures_util::future::join_all;
 use payment_simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_signature};
 use serde_json::{Value, json};
@@ -98,7 +99,8 @@ on_both_engines! {
 
     async fn a_webhook_that_is_not_stripes_is_refused_and_not_kept(shop: TestShop) {
         let (stripe, now) = (shop.simulator(), shop.now().unix_seconds());
-        let at = |time: i64, secret: &str| stripe.webhook_at("payment_intent.succeeded", "pi_1", time, secret);
+        let kind = "payment_intent.succeeded";
+        let at = |time: i64, secret: &str| stripe.webhook_at(Provider::Stripe, kind, "pi_1", time, secret);
         let good = at(now, STRIPE_WEBHOOK_SECRET);
         let body = good.body.clone();
         let with_body = |body: String| Webhook { body, ..good.clone() };
@@ -187,10 +189,11 @@ on_both_engines! {
             .await;
         let ada = ada.of(&without);
         ada.wants_to_pay(&order).await.is(422).with_code("provider_not_configured");
-        for (provider, in_words) in [("stripe", "Card (Stripe)"), ("paypal", "PayPal"), ("razorpay", "Razorpay")] {
-            let payment = json!({"order": order.id, "provider": provider});
+        for provider in ONLINE.iter().map(|online| online.provider) {
+            let payment = json!({"order": order.id, "provider": provider.as_str()});
             let refused = ada.post("/api/payments").json(&payment).await.is(422).with_code("provider_not_configured");
-            let detail = format!("{in_words} is not available in this shop. Choose another payment method.");
+            let name = provider.display_name();
+            let detail = format!("{name} is not available in this shop. Choose another payment method.");
             assert_eq!(refused["detail"], detail);
             let event = without.visitor().post(&format!("/api/payments/webhooks/{provider}")).json(&json!({}));
             event.await.is(422).with_code("provider_not_configured");

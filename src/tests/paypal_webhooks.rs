@@ -102,5 +102,5 @@ async fn comes_from(shop: &TestShop, sender: [u8; 4], webhook: &Webhook) -> Answ
         .post("/api/payments/webhooks/paypal")
         .header("x-forwarded-for", &Ipv4Addr::from(sender).to_string());
     let request = webhook.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-    request.body("application/json", webhook.body.clone()).await
+    request.body(webhook.media_type, webhook.body.clone()).await
 }

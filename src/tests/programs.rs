@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cartwright::payments::providers::ONLINE;
 use futures_util::future::join_all;
 use payment_simulator::Simulator;
 use serde_json::{Value, json};
@@ -16,10 +17,9 @@ use crate::{
 };
 
 const CASH: &str = "cash_on_delivery";
-const ONLINE: [&str; 3] = ["stripe", "paypal", "razorpay"];
 
 crash_on_both_engines! {
-    async fn every_payment_ends_as_its_provider_s_flow_says(site: Site) {
+    async fn every_flow_of_every_provider_ends_as_expected(site: Site) {
         site.expects_in_log("received money that the order cannot accept; refunding it");
         site.allows_in_log("job failed, will be retried"); // on a busy machine, for a lock
         let simulator = site.starts_simulator().await;
@@ -30,16 +30,20 @@ crash_on_both_engines! {
         let shop = Shop { site, simulator, boss, ada, mug };
         tokio::join!(
             shop.cash(),
-            join_all(ONLINE.map(|provider| shop.is_paid(provider))),
-            join_all(ONLINE.map(|provider| shop.is_declined_and_paid_with_another_card(provider))),
-            join_all(ONLINE.map(|provider| shop.goes_back_whole(provider))),
-            join_all(ONLINE.map(|provider| shop.goes_back_in_part(provider))),
-            join_all(ONLINE.map(|provider| shop.is_cancelled_unpaid(provider))),
-            join_all(ONLINE.map(|provider| shop.is_cancelled_paid(provider))),
+            join_all(online().map(|provider| shop.is_paid(provider))),
+            join_all(online().map(|provider| shop.is_declined_and_paid_with_another_card(provider))),
+            join_all(online().map(|provider| shop.is_refunded_fully(provider))),
+            join_all(online().map(|provider| shop.is_refunded_partially(provider))),
+            join_all(online().map(|provider| shop.is_cancelled_unpaid(provider))),
+            join_all(online().map(|provider| shop.is_cancelled_paid(provider))),
         );
         let stopped: Vec<_> = workers.into_iter().chain([api]).map(Program::stops).collect();
         assert_eq!(stopped, [Some(0); 4]);
     }
+}
+
+fn online() -> impl Iterator<Item = &'static str> {
+    ONLINE.iter().map(|online| online.provider.as_str())
 }
 
 struct Shop {
@@ -50,11 +54,11 @@ struct Shop {
     mug: i64,
 }
 
-/// An order and the payment that was asked for last.
+/// An order and its latest payment.
 struct Sale {
     order: i64,
     payment: String,
-    /// The provider's name of the payment.
+    /// The provider's id of the payment.
     transaction: String,
 }
 
@@ -62,7 +66,7 @@ impl Shop {
     async fn is_paid(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![]), "{provider}");
     }
 
     async fn is_declined_and_paid_with_another_card(&self, provider: &str) {
@@ -72,43 +76,47 @@ impl Shop {
         let again = self.waits_to_pay(declined.order).await;
         self.pays(&again).await;
         assert_eq!(
-            (self.moved(&declined), self.moved(&again)),
+            (self.captured_and_refunded(&declined), self.captured_and_refunded(&again)),
             ((vec![], vec![]), (vec![12_50], vec![])),
             "{provider}"
         );
     }
 
-    async fn goes_back_whole(&self, provider: &str) {
+    async fn is_refunded_fully(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        self.gives_back(&sale, &json!({})).await;
+        self.refunds(&sale, &json!({})).await;
         self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![12_50]), "{provider}");
     }
 
-    async fn goes_back_in_part(&self, provider: &str) {
+    async fn is_refunded_partially(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.pays(&sale).await;
-        self.gives_back(&sale, &json!({"amount": "2.50"})).await;
+        self.refunds(&sale, &json!({"amount": "2.50"})).await;
         self.comes_to(&sale, ["partially_refunded", "confirmed", "paid"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![2_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![2_50]), "{provider}");
     }
 
     async fn is_cancelled_unpaid(&self, provider: &str) {
         let sale = self.sells_by(provider).await;
         self.cancels(&sale).await;
         self.comes_to(&sale, ["cancelled", "cancelled", "unpaid"]).await;
-        until("the provider is told", Duration::from_secs(30), || async {
+        until("the payment is cancelled at the provider", Duration::from_secs(30), || async {
             self.site.count("SELECT COUNT(*) FROM jobs WHERE kind = 'payments.cancel' AND state <> 'done'").await == 0
         })
         .await;
         let paid = self.simulator.buyer_pays(&sale.transaction);
-        assert_eq!(paid.is_err(), provider == "stripe", "{provider}: who can be told takes no money any more");
+        assert_eq!(
+            paid.is_err(),
+            provider == "stripe",
+            "{provider}: only Stripe can cancel a payment, which then cannot be paid"
+        );
         if provider == "razorpay" {
             self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
         }
-        let (taken, went_back) = self.moved(&sale);
-        assert_eq!(taken, went_back, "{provider}");
+        let (captured, refunded) = self.captured_and_refunded(&sale);
+        assert_eq!(captured, refunded, "{provider}");
     }
 
     async fn is_cancelled_paid(&self, provider: &str) {
@@ -116,10 +124,10 @@ impl Shop {
         self.pays(&sale).await;
         self.cancels(&sale).await;
         self.comes_to(&sale, ["refunded", "cancelled", "refunded"]).await;
-        assert_eq!(self.moved(&sale), (vec![12_50], vec![12_50]), "{provider}");
+        assert_eq!(self.captured_and_refunded(&sale), (vec![12_50], vec![12_50]), "{provider}");
     }
 
-    /// Cash has no decline; it is taken at the door and goes back by hand.
+    /// Cash cannot be declined; it is received at delivery and refunded by hand.
     async fn cash(&self) {
         let [kept, part, whole, cancelled] = [
             self.sells_for_cash().await,
@@ -139,8 +147,8 @@ impl Shop {
             }
             self.comes_to(sale, ["captured", "delivered", "paid"]).await;
         }
-        self.gives_back(&part, &json!({"amount": "2.50"})).await;
-        self.gives_back(&whole, &json!({})).await;
+        self.refunds(&part, &json!({"amount": "2.50"})).await;
+        self.refunds(&whole, &json!({})).await;
         self.comes_to(&part, ["partially_refunded", "delivered", "paid"]).await;
         self.comes_to(&whole, ["refunded", "delivered", "refunded"]).await;
     }
@@ -183,7 +191,7 @@ impl Shop {
         self.post(&format!("/api/orders/{}/cancel", sale.order), &json!({}), 200).await;
     }
 
-    async fn gives_back(&self, sale: &Sale, body: &Value) {
+    async fn refunds(&self, sale: &Sale, body: &Value) {
         let path = format!("/api/payments/{}/refund", sale.payment);
         let (status, answer) = answered(async || self.site.post(&path, &self.boss, None, body).await).await;
         assert_eq!(status, 202, "{answer}");
@@ -205,7 +213,7 @@ impl Shop {
         self.get(&format!("/api/payments/{}", sale.payment)).await
     }
 
-    /// Waits until the payment, its order and what the order says of its money are as expected.
+    /// Waits until the payment's status, the order's and the order's payment status are as expected.
     async fn comes_to(&self, sale: &Sale, expected: [&str; 3]) {
         let what = format!("payment {} comes to {expected:?}", sale.payment);
         until(&what, Duration::from_secs(30), || async {
@@ -215,16 +223,16 @@ impl Shop {
         .await;
     }
 
-    /// What the provider says was taken for a payment, and what went back, in minor units.
-    fn moved(&self, sale: &Sale) -> (Vec<i64>, Vec<i64>) {
+    /// What the provider captured of a payment, and what it refunded, in minor units.
+    fn captured_and_refunded(&self, sale: &Sale) -> (Vec<i64>, Vec<i64>) {
         let ledger = self.simulator.ledger();
-        let taken = ledger.captures.iter().filter(|capture| capture.payment_id == sale.payment);
-        let back = ledger.refunds.iter().filter(|refund| refund.payment_id == sale.payment);
-        (taken.map(|capture| capture.amount).collect(), back.map(|refund| refund.amount).collect())
+        let captures = ledger.captures.iter().filter(|capture| capture.payment_id == sale.payment);
+        let refunds = ledger.refunds.iter().filter(|refund| refund.payment_id == sale.payment);
+        (captures.map(|capture| capture.amount).collect(), refunds.map(|refund| refund.amount).collect())
     }
 }
 
-/// What is answered when the shop is not too busy to: then nothing was done.
+/// The response, repeating the request while the shop is overloaded: then nothing was done.
 async fn answered(ask: impl AsyncFn() -> Option<(u16, Value)>) -> (u16, Value) {
     loop {
         match ask().await.expect("an answer") {
@@ -238,7 +246,7 @@ crash_on_both_engines! {
     async fn a_shop_with_nothing_to_do_warns_of_nothing(site: Site) {
         let _api = site.opens().await;
         let _workers = ["payment-worker", "email-worker", "stock-worker"].map(|name| site.starts(name));
-        // Long enough for every schedule to look several times whether its tick is taken.
+        // Long enough for every schedule to check several times whether its job was already enqueued.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let ticks = "SELECT COUNT(*) FROM jobs WHERE kind = 'inventory.reconcile' AND state = 'done'";
         assert!(site.count(ticks).await > 0, "the schedules are running");

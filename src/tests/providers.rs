@@ -388,7 +388,7 @@ on_both_engines! {
             };
             let now = shop.now().unix_seconds();
             let good = shop.simulator().webhook(kind, transaction(&payment));
-            let mut forged = vec![shop.simulator().webhook_at(kind, transaction(&payment), now, "another secret")];
+            let mut forged = vec![shop.simulator().webhook_at(provider, kind, transaction(&payment), now, "another secret")];
             for change in [|body: &str| body.replace("12", "13"), |body: &str| body.replace("\":", "\": ")] {
                 let mut changed = good.clone();
                 changed.body = change(&good.body);
@@ -462,8 +462,8 @@ on_both_engines! {
             .await;
         let now = shop.now().unix_seconds();
         for secret in ["whsec_new", payment_simulator::STRIPE_WEBHOOK_SECRET] {
-            let webhook =
-                shop.simulator().webhook_at("payment_intent.succeeded", transaction(&payment), now, secret);
+            let kind = "payment_intent.succeeded";
+            let webhook = shop.simulator().webhook_at(Provider::Stripe, kind, transaction(&payment), now, secret);
             changing.receives(&webhook).await.is(200);
         }
         shop.runs_its_jobs().await;

@@ -237,7 +237,7 @@ async fn somebody_waits_for_a_bank(shop: &TestShop, provider: Provider) -> (Pers
 /// Time passes. After some hours PayPal takes the shop's token back, and who asks first hears so: here a stranger's event.
 async fn passes(shop: &TestShop, time: Duration) {
     shop.time_passes(time);
-    shop.receives(&shop.simulator().webhook("CHECKOUT.ORDER.APPROVED", "NOBODYS")).await;
+    shop.receives(&shop.simulator().webhook_of(Provider::Paypal, "CHECKOUT.ORDER.APPROVED", "NOBODYS")).await;
 }
 
 async fn unpaid_orders_expire_after(shop: &TestShop, wait: Duration) {

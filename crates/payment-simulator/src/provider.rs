@@ -37,13 +37,4 @@ impl Provider {
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.name() == name)
     }
-
-    /// The provider of a transaction or refund, by the prefix of its id.
-    pub(super) fn of_id(id: &str) -> Self {
-        match id.split_once('_') {
-            Some(("pi" | "re", _)) => Self::Stripe,
-            Some(("order" | "rfnd", _)) => Self::Razorpay,
-            _ => Self::Paypal,
-        }
-    }
 }

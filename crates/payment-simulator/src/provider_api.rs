@@ -33,6 +33,9 @@ pub(super) trait ProviderApi {
     fn money_operation(&self, request: &Request) -> Option<MoneyOperation>;
     fn handle(&mut self, request: &Request, context: &mut Context) -> Response;
 
+    /// Whether it has a transaction with this id, or with a refund of this id.
+    fn has(&self, id: &str) -> bool;
+
     /// # Errors
     /// Why it is not possible.
     fn apply_buyer_action(&mut self, id: &str, action: &BuyerAction, context: &mut Context)

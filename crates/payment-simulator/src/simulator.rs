@@ -188,7 +188,8 @@ impl Simulator {
 
     fn apply(&self, id: &str, action: &BuyerAction) -> anyhow::Result<()> {
         let mut state = self.shared.state();
-        let result = state.apply_buyer_action(Provider::of_id(id), id, action);
+        let provider = state.provider_of(id).with_context(|| format!("no provider has {id}"))?;
+        let result = state.apply_buyer_action(provider, id, action);
         let events = state.take_events();
         drop(state);
         for event in events {
@@ -197,18 +198,34 @@ impl Simulator {
         result.map(drop).map_err(anyhow::Error::msg)
     }
 
-    /// A signed webhook about a transaction in its current state, which is not sent. An unknown transaction is made up.
+    /// A signed webhook about a transaction in its current state, which is not sent.
+    ///
+    /// # Panics
+    /// If no provider has the transaction.
     #[must_use]
     pub fn webhook(&self, kind: &str, transaction: &str) -> Webhook {
+        let provider = self.shared.state().provider_of(transaction).expect("a transaction of a provider");
+        self.webhook_of(provider, kind, transaction)
+    }
+
+    /// The same, of this provider. An unknown transaction is made up.
+    #[must_use]
+    pub fn webhook_of(&self, provider: Provider, kind: &str, transaction: &str) -> Webhook {
         let state = self.shared.state();
-        let provider = Provider::of_id(transaction);
         state.event(provider, kind, transaction).signed(state.context.now())
     }
 
     /// The same, signed at another time and with another secret.
     #[must_use]
-    pub fn webhook_at(&self, kind: &str, transaction: &str, unix_time: i64, secret: &str) -> Webhook {
-        let event = self.shared.state().event(Provider::of_id(transaction), kind, transaction);
+    pub fn webhook_at(
+        &self,
+        provider: Provider,
+        kind: &str,
+        transaction: &str,
+        unix_time: i64,
+        secret: &str,
+    ) -> Webhook {
+        let event = self.shared.state().event(provider, kind, transaction);
         event.signed_with(secret, Timestamp::from_micros(unix_time * 1_000_000))
     }
 

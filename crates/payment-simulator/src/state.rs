@@ -61,6 +61,11 @@ impl State {
         }
     }
 
+    /// The provider that has a transaction or refund with this id.
+    pub fn provider_of(&self, id: &str) -> Option<Provider> {
+        Provider::ALL.into_iter().find(|provider| self.provider(*provider).has(id))
+    }
+
     /// The provider together with the context, which it changes.
     fn provider_mut(&mut self, provider: Provider) -> (&mut dyn ProviderApi, &mut Context) {
         let api: &mut dyn ProviderApi = match provider {

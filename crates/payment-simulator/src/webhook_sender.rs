@@ -193,7 +193,7 @@ impl WebhookSender {
     /// Posts a webhook once. The status of the shop's response.
     pub async fn post(&self, webhook: &Webhook, shop_url: &str) -> reqwest::Result<u16> {
         let url = format!("{}/api/payments/webhooks/{}", shop_url.trim_end_matches('/'), webhook.provider.name());
-        let request = self.0.http.post(url).header("content-type", "application/json").body(webhook.body.clone());
+        let request = self.0.http.post(url).header("content-type", webhook.media_type).body(webhook.body.clone());
         let request = webhook.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         Ok(request.send().await?.status().as_u16())
     }

@@ -37,7 +37,7 @@ pub struct Webhook {
     pub kind: String,
     /// Those of the signature.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    pub media_type: &'static str,
     pub body: String,
 }
 
@@ -61,7 +61,7 @@ impl Event {
             }
         };
         let (id, kind) = (self.id.clone(), self.kind.clone());
-        Webhook { provider: self.provider, id, kind, headers, body: self.body.clone() }
+        Webhook { provider: self.provider, id, kind, headers, media_type: "application/json", body: self.body.clone() }
     }
 }
 

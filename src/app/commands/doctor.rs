@@ -200,12 +200,14 @@ async fn mail(shop: &Shop) -> Finding {
 
 /// Checks the settings only: whether a key works shows in a payment.
 fn provider(online: &OnlineProvider, settings: &Settings) -> Finding {
-    match settings.payments.providers.get(&online.provider) {
-        None => Fine(format!("disabled, because {} is not set", online.key.name)),
-        Some(keys) if keys.webhook_secrets.is_empty() => Warn(format!(
-            "{} is not set: webhooks are rejected, so payments are confirmed later",
-            online.webhook_key.name
-        )),
+    let Some(keys) = settings.payments.providers.get(&online.provider) else {
+        return Fine(format!("disabled, because {} is not set", online.key));
+    };
+    match &online.webhook_key {
+        None => Fine("all keys are set; webhooks need none".to_owned()),
+        Some(key) if keys.webhook_secrets.is_empty() => {
+            Warn(format!("{} is not set: webhooks are rejected, so payments are confirmed later", key.name))
+        }
         Some(_) => Fine("all keys are set, including the one for webhooks".to_owned()),
     }
 }

@@ -28,7 +28,11 @@ use secrecy::SecretString;
 use self::{buying::BuyingArgs, jwt_secret::jwt_secret};
 use crate::{
     accounts, carts, inventory, orders,
-    payments::{self, providers::ONLINE, settings::PaymentArgs},
+    payments::{
+        self,
+        providers::{ONLINE, OnlineProvider},
+        settings::PaymentArgs,
+    },
     retention::{self, settings::RetentionArgs},
     shop::Store,
 };
@@ -125,8 +129,7 @@ pub struct SettingArgs {
 /// What `--help` says of the settings that are variables only.
 #[must_use]
 pub fn secrets_help() -> String {
-    let keys = ONLINE.iter().flat_map(|online| [&online.key, &online.webhook_key]);
-    let providers: Vec<String> = keys.map(|key| format!("  {:<21}  {}", key.name, key.help)).collect();
+    let providers: Vec<String> = ONLINE.iter().flat_map(provider_keys_help).collect();
     let providers = providers.join("\n");
     format!(
         "\
@@ -140,6 +143,14 @@ Settings that are environment variables only, because flags are visible in `ps`:
 
 Settings are also read from a file named .env in the current folder."
     )
+}
+
+fn provider_keys_help(online: &OnlineProvider) -> Vec<String> {
+    let line = |name: &str, help: &str| format!("  {name:<21}  {help}");
+    let with = online.key_secret.map(|secret| format!(", with {secret}")).unwrap_or_default();
+    let key = line(online.key, &format!("Enables {}{with}", online.name));
+    let webhook_key = online.webhook_key.as_ref().map(|key| line(key.name, key.help));
+    [key].into_iter().chain(webhook_key).collect()
 }
 
 /// The settings, checked.

@@ -56,7 +56,7 @@ impl From<Entry> for WebhookView {
             event_id: entry.event_id,
             kind: entry.kind,
             status: if entry.processed_at.is_some() { WebhookStatus::Processed } else { WebhookStatus::Pending },
-            body: Any(serde_json::from_str(&entry.body).unwrap_or_default()),
+            body: Any(serde_json::from_str(&entry.body).unwrap_or_else(|_| Value::String(entry.body))),
             created_at: entry.created_at,
             processed_at: entry.processed_at,
         }
@@ -77,7 +77,7 @@ impl InboxApi {
         shop: Data<&Shop>,
         request: &Request,
         _by: Admin,
-        /// Only events of this provider: `stripe`, `paypal` or `razorpay`.
+        /// Only events of this provider.
         provider: OptionalQuery<Provider>,
         /// Only events with this status.
         status: OptionalQuery<WebhookStatus>,

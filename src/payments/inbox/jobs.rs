@@ -5,6 +5,7 @@ use platform::{
     jobs::{Job, JobError},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::store::{self, Entry};
 use crate::{
@@ -43,17 +44,21 @@ impl Job for HandleWebhook {
 /// The payment an event is about, if it is ours.
 async fn payment_of(shop: &Shop, entry: &Entry) -> Result<Option<Payment>, JobError> {
     let provider = shop.part::<Providers>().get(entry.provider).ok_or_else(|| no_keys(entry.provider))?;
-    let event = serde_json::from_str(&entry.body).unwrap_or_default();
-    let Some(subject) = provider.webhook_subject(&event) else { return Ok(None) };
+    let Some(subject) = provider.webhook_subject(&read_body(entry)?) else { return Ok(None) };
     let mut tx = shop.db.read().await?;
     let Some(payment) = find(&mut tx, entry.provider, &subject).await? else { return Ok(None) };
     drop(tx);
     match (&payment.transaction_id, subject.transaction) {
-        // It came before the provider's id of the payment was stored; then the event's is as good.
+        // It came before the provider's id of the payment was stored: the event's id is used.
         (None, transaction) => Ok(Some(Payment { transaction_id: transaction, ..payment })),
         (Some(known), Some(other)) if *known != other => adopt_duplicate(shop, &payment, &other).await.map(Some),
         _ => Ok(Some(payment)),
     }
+}
+
+fn read_body(entry: &Entry) -> Result<Value, JobError> {
+    serde_json::from_str(&entry.body)
+        .map_err(|error| JobError::GiveUp(format!("the body of webhook {} cannot be read: {error}", entry.id)))
 }
 
 async fn find(tx: &mut Tx, provider: Provider, subject: &WebhookSubject) -> db::Result<Option<Payment>> {
@@ -76,4 +81,33 @@ async fn adopt_duplicate(shop: &Shop, payment: &Payment, transaction: &str) -> R
     let adopted = payments::adopt_duplicate(&mut tx, payment, transaction, shop.now()).await?;
     tx.commit().await?;
     Ok(adopted)
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::clock::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    fn stored(body: &str) -> Entry {
+        Entry {
+            id: WebhookId(7),
+            provider: Provider::Stripe,
+            event_id: "evt_1".to_owned(),
+            kind: "payment_intent.succeeded".to_owned(),
+            body: body.to_owned(),
+            processed_at: None,
+            created_at: Timestamp::from_micros(0),
+        }
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_read_is_an_error() {
+        assert_eq!(read_body(&stored("{ \"id\": \"evt_1\" }\n")).ok(), Some(json!({"id": "evt_1"})));
+        for body in ["", "id=tr_1"] {
+            let Err(JobError::GiveUp(error)) = read_body(&stored(body)) else { panic!("{body} was read") };
+            assert!(error.starts_with("the body of webhook 7 cannot be read: "), "{error}");
+        }
+    }
 }

@@ -1,5 +1,4 @@
-//! The inbox: webhook events received from providers. An event is stored once, if its signature is valid, and handled by a
-//! job.
+//! The inbox: webhook events received from providers. An event is stored once, if it is verified, and handled by a job.
 
 pub mod api;
 pub mod jobs;
@@ -19,7 +18,8 @@ use crate::shop::{Provider, Shop, ids::WebhookId};
 /// Verifies a webhook.
 ///
 /// # Errors
-/// When it is not the provider's, this shop has nothing to verify it with, or the provider has to verify it and is away.
+/// When it is not the provider's, the shop has no key to verify it with, or the provider has to verify it and cannot be
+/// reached.
 async fn verify(
     shop: &Shop,
     provider: Provider,
@@ -34,7 +34,7 @@ async fn verify(
 /// Stores an event and the job that handles it. One that was received before changes nothing.
 ///
 /// # Errors
-/// When its id or type is no text.
+/// When its id or type contains NUL.
 async fn store_event(shop: &Shop, provider: Provider, event: &WebhookEvent) -> Result<()> {
     if [&event.id, &event.kind].into_iter().any(|text| text.contains('\0')) {
         return Err(Error::MalformedWebhook);
@@ -47,10 +47,10 @@ async fn store_event(shop: &Shop, provider: Provider, event: &WebhookEvent) -> R
     Ok(tx.commit().await?)
 }
 
-/// Has an event handled again.
+/// Handles an event again.
 ///
 /// # Errors
-/// When there is none.
+/// When it does not exist.
 async fn replay(shop: &Shop, id: WebhookId) -> Result<Entry> {
     let mut tx = shop.db.write().await?;
     let entry = store::reopen(&mut tx, id).await?.ok_or(Error::WebhookNotFound)?;

@@ -18,6 +18,7 @@ pub struct Entry {
     pub provider: Provider,
     pub event_id: String,
     pub kind: String,
+    /// JSON.
     pub body: String,
     pub processed_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -30,7 +31,7 @@ macro_rules! webhook_columns {
     };
 }
 
-/// Stores an event; `None` when it came before.
+/// Stores an event; `None` when one with its id was stored before.
 pub async fn insert(
     tx: &mut Tx,
     provider: Provider,
@@ -45,7 +46,7 @@ pub async fn insert(
         .bind(provider)
         .bind(event.id.clone())
         .bind(event.kind.clone())
-        .bind(event.body.clone())
+        .bind(event.body.to_string())
         .bind(now)
         .fetch_optional()
         .await?;

@@ -22,10 +22,9 @@ use crate::{
     shop::{Provider, Shop, tags::Tag},
 };
 
-/// Forged events of one sender, at providers that verify events themselves. A valid event takes a permit only while it is
-/// being verified, so the provider never meets this limit, whoever forges events from elsewhere. Behind a proxy that is not
-/// trusted all senders have one address: there a forger can have the provider's own events refused, too, which the provider
-/// then sends again.
+/// Forged events from one IP address, at providers that verify events themselves. A valid event takes a permit only while
+/// it is being verified, so the provider itself never reaches this limit. Behind a proxy that is not trusted all senders
+/// have one address: there a forger can cause the provider's own events to be refused, too; the provider sends them again.
 const FORGED: Limit = Limit::new(
     "forged_webhooks",
     100,

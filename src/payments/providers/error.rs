@@ -21,10 +21,10 @@ pub type ProviderResult<T> = Result<T, ProviderError>;
 pub enum VerificationError {
     #[error("The signature does not match the body, the secret or the time. The event was not stored.")]
     InvalidSignature,
-    /// The setting without which it cannot be verified.
+    /// The missing setting.
     #[error("{0} is not set, so the shop cannot verify events.")]
     NotConfigured(&'static str),
-    /// The provider, which has to verify it, is away: it is to send the event again.
+    /// The provider has to verify it and cannot be reached; it is expected to send the event again.
     #[error("The provider could not be reached to verify the signature. Send the event again.")]
     Unavailable,
 }

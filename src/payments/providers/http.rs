@@ -25,12 +25,37 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// Finds the provider's code of an error in the body of a response.
+pub type ErrorCode = fn(&Value) -> Option<&str>;
+
 impl Response {
     /// # Errors
     /// When the body is not JSON.
     pub fn json(&self) -> ProviderResult<Value> {
         serde_json::from_slice(&self.body)
             .map_err(|_| ProviderError::Indeterminate(format!("{} without JSON", self.status)))
+    }
+
+    /// The body of a successful response.
+    ///
+    /// # Errors
+    /// When it is unsuccessful, or the body is not JSON.
+    pub fn success(&self, code: ErrorCode) -> ProviderResult<Value> {
+        if self.status.is_success() { self.json() } else { Err(self.error(code)) }
+    }
+
+    /// The same; `None` when its status is one of those with which the provider says that nothing was found.
+    ///
+    /// # Errors
+    /// When it is unsuccessful otherwise, or the body is not JSON.
+    pub fn found(&self, not_found: &[StatusCode], code: ErrorCode) -> ProviderResult<Option<Value>> {
+        if not_found.contains(&self.status) { Ok(None) } else { self.success(code).map(Some) }
+    }
+
+    /// What an unsuccessful response says of its request.
+    pub fn error(&self, code: ErrorCode) -> ProviderError {
+        let body = self.json().unwrap_or_default();
+        error_of_status(self.status, code(&body).unwrap_or("without a reason"))
     }
 }
 
@@ -134,6 +159,21 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().unwrap());
         let late = send(client().unwrap().get(url).timeout(Duration::from_millis(50))).await;
         assert_eq!(error(late), ProviderError::Indeterminate("timeout".to_owned()));
+    }
+
+    #[test]
+    fn a_response_is_a_value_nothing_or_an_error() {
+        let found = |status: u16, body: &'static str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = Response { status, body: Bytes::from_static(body.as_bytes()) };
+            response.found(&[StatusCode::NOT_FOUND], |body| body["code"].as_str())
+        };
+        assert_eq!(found(200, "{}"), Ok(Some(Value::Object(serde_json::Map::new()))));
+        assert_eq!(found(404, ""), Ok(None));
+        let rejected = |what: &str| Err(ProviderError::Rejected(what.to_owned()));
+        assert_eq!(found(400, r#"{"code": "bad"}"#), rejected("400 bad"));
+        assert_eq!(found(400, "<html>"), rejected("400 without a reason"));
+        assert_eq!(found(200, "<html>"), Err(ProviderError::Indeterminate("200 OK without JSON".to_owned())));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use self::{
     settings::{ProviderArgs, ProviderSettings, Variable},
 };
 use super::{Payment, refunds::Refund, settings::Settings};
-use crate::shop::{Provider, ids::PaymentId};
+use crate::shop::{Provider, Store, ids::PaymentId};
 
 /// Every online provider. A new one is a folder beside this file and a line here.
 pub const ONLINE: &[OnlineProvider] = &[stripe::STRIPE, paypal::PAYPAL, razorpay::RAZORPAY];
@@ -40,14 +40,16 @@ pub struct OnlineProvider {
     pub name: &'static str,
     /// Where its API is; also a flag.
     pub api_base: Variable,
-    /// Turns it on.
-    pub key: Variable,
-    /// Verifies its webhooks.
-    pub webhook_key: Variable,
+    /// The variable that turns it on.
+    pub key: &'static str,
+    /// The variable of the secret that belongs to `key`, at providers whose keys have two parts.
+    pub key_secret: Option<&'static str>,
+    /// What verifies its webhooks; `None` at a provider that does not sign them.
+    pub webhook_key: Option<Variable>,
     pub webhook: WebhookDocs,
     /// Reads its settings, given the value of `api_base`; `None` without its key.
     pub read: fn(api_base: Option<&String>) -> Checked<Option<ProviderSettings>>,
-    pub connect: fn(&ProviderSettings, http: Client, storefront_url: &str) -> Box<dyn PaymentProvider>,
+    pub connect: fn(&ProviderSettings, http: Client, &Store) -> Box<dyn PaymentProvider>,
 }
 
 /// What the API document says of the endpoint that receives its webhooks.
@@ -66,6 +68,12 @@ pub trait PaymentProvider: Send + Sync {
 
     /// Creates the payment, or returns the one that was created with the same key before.
     async fn create_payment(&self, payment: &Payment) -> ProviderResult<Report>;
+
+    /// How long the provider may take to capture by itself what it has authorized, with a margin. What it has not captured
+    /// then, the shop captures; by default at once.
+    fn automatic_capture_period(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Captures a payment that the buyer has approved, at providers that leave this to the shop.
     async fn capture_payment(&self, payment: &Payment) -> ProviderResult<Report>;
@@ -91,7 +99,7 @@ pub trait PaymentProvider: Send + Sync {
         false
     }
 
-    /// Verifies the signature of a webhook, on its raw body.
+    /// Verifies a webhook, on its raw body: its signature, or at providers that sign nothing, by retrieving what it names.
     async fn verify_webhook(
         &self,
         headers: &HeaderMap,
@@ -99,17 +107,23 @@ pub trait PaymentProvider: Send + Sync {
         now: Timestamp,
     ) -> Result<WebhookEvent, VerificationError>;
 
-    /// Which payment an event is about; `None` when it is about something else.
+    /// Which payment an event is about, from its [`WebhookEvent::body`]; `None` when it is about something else.
     fn webhook_subject(&self, event: &Value) -> Option<WebhookSubject>;
 }
 
-/// An event whose signature is valid.
+/// A verified event.
 #[derive(Debug)]
 pub struct WebhookEvent {
+    /// Unique for each event of the provider: an event with an id that was received before is a repetition, and ignored.
+    /// It is the provider's id of the event (in the body, like Stripe's `evt_…`, or in a header). A provider whose webhooks
+    /// have none, or name only the payment and so repeat one id for each of its changes, makes it from the content: a hash
+    /// of the body, or of the state of the payment that was retrieved.
     pub id: String,
     /// The provider's type of it, e.g. `payment_intent.succeeded`.
     pub kind: String,
-    pub body: String,
+    /// What is stored, shown to admins, and given to [`PaymentProvider::webhook_subject`] by the job: the body without
+    /// secrets, or what was made of one that is not JSON.
+    pub body: Value,
 }
 
 /// What an event is about, as far as its body says.
@@ -128,13 +142,13 @@ pub struct Providers(HashMap<Provider, Box<dyn PaymentProvider>>);
 impl Providers {
     /// # Errors
     /// When there is no HTTP client.
-    pub fn new(settings: &Settings, storefront_url: &str) -> anyhow::Result<Self> {
+    pub fn new(settings: &Settings, store: &Store) -> anyhow::Result<Self> {
         let http = http::client()?;
         let mut providers: HashMap<Provider, Box<dyn PaymentProvider>> = HashMap::new();
         providers.insert(Provider::CashOnDelivery, Box::new(Cash));
         for online in ONLINE {
             if let Some(settings) = settings.providers.get(&online.provider) {
-                providers.insert(online.provider, (online.connect)(settings, http.clone(), storefront_url));
+                providers.insert(online.provider, (online.connect)(settings, http.clone(), store));
             }
         }
         Ok(Self(providers))

@@ -18,11 +18,12 @@ pub struct Variable {
 /// The settings of a provider whose key is set.
 #[derive(Clone, Debug)]
 pub struct ProviderSettings {
-    /// The public id that belongs to the secret key: PayPal's client id, Razorpay's key id. Empty at Stripe.
+    /// The public id that belongs to the secret key, e.g. PayPal's client id. Empty at providers whose key has one part.
     pub key_id: String,
     pub secret_key: SecretString,
     /// What verifies webhooks: the current secret and, while it is rotated, the one before; at PayPal the webhook's id.
-    /// Without any no webhook is accepted; payments are then confirmed by responses and the scheduled check.
+    /// Empty at a provider without [`OnlineProvider::webhook_key`](super::OnlineProvider::webhook_key). At the others no
+    /// webhook is accepted while it is empty; payments are then confirmed by responses and the scheduled check.
     pub webhook_secrets: Vec<SecretString>,
     pub api_base: String,
 }
@@ -79,7 +80,7 @@ impl FromArgMatches for ProviderArgs {
     }
 }
 
-/// A key's id and its secret, which are of use only together.
+/// A key's id and its secret; neither can be used without the other.
 pub(super) fn key_pair(id: &'static str, with: &'static str) -> Checked<Option<(String, SecretString)>> {
     match (secret(id), secret(with)) {
         (Some(id), Some(secret)) => Ok(Some((id.expose_secret().to_owned(), secret))),

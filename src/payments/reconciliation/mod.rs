@@ -54,8 +54,8 @@ text_enum! {
         Money = "money",
         /// The provider does not know the payment at all.
         Unknown = "unknown",
-        /// Money is still here that the shop may not keep: the order was cancelled or could not take it, or it was less or more
-        /// than was asked for.
+        /// The shop still has money that it may not keep: the order was cancelled or could not accept it, or it was less or
+        /// more than the requested amount.
         NotGivenBack = "not_given_back",
     }
 }
@@ -80,7 +80,7 @@ pub struct Difference {
 
 /// How often a payment that ended recently is compared, though nothing was reported of it.
 const STALE: Duration = Duration::from_hours(6);
-/// How old a refund that is under way may be before its payment is compared all the same.
+/// The age of a refund in progress from which its payment is compared nevertheless.
 const REFUND_MAY_TAKE: Duration = Duration::from_hours(24);
 /// For how long it is compared again and again: buyers pay late, admins refund in the provider's dashboard.
 const RECENT: Duration = Duration::from_hours(7 * 24);
@@ -130,8 +130,8 @@ pub fn refund_mismatch(payment: &Payment, refund: &Refund, report: &RefundReport
     })
 }
 
-/// Compares what was not compared since it changed, nor since `requested_at` or for long, for so long at most; the next run
-/// does the rest. Whether it compared all.
+/// Compares the payments that were not compared since they changed, since `requested_at`, or for long. Stops after a while;
+/// the next run does the rest. Whether it compared all.
 pub async fn compare(shop: &Shop, limit: Duration, requested_at: Option<Timestamp>) -> Result<bool, JobError> {
     let (began, now) = (Instant::now(), shop.now());
     let stale = requested_at.unwrap_or(now - STALE);

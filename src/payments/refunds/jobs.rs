@@ -72,8 +72,8 @@ async fn retrieve_before_sending_again(shop: &Shop, payment: &Payment, refund: &
     Err(JobError::Retry("the provider does not know the refund; it will be sent again with a new key".to_owned()))
 }
 
-/// Ends a refund that the provider rejects, unless an earlier call has created it. What was refunded in its dashboard is
-/// known by then.
+/// Ends a refund that the provider rejects, unless an earlier call has created it. Refunds made in the provider's dashboard
+/// are recorded first.
 async fn rejected(shop: &Shop, payment: &Payment, refund: &Refund, reason: &str) -> Result<(), JobError> {
     if is_at_provider(shop, payment, refund).await? {
         return Ok(());
@@ -112,7 +112,7 @@ pub async fn send_forgotten(shop: &Shop) -> Result<(), JobError> {
     Ok(tx.commit().await?)
 }
 
-/// Retrieves the payment of a refund that is processing for long. One that fails does not keep the others waiting.
+/// Retrieves the payment of a refund that has been processing for long. A check that fails does not stop the others.
 pub async fn check(shop: &Shop, refund: &Refund) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_checked(&mut tx, refund.id, shop.now()).await?;

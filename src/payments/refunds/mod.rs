@@ -47,19 +47,19 @@ text_enum! {
         /// An admin asked for it.
         Requested = "requested",
         OrderCancelled = "order_cancelled",
-        /// It came for an order that could not take it any more.
+        /// It arrived for an order that could no longer be paid.
         LateMoney = "late_money",
-        /// It was less than was asked for, so it pays no order.
+        /// It was less than the requested amount, so it pays no order.
         Underpaid = "underpaid",
-        /// It was more than was asked for; this is the surplus.
+        /// It was more than the requested amount; this is the surplus.
         Overpaid = "overpaid",
-        /// Somebody gave it back on the provider's own page.
+        /// Somebody refunded it in the provider's dashboard.
         AtProvider = "at_provider",
     }
 }
 
 impl Reason {
-    /// Whether the shop refunds what it may not keep, without being asked.
+    /// Whether the shop refunds by itself, because it may not keep the money.
     fn is_automatic(self) -> bool {
         matches!(self, Self::OrderCancelled | Self::LateMoney | Self::Underpaid | Self::Overpaid)
     }
@@ -142,8 +142,8 @@ async fn refundable(tx: &mut Tx, payment: &Payment) -> db::Result<Money> {
     Ok(Money((payment.captured.0 - reserved).max(0)))
 }
 
-/// Ends a refund that the provider rejects. What is left of the payment may be refunded again; what the shop may not keep
-/// is, when the refund was rejected because a part of it was refunded at the provider.
+/// Ends a refund that the provider rejects. What is left of the payment can be refunded again. If the shop may not keep the
+/// money, and the refund was rejected because a part was refunded at the provider, the rest is refunded at once.
 pub async fn fail(tx: &mut Tx, id: RefundId, reason: &str, now: Timestamp) -> db::Result<()> {
     let Some(refund) = store::find(tx, id).await? else { return Ok(()) };
     let Some((_, payment)) = lock(tx, refund.payment_id).await? else { return Ok(()) };

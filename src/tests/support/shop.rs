@@ -22,7 +22,7 @@ use cartwright::{
 use clap::Parser;
 use futures_util::future::join_all;
 use memchr::memmem;
-use payment_simulator::{Options, Simulator, Webhook};
+use payment_simulator::{Options, Provider, Simulator, Webhook};
 use platform::{
     clock::{Clock, Timestamp},
     db::Db,
@@ -305,7 +305,7 @@ impl TestShop {
 
     /// Stripe says what happened, signed, at this moment. Its answer is ours.
     pub async fn hears_from_stripe(&self, event: &str, intent: &str) -> super::answer::Answer {
-        self.receives(&self.simulator().webhook(event, intent)).await
+        self.receives(&self.simulator().webhook_of(Provider::Stripe, event, intent)).await
     }
 
     /// The providers tell, in order, what happened since they were last asked to.
@@ -320,7 +320,7 @@ impl TestShop {
         let address = format!("/api/payments/webhooks/{}", webhook.provider.name());
         let request = self.visitor().post(&address);
         let request = webhook.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-        request.body("application/json", webhook.body.clone()).await
+        request.body(webhook.media_type, webhook.body.clone()).await
     }
 
     /// How an order stands, as the boss sees it: `("confirmed", "paid")`.

@@ -173,6 +173,10 @@ impl ProviderApi for Account {
         }
     }
 
+    fn has(&self, id: &str) -> bool {
+        self.intents.get(id).is_some()
+    }
+
     fn apply_buyer_action(
         &mut self,
         id: &str,

@@ -38,8 +38,10 @@ impl PaypalHttp {
         }
     }
 
-    pub async fn get(&self, path: &str) -> ProviderResult<Response> {
-        self.send(self.http.get(format!("{}{path}", self.base))).await
+    /// What is at a path, if anything is.
+    pub async fn get(&self, path: &str) -> ProviderResult<Option<Value>> {
+        let response = self.send(self.http.get(format!("{}{path}", self.base))).await?;
+        response.found(&[StatusCode::NOT_FOUND], error_code)
     }
 
     /// Once for each idempotency key.
@@ -63,7 +65,7 @@ impl PaypalHttp {
         Ok(response)
     }
 
-    /// One is requested at a time; whoever waited uses that one.
+    /// Only one is requested at a time; the requests that wait for it use it, too.
     async fn access_token(&self) -> ProviderResult<SecretString> {
         let mut kept = self.token.lock().await;
         if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.expires_at) {
@@ -89,14 +91,7 @@ impl PaypalHttp {
     }
 }
 
-/// The error of an unsuccessful response.
-pub fn error_of(response: &Response) -> ProviderError {
-    error_of_status(response.status, &issue(response))
-}
-
-/// PayPal's code of an error.
-pub fn issue(response: &Response) -> String {
-    let body = response.json().unwrap_or_default();
-    let issue = body["details"][0]["issue"].as_str().or_else(|| body["name"].as_str());
-    issue.unwrap_or("without a reason").to_owned()
+/// PayPal's code of an error, from the body of the response.
+pub fn error_code(body: &Value) -> Option<&str> {
+    body["details"][0]["issue"].as_str().or_else(|| body["name"].as_str())
 }

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use platform::clock::Timestamp;
-use poem::http::{HeaderMap, StatusCode};
+use poem::http::HeaderMap;
 use reqwest::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use self::{
-    client::{PaypalHttp, error_of, issue},
+    client::{PaypalHttp, error_code},
     reports::{failed, refund_report, report, to_paypal},
 };
 use super::{
@@ -27,8 +27,11 @@ use super::{
 };
 use crate::{
     payments::{Payment, refunds::Refund},
-    shop::Provider,
+    shop::{Provider, Store},
 };
+
+const KEY_SECRET: &str = "PAYPAL_CLIENT_SECRET";
+const WEBHOOK_KEY: Variable = Variable { name: "PAYPAL_WEBHOOK_ID", help: "Verifies PayPal's webhooks" };
 
 pub const PAYPAL: OnlineProvider = OnlineProvider {
     provider: Provider::Paypal,
@@ -37,8 +40,9 @@ pub const PAYPAL: OnlineProvider = OnlineProvider {
         name: "PAYPAL_API_BASE",
         help: "The URL of PayPal's API, e.g. https://api-m.sandbox.paypal.com [default: PayPal's]",
     },
-    key: Variable { name: "PAYPAL_CLIENT_ID", help: "Enables PayPal, with PAYPAL_CLIENT_SECRET" },
-    webhook_key: Variable { name: "PAYPAL_WEBHOOK_ID", help: "Verifies PayPal's webhooks" },
+    key: "PAYPAL_CLIENT_ID",
+    key_secret: Some(KEY_SECRET),
+    webhook_key: Some(WEBHOOK_KEY),
     webhook: WebhookDocs {
         operation_id: "receivePaypalWebhook",
         summary: "Receives webhooks from PayPal. For PayPal, not for frontends.",
@@ -50,7 +54,7 @@ stored once and processed in the background.
 Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`, `provider_unavailable`, `rate_limited`.",
     },
     read: settings::read,
-    connect: |settings, http, storefront_url| Box::new(Paypal::new(settings, http, storefront_url)),
+    connect: |settings, http, store| Box::new(Paypal::new(settings, http, store)),
 };
 
 /// PayPal forgets the key of an order after 6 hours.
@@ -64,23 +68,18 @@ struct Paypal {
 }
 
 impl Paypal {
-    fn new(settings: &ProviderSettings, http: Client, storefront_url: &str) -> Self {
+    fn new(settings: &ProviderSettings, http: Client, store: &Store) -> Self {
         Self {
             http: PaypalHttp::new(settings, http),
             webhook_id: settings.webhook_secrets.first().cloned(),
-            storefront_url: storefront_url.to_owned(),
+            storefront_url: store.storefront_url.clone(),
         }
     }
 
     async fn order(&self, payment: &Payment) -> ProviderResult<Option<Value>> {
         // Without its id it cannot be found, and need not be: no buyer was sent there to approve it.
         let Some(id) = &payment.transaction_id else { return Ok(None) };
-        let response = self.http.get(&format!("/v2/checkout/orders/{id}")).await?;
-        match response.status {
-            StatusCode::NOT_FOUND => Ok(None),
-            status if !status.is_success() => Err(error_of(&response)),
-            _ => response.json().map(Some),
-        }
+        self.http.get(&format!("/v2/checkout/orders/{id}")).await
     }
 }
 
@@ -103,10 +102,7 @@ impl PaymentProvider for Paypal {
             }}},
         });
         let response = self.http.post("/v2/checkout/orders", &payment.provider_key, &body).await?;
-        if !response.status.is_success() {
-            return Err(error_of(&response));
-        }
-        report(payment, &response.json()?)
+        report(payment, &response.success(error_code)?)
     }
 
     async fn capture_payment(&self, payment: &Payment) -> ProviderResult<Report> {
@@ -118,15 +114,15 @@ impl PaymentProvider for Paypal {
         if response.status.is_success() {
             return report(payment, &response.json()?);
         }
-        match issue(&response).as_str() {
-            "ORDER_ALREADY_CAPTURED" | "ORDER_NOT_APPROVED" => {
+        match error_code(&response.json().unwrap_or_default()) {
+            Some("ORDER_ALREADY_CAPTURED" | "ORDER_NOT_APPROVED") => {
                 let found = self.retrieve_payment(payment).await?;
                 found.ok_or_else(|| ProviderError::Indeterminate("an order that is gone".to_owned()))
             }
-            issue @ ("INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" | "PAYER_ACTION_REQUIRED") => {
-                Ok(Report { outcome: failed(issue), ..Report::processing(payment) })
-            }
-            _ => Err(error_of(&response)),
+            Some(
+                code @ ("INSTRUMENT_DECLINED" | "PAYER_CANNOT_PAY" | "TRANSACTION_REFUSED" | "PAYER_ACTION_REQUIRED"),
+            ) => Ok(Report { outcome: failed(code), ..Report::processing(payment) }),
+            _ => Err(response.error(error_code)),
         }
     }
 
@@ -143,10 +139,7 @@ impl PaymentProvider for Paypal {
         });
         let path = format!("/v2/payments/captures/{capture}/refund");
         let response = self.http.post(&path, &refund.provider_key, &body).await?;
-        if !response.status.is_success() {
-            return Err(error_of(&response));
-        }
-        refund_report(&response.json()?)
+        refund_report(&response.success(error_code)?)
     }
 
     fn verifies_webhooks_remotely(&self) -> bool {

@@ -7,8 +7,8 @@ use serde_json::{Value, value::RawValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    PAYPAL,
-    client::{PaypalHttp, error_of},
+    WEBHOOK_KEY,
+    client::{PaypalHttp, error_code},
 };
 use crate::{
     payments::providers::{ProviderResult, VerificationError, WebhookEvent, WebhookSubject},
@@ -25,7 +25,7 @@ const SIGNATURE_HEADERS: [&str; 5] = [
     "paypal-transmission-time",
 ];
 
-/// What PayPal verifies. The event goes back byte by byte as it came: its signature is of those bytes.
+/// What PayPal verifies. The event is returned byte by byte as it was received: the signature is of those bytes.
 #[derive(Serialize)]
 struct Verification<'a> {
     auth_algo: &'a str,
@@ -43,7 +43,7 @@ pub async fn verify(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<WebhookEvent, VerificationError> {
-    let webhook_id = webhook_id.ok_or(VerificationError::NotConfigured(PAYPAL.webhook_key.name))?;
+    let webhook_id = webhook_id.ok_or(VerificationError::NotConfigured(WEBHOOK_KEY.name))?;
     let [auth_algo, cert_url, transmission_id, transmission_sig, transmission_time] =
         signature(headers).ok_or(VerificationError::InvalidSignature)?;
     let raw: &RawValue = serde_json::from_slice(body).map_err(|_| VerificationError::InvalidSignature)?;
@@ -66,9 +66,7 @@ pub async fn verify(
     }
     let event: Value = serde_json::from_slice(body).map_err(|_| VerificationError::InvalidSignature)?;
     match (event["id"].as_str(), event["event_type"].as_str()) {
-        (Some(id), Some(kind)) => {
-            Ok(WebhookEvent { id: id.to_owned(), kind: kind.to_owned(), body: raw.get().to_owned() })
-        }
+        (Some(id), Some(kind)) => Ok(WebhookEvent { id: id.to_owned(), kind: kind.to_owned(), body: event }),
         _ => Err(VerificationError::InvalidSignature),
     }
 }
@@ -78,7 +76,7 @@ async fn is_valid(http: &PaypalHttp, verification: &Verification<'_>) -> Provide
     match response.status {
         status if status.is_success() => Ok(response.json()?["verification_status"] == "SUCCESS"),
         status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Ok(false),
-        _ => Err(error_of(&response)),
+        _ => Err(response.error(error_code)),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sends requests to Razorpay.
 
+use poem::http::StatusCode;
 use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::payments::providers::{
-    ProviderError, ProviderResult, ProviderSettings,
-    http::{self, Response, error_of_status},
+    ProviderResult, ProviderSettings,
+    http::{self, Response},
 };
 
 pub struct RazorpayHttp {
@@ -26,38 +27,28 @@ impl RazorpayHttp {
         }
     }
 
-    /// What is at a path; `None` when nothing is, which Razorpay calls a bad request.
+    /// What is at a path, if anything is. Razorpay calls an id that it does not know a bad request.
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> ProviderResult<Option<Value>> {
-        let request = self.http.get(format!("{}/v1{path}", self.base)).query(query);
-        match self.send(request).await {
-            Ok(found) => Ok(Some(found)),
-            Err(ProviderError::Rejected(what)) if what.starts_with("400") || what.starts_with("404") => Ok(None),
-            Err(error) => Err(error),
-        }
+        let response = self.send(self.http.get(format!("{}/v1{path}", self.base)).query(query)).await?;
+        response.found(&[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND], error_code)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> ProviderResult<Value> {
-        self.send(self.http.post(format!("{}/v1{path}", self.base)).json(body)).await
+        self.send(self.http.post(format!("{}/v1{path}", self.base)).json(body)).await?.success(error_code)
     }
 
     /// Once for each idempotency key, which only refunds have.
     pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> ProviderResult<Value> {
         let request = self.http.post(format!("{}/v1{path}", self.base)).json(body);
-        self.send(request.header("x-refund-idempotency", key)).await
+        self.send(request.header("x-refund-idempotency", key)).await?.success(error_code)
     }
 
-    async fn send(&self, request: RequestBuilder) -> ProviderResult<Value> {
-        let request = request.basic_auth(&self.key_id, Some(self.key_secret.expose_secret()));
-        let response = http::send(request).await?;
-        if response.status.is_success() {
-            return response.json();
-        }
-        Err(error_of_status(response.status, &code(&response)))
+    async fn send(&self, request: RequestBuilder) -> ProviderResult<Response> {
+        http::send(request.basic_auth(&self.key_id, Some(self.key_secret.expose_secret()))).await
     }
 }
 
-/// Razorpay's code of an error.
-fn code(response: &Response) -> String {
-    let body = response.json().unwrap_or_default();
-    body["error"]["code"].as_str().unwrap_or("without a reason").to_owned()
+/// Razorpay's code of an error, from the body of the response.
+fn error_code(body: &Value) -> Option<&str> {
+    body["error"]["code"].as_str()
 }

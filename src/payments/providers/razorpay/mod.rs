@@ -32,6 +32,12 @@ use crate::{
     shop::Provider,
 };
 
+const KEY_SECRET: &str = "RAZORPAY_KEY_SECRET";
+const WEBHOOK_KEY: Variable = Variable {
+    name: "RAZORPAY_WEBHOOK_SECRET",
+    help: "Verifies Razorpay's webhooks; NEW,OLD during a change of the secret",
+};
+
 pub const RAZORPAY: OnlineProvider = OnlineProvider {
     provider: Provider::Razorpay,
     name: "Razorpay",
@@ -39,11 +45,9 @@ pub const RAZORPAY: OnlineProvider = OnlineProvider {
         name: "RAZORPAY_API_BASE",
         help: "The URL of Razorpay's API, for tests and gateways [default: Razorpay's]",
     },
-    key: Variable { name: "RAZORPAY_KEY_ID", help: "Enables Razorpay, with RAZORPAY_KEY_SECRET" },
-    webhook_key: Variable {
-        name: "RAZORPAY_WEBHOOK_SECRET",
-        help: "Verifies Razorpay's webhooks; NEW,OLD during a change of the secret",
-    },
+    key: "RAZORPAY_KEY_ID",
+    key_secret: Some(KEY_SECRET),
+    webhook_key: Some(WEBHOOK_KEY),
     webhook: WebhookDocs {
         operation_id: "receiveRazorpayWebhook",
         summary: "Receives webhooks from Razorpay. For Razorpay, not for frontends.",
@@ -59,6 +63,8 @@ Problems: `malformed_json`, `invalid_signature`, `provider_not_configured`.",
 /// For how many minutes Razorpay captures by itself; the shortest it allows: later the order may be gone, and then the
 /// money is not to be captured at all.
 const AUTOMATIC_CAPTURE_MINUTES: u32 = 12;
+/// When the shop captures what Razorpay has not captured: some minutes after that.
+const AUTOMATIC_CAPTURE_PERIOD: Duration = Duration::from_mins(15);
 /// For how many minutes the shop may capture; the longest Razorpay allows.
 const MANUAL_CAPTURE_MINUTES: u32 = 7_200;
 
@@ -109,6 +115,10 @@ impl Razorpay {
 impl PaymentProvider for Razorpay {
     fn idempotency_key_lifetime(&self) -> Duration {
         Duration::ZERO
+    }
+
+    fn automatic_capture_period(&self) -> Duration {
+        AUTOMATIC_CAPTURE_PERIOD
     }
 
     async fn create_payment(&self, payment: &Payment) -> ProviderResult<Report> {

@@ -37,6 +37,11 @@ use crate::{
     shop::Provider,
 };
 
+const WEBHOOK_KEY: Variable = Variable {
+    name: "STRIPE_WEBHOOK_SECRET",
+    help: "Verifies Stripe's webhooks; NEW,OLD during a change of the secret",
+};
+
 pub const STRIPE: OnlineProvider = OnlineProvider {
     provider: Provider::Stripe,
     name: "Stripe",
@@ -44,11 +49,9 @@ pub const STRIPE: OnlineProvider = OnlineProvider {
         name: "STRIPE_API_BASE",
         help: "The URL of Stripe's API, for tests and gateways [default: Stripe's]",
     },
-    key: Variable { name: "STRIPE_SECRET_KEY", help: "Enables Stripe" },
-    webhook_key: Variable {
-        name: "STRIPE_WEBHOOK_SECRET",
-        help: "Verifies Stripe's webhooks; NEW,OLD during a change of the secret",
-    },
+    key: "STRIPE_SECRET_KEY",
+    key_secret: None,
+    webhook_key: Some(WEBHOOK_KEY),
     webhook: WebhookDocs {
         operation_id: "receiveStripeWebhook",
         summary: "Receives webhooks from Stripe. For Stripe, not for frontends.",
