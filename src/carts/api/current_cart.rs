@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The cart of a request to `/api/cart`.
-pub(super) enum CurrentCart {
+pub enum CurrentCart {
     User(UserId),
     Anonymous(CartId),
 }
@@ -24,7 +24,7 @@ pub(super) enum CurrentCart {
 impl CurrentCart {
     /// # Errors
     /// 401 without a sign-in and without a cart id.
-    pub(super) fn of(by: Visitor, cart: &Header<Option<CartId>>) -> ApiResult<Self> {
+    pub fn of(by: Visitor, cart: &Header<Option<CartId>>) -> ApiResult<Self> {
         match (by.user(), cart.0) {
             (Some(user), _) => Ok(Self::User(user)),
             (None, Some(cart)) => Ok(Self::Anonymous(cart)),
@@ -36,7 +36,7 @@ impl CurrentCart {
     ///
     /// # Errors
     /// 404 when there is no anonymous cart with this id.
-    pub(super) async fn read(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
+    pub async fn read(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
         let mut tx = shop.db.read().await?;
         let found = match self {
             Self::User(user) => carts::find_of(&mut tx, user).await?,
@@ -53,7 +53,7 @@ impl CurrentCart {
     ///
     /// # Errors
     /// 404 when there is no anonymous cart with this id.
-    pub(super) async fn lock(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
+    pub async fn lock(self, shop: &Shop) -> ApiResult<(Tx, Cart)> {
         let mut tx = shop.db.write().await?;
         let cart = match self {
             Self::User(user) => carts::find_or_create(&mut tx, user, shop.now()).await?.0,

@@ -1,6 +1,6 @@
 //! Carts as the API shows them, and the bodies of requests about them.
 
-use platform::{clock::Timestamp, db::Tx, money::Amount};
+use platform::{clock::Timestamp, db::Tx, http::problem::ApiResult, money::Amount};
 use poem_openapi::Object;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// A cart. Prices are the current prices of the catalog.
 #[derive(Object)]
 #[oai(rename = "Cart")]
-pub(super) struct CartView {
+pub struct CartView {
     /// The id of the cart. Keep the id of an anonymous cart secret: it gives access to the cart.
     pub id: CartId,
     /// The id of the user who owns the cart; `null` for an anonymous cart.
@@ -33,7 +33,7 @@ pub(super) struct CartView {
 /// A product in a cart.
 #[derive(Object)]
 #[oai(rename = "CartItem")]
-pub(super) struct CartItemView {
+pub struct CartItemView {
     /// The id of the entry in the cart.
     pub id: CartItemId,
     /// The id of the product.
@@ -51,7 +51,7 @@ pub(super) struct CartItemView {
 }
 
 #[derive(Object)]
-pub(super) struct CartSummary {
+pub struct CartSummary {
     /// The number of units: the sum of all quantities.
     pub total_items: i64,
     /// The sum of all subtotals.
@@ -60,7 +60,7 @@ pub(super) struct CartSummary {
 
 /// A product to add to a cart.
 #[derive(Object)]
-pub(super) struct NewItem {
+pub struct NewItem {
     /// The id of the product.
     pub product: ProductId,
     /// The number of units to add, 1 to 9,999. Default: 1.
@@ -69,13 +69,13 @@ pub(super) struct NewItem {
 }
 
 #[derive(Object)]
-pub(super) struct ItemChange {
+pub struct ItemChange {
     /// The new number of units, 1 to 9,999.
     #[oai(validator(minimum(value = "1"), maximum(value = "9999")))]
     pub quantity: i64,
 }
 
-pub(super) fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
+pub fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> {
     let subtotal = pricing::subtotal(item.price, item.quantity)?;
     Ok(CartItemView {
         available: item.is_available(),
@@ -88,7 +88,7 @@ pub(super) fn item_view(shop: &Shop, item: CartItem) -> ApiResult<CartItemView> 
     })
 }
 
-pub(super) async fn cart_view(tx: &mut Tx, shop: &Shop, cart: Cart) -> ApiResult<CartView> {
+pub async fn cart_view(tx: &mut Tx, shop: &Shop, cart: Cart) -> ApiResult<CartView> {
     let items = carts::items(tx, cart.id).await?;
     Ok(CartView {
         id: cart.id,
