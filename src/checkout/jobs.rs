@@ -36,8 +36,8 @@ impl Job for ExpireUnpaid {
     }
 }
 
-/// Returns how many of the orders did not expire. The cache is invalidated once for all, and also when none expired, because
-/// a commit may have failed only for this process.
+/// Returns how many of the orders did not expire. The cache is invalidated once for all of them, also when none expired: a
+/// commit whose outcome is unknown may have succeeded.
 async fn expire_all(shop: &Shop, due: Vec<OrderId>) -> i64 {
     let mut failed = 0;
     for order in due {
