@@ -5,7 +5,7 @@ use platform::{
     http::paging::Page,
 };
 
-use super::{Role, User, lookup_key};
+use super::{Role, User, lookup_key, store::user_columns};
 
 /// Which users to list.
 #[derive(Default)]
@@ -25,11 +25,7 @@ pub fn search_key(typed: &str) -> Option<String> {
 /// A page of users, newest first, and how many there are in all.
 pub async fn users(tx: &mut Tx, filter: &UserFilter, page: Page) -> Result<(Vec<User>, i64)> {
     let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM users u WHERE TRUE"), filter).fetch_one().await?;
-    let columns = tx.query(
-        "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
-                u.country, u.email_verified, u.is_active, u.created_at, u.closed_at
-         FROM users u WHERE TRUE",
-    );
+    let columns = tx.query(concat!("SELECT ", user_columns!(), " FROM users u WHERE TRUE"));
     let ordered = filtered(columns, filter).push(" ORDER BY u.created_at DESC, u.id DESC");
     let rows = ordered.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?", page.offset()).fetch_all().await?;
     Ok((rows, total))

@@ -9,24 +9,25 @@ use sqlx::FromRow;
 use super::{NewUser, Role, SignedIn, User, links::Purpose, lookup_key};
 use crate::shop::ids::{SessionId, UserId};
 
+/// The columns of a [`User`].
+macro_rules! user_columns {
+    () => {
+        "id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified,
+         is_active, created_at, closed_at"
+    };
+}
+pub(super) use user_columns;
+
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
-    tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at
-         FROM users WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional().await
+    tx.query(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1")).bind(id).fetch_optional().await
 }
 
 /// The same, locked until the transaction ends. Inserting rows that refer to the user, as orders and carts, does not wait.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
-    tx.query(
-        "SELECT id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at
-         FROM users WHERE id = $1 /* FOR NO KEY UPDATE */",
-    )
-    .bind(id)
-    .fetch_optional()
-    .await
+    tx.query(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1 /* FOR NO KEY UPDATE */"))
+        .bind(id)
+        .fetch_optional()
+        .await
 }
 
 pub async fn email_exists(tx: &mut Tx, email_key: &str) -> Result<bool> {
@@ -42,18 +43,28 @@ pub async fn username_exists(tx: &mut Tx, username_key: &str) -> Result<bool> {
 }
 
 pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) -> Result<Option<User>> {
-    tx.query(
+    tx.query(concat!(
         "INSERT INTO users (username, username_key, email, email_key, password_hash, role,
                             first_name, last_name, phone_number, address, created_at, search_name)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (username_key) DO NOTHING
-         RETURNING id, username, email, role, first_name, last_name, phone_number, address, city, country, email_verified, is_active, created_at, closed_at",
-    )
-    .bind(username.to_owned()).bind(lookup_key(username)).bind(new.email.clone()).bind(lookup_key(&new.email))
-    .bind(new.password_hash.clone()).bind(new.role)
-    .bind(new.first_name.clone()).bind(new.last_name.clone()).bind(new.phone_number.clone()).bind(new.address.clone())
-    .bind(now).bind(search_name(&new.first_name, &new.last_name))
-    .fetch_optional().await
+         RETURNING ",
+        user_columns!()
+    ))
+    .bind(username.to_owned())
+    .bind(lookup_key(username))
+    .bind(new.email.clone())
+    .bind(lookup_key(&new.email))
+    .bind(new.password_hash.clone())
+    .bind(new.role)
+    .bind(new.first_name.clone())
+    .bind(new.last_name.clone())
+    .bind(new.phone_number.clone())
+    .bind(new.address.clone())
+    .bind(now)
+    .bind(search_name(&new.first_name, &new.last_name))
+    .fetch_optional()
+    .await
 }
 
 pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {
@@ -328,12 +339,12 @@ pub async fn insert_link(
 
 /// The user of a link, if it is still valid.
 pub async fn link_owner(tx: &mut Tx, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<User>> {
-    tx.query(
-        "SELECT u.id, u.username, u.email, u.role, u.first_name, u.last_name, u.phone_number, u.address, u.city,
-                u.country, u.email_verified, u.is_active, u.created_at, u.closed_at
-         FROM email_tokens t JOIN users u ON u.id = t.user_id
-         WHERE t.token_hash = $1 AND t.purpose = $2 AND t.expires_at > $3 AND u.is_active",
-    )
+    tx.query(concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM email_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.token_hash = $1 AND t.purpose = $2 AND t.expires_at > $3 AND u.is_active"
+    ))
     .bind(hash.to_vec())
     .bind(purpose)
     .bind(now)

@@ -1,4 +1,16 @@
-//! What the cached answers about the catalog show, and so what a change of it must say.
+//! The parts of the catalog that the cache knows, and which of them a change must name when it is committed.
+//!
+//! | What changed | Parts | In code |
+//! |---|---|---|
+//! | A product was created | Lists, slugs | [`Part::of_new_product`] |
+//! | The fields, the images or the rating of a product | The product, lists | [`Part::of_product`] |
+//! | The slug of a product; a product was deleted | The product, lists, slugs | [`Part::of_product_and_slug`] |
+//! | Several products: an import; a cancelled order, with which reviews are deleted | The products, lists | [`Part::of_products`] |
+//! | Only the stock of products: an order, an adjustment | The products | [`Part::of_stock`] |
+//! | A category, a brand or its logo; all prices; orders that a job cancelled | Everything | [`Part::Catalog`] |
+//!
+//! Lists show stock, too. A sale leaves them alone, because a busy shop would load them again for every order: they show
+//! the old stock for two seconds at most, the longest that an entry lives.
 
 use platform::cache::{self, SLOTS};
 
@@ -14,6 +26,38 @@ pub enum Part {
     ProductLists,
     /// Which product a slug leads to.
     Slugs,
+}
+
+impl Part {
+    /// A product was created.
+    #[must_use]
+    pub fn of_new_product() -> [Self; 2] {
+        [Self::ProductLists, Self::Slugs]
+    }
+
+    /// The fields, the images or the rating of a product changed.
+    #[must_use]
+    pub fn of_product(id: ProductId) -> [Self; 2] {
+        [Self::Product(id), Self::ProductLists]
+    }
+
+    /// The slug of a product changed, or the product was deleted.
+    #[must_use]
+    pub fn of_product_and_slug(id: ProductId) -> [Self; 3] {
+        [Self::Product(id), Self::ProductLists, Self::Slugs]
+    }
+
+    /// The same as [`of_product`](Self::of_product), of several products.
+    #[must_use]
+    pub fn of_products(ids: impl IntoIterator<Item = ProductId>) -> Vec<Self> {
+        ids.into_iter().map(Self::Product).chain([Self::ProductLists]).collect()
+    }
+
+    /// Only the stock of these products changed.
+    #[must_use]
+    pub fn of_stock(ids: impl IntoIterator<Item = ProductId>) -> Vec<Self> {
+        ids.into_iter().map(Self::Product).collect()
+    }
 }
 
 /// Products share generations, this many, so that their number does not grow with the catalog.

@@ -1,6 +1,6 @@
 //! Lists of products: filters, order and pages.
 
-use super::{Product, search};
+use super::{Product, search, store::product_columns};
 
 use platform::{
     db::{Query, Result, Tx},
@@ -11,7 +11,7 @@ pub use search::terms;
 
 /// What a list shows. Its `Debug` text is the key it is cached under.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct ProductFilter {
     pub terms: Vec<String>,
     /// An id or a slug.
     pub category: Option<String>,
@@ -26,7 +26,7 @@ pub struct Filter {
     pub order: Vec<&'static str>,
 }
 
-/// What products can be ordered by. Those without a rating come last either way.
+/// What products can be ordered by. Those without a [rating](Product::rating_sum) come last either way.
 pub const COLUMNS: &[Column] = &[
     ("price", " p.price,", " p.price DESC,"),
     ("name", " p.search_name,", " p.search_name DESC,"),
@@ -39,14 +39,10 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// A page of products, and how many there are in all.
-pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Product>, i64)> {
+pub async fn products(tx: &mut Tx, filter: &ProductFilter, page: Page) -> Result<(Vec<Product>, i64)> {
     let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), filter).fetch_one().await?;
     // The page is chosen by ids alone: sorted with everything that is shown of them, 100,000 products take 60 MB.
-    let columns = tx.query(
-        "SELECT p.id, p.name, p.slug, p.sku, p.description, p.description_html, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
-                p.rating_sum, p.review_count, p.created_at, p.updated_at
-         FROM products p WHERE p.id IN",
-    );
+    let columns = tx.query(concat!("SELECT ", product_columns!(), " FROM products p WHERE p.id IN"));
     let columns = columns.push(" (SELECT p.id FROM products p WHERE TRUE");
     let chosen = ordered(filtered(columns, filter), filter);
     let chosen = chosen.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?)", page.offset());
@@ -54,7 +50,7 @@ pub async fn products(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<P
     Ok((rows, total))
 }
 
-fn filtered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
+fn filtered<'a>(query: Query<'a>, filter: &ProductFilter) -> Query<'a> {
     let mut query = search::narrow(query, &filter.terms, filter.is_active);
     if let Some(category) = &filter.category {
         query = query.push_bind(" AND p.category_id IN (SELECT id FROM categories WHERE slug = $?", category.clone());
@@ -84,7 +80,7 @@ fn filtered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
     }
 }
 
-fn ordered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
+fn ordered<'a>(query: Query<'a>, filter: &ProductFilter) -> Query<'a> {
     let query = query.push(" ORDER BY");
     if filter.order.is_empty() {
         let ranked = filter.terms.iter().fold(query, |query, term| search::rank(query, term));

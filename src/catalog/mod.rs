@@ -32,6 +32,7 @@ use crate::shop::ids::{BrandId, CategoryId, ProductId};
 
 pub use cached::Part;
 use images::Kept;
+pub(crate) use store::product_columns;
 pub use store::{any_products, find_product, find_products};
 
 /// Why the catalog did not do what was asked.
@@ -79,6 +80,9 @@ pub struct Product {
     pub is_active: bool,
     pub category_id: Option<CategoryId>,
     pub brand_id: Option<BrandId>,
+    /// The stars of all reviews. The rating is their average, `rating_sum / review_count`. It is shown rounded to one decimal,
+    /// but lists are ordered by the exact average: of two products that both show 4.5, the one with 4.54 comes before the
+    /// one with 4.46.
     pub rating_sum: i64,
     pub review_count: i64,
     pub created_at: Timestamp,

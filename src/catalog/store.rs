@@ -10,32 +10,38 @@ use platform::{
 use super::{Brand, Category, NewProduct, Product, images::Image};
 use crate::shop::ids::{BrandId, CategoryId, ImageId, ProductId};
 
+/// The columns of a [`Product`].
+macro_rules! product_columns {
+    () => {
+        "id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id,
+         rating_sum, review_count, created_at, updated_at"
+    };
+}
+pub(crate) use product_columns;
+
+/// The columns of an [`Image`].
+macro_rules! image_columns {
+    () => {
+        "product_id, id, file, thumbnail, alt, position"
+    };
+}
+
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
-    tx.query(
-        "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
-         FROM products WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional().await
+    tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1")).bind(id).fetch_optional().await
 }
 
 /// The same, locked until the transaction ends.
 pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
-    tx.query(
-        "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
-         FROM products WHERE id = $1 /* FOR UPDATE */",
-    )
-    .bind(id)
-    .fetch_optional().await
+    tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1 /* FOR UPDATE */"))
+        .bind(id)
+        .fetch_optional()
+        .await
 }
 
 /// Those of these products that exist.
 pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<ProductId, Product>> {
     let found: Vec<Product> = tx
-        .query(
-            "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
-             FROM products WHERE id IN",
-        )
+        .query(concat!("SELECT ", product_columns!(), " FROM products WHERE id IN"))
         .push_list(ids)
         .fetch_all()
         .await?;
@@ -47,17 +53,28 @@ pub async fn set_description_html(tx: &mut Tx, id: ProductId, html: Option<Strin
 }
 
 pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<Product>> {
-    tx.query(
+    tx.query(concat!(
         "INSERT INTO products (name, slug, description, price, stock, is_active, category_id, brand_id, sku,
                                search_name, search_text, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
          ON CONFLICT (slug) DO NOTHING
-         RETURNING id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at",
-    )
-    .bind(new.name.clone()).bind(slug.to_owned()).bind(new.description.clone()).bind(new.price).bind(new.stock)
-    .bind(new.is_active).bind(new.category).bind(new.brand).bind(new.sku.clone())
-    .bind(new.name.to_lowercase()).bind(search_text(&new.name, &new.description)).bind(now)
-    .fetch_optional().await
+         RETURNING ",
+        product_columns!()
+    ))
+    .bind(new.name.clone())
+    .bind(slug.to_owned())
+    .bind(new.description.clone())
+    .bind(new.price)
+    .bind(new.stock)
+    .bind(new.is_active)
+    .bind(new.category)
+    .bind(new.brand)
+    .bind(new.sku.clone())
+    .bind(new.name.to_lowercase())
+    .bind(search_text(&new.name, &new.description))
+    .bind(now)
+    .fetch_optional()
+    .await
 }
 
 pub async fn update_product(tx: &mut Tx, product: &Product) -> Result<u64> {
@@ -105,7 +122,7 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId) -> Result<()> {
 }
 
 pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<Image>> {
-    tx.query("SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id = $1 ORDER BY position, id")
+    tx.query(concat!("SELECT ", image_columns!(), " FROM product_images WHERE product_id = $1 ORDER BY position, id"))
         .bind(id)
         .fetch_all()
         .await
@@ -113,7 +130,7 @@ pub async fn images_of(tx: &mut Tx, id: ProductId) -> Result<Vec<Image>> {
 
 /// The images of a page of products.
 pub async fn images_of_all(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<Image>> {
-    tx.query("SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id IN")
+    tx.query(concat!("SELECT ", image_columns!(), " FROM product_images WHERE product_id IN"))
         .push_list(ids)
         .push(" ORDER BY position, id")
         .fetch_all()
@@ -134,11 +151,12 @@ pub async fn insert_image(
     thumbnail: Option<&str>,
     now: Timestamp,
 ) -> Result<Image> {
-    tx.query(
+    tx.query(concat!(
         "INSERT INTO product_images (product_id, file, thumbnail, created_at, position)
          VALUES ($1, $2, $3, $4, (SELECT COALESCE(MAX(position), 0) + 1 FROM product_images WHERE product_id = $1))
-         RETURNING product_id, id, file, thumbnail, alt, position",
-    )
+         RETURNING ",
+        image_columns!()
+    ))
     .bind(product)
     .bind(file.to_owned())
     .bind(thumbnail.map(ToOwned::to_owned))
@@ -148,7 +166,7 @@ pub async fn insert_image(
 }
 
 pub async fn delete_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Result<Option<Image>> {
-    tx.query("DELETE FROM product_images WHERE product_id = $1 AND id = $2 RETURNING product_id, id, file, thumbnail, alt, position")
+    tx.query(concat!("DELETE FROM product_images WHERE product_id = $1 AND id = $2 RETURNING ", image_columns!()))
         .bind(product)
         .bind(id)
         .fetch_optional()
@@ -156,13 +174,11 @@ pub async fn delete_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Resul
 }
 
 pub async fn find_image(tx: &mut Tx, product: ProductId, id: ImageId) -> Result<Option<Image>> {
-    tx.query(
-        "SELECT product_id, id, file, thumbnail, alt, position FROM product_images WHERE product_id = $1 AND id = $2",
-    )
-    .bind(product)
-    .bind(id)
-    .fetch_optional()
-    .await
+    tx.query(concat!("SELECT ", image_columns!(), " FROM product_images WHERE product_id = $1 AND id = $2"))
+        .bind(product)
+        .bind(id)
+        .fetch_optional()
+        .await
 }
 
 pub async fn set_alt(tx: &mut Tx, id: ImageId, alt: &str) -> Result<()> {

@@ -167,7 +167,7 @@ fn view(shop: &Shop, product: Product, images: Vec<ImageView>) -> ProductView {
     }
 }
 
-/// The average to one decimal, half up.
+/// The [rating](Product::rating_sum) as it is shown: half up.
 #[expect(clippy::cast_precision_loss, reason = "tenths between 10 and 50")]
 fn rating(sum: i64, count: i64) -> Option<f64> {
     (count > 0).then(|| ((sum * 20 + count) / (count * 2)) as f64 / 10.0)

@@ -237,13 +237,12 @@ async fn cancel(shop: &Shop, by: SignedIn, id: OrderId) -> ApiResult<OrderView> 
 
 /// Commits, and invalidates the order's products in the cache: their stock changed.
 async fn commit_stock_change(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
-    let parts: Vec<Part> = order.items.iter().map(|line| Part::Product(line.product)).collect();
-    Ok(shop.commit_and_invalidate(tx, &parts).await?)
+    let products = order.items.iter().map(|line| line.product);
+    Ok(shop.commit_and_invalidate(tx, &Part::of_stock(products)).await?)
 }
 
-/// The same for a cancelled order, with the lists of products: a review may have been deleted with it, and lists show ratings.
+/// The same for a cancelled order: a review may have been deleted with it, too, which changes a rating.
 async fn commit_cancellation(shop: &Shop, tx: Tx, order: &OrderView) -> ApiResult<()> {
-    let products = order.items.iter().map(|line| Part::Product(line.product));
-    let parts: Vec<Part> = products.chain([Part::ProductLists]).collect();
-    Ok(shop.commit_and_invalidate(tx, &parts).await?)
+    let products = order.items.iter().map(|line| line.product);
+    Ok(shop.commit_and_invalidate(tx, &Part::of_products(products)).await?)
 }

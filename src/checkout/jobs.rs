@@ -24,25 +24,27 @@ impl Job for ExpireUnpaid {
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let mut any = false;
         let mut skipped = 0;
         loop {
             // An order that cannot be cancelled is skipped, so that it does not keep the others waiting.
             let due = orders::expired(&shop.db, shop.now(), skipped).await?;
             if due.is_empty() {
-                break;
+                return Ok(());
             }
-            for order in due {
-                let expired = expire(shop, order).await;
-                any |= expired;
-                skipped += i64::from(!expired);
-            }
+            skipped += expire_all(shop, due).await;
         }
-        if any {
-            shop.cache.invalidate(&[Part::Catalog]).await; // once for all orders
-        }
-        Ok(())
     }
+}
+
+/// Returns how many of the orders did not expire. The cache is invalidated once for all of them, also when none expired: a
+/// commit whose outcome is unknown may have succeeded.
+async fn expire_all(shop: &Shop, due: Vec<OrderId>) -> i64 {
+    let mut failed = 0;
+    for order in due {
+        failed += i64::from(!expire(shop, order).await);
+    }
+    shop.cache.invalidate(&[Part::Catalog]).await;
+    failed
 }
 
 /// Returns whether the order expired. Each order has its own transaction, because stock is changed in the order of product

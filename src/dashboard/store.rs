@@ -6,7 +6,7 @@ use platform::{
 };
 
 use super::{Range, TopProduct};
-use crate::catalog::Product;
+use crate::catalog::{Product, product_columns};
 
 pub async fn total_users(db: &Db) -> Result<i64> {
     let (total,) = db.query("SELECT COUNT(*) FROM users WHERE closed_at IS NULL").fetch_one().await?;
@@ -73,10 +73,11 @@ pub async fn low_stock(tx: &mut Tx, threshold: i64, limit: i64, offset: i64) -> 
     let (total,) =
         tx.query("SELECT COUNT(*) FROM products WHERE is_active AND stock <= $1").bind(threshold).fetch_one().await?;
     let rows = tx
-        .query(
-            "SELECT id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id, rating_sum, review_count, created_at, updated_at
-             FROM products WHERE is_active AND stock <= $1 ORDER BY stock, id LIMIT $2 OFFSET $3",
-        )
+        .query(concat!(
+            "SELECT ",
+            product_columns!(),
+            " FROM products WHERE is_active AND stock <= $1 ORDER BY stock, id LIMIT $2 OFFSET $3"
+        ))
         .bind(threshold)
         .bind(limit)
         .bind(offset)

@@ -20,7 +20,7 @@ use crate::{
     accounts::Admin,
     catalog::{
         self, Part, Product,
-        list::{self, Filter},
+        list::{self, ProductFilter},
     },
     shop::{
         Shop,
@@ -141,7 +141,8 @@ impl InventoryApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<InventoryView>> {
         let mut errors = ValidationErrors::default();
-        let filter = Filter { terms: list::terms(&errors.note(query::search(&search))), ..Filter::default() };
+        let terms = list::terms(&errors.note(query::search(&search)));
+        let filter = ProductFilter { terms, ..ProductFilter::default() };
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
         let mut tx = shop.db.read().await?;
@@ -174,7 +175,7 @@ impl InventoryApi {
         }
         let stock = super::adjust(&mut tx, &found, delta, &reason, shop.now()).await?;
         let shown = inventory_views(&mut tx, vec![Product { stock, ..found }]).await?.remove(0);
-        shop.commit_and_invalidate(tx, &[Part::Product(product.0)]).await?;
+        shop.commit_and_invalidate(tx, &Part::of_stock([product.0])).await?;
         Ok(Reply::json(&shown))
     }
 
@@ -199,7 +200,7 @@ impl InventoryApi {
         let found = catalog::find_product(&mut tx, product.0).await?.ok_or_else(Problem::not_found)?;
         let Count { counted, reason } = count?;
         let (stock, reserved) = super::count(&mut tx, &found, counted, reason.as_deref(), shop.now()).await?;
-        shop.commit_and_invalidate(tx, &[Part::Product(product.0)]).await?;
+        shop.commit_and_invalidate(tx, &Part::of_stock([product.0])).await?;
         Ok(Reply::json(&InventoryView { product: found.id, name: found.name, stock, reserved }))
     }
 

@@ -28,7 +28,7 @@ use super::{
         stream::{self, Events},
         subscribers::Subscribers,
     },
-    list::{self, Filter},
+    list::{self, OrderFilter},
     store,
     view::{self, OrderView},
 };
@@ -102,7 +102,7 @@ impl OrdersApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<OrderView>> {
         let mut errors = ValidationErrors::default();
-        let filter = Filter {
+        let filter = OrderFilter {
             visible_to: (errors.note(mine.get("mine")).unwrap_or(false) || !by.is_admin()).then_some(by.id),
             user: errors.note(user.get("user")).map(UserId),
             email: errors.note(email.get("email")).map(|typed| accounts::lookup_key(typed.trim())),

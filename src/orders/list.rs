@@ -7,12 +7,12 @@ use platform::{
     http::{paging::Page, query::Column},
 };
 
-use super::{Order, OrderStatus, PaymentStatus};
+use super::{Order, OrderStatus, PaymentStatus, store::order_columns};
 use crate::shop::ids::UserId;
 
 /// Which orders to list, and in which order.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct OrderFilter {
     /// The user whose orders the caller may see; `None`: all.
     pub visible_to: Option<UserId>,
     pub user: Option<UserId>,
@@ -41,19 +41,15 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// A page of orders, and how many there are in all.
-pub async fn orders(tx: &mut Tx, filter: &Filter, page: Page) -> Result<(Vec<Order>, i64)> {
+pub async fn orders(tx: &mut Tx, filter: &OrderFilter, page: Page) -> Result<(Vec<Order>, i64)> {
     let (total,) = filtered(tx.query("SELECT COUNT(*) FROM orders WHERE TRUE"), filter).fetch_one().await?;
-    let columns = tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                created_at, updated_at
-         FROM orders WHERE TRUE",
-    );
+    let columns = tx.query(concat!("SELECT ", order_columns!(), " FROM orders WHERE TRUE"));
     let query = ordered(filtered(columns, filter), filter);
     let rows = query.push_bind(" LIMIT $?", page.size).push_bind(" OFFSET $?", page.offset()).fetch_all().await?;
     Ok((rows, total))
 }
 
-fn filtered<'a>(mut query: Query<'a>, filter: &Filter) -> Query<'a> {
+fn filtered<'a>(mut query: Query<'a>, filter: &OrderFilter) -> Query<'a> {
     if let Some(user) = filter.visible_to {
         query = query.push_bind(" AND user_id = $?", user);
     }
@@ -81,7 +77,7 @@ fn filtered<'a>(mut query: Query<'a>, filter: &Filter) -> Query<'a> {
     }
 }
 
-fn ordered<'a>(query: Query<'a>, filter: &Filter) -> Query<'a> {
+fn ordered<'a>(query: Query<'a>, filter: &OrderFilter) -> Query<'a> {
     let query = query.push(" ORDER BY");
     if filter.ordering.is_empty() {
         return query.push(" created_at DESC, id DESC");

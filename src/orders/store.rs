@@ -12,6 +12,15 @@ use crate::shop::{
     ids::{OrderId, UserId},
 };
 
+/// The columns of an [`Order`].
+macro_rules! order_columns {
+    () => {
+        "id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
+         created_at, updated_at"
+    };
+}
+pub(super) use order_columns;
+
 pub struct NewOrder {
     pub number: String,
     pub buyer: UserId,
@@ -23,13 +32,13 @@ pub struct NewOrder {
 }
 
 pub async fn insert(tx: &mut Tx, new: NewOrder, now: Timestamp) -> Result<Order> {
-    tx.query(
+    tx.query(concat!(
         "INSERT INTO orders (order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
                              total_price, held_until, created_at, updated_at)
          VALUES ($1, $2, 'pending', 'unpaid', $3, $4, $5, $6, $7, $8, $8)
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
-                   total_price, created_at, updated_at",
-    )
+         RETURNING ",
+        order_columns!()
+    ))
     .bind(new.number)
     .bind(new.buyer)
     .bind(new.payment_method)
@@ -54,24 +63,15 @@ pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64
 }
 
 pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
-    tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                created_at, updated_at
-         FROM orders WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional().await
+    tx.query(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1")).bind(id).fetch_optional().await
 }
 
 /// The same, locked until the transaction ends, so that changes of one order follow one another.
 pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
-    tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                created_at, updated_at
-         FROM orders WHERE id = $1 /* FOR UPDATE */",
-    )
-    .bind(id)
-    .fetch_optional().await
+    tx.query(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1 /* FOR UPDATE */"))
+        .bind(id)
+        .fetch_optional()
+        .await
 }
 
 /// In the order of product ids, which is the order in which stock is changed.
@@ -111,13 +111,15 @@ pub async fn set_status(tx: &mut Tx, id: OrderId, status: OrderStatus, now: Time
 }
 
 pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timestamp) -> Result<Order> {
-    tx.query(
-        "UPDATE orders SET shipping_address = $2, updated_at = $3 WHERE id = $1
-         RETURNING id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                   created_at, updated_at",
-    )
-    .bind(id).bind(address).bind(now)
-    .fetch_one().await
+    tx.query(concat!(
+        "UPDATE orders SET shipping_address = $2, updated_at = $3 WHERE id = $1 RETURNING ",
+        order_columns!()
+    ))
+    .bind(id)
+    .bind(address)
+    .bind(now)
+    .fetch_one()
+    .await
 }
 
 /// Sets when the reservation of a pending order ends, if it has no end.
@@ -163,11 +165,12 @@ pub async fn expired(db: &Db, now: Timestamp, skip: i64) -> Result<Vec<OrderId>>
 
 /// An unpaid order whose reservation has ended, locked; `None` if that is no longer so.
 pub async fn lock_expired(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<Option<Order>> {
-    tx.query(
-        "SELECT id, order_number, user_id, status, payment_status, payment_method, shipping_address, currency, total_price,
-                created_at, updated_at
-         FROM orders WHERE id = $1 AND held_until <= $2 AND status = 'pending' AND payment_status <> 'paid' /* FOR UPDATE */",
-    )
+    tx.query(concat!(
+        "SELECT ",
+        order_columns!(),
+        " FROM orders
+         WHERE id = $1 AND held_until <= $2 AND status = 'pending' AND payment_status <> 'paid' /* FOR UPDATE */"
+    ))
     .bind(id)
     .bind(now)
     .fetch_optional()

@@ -14,7 +14,7 @@ use platform::{
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::{Filter, Review, store};
+use super::{Review, ReviewFilter, store};
 use crate::{
     accounts::{self, Admin, SignedIn},
     catalog::Part,
@@ -119,9 +119,8 @@ impl ReviewsApi {
         let order = errors.note(query::ordering(&ordering, COLUMNS));
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
-        let (reviews, total) =
-            store::list(&mut tx, Filter { product: Some(id.0), ..Filter::default() }, &order, page.size, page.offset())
-                .await?;
+        let filter = ReviewFilter { product: Some(id.0), ..ReviewFilter::default() };
+        let (reviews, total) = store::list(&mut tx, filter, &order, page.size, page.offset()).await?;
         let shown = reviews.into_iter().map(ReviewView::from).collect();
         Ok(List::page(&shown, total, page, request.original_uri()))
     }
@@ -151,7 +150,7 @@ impl ReviewsApi {
         per_page: OptionalQuery<PageSize>,
     ) -> ApiResult<List<ReviewView>> {
         let mut errors = ValidationErrors::default();
-        let filter = Filter {
+        let filter = ReviewFilter {
             product: errors.note(product.get("product")).map(ProductId),
             user: errors.note(user.get("user")).map(UserId),
             rating: errors.note(rating_filter(&rating)),
@@ -190,7 +189,7 @@ impl ReviewsApi {
         let input = input?;
         let comment = null_as_empty(input.comment).unwrap_or_default();
         let review = super::create(&mut tx, id.0, by.id, input.rating, &comment, shop.now()).await?;
-        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(review.product_id)).await?;
         let made = ReviewView::from(review);
         Ok(Created::json(&made).header("location", &format!("/api/reviews/{}", made.id)))
     }
@@ -241,7 +240,7 @@ impl ReviewsApi {
         super::lock_product(&mut tx, id.0).await?;
         let review = super::lock_removable(&mut tx, id.0, by).await?;
         super::delete(&mut tx, &review).await?;
-        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(review.product_id)).await?;
         Ok(Done::Done)
     }
 }
@@ -273,12 +272,7 @@ async fn change(
     if review.rating == rating_before {
         tx.commit().await?;
     } else {
-        shop.commit_and_invalidate(tx, &rating_cache_parts(review.product_id)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(review.product_id)).await?;
     }
     Ok(Reply::json(&review.into()))
-}
-
-/// What the cache must drop when a rating changes: lists of products show ratings and are ordered by them.
-fn rating_cache_parts(product: ProductId) -> [Part; 2] {
-    [Part::Product(product), Part::ProductLists]
 }

@@ -68,7 +68,7 @@ pub struct Rating {
 
 /// Which reviews to list; `None` does not filter.
 #[derive(Clone, Copy, Default)]
-pub struct Filter {
+pub struct ReviewFilter {
     pub product: Option<ProductId>,
     pub user: Option<UserId>,
     pub rating: Option<i64>,

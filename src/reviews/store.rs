@@ -5,14 +5,14 @@ use platform::{
     db::{Query, Result, Tx},
 };
 
-use super::{Filter, Rating, Review};
+use super::{Rating, Review, ReviewFilter};
 use crate::shop::ids::{OrderId, ProductId, ReviewId, UserId};
 
 /// One page of reviews, and how many there are. `order` are columns, each with its comma; without any the newest come
 /// first.
 pub async fn list(
     tx: &mut Tx,
-    of: Filter,
+    of: ReviewFilter,
     order: &[&'static str],
     limit: i64,
     offset: i64,
@@ -33,7 +33,7 @@ pub async fn list(
     Ok((rows.push_bind(" LIMIT $?", limit).push_bind(" OFFSET $?", offset).fetch_all().await?, total))
 }
 
-fn filtered(query: Query<'_>, of: Filter) -> Query<'_> {
+fn filtered(query: Query<'_>, of: ReviewFilter) -> Query<'_> {
     let query = match of.product {
         Some(product) => query.push_bind(" AND r.product_id = $?", product),
         None => query,

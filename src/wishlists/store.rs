@@ -6,7 +6,10 @@ use platform::{
 };
 
 use super::Entry;
-use crate::shop::ids::{ProductId, UserId};
+use crate::{
+    catalog::product_columns,
+    shop::ids::{ProductId, UserId},
+};
 
 /// One page of a user's list, the latest first, and how many products are on it. Only active products.
 pub async fn list(tx: &mut Tx, user: UserId, limit: i64, offset: i64) -> Result<(Vec<Entry>, i64)> {
@@ -19,12 +22,13 @@ pub async fn list(tx: &mut Tx, user: UserId, limit: i64, offset: i64) -> Result<
         .fetch_one()
         .await?;
     let rows = tx
-        .query(
-            "SELECT p.id, p.name, p.slug, p.sku, p.description, p.description_html, p.price, p.stock, p.is_active, p.category_id, p.brand_id,
-                    p.rating_sum, p.review_count, p.created_at, p.updated_at, w.added_at
+        .query(concat!(
+            "SELECT ",
+            product_columns!(),
+            ", added_at
              FROM wishlist_entries w JOIN products p ON p.id = w.product_id
-             WHERE w.user_id = $1 AND p.is_active ORDER BY w.added_at DESC, p.id DESC LIMIT $2 OFFSET $3",
-        )
+             WHERE w.user_id = $1 AND p.is_active ORDER BY w.added_at DESC, p.id DESC LIMIT $2 OFFSET $3"
+        ))
         .bind(user)
         .bind(limit)
         .bind(offset)

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 /// Completes the document of a shop with this currency.
 pub fn complete(document: &mut Value, currency: Currency) {
     name_media_types(document);
+    write_whole_limits(document);
     document["servers"] = json!([{"url": "/", "description": "The shop that serves this document"}]);
     document["info"]["license"]["url"] = "https://spdx.org/licenses/MIT.html".into();
     schemas::complete(document, currency);
@@ -61,6 +62,23 @@ fn name_media_types(document: &mut Value) {
             members.values_mut().for_each(name_media_types);
         }
         Value::Array(values) => values.iter_mut().for_each(name_media_types),
+        _ => {}
+    }
+}
+
+/// poem-openapi writes limits with a point, `5.0`, also those of integers.
+fn write_whole_limits(document: &mut Value) {
+    match document {
+        Value::Object(members) => {
+            for limit in ["minimum", "maximum"] {
+                let number = members.get(limit).and_then(Value::as_f64);
+                if let Some(whole) = number.and_then(|number| number.to_string().parse::<i64>().ok()) {
+                    members.insert(limit.to_owned(), whole.into());
+                }
+            }
+            members.values_mut().for_each(write_whole_limits);
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_whole_limits),
         _ => {}
     }
 }

@@ -243,15 +243,10 @@ fn describe_parameters(operation: &mut Value) {
     }
 }
 
-/// A type that describes the parameter itself does so in its schema, where poem-openapi writes limits with a point.
+/// A type that describes the parameter itself does so in its schema.
 fn take_description_of_type(parameter: &mut Value) {
     let schema = &mut parameter["schema"];
     let Some(description) = schema.as_object_mut().and_then(|members| members.remove("description")) else { return };
-    for limit in ["minimum", "maximum"] {
-        if let Some(whole) = schema[limit].as_f64().and_then(|point| point.to_string().parse::<i64>().ok()) {
-            schema[limit] = whole.into();
-        }
-    }
     parameter["description"] = description;
 }
 

@@ -22,7 +22,7 @@ use crate::{
         demo::{self, SIGN_INS, SignIn},
         settings::Settings,
     },
-    catalog::{self, list::Filter},
+    catalog::{self, list::ProductFilter},
     shop::Shop,
 };
 use payment_simulator::TEST_CARDS;
@@ -102,7 +102,7 @@ fn simulated(shop: &Shop) -> Option<Value> {
 /// The newest products that have an image.
 async fn products(shop: &Shop) -> ApiResult<Vec<Value>> {
     let mut tx = shop.db.browse().await?;
-    let filter = Filter { is_active: Some(true), ..Filter::default() };
+    let filter = ProductFilter { is_active: Some(true), ..ProductFilter::default() };
     let (newest, _) = catalog::list::products(&mut tx, &filter, Page { number: 1, size: PRODUCTS }).await?;
     let newest = catalog::view::products(&mut tx, shop, newest).await?;
     let shown = newest.iter().filter_map(|product| {

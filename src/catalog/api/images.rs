@@ -11,7 +11,6 @@ use platform::http::{
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, types::MaybeUndefined};
 
-use super::showing;
 use crate::{
     accounts::Admin,
     catalog::{
@@ -70,7 +69,7 @@ impl ImagesApi {
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::check_room(&mut tx, id.0).await?;
         let image = images::show(&mut tx, id.0, &kept, shop.now()).await?;
-        shop.commit_and_invalidate(tx, &showing(id.0)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(id.0)).await?;
         let image = view::image(&shop, &image);
         Ok(Created::json(&image).header("location", &image.url))
     }
@@ -93,7 +92,7 @@ impl ImagesApi {
         let image = store::find_image(&mut tx, id.0, image_id.0).await?.ok_or_else(Problem::not_found)?;
         let ImagePatch { alt, position } = change?;
         let image = images::change(&mut tx, image, null_as_empty(alt), position, shop.now()).await?;
-        shop.commit_and_invalidate(tx, &showing(id.0)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(id.0)).await?;
         Ok(Reply::json(&view::image(&shop, &image)))
     }
 
@@ -111,7 +110,7 @@ impl ImagesApi {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
         images::take_down(&mut tx, id.0, image_id.0, shop.now()).await?;
-        shop.commit_and_invalidate(tx, &showing(id.0)).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product(id.0)).await?;
         Ok(Done::Done)
     }
 

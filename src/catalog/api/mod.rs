@@ -23,10 +23,7 @@ use poem::{
 };
 use poem_openapi::types::ToJSON;
 
-use crate::{
-    catalog::Part,
-    shop::{Shop, ids::ProductId},
-};
+use crate::{catalog::Part, shop::Shop};
 
 pub use brands::BrandsApi;
 pub use categories::CategoriesApi;
@@ -55,11 +52,6 @@ fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Tagged<T> {
     let keeping = if admin { "no-store" } else { REVALIDATE };
     let asked = request.header(header::IF_NONE_MATCH);
     Tagged::answer(asked, &found.tag, fresh, keeping).header("vary", "Authorization")
-}
-
-/// Where a product is shown.
-fn showing(product: ProductId) -> [Part; 2] {
-    [Part::Product(product), Part::ProductLists]
 }
 
 /// The tag that `GET` shows a thing with.

@@ -29,13 +29,13 @@ use super::{
     answer, conditional, paged,
     product_input::{ProductInput, ProductPatch, ProductReplacement},
     sent::{Sent, or_give_up},
-    showing, tag_of,
+    tag_of,
 };
 use crate::{
     accounts::{self, Admin},
     catalog::{
         self, NewProduct, Part, Product, ProductChange, images,
-        list::{self, Filter},
+        list::{self, ProductFilter},
         problems,
         slugs::{self, Found},
         store,
@@ -112,7 +112,7 @@ impl ProductsApi {
             given.map_err(|error| Problem::invalid(vec![error]))
         };
         let mut errors = ValidationErrors::default();
-        let filter = Filter {
+        let filter = ProductFilter {
             terms: list::terms(&errors.note(query::search(&search))),
             category: errors.note(category.get("category")),
             brand: errors.note(brand.get("brand")),
@@ -251,7 +251,7 @@ impl ProductsApi {
         let mut tx = shop.db.write().await?;
         lock(&mut tx, &shop, id.0, &seen).await?;
         catalog::delete_product(&mut tx, id.0, shop.now()).await?;
-        shop.commit_and_invalidate(tx, &[Part::Product(id.0), Part::ProductLists, Part::Slugs]).await?;
+        shop.commit_and_invalidate(tx, &Part::of_product_and_slug(id.0)).await?;
         Ok(Done::Done)
     }
 }
@@ -297,7 +297,7 @@ async fn create(shop: &Shop, sent: Sent<NewProduct>) -> ApiResult<ProductView> {
         images::show(&mut tx, product.id, &image, shop.now()).await?;
     }
     let made = view::product(&mut tx, shop, product).await?;
-    shop.commit_and_invalidate(tx, &[Part::ProductLists, Part::Slugs]).await?;
+    shop.commit_and_invalidate(tx, &Part::of_new_product()).await?;
     Ok(made)
 }
 
@@ -345,8 +345,7 @@ async fn change_locked(
         images::show_first(&mut tx, id, &image, shop.now()).await?;
     }
     let changed = view::product(&mut tx, shop, product).await?;
-    let [own, lists] = showing(id);
-    let parts = if slug.is_some() { vec![own, lists, Part::Slugs] } else { vec![own, lists] };
-    shop.commit_and_invalidate(tx, &parts).await?;
+    let parts: &[Part] = if slug.is_some() { &Part::of_product_and_slug(id) } else { &Part::of_product(id) };
+    shop.commit_and_invalidate(tx, parts).await?;
     Ok(changed)
 }
