@@ -65,7 +65,7 @@ pub fn bearer(request: &Request) -> Option<&str> {
 /// # Errors
 /// 401 when it is invalid or has expired, or its session has ended.
 pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
-    let session = shop.part::<Tokens>().session(token, shop.now())?;
+    let session = shop.get::<Tokens>().session(token, shop.now())?;
     Ok(store::find_active_session(&shop.db, session).await?.ok_or(Error::SessionEnded)?)
 }
 

@@ -85,7 +85,7 @@ impl Job for SendLowStockEmail {
             "product_name": product.name,
             "product": product.id,
             "stock": product.stock,
-            "threshold": shop.part::<Settings>().low_stock_threshold,
+            "threshold": shop.get::<Settings>().low_stock_threshold,
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
         let email = accounts::render_email(shop, &admin, Template::LowStock, &about, context)?;

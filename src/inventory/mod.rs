@@ -65,7 +65,7 @@ pub async fn take(
 ) -> db::Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
     stock::record(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
-    let threshold = shop.part::<Settings>().low_stock_threshold;
+    let threshold = shop.get::<Settings>().low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
             jobs::SendLowStockEmail { product, order, admin }.enqueue(tx, now).await?;

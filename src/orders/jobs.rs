@@ -90,7 +90,7 @@ impl Job for CancelRefunded {
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let cancelled = (shop.part::<Hooks>().cancel_refunded)(shop, self.order).await;
+        let cancelled = (shop.get::<Hooks>().cancel_refunded)(shop, self.order).await;
         cancelled.map_err(|error| JobError::Retry(error.to_string()))
     }
 }

@@ -75,11 +75,11 @@ impl Kind {
 
     /// Everything before this time is deleted.
     fn before(self, shop: &Shop, now: Timestamp) -> Timestamp {
-        let kept: &Settings = shop.part();
+        let kept: &Settings = shop.get();
         now - match self {
             Self::Carts => kept.carts,
             // An access token may be valid for longer than its refresh token, and needs the session.
-            Self::RefreshTokens => kept.sessions.max(shop.part::<accounts::Settings>().access_token_ttl),
+            Self::RefreshTokens => kept.sessions.max(shop.get::<accounts::Settings>().access_token_ttl),
             Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => kept.sessions,
             Self::IdempotencyKeys => kept.idempotency_keys,
             Self::Jobs => kept.jobs,

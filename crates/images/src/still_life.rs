@@ -1,7 +1,7 @@
 //! Draws the demo shop's product images, so that the demo needs neither image files nor the network.
 //!
 //! An image is a small still life on a table. The category chooses the hue, the slug chooses the things, and
-//! nothing else does: the same product looks the same in every demo shop. Every thing is a rounded box, because a
+//! nothing else does: the same product looks the same in every demo shop. Everything is a rounded box, because a
 //! box with the right corners is also a ball, a cup, an arch or a shadow. Flat colours keep the files small.
 
 #![expect(
@@ -25,15 +25,15 @@ const MIDDLE: f32 = 300.0;
 /// Whatever the encoders report.
 pub fn draw(slug: &str, category: &str) -> Result<ProcessedImage, ImageError> {
     let colors = Colors::of(category);
-    let mut picture = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
+    let mut image = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
     for shape in still_life(&colors, Rng::of(slug)) {
-        shape.paint(&mut picture);
+        shape.paint(&mut image);
     }
 
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up);
-    encoder.write_image(&picture, SIDE, SIDE, ExtendedColorType::Rgb8)?;
-    let thumbnail = thumbnail(&picture.into())?;
+    encoder.write_image(&image, SIDE, SIDE, ExtendedColorType::Rgb8)?;
+    let thumbnail = thumbnail(&image.into())?;
     Ok(ProcessedImage { image: EncodedImage { bytes, format: Format::Png }, thumbnail })
 }
 
@@ -103,7 +103,7 @@ impl Shape {
         Self { fade: 14.0, ..Self::standing(x, ground, 13.0, color).formed(flat) }
     }
 
-    fn paint(&self, picture: &mut RgbImage) {
+    fn paint(&self, image: &mut RgbImage) {
         let shaded = mix(self.color, Rgb([0, 0, 0]), 0.14);
         let pixels = |center: f32, half: f32| {
             (center - half - self.fade) as u32..((center + half + self.fade).ceil() as u32).min(SIDE)
@@ -112,7 +112,7 @@ impl Shape {
             for column in pixels(self.center.0, self.half.0) {
                 let (x, y) = (column as f32 + 0.5 - self.center.0, row as f32 + 0.5 - self.center.1);
                 let light = if self.shade > 0.0 { self.cover(x + self.shade, y) } else { 1.0 };
-                let pixel = picture.get_pixel_mut(column, row);
+                let pixel = image.get_pixel_mut(column, row);
                 *pixel = mix(*pixel, mix(shaded, self.color, light), self.cover(x, y));
             }
         }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_always_gets_the_same_picture() {
+    fn a_product_always_gets_the_same_image() {
         assert_eq!(drawn("stoneware-mug", "coffee-tea"), drawn("stoneware-mug", "coffee-tea"));
     }
 
@@ -228,10 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_a_small_png_of_600_by_600() {
+    fn an_image_is_a_small_png_of_600_by_600() {
         let png = drawn("stoneware-mug", "coffee-tea");
-        let picture = image::load_from_memory(&png).unwrap();
-        assert_eq!((picture.width(), picture.height()), (SIDE, SIDE));
+        let image = image::load_from_memory(&png).unwrap();
+        assert_eq!((image.width(), image.height()), (SIDE, SIDE));
         assert!(png.len() < 30_000, "{} bytes", png.len());
     }
 }

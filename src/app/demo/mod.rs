@@ -21,7 +21,7 @@ use crate::{
     accounts::{self, NewUser, Passwords, Role, User},
     catalog::{
         self, NewProduct, Part,
-        images::{self as catalog_images, Kept},
+        images::{self as catalog_images, StoredImage},
     },
     shop::{
         Shop,
@@ -169,7 +169,7 @@ pub async fn can_sign_in(shop: &Shop, sign_in: SignIn) -> accounts::Result<bool>
 }
 
 async fn hash(shop: &Shop, sign_in: SignIn) -> accounts::Result<String> {
-    shop.part::<Passwords>().hash(sign_in.password.to_owned()).await
+    shop.get::<Passwords>().hash(sign_in.password.to_owned()).await
 }
 
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
@@ -255,7 +255,7 @@ async fn create_products(
     currency: Currency,
     catalog: &Catalog,
     ids: &CatalogIds,
-    images: &HashMap<String, Kept>,
+    images: &HashMap<String, StoredImage>,
     now: Timestamp,
 ) -> anyhow::Result<HashMap<String, ProductId>> {
     let mut arrived = now;
@@ -291,7 +291,7 @@ fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
 }
 
 /// Draws every product's image, on all cores, and stores it.
-async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
+async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, StoredImage>> {
     let pool = ThreadPool::<()>::on_all_cores("demo", catalog.products.len());
     let mut drawing: FuturesUnordered<_> = catalog
         .products
@@ -306,7 +306,7 @@ async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<S
     while let Some((slug, image)) = drawing.try_next().await? {
         stored.insert(
             slug,
-            catalog_images::keep(shop, image).await.context("MEDIA_URL: the pictures cannot be written")?,
+            catalog_images::store_image(shop, image).await.context("MEDIA_URL: the images cannot be written")?,
         );
     }
     Ok(stored)

@@ -28,7 +28,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub async fn of_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
-        if !shop.part::<Settings>().demo {
+        if !shop.get::<Settings>().demo {
             return Ok(None);
         }
         let is_here =

@@ -1,11 +1,11 @@
-//! The endpoints of the catalog, and how its answers are kept and known again.
+//! The endpoints of the catalog, and how its responses are cached.
 
 mod brands;
 mod categories;
 mod images;
+mod parsed_form;
 mod product_input;
 mod products;
-mod sent;
 
 use std::sync::Arc;
 
@@ -33,10 +33,10 @@ pub use categories::CategoriesApi;
 pub use images::ImagesApi;
 pub use products::ProductsApi;
 
-/// Anybody may keep what customers see, but asks whether it still holds before using it.
+/// Any cache may store what customers see, but must revalidate it before using it.
 const REVALIDATE: &str = "public, no-cache";
 
-/// What admins see is always fresh and kept by nobody; what customers see comes from the cache.
+/// What admins see is always fresh and never stored; what customers see comes from the cache.
 async fn answer(
     shop: &Shop,
     admin: bool,

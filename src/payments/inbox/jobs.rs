@@ -42,7 +42,7 @@ impl Job for HandleWebhook {
 
 /// The payment an event is about, if it is ours.
 async fn payment_of(shop: &Shop, entry: &Entry) -> Result<Option<Payment>, JobError> {
-    let provider = shop.part::<Providers>().get(entry.provider).ok_or_else(|| no_keys(entry.provider))?;
+    let provider = shop.get::<Providers>().get(entry.provider).ok_or_else(|| no_keys(entry.provider))?;
     let event = serde_json::from_str(&entry.body).unwrap_or_default();
     let Some(subject) = provider.webhook_subject(&event) else { return Ok(None) };
     let mut tx = shop.db.read().await?;
