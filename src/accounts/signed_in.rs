@@ -101,7 +101,7 @@ fn register_scheme(registry: &mut Registry, scheme: &'static str) {
 }
 
 macro_rules! security {
-    ($name:ident, $scheme:ident, fallback: $fallback:literal, |$found:ident| $judge:expr) => {
+    ($name:ident, $scheme:ident, fallback: $fallback:literal, |$found:ident| $check:expr) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
@@ -125,7 +125,7 @@ macro_rules! security {
                 _: ExtractParamOptions<()>,
             ) -> Result<Self> {
                 let $found = authenticate(request, body).await?;
-                Ok($judge?)
+                Ok($check?)
             }
         }
     };

@@ -14,7 +14,7 @@ pub struct DeleteImages {
 }
 
 impl Job for DeleteImages {
-    /// An older name of the job; the rows of jobs contain it.
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "catalog.delete_pictures";
     const QUEUE: &'static str = Queue::Stock.as_str();
     type Context = Shop;

@@ -49,12 +49,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The settings of the inventory.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// When an order reduces a product's stock to this or less, the admins are notified.
+    /// When an order reduces a product's stock from above this to this or less, the admins are notified.
     pub low_stock_threshold: i64,
 }
 
-/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock reaches the threshold,
-/// the admins are notified.
+/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock falls from above
+/// the threshold to it or below, the admins are notified.
 pub async fn take(
     tx: &mut Tx,
     shop: &Shop,

@@ -205,8 +205,8 @@ impl OrdersApi {
     }
 }
 
-fn day(asked: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
-    asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
+fn day(parameter: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
+    parameter.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
 /// Admins are not limited.

@@ -54,6 +54,7 @@ pub struct SendOrderStatusEmail {
 }
 
 impl Job for SendOrderStatusEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "orders.tell_status";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;

@@ -217,6 +217,7 @@ pub struct Refresh {
 }
 
 impl Job for Refresh {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "payments.look_up";
     const QUEUE: &'static str = Queue::Payment.as_str();
     type Context = Shop;
@@ -240,6 +241,7 @@ pub(super) async fn refresh(shop: &Shop, payment: &Payment) -> Result<(), JobErr
 pub struct CheckPending {}
 
 impl Job for CheckPending {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "payments.check_hanging";
     const QUEUE: &'static str = Queue::Payment.as_str();
     type Context = Shop;

@@ -52,19 +52,19 @@ async fn answer(
 
 fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Tagged<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
-    let keeping = if admin { "no-store" } else { REVALIDATE };
-    let asked = request.header(header::IF_NONE_MATCH);
-    Tagged::answer(asked, &found.tag, fresh, keeping).header("vary", "Authorization")
+    let cache_control = if admin { "no-store" } else { REVALIDATE };
+    let if_none_match = request.header(header::IF_NONE_MATCH);
+    Tagged::answer(if_none_match, &found.tag, fresh, cache_control).header("vary", "Authorization")
 }
 
-/// Where a product is shown.
+/// The parts of the cache that show a product.
 fn showing(product: ProductId) -> [Part; 2] {
     [Part::Product(product), Part::ProductLists]
 }
 
-/// The tag that `GET` shows a thing with.
-fn tag_of(thing: &impl ToJSON) -> String {
-    Cached::new(json_bytes(thing), 1).tag
+/// The `ETag` of a `GET` of this.
+fn tag_of(view: &impl ToJSON) -> String {
+    Cached::new(json_bytes(view), 1).tag
 }
 
 fn paged<T>(request: &Request, admin: bool, found: &Cached, page: Page) -> Tagged<Vec<T>> {

@@ -54,7 +54,7 @@ const DEEP: i64 = 1_000;
 /// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
 const SEARCHES: Limit = Limit::new("searches", 120, Duration::from_mins(1), "Too many searches from this IP address.");
 
-/// A list that takes too long is no fault of the database.
+/// A list that takes too long is not an error of the database.
 fn or_too_slow(error: db::Error) -> Problem {
     if !db::is_timeout(&error) {
         return error.into();
@@ -267,22 +267,22 @@ async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> Api
     Ok(conditional(request, admin, &product))
 }
 
-/// Which product a slug leads to. What is kept is the id and the slug of today; the product itself is kept by its id.
+/// The product of a slug. Its id and current slug are cached; the product itself is cached by its id.
 async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
     if slug.contains('\0') {
-        return Err(Problem::not_found()); // which PostgreSQL takes in no text
+        return Err(Problem::not_found()); // PostgreSQL has no NUL in texts
     }
     let load = async {
         let found = slugs::find(&mut shop.db.browse().await?, slug).await?.ok_or_else(Problem::not_found)?;
         Ok(Cached::new(format!("{} {}", found.product, found.slug).into_bytes(), 1))
     };
-    let kept = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
-    let kept = String::from_utf8_lossy(&kept.body);
-    let (product, slug) = kept.split_once(' ').ok_or_else(Problem::not_found)?;
+    let cached = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
+    let cached = String::from_utf8_lossy(&cached.body);
+    let (product, slug) = cached.split_once(' ').ok_or_else(Problem::not_found)?;
     Ok(Found { product: ProductId(product.parse().map_err(Problem::internal)?), slug: slug.to_owned() })
 }
 
-/// A slug as it stands in an address: its letters may be any script's.
+/// A slug, percent-encoded for a URL: it can have letters of any script.
 fn escaped(slug: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     slug.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
@@ -296,9 +296,9 @@ async fn create(shop: &Shop, form: ParsedForm<NewProduct>) -> ApiResult<ProductV
     if let Some(image) = image {
         images::show(&mut tx, product.id, &image, shop.now()).await?;
     }
-    let made = view::product(&mut tx, shop, product).await?;
+    let created = view::product(&mut tx, shop, product).await?;
     shop.commit_and_invalidate(tx, &[Part::ProductLists, Part::Slugs]).await?;
-    Ok(made)
+    Ok(created)
 }
 
 /// A product to be changed from a state that the client has seen.

@@ -115,7 +115,8 @@ impl Import {
     async fn write_some(&mut self, pending: &mut VecDeque<Pending>) -> Result<()> {
         let mut tx = self.shop.db.write().await?;
         let (now, began) = (self.shop.now(), Instant::now());
-        let (mut parents, mut summary, mut changed) = (Parents::default(), self.summary.clone(), vec![Part::ProductLists]);
+        let (mut parents, mut summary, mut changed) =
+            (Parents::default(), self.summary.clone(), vec![Part::ProductLists]);
         while began.elapsed() < MAX_TRANSACTION
             && let Some((existing, product)) = pending.pop_front()
         {

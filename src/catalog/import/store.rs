@@ -46,12 +46,7 @@ pub async fn set_sku(tx: &mut Tx, product: ProductId, sku: &str) -> Result<u64> 
 }
 
 /// Stores the key of a product in its file and, if given, its stock there.
-pub async fn save_source(
-    tx: &mut Tx,
-    product: ProductId,
-    key: &str,
-    file_stock: Option<FileStock>,
-) -> Result<()> {
+pub async fn save_source(tx: &mut Tx, product: ProductId, key: &str, file_stock: Option<FileStock>) -> Result<()> {
     release_key(tx, product, key).await?;
     tx.query(
         "INSERT INTO imported_products (product_id, source_key, told_stock, told_by_file) VALUES ($1, $2, $3, $4)

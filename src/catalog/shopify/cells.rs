@@ -231,7 +231,10 @@ mod tests {
 
     #[test]
     fn stock_is_a_whole_number_of_pieces() {
-        assert_eq!((quantity(""), quantity("0"), quantity("2147483647")), (Ok(None), Ok(Some(0)), Ok(Some(2_147_483_647))));
+        assert_eq!(
+            (quantity(""), quantity("0"), quantity("2147483647")),
+            (Ok(None), Ok(Some(0)), Ok(Some(2_147_483_647)))
+        );
         assert_eq!((quantity("-3"), quantity("50.0"), quantity("-2.00")), (Ok(Some(-3)), Ok(Some(50)), Ok(Some(-2))));
         for odd in ["1.5", "1,000", "-", "many", "1.", "--1"] {
             assert_eq!(quantity(odd), rejected(odd, "is not a number of pieces; write it like 12"));

@@ -153,7 +153,9 @@ impl Columns {
             ALL.iter().any(|column| self.indexes[*column as usize] == Some(index) && self.reads(*column))
         };
         let is_ignored = |(index, name): &(usize, &str)| {
-            !is_read(*index) && !name.is_empty() && !IGNORED_SILENTLY.iter().any(|known| known.eq_ignore_ascii_case(name))
+            !is_read(*index)
+                && !name.is_empty()
+                && !IGNORED_SILENTLY.iter().any(|known| known.eq_ignore_ascii_case(name))
         };
         self.header.iter().map(str::trim).enumerate().filter(is_ignored).map(|(_, name)| name).collect()
     }
@@ -161,7 +163,11 @@ impl Columns {
     fn reads(&self, column: Column) -> bool {
         let is_inventory_only = INVENTORY_ONLY.contains(&column);
         if self.are_of_inventory() {
-            is_inventory_only || column == C::Handle || column == C::Title || column == C::Sku || OPTIONS.contains(&column)
+            is_inventory_only
+                || column == C::Handle
+                || column == C::Title
+                || column == C::Sku
+                || OPTIONS.contains(&column)
         } else {
             !is_inventory_only
         }
@@ -192,7 +198,8 @@ impl Row<'_> {
         if found == expected {
             return Ok(());
         }
-        let message = format!("the row has not the {expected} cells that the first line names; check its commas and quotes");
+        let message =
+            format!("the row has not the {expected} cells that the first line names; check its commas and quotes");
         Err(Issue { message, found: format!("{found} cells") })
     }
 

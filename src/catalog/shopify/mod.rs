@@ -153,7 +153,11 @@ pub fn check(input: impl Read, rules: Rules) -> Result<Checked, ReadError> {
     Ok(Checked { report, ignored_columns, contents })
 }
 
-fn check_products<R: Read>(mut file: Products<R>, rules: Rules, report: &mut Report) -> Result<ValidProducts, ReadError> {
+fn check_products<R: Read>(
+    mut file: Products<R>,
+    rules: Rules,
+    report: &mut Report,
+) -> Result<ValidProducts, ReadError> {
     let mut valid = ValidProducts { keys: Keys::default(), variants: 0, rules };
     while let Some(variants) = file.next(report)? {
         for variant in variants {
@@ -367,7 +371,10 @@ mod tests {
         let reading = read("Variant Price,Handle,Title\n5,mug,Mug");
         assert_eq!(reading.errors, "");
         let mug = &reading.products[0];
-        assert_eq!((mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active), ("mug", "5", Stock::Missing, true));
+        assert_eq!(
+            (mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active),
+            ("mug", "5", Stock::Missing, true)
+        );
         assert_eq!((&mug.brand, &mug.category, mug.images.len(), mug.description.as_str()), (&None, &None, 0, ""));
     }
 

@@ -8,7 +8,7 @@ use std::{io::Read, iter::Peekable};
 use csv::StringRecord;
 
 use super::{
-    ImportedProduct, ReadError, Rules, Stock, Report,
+    ImportedProduct, ReadError, Report, Rules, Stock,
     cells::{self, Issue},
     columns::{Column, Columns, Row},
     html::{self, TooLarge},

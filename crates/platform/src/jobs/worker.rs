@@ -115,8 +115,8 @@ impl<C: Context> Worker<C> {
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
-        let word = record_outcome(&context, &claim, outcome).instrument(span).await;
-        metrics::counter!("jobs_total", "queue" => self.queue, "outcome" => word).increment(1);
+        let outcome = record_outcome(&context, &claim, outcome).instrument(span).await;
+        metrics::counter!("jobs_total", "queue" => self.queue, "outcome" => outcome).increment(1);
         metrics::histogram!("job_duration_seconds", "queue" => self.queue).record(started.elapsed().as_secs_f64());
     }
 
@@ -195,7 +195,7 @@ async fn try_record_outcome<C: Context>(
 ) -> db::Result<&'static str> {
     let mut tx = context.db().write().await?;
     let now = context.clock().now();
-    let word = match outcome {
+    let label = match outcome {
         Ok(()) => {
             store::finish(&mut tx, claim, now).await?;
             "done"
@@ -207,12 +207,12 @@ async fn try_record_outcome<C: Context>(
         }
         Err(error) => {
             tracing::error!(%error, "job failed for good; kept as a dead letter");
-            store::bury(&mut tx, claim, &error.to_string(), now).await?;
+            store::mark_dead(&mut tx, claim, &error.to_string(), now).await?;
             "dead"
         }
     };
     tx.commit().await?;
-    Ok(word)
+    Ok(label)
 }
 
 /// Renews the leases, in a task of its own that no job can block.
