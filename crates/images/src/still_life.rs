@@ -48,10 +48,10 @@ const SMALL: [Form; 3] = [(1.0, 1.0, 1.0, 1.0), (2.2, 0.6, 1.0, 1.0), (1.3, 1.0,
 /// From back to front: light on the wall, the table, then a tall, a middling and a small thing.
 fn still_life(colors: &Colors, mut rng: Rng) -> Vec<Shape> {
     let side = if rng.below(2) == 0 { -1.0 } else { 1.0 };
-    let aside = side * rng.between(0.0, 50.0);
-    let light = Shape::standing(MIDDLE + aside, 450.0, rng.between(175.0, 200.0), colors.light);
-    let table = Shape::standing(MIDDLE, 602.0, 92.0, colors.table).formed((4.0, 1.0, 0.0, 0.0));
-    let mut shapes = vec![light.formed(WINDOWS[rng.below(3)]), table];
+    let offset = side * rng.between(0.0, 50.0);
+    let light = Shape::on_ground(MIDDLE + offset, 450.0, rng.between(175.0, 200.0), colors.light);
+    let table = Shape::on_ground(MIDDLE, 602.0, 92.0, colors.table).with_form((4.0, 1.0, 0.0, 0.0));
+    let mut shapes = vec![light.with_form(WINDOWS[rng.below(3)]), table];
 
     let first_color = rng.below(4);
     let things = [
@@ -59,9 +59,9 @@ fn still_life(colors: &Colors, mut rng: Rng) -> Vec<Shape> {
         (MIDDLING, side * rng.between(55.0, 85.0), 510.0, rng.between(78.0, 102.0)),
         (SMALL, -side * rng.between(20.0, 50.0), 540.0, rng.between(34.0, 48.0)),
     ];
-    for (n, (forms, aside, ground, size)) in things.into_iter().enumerate() {
+    for (n, (forms, offset, ground, size)) in things.into_iter().enumerate() {
         let color = colors.things[(first_color + n) % 4];
-        let thing = Shape::standing(MIDDLE + aside, ground, size, color).formed(forms[rng.below(3)]);
+        let thing = Shape::on_ground(MIDDLE + offset, ground, size, color).with_form(forms[rng.below(3)]);
         shapes.extend([thing.shadow(colors.shadow), thing.lit_from_the_left()]);
     }
     shapes
@@ -77,16 +77,16 @@ struct Shape {
     color: Rgb<u8>,
     /// How many pixels the edge takes to fade: 1 is a clean edge.
     fade: f32,
-    /// How wide a strip on the right the light does not reach.
+    /// The width of the strip on the right that the light does not reach.
     shade: f32,
 }
 
 impl Shape {
-    fn standing(x: f32, ground: f32, size: f32, color: Rgb<u8>) -> Self {
+    fn on_ground(x: f32, ground: f32, size: f32, color: Rgb<u8>) -> Self {
         Self { center: (x, ground - size), half: (size, size), radii: (0.0, 0.0), color, fade: 1.0, shade: 0.0 }
     }
 
-    fn formed(self, (width, height, top, bottom): Form) -> Self {
+    fn with_form(self, (width, height, top, bottom): Form) -> Self {
         let half = (self.half.0 * width, self.half.1 * height);
         let center = (self.center.0, self.center.1 + self.half.1 - half.1);
         let roundest = half.0.min(half.1);
@@ -100,7 +100,7 @@ impl Shape {
     fn shadow(self, color: Rgb<u8>) -> Self {
         let (x, ground) = (self.center.0 + 0.25 * self.half.0, self.center.1 + self.half.1 + 11.0);
         let flat = (self.half.0 / 13.0, 1.0, 1.0, 1.0);
-        Self { fade: 14.0, ..Self::standing(x, ground, 13.0, color).formed(flat) }
+        Self { fade: 14.0, ..Self::on_ground(x, ground, 13.0, color).with_form(flat) }
     }
 
     fn paint(&self, image: &mut RgbImage) {
@@ -168,10 +168,10 @@ impl Colors {
 
 /// Hue in degrees, saturation and lightness from 0 to 1.
 fn hsl(hue: f32, saturation: f32, lightness: f32) -> Rgb<u8> {
-    let reach = saturation * lightness.min(1.0 - lightness);
+    let amplitude = saturation * lightness.min(1.0 - lightness);
     Rgb([0.0, 8.0, 4.0].map(|offset| {
         let step = (offset + hue / 30.0) % 12.0;
-        let channel = lightness - reach * (step - 3.0).min(9.0 - step).clamp(-1.0, 1.0);
+        let channel = lightness - amplitude * (step - 3.0).min(9.0 - step).clamp(-1.0, 1.0);
         (channel * 255.0).round() as u8
     }))
 }

@@ -1,6 +1,6 @@
 //! Sanitises a product's HTML, so that any page can show it as it is.
 //!
-//! HTML is parsed as browsers do it: each tag is compared with those that are open, or opens them anew, and each attribute
+//! HTML is parsed as browsers do it: each tag is compared with those that are open, or reopens them, and each attribute
 //! is compared with the others of its tag. What is too large for that is not parsed, so that hostile HTML costs no more
 //! time and memory than long HTML.
 
@@ -17,10 +17,10 @@ const MAX_CHARS: usize = 50_000;
 
 /// The length of the longest HTML that is parsed, in bytes.
 const MAX_BYTES: usize = 200_000;
-/// The most that these bytes, times the tags among them, may come to: 1,000 tags in 50 KB.
+/// The limit of the bytes times the tags: 1,000 tags in 50 KB.
 const MAX_WORK: usize = 50_000_000;
-/// The most that the tags, times those of the elements that are left open at a time, may come to: each tag may open all of
-/// these elements anew, which takes memory.
+/// The limit of the tags times the elements that are open at the same time: each tag may reopen all of these elements, which
+/// takes memory.
 const MAX_REOPENED: usize = 50_000;
 
 /// The HTML is too long to be stored, or too much to be parsed.
@@ -44,7 +44,7 @@ pub fn clean(html: &str) -> Result<Option<String>, TooLarge> {
     Ok(cleaned.contains('<').then(|| cleaned.to_owned()))
 }
 
-/// The elements that a parser opens anew in each block until they are closed.
+/// The elements that a parser reopens in each block until they are closed.
 const REOPENED: [&str; 14] =
     ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
 

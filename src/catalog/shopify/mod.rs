@@ -1,6 +1,6 @@
 //! Reads the CSV files that Shopify exports: products, and inventory. It touches no database.
 //!
-//! Shopify groups rows: the first row with a handle describes the product and its first variant, the rows behind it are
+//! Shopify groups rows: the first row with a handle describes the product and its first variant, the rows after it are
 //! further variants or further images. We sell variants, so each variant becomes a product of its own.
 //!
 //! A file is read twice. The first pass validates every row, before anything is written to the database: what cannot be
