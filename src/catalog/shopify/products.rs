@@ -391,7 +391,7 @@ mod tests {
         let reading = of(&[mug_with(&[("Variant SKU", "1")]), mug_with(&[("Variant SKU", "2")])]);
         assert_eq!((skus(&reading), reading.skipped), (vec!["1"], 1));
         let expected = "handle and options stand in the file before; every variant needs its own: line 3 (\"mug\")\n";
-        assert_eq!(reading.errors, report);
+        assert_eq!(reading.errors, expected);
     }
 
     #[test]
