@@ -1,4 +1,4 @@
-//! Takes the payment queue: everything that talks to payment providers.
+//! Runs the payment queue: everything that talks to payment providers.
 
 fn main() -> std::process::ExitCode {
     cartwright::app::programs::worker_program(cartwright::app::workers::payment())

@@ -1,4 +1,4 @@
-//! Takes the stock queue: proves that stock adds up, and frees what unpaid orders held too long.
+//! Runs the stock queue: checks stock, expires unpaid orders, and deletes expired data.
 
 fn main() -> std::process::ExitCode {
     cartwright::app::programs::worker_program(cartwright::app::workers::stock())

@@ -143,10 +143,10 @@ struct TokenPair {
 impl TokenPair {
     fn of(shop: &Shop, user: UserId, sign_in: SignIn) -> ApiResult<Self> {
         Ok(Self {
-            access: shop.part::<Tokens>().access(user, sign_in.session, shop.now())?,
+            access: shop.get::<Tokens>().access(user, sign_in.session, shop.now())?,
             refresh: sign_in.refresh,
             token_type: "Bearer".to_owned(),
-            expires_in: shop.part::<Tokens>().access_lifetime(),
+            expires_in: shop.get::<Tokens>().access_lifetime(),
         })
     }
 }
@@ -232,9 +232,9 @@ impl AccountsApi {
         let user = known.filter(|_| matches).ok_or(Error::InvalidCredentials)?;
 
         let mut tx = shop.db.write().await?;
-        let sign_in = sessions::start(&mut tx, shop.part::<Tokens>(), &user, shop.now()).await?;
+        let sign_in = sessions::start(&mut tx, shop.get::<Tokens>(), &user, shop.now()).await?;
         if let Some(cart) = given.cart_id {
-            (shop.part::<Hooks>().merge_cart)(&mut tx, &shop, cart, user.id).await?;
+            (shop.get::<Hooks>().merge_cart)(&mut tx, &shop, cart, user.id).await?;
         }
         tx.commit().await?;
         Ok(Reply::json(&TokenPair::of(&shop, user.id, sign_in)?))
@@ -254,7 +254,7 @@ impl AccountsApi {
     async fn refresh(&self, shop: Data<&Shop>, body: Body<RefreshRequest>) -> ApiResult<Reply<TokenPair>> {
         let given = body.parse().await?;
         let mut tx = shop.db.write().await?;
-        let refreshed = sessions::refresh(&mut tx, shop.part::<Tokens>(), &given.refresh, shop.now()).await?;
+        let refreshed = sessions::refresh(&mut tx, shop.get::<Tokens>(), &given.refresh, shop.now()).await?;
         tx.commit().await?;
         match refreshed {
             Refreshed::Continued { user, sign_in } => Ok(Reply::json(&TokenPair::of(&shop, user, sign_in)?)),
@@ -327,7 +327,7 @@ async fn sign_in(body: &Body<Login>) -> ApiResult<(String, Login)> {
 
 async fn create_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let new = NewUser {
-        password_hash: shop.part::<Passwords>().hash(wanted.password.0).await?,
+        password_hash: shop.get::<Passwords>().hash(wanted.password.0).await?,
         email: wanted.email.0,
         username: wanted.username.map(|name| name.0),
         role: Role::Customer,
@@ -339,7 +339,7 @@ async fn create_account(shop: &Shop, wanted: Registration) -> ApiResult<User> {
     let mut tx = shop.db.write().await?;
     let user = super::register(&mut tx, new, shop.now()).await?;
     if let Some(cart) = wanted.cart_id {
-        (shop.part::<Hooks>().merge_cart)(&mut tx, shop, cart, user.id).await?;
+        (shop.get::<Hooks>().merge_cart)(&mut tx, shop, cart, user.id).await?;
     }
     SendVerificationEmail::to(user.id).enqueue(&mut tx, shop.now()).await?;
     tx.commit().await?;

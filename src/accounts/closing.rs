@@ -30,7 +30,7 @@ pub async fn close(tx: &mut Tx, shop: &Shop, known: &Credentials, now: Timestamp
     if user.role == Role::Admin && !admins.iter().any(|admin| *admin != user.id) {
         return Err(Error::LastAdmin);
     }
-    let hooks = shop.part::<Hooks>();
+    let hooks = shop.get::<Hooks>();
     if let Some(number) = (hooks.find_open_order)(tx, user.id).await? {
         return Err(Error::OrderOpen { number });
     }

@@ -28,7 +28,7 @@ use crate::shop::{
 pub struct SendVerificationEmail {
     user: UserId,
     /// Identifies this e-mail: a user may request another.
-    #[serde(rename = "letter")]
+    #[serde(rename = "letter")] // an earlier name, which stored rows contain
     email: Uuid,
 }
 
@@ -57,7 +57,7 @@ impl Job for SendVerificationEmail {
 #[derive(Serialize, Deserialize)]
 pub struct SendPasswordResetEmail {
     user: Option<UserId>,
-    #[serde(rename = "letter")]
+    #[serde(rename = "letter")] // an earlier name, which stored rows contain
     email: Uuid,
 }
 
@@ -86,7 +86,7 @@ impl Job for SendPasswordResetEmail {
 #[derive(Serialize, Deserialize)]
 pub struct SendPasswordChangedEmail {
     user: UserId,
-    #[serde(rename = "letter")]
+    #[serde(rename = "letter")] // an earlier name, which stored rows contain
     email: Uuid,
     /// Microseconds since 1970.
     happened_at: i64,
@@ -100,6 +100,7 @@ impl SendPasswordChangedEmail {
 }
 
 impl Job for SendPasswordChangedEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "accounts.tell_password_changed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -119,6 +120,7 @@ pub struct SendSessionEndedEmail {
 }
 
 impl Job for SendSessionEndedEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "accounts.tell_session_ended";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -176,6 +178,7 @@ impl SendEmailChangeRequestedEmail {
 }
 
 impl Job for SendEmailChangeRequestedEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "accounts.tell_email_change_asked";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -197,6 +200,7 @@ pub struct SendEmailChangedEmail {
 }
 
 impl Job for SendEmailChangedEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "accounts.tell_email_changed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -213,6 +217,7 @@ pub struct SendAccountClosedEmail {
 }
 
 impl Job for SendAccountClosedEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "accounts.tell_account_closed";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;

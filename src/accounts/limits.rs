@@ -23,7 +23,7 @@ const WRONG_PASSWORDS: Limit =
 pub const REGISTRATIONS: Limit =
     Limit::new("registrations", 3, Duration::from_hours(1), "Too many registrations from this IP address.");
 
-/// Per e-mail address, whether or not it is an account's.
+/// Per e-mail address, whether or not it is an account's. Its stored name is older.
 pub const RESET_EMAILS: Limit =
     Limit::new("reset_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
@@ -31,7 +31,7 @@ pub const RESET_EMAILS: Limit =
 pub const RESET_REQUESTS: Limit =
     Limit::new("reset_requests", 20, Duration::from_hours(1), "Too many e-mails were requested from this IP address.");
 
-/// Per user.
+/// Per user. Its stored name is older.
 pub const VERIFICATION_EMAILS: Limit =
     Limit::new("verification_letters", 5, Duration::from_hours(24), "Too many e-mails were requested.");
 
@@ -51,7 +51,7 @@ pub async fn password_matches(
 ) -> ApiResult<bool> {
     let attempt = shop.limits.take(&WRONG_PASSWORDS, &wrong_passwords_key(name, from)).await?;
     let hash = known.map(|known| known.password_hash.clone());
-    let outcome = shop.part::<Passwords>().verify(password, hash).await;
+    let outcome = shop.get::<Passwords>().verify(password, hash).await;
     // A password that is right, or was not verified, does not count.
     if !matches!(outcome, Ok(false)) {
         shop.limits.release(attempt).await;

@@ -198,7 +198,7 @@ pub fn check_credentials(email: &str, username: Option<&str>, password: &str) ->
 /// [`Error::TooManySignIns`] when too many passwords are being hashed.
 pub async fn has_password(shop: &Shop, email: &str, password: &str) -> Result<bool> {
     let known = store::credentials_by_email(&shop.db, email).await?;
-    shop.part::<Passwords>().verify(password.to_owned(), known.map(|known| known.password_hash)).await
+    shop.get::<Passwords>().verify(password.to_owned(), known.map(|known| known.password_hash)).await
 }
 
 /// Changes the password of a session's user. Their other sessions end, and links to reset the old password stop working.

@@ -87,7 +87,7 @@ impl PasswordsApi {
             .then(|| FieldError::new("current_password", "incorrect", "must be the current password of the account"));
         let weak = weakness("new_password", &given.new_password, &user.email);
         ValidationErrors(wrong.into_iter().chain(weak).collect()).into_result()?;
-        let hash = shop.part::<Passwords>().hash(given.new_password.0).await?;
+        let hash = shop.get::<Passwords>().hash(given.new_password.0).await?;
 
         let mut tx = shop.db.write().await?;
         super::change_password(&mut tx, by, &known, &hash, shop.now()).await?;
@@ -134,7 +134,7 @@ impl PasswordsApi {
         let user = links::find_owner(&mut tx, Purpose::ResetPassword, &given.token, shop.now()).await?;
         drop(tx);
         ValidationErrors(weakness("password", &given.password, &user.email).into_iter().collect()).into_result()?;
-        let hash = shop.part::<Passwords>().hash(given.password.0).await?;
+        let hash = shop.get::<Passwords>().hash(given.password.0).await?;
 
         let mut tx = shop.db.write().await?;
         let user = super::reset_password(&mut tx, &given.token, &hash, shop.now()).await?;

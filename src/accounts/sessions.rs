@@ -8,7 +8,7 @@
 //! Of the successors of one token, the first that is used continues the session; using another counts as reuse, too. A
 //! client that exchanges a token twice at the same moment may continue with either response; a thief with a successor of
 //! their own is detected as soon as both clients have used theirs, whoever is first. If both could continue side by side, a
-//! thief could not be told from a second browser tab.
+//! thief could not be distinguished from a second browser tab.
 //!
 //! So a token needs only a generation: 1 for that of a sign-in, for a successor one more than the token it was issued for. The
 //! session stores the newest generation that was used. Everything here happens under the session's lock.

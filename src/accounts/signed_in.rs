@@ -65,7 +65,7 @@ pub fn bearer(request: &Request) -> Option<&str> {
 /// # Errors
 /// 401 when it is invalid or has expired, or its session has ended.
 pub async fn signed_in(shop: &Shop, token: &str) -> ApiResult<SignedIn> {
-    let session = shop.part::<Tokens>().session(token, shop.now())?;
+    let session = shop.get::<Tokens>().session(token, shop.now())?;
     Ok(store::find_active_session(&shop.db, session).await?.ok_or(Error::SessionEnded)?)
 }
 
@@ -101,7 +101,7 @@ fn register_scheme(registry: &mut Registry, scheme: &'static str) {
 }
 
 macro_rules! security {
-    ($name:ident, $scheme:ident, fallback: $fallback:literal, |$found:ident| $judge:expr) => {
+    ($name:ident, $scheme:ident, fallback: $fallback:literal, |$found:ident| $check:expr) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
@@ -125,7 +125,7 @@ macro_rules! security {
                 _: ExtractParamOptions<()>,
             ) -> Result<Self> {
                 let $found = authenticate(request, body).await?;
-                Ok($judge?)
+                Ok($check?)
             }
         }
     };

@@ -150,7 +150,7 @@ impl Contract {
 /// The whole application, ready to be served.
 #[must_use]
 pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
-    let http = Arc::new(shop.part::<Settings>().http());
+    let http = Arc::new(shop.get::<Settings>().http());
     // Nested at "/" they would hide the page at `/`.
     let endpoints = Arc::new(service().into_endpoint());
     let api = Route::new()

@@ -13,7 +13,7 @@ use crate::{
     carts, checkout,
     orders::{self, events::subscribers::Subscribers},
     payments::{self, providers::Providers},
-    shop::{Features, MIGRATIONS, Parts, Shop, emails::Templates},
+    shop::{Extensions, MIGRATIONS, Parts, Shop, emails::Templates},
     wishlists,
 };
 
@@ -34,7 +34,7 @@ pub fn shop(settings: Settings, clock: Clock) -> anyhow::Result<Shop> {
         store: settings.store.clone(),
         mailer: Mailer::new(settings.smtp_url.as_ref(), &settings.mail_from, settings.data_dir.join("outbox"))?,
         templates: templates(settings.templates_dir.as_deref())?,
-        features: features(settings, &db)?,
+        extensions: extensions(settings, &db)?,
         db,
         cache,
         media,
@@ -43,9 +43,9 @@ pub fn shop(settings: Settings, clock: Clock) -> anyhow::Result<Shop> {
     }))
 }
 
-fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
+fn extensions(settings: Settings, db: &Db) -> anyhow::Result<Extensions> {
     let providers = Providers::new(&settings.payments, &settings.store)?;
-    Ok(Features::default()
+    Ok(Extensions::default()
         .with(Tokens::new(&settings.accounts))
         .with(Passwords::new(settings.accounts.password_cost.clone()))
         .with(Subscribers::of(db))
@@ -74,6 +74,6 @@ fn features(settings: Settings, db: &Db) -> anyhow::Result<Features> {
 fn templates(folder: Option<&Path>) -> anyhow::Result<Templates> {
     Templates::of(folder).map_err(|error| {
         let folder = folder.unwrap_or(Path::new("")).display();
-        anyhow!("TEMPLATES_DIR={folder}: {error}; correct it, `cartwright emails render` shows every fault at once")
+        anyhow!("TEMPLATES_DIR={folder}: {error}; correct it, `cartwright emails render` shows all errors")
     })
 }

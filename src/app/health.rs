@@ -95,7 +95,7 @@ impl HealthApi {
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
     async fn metrics(&self, shop: Data<&Shop>, request: &Request) -> ApiResult<PlainText<String>> {
         let private = request.data::<Private>().is_some();
-        let here = shop.part::<Settings>().metrics_bind.is_none() && client_address::is_from_this_machine(request)?;
+        let here = shop.get::<Settings>().metrics_bind.is_none() && client_address::is_from_this_machine(request)?;
         if private || here { Ok(PlainText(metrics::registry().render())) } else { Err(Problem::not_found()) }
     }
 }
@@ -125,7 +125,7 @@ pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
 pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
-    let http = Arc::new(shop.part::<Settings>().http());
+    let http = Arc::new(shop.get::<Settings>().http());
     let app = poem::Route::new().nest("/", service).data(shop).data(Arc::clone(&http)).data(Private).map_to_response();
     Edge::new(app, http, Arc::new(Documented::of(&document)))
 }

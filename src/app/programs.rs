@@ -46,9 +46,9 @@ pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     if let Some(metrics) = listeners.metrics {
         parts.spawn(server::serve(metrics, health::only(shop.clone()), stop.clone()));
     }
-    if shop.part::<Settings>().inline_workers {
+    if shop.get::<Settings>().inline_workers {
         for worker in workers::all() {
-            parts.spawn(worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
+            parts.spawn(worker.concurrency(shop.get::<Settings>().worker_concurrency).run(shop.clone(), stop.clone()));
         }
     }
     let app = api::app(&shop, &Contract::of(shop.store.currency));
@@ -130,7 +130,7 @@ async fn run_worker(args: WorkerArgs, worker: Worker<Shop>) -> anyhow::Result<()
     if health_address.is_some() {
         health_server.spawn(health::keep_measuring(shop.clone(), stop.clone()));
     }
-    worker.concurrency(shop.part::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
+    worker.concurrency(shop.get::<Settings>().worker_concurrency).run(shop.clone(), stop).await;
     health_server.join_all().await;
     shop.db.close().await;
     Ok(())

@@ -10,7 +10,7 @@ use crate::{
         SendAccountClosedEmail, SendEmailChangeLink, SendEmailChangeRequestedEmail, SendEmailChangedEmail,
         SendPasswordChangedEmail, SendPasswordResetEmail, SendSessionEndedEmail, SendVerificationEmail,
     },
-    catalog::jobs::DeletePictures,
+    catalog::jobs::DeleteImages,
     checkout::jobs::{EXPIRE_EVERY, ExpireUnpaid},
     inventory::{
         self,
@@ -66,7 +66,7 @@ pub fn stock() -> Worker<Shop> {
     Worker::new(Queue::Stock.as_str())
         .takes::<ReconcileOrderStock>()
         .takes::<CancelRefunded>()
-        .takes::<DeletePictures>()
+        .takes::<DeleteImages>()
         .takes_every::<ReconcileStock>(RECONCILE_STOCK_EVERY)
         .takes_every::<ExpireUnpaid>(EXPIRE_EVERY)
         .takes_every::<Sweep>(SWEEP_EVERY)

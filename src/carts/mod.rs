@@ -178,7 +178,7 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> db::Result<()> {
 /// Merges an anonymous cart into the user's and deletes it. Quantities add up, capped by the stock and by what one buyer may
 /// order. A cart that does not exist or is a user's is ignored, because it is no reason to refuse a sign-in.
 pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::Result<()> {
-    let (now, most) = (shop.now(), shop.part::<Settings>().max_per_product);
+    let (now, most) = (shop.now(), shop.get::<Settings>().max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = find_or_create(tx, user, now).await?;
     let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
@@ -199,7 +199,7 @@ pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::
 }
 
 async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> Result<()> {
-    let most = shop.part::<Settings>().max_per_product;
+    let most = shop.get::<Settings>().max_per_product;
     let found = catalog::find_product(tx, product).await?.filter(|product| product.is_active);
     let product = found.ok_or(Error::UnknownProduct)?;
     if quantity > most {

@@ -1,6 +1,6 @@
-//! The currency of the prices. A price is a number in the store's currency, which is a setting: another setting would
-//! relabel every price. So the database keeps which currency the prices are in, a program with another setting does not
-//! start, and the prices are converted on purpose, all together. Orders and payments keep the currency they were made in.
+//! The currency of the prices. A price is a number in the store's currency, which is a setting: with another setting the
+//! same numbers would be other prices. So the database stores the currency of the prices, a program with another setting
+//! does not start, and a command converts all prices together. Orders and payments keep their own currency.
 
 use std::{fmt, str::FromStr};
 
@@ -17,46 +17,46 @@ use crate::{
     shop::{Shop, ids::ProductId},
 };
 
-/// Refuses to go on where `STORE_CURRENCY` would relabel the prices. The first start keeps the currency, and a later one
-/// changes it as long as there is no product.
+/// Requires that the prices are in `STORE_CURRENCY`. The first start stores it, and a later one can change it as long as there
+/// is no product.
 ///
 /// # Errors
 /// When the prices are in another currency, with what to do.
 pub async fn require(shop: &Shop) -> anyhow::Result<()> {
-    let asked = shop.store.currency;
-    if kept(&mut shop.db.read().await?).await? == Some(asked) {
+    let configured = shop.store.currency;
+    if stored(&mut shop.db.read().await?).await? == Some(configured) {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
-    if let Some(prices) = of_prices(&mut tx).await?.filter(|prices| *prices != asked)
+    if let Some(prices) = of_prices(&mut tx).await?.filter(|prices| *prices != configured)
         && any_products(&mut tx).await?
     {
         bail!(
-            "STORE_CURRENCY={asked}: the prices in the database are in {prices}; convert them with \
-             `cartwright currency {asked} --rate RATE`, RATE being what 1 {prices} is in {asked}, or set \
+            "STORE_CURRENCY={configured}: the prices in the database are in {prices}; convert them with \
+             `cartwright currency {configured} --rate RATE`, RATE being what 1 {prices} is in {configured}, or set \
              STORE_CURRENCY={prices}"
         );
     }
-    keep(&mut tx, asked).await?;
+    store(&mut tx, configured).await?;
     Ok(tx.commit().await?)
 }
 
-/// Refuses to sell at prices that were converted since this program was started. Asked after the prices were read, so that
-/// none is sold under the name of the currency before.
+/// Requires that the prices were not converted since this program was started. Call it after reading the prices, so that
+/// no order has numbers of the new currency in the previous one.
 ///
 /// # Errors
-/// When they were, until it is started again with the new setting.
+/// When they were converted, until the program is restarted with the new setting.
 pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> catalog::Result<()> {
-    if kept(tx).await?.is_none_or(|kept| kept == shop.store.currency) {
+    if stored(tx).await?.is_none_or(|stored| stored == shop.store.currency) {
         return Ok(());
     }
     Err(Error::CurrencyChanged)
 }
 
-/// The currency of the prices. A database of before it was kept has that of its newest order; `None`: nobody knows.
+/// The currency of the prices. A database from before it was stored has that of its newest order; `None` if it has none.
 pub async fn of_prices(tx: &mut Tx) -> Result<Option<Currency>> {
-    match kept(tx).await? {
-        Some(kept) => Ok(Some(kept)),
+    match stored(tx).await? {
+        Some(stored) => Ok(Some(stored)),
         None => of_newest_order(tx).await,
     }
 }
@@ -103,10 +103,10 @@ impl Rate {
     }
 }
 
-/// Converts the prices of all products, or of none. The currency they were in, and how many they are.
+/// Converts the prices of all products, or of none. Returns their previous currency, and how many they are.
 ///
 /// # Errors
-/// When they are in this currency already, or one of them would become nothing or too much.
+/// When they are in this currency already, or one of them would become 0 or more than [`MAX_MONEY`].
 pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Result<(Currency, usize)> {
     let mut tx = shop.db.write().await?;
     let now = shop.now();
@@ -121,29 +121,29 @@ pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Re
         last = *end;
         converted += prices.len();
         for (id, price) in prices {
-            let Some(price_there) = rate.convert(price, from, to) else {
+            let Some(converted_price) = rate.convert(price, from, to) else {
                 bail!("product {id} would cost more than {}; nothing was changed", to.format(MAX_MONEY));
             };
-            if price_there == Money(0) && price > Money(0) {
+            if converted_price == Money(0) && price > Money(0) {
                 bail!("product {id} would cost nothing; nothing was changed");
             }
-            set_price(&mut tx, id, price_there, now).await?;
+            set_price(&mut tx, id, converted_price, now).await?;
         }
     }
-    keep(&mut tx, to).await?;
+    store(&mut tx, to).await?;
     shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
     Ok((from, converted))
 }
 
-// The SQL of it.
+// SQL
 
-async fn kept(tx: &mut Tx) -> Result<Option<Currency>> {
-    let kept: Option<(Currency,)> =
+async fn stored(tx: &mut Tx) -> Result<Option<Currency>> {
+    let found: Option<(Currency,)> =
         tx.query("SELECT currency FROM price_currency WHERE id = 1").fetch_optional().await?;
-    Ok(kept.map(|(currency,)| currency))
+    Ok(found.map(|(currency,)| currency))
 }
 
-async fn keep(tx: &mut Tx, currency: Currency) -> Result<u64> {
+async fn store(tx: &mut Tx, currency: Currency) -> Result<u64> {
     tx.query(
         "INSERT INTO price_currency (id, currency) VALUES (1, $1)
          ON CONFLICT (id) DO UPDATE SET currency = excluded.currency",

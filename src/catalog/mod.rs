@@ -31,7 +31,7 @@ use poem_openapi::types::MaybeUndefined;
 use crate::shop::ids::{BrandId, CategoryId, ProductId};
 
 pub use cached::Part;
-use images::Kept;
+use images::StoredImage;
 pub(crate) use store::product_columns;
 pub use store::{any_products, find_product, find_products};
 
@@ -45,7 +45,7 @@ pub enum Error {
     /// A `category` or a `brand`.
     #[error("This {0} still has products. Move or delete them first.")]
     InUse(&'static str),
-    #[error("A product can have at most {} images. Delete one first.", images::MOST)]
+    #[error("A product can have at most {} images. Delete one first.", images::MAX_IMAGES)]
     TooManyImages,
     #[error("The product does not have this image.")]
     ImageNotFound,
@@ -214,8 +214,8 @@ pub async fn delete_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> db::R
     if store::was_ordered(tx, id).await? {
         store::deactivate_product(tx, id, now).await
     } else {
-        let shown = store::images_of(tx, id).await?.into_iter().map(Kept::from).collect();
-        images::discard(tx, shown, now).await?;
+        let images = store::images_of(tx, id).await?.into_iter().map(StoredImage::from).collect();
+        images::enqueue_deletion(tx, images, now).await?;
         store::delete_product(tx, id).await
     }
 }

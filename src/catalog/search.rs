@@ -1,42 +1,41 @@
 //! Full-text search: the one place where the engines differ, behind one function.
 //!
-//! A term is found anywhere in a word. Both engines index three-letter pieces: SQLite in an FTS5 table with the trigram
-//! tokenizer, PostgreSQL in a pg_trgm index that LIKE uses. Text and terms are lower-cased by Rust, so that both agree
-//! on what a letter is.
+//! A term matches anywhere in a word. Both engines index trigrams: SQLite in an FTS5 table with the trigram tokenizer,
+//! PostgreSQL in a pg_trgm index that LIKE uses. Rust converts text and terms to lower case, so that both agree on what a
+//! letter is.
 //!
-//! What a search costs has a bound, for anybody may search. Only its longest term is looked up; the others are asked of
-//! what that found, one product after another. A term that is shorter than a piece is in no index of pieces: it is looked
-//! for in names alone, which have an index that is read through quickly, and finds the first thousand. So it narrows beside
-//! a longer term, and by itself it finds what is called by it.
+//! The cost of a search is limited, because anyone can search. Only its longest term uses an index; the others filter what
+//! that finds. A term that is shorter than a trigram is in no index of trigrams: alone, it is searched only in names, which
+//! have an index that is scanned quickly, and finds at most a thousand each of products, categories and brands.
 
 use std::collections::HashSet;
 
 use platform::db::{Dialect, Query, containing};
 
-/// The most terms of one search; the others are not asked for.
+/// The most terms of one search; further ones are ignored.
 const MAX_TERMS: usize = 6;
-/// The letters of a piece.
-const PIECE: usize = 3;
-/// So much of a term is looked up; each piece costs.
-const LOOKED_UP: usize = 32;
+/// The characters of a trigram.
+const TRIGRAM: usize = 3;
+/// How many characters of a term are looked up, because each trigram costs.
+const MAX_LOOKED_UP: usize = 32;
 
-/// Splits what a customer typed: on spaces and commas, quoted phrases whole.
+/// Splits the text of a search at spaces and commas. A quoted phrase is one term.
 #[must_use]
-pub fn terms(typed: &str) -> Vec<String> {
-    let lower = typed.to_lowercase();
+pub fn terms(search: &str) -> Vec<String> {
+    let lower = search.to_lowercase();
     let quoted = lower.split('"').enumerate();
-    let mut known = HashSet::new();
+    let mut seen = HashSet::new();
     quoted
         .flat_map(|(index, part)| match index % 2 {
             1 => vec![part.trim().to_owned()],
             _ => part.split([' ', ',', '\t', '\n']).map(ToOwned::to_owned).collect(),
         })
-        .filter(|term| !term.is_empty() && known.insert(term.clone()))
+        .filter(|term| !term.is_empty() && seen.insert(term.clone()))
         .take(MAX_TERMS)
         .collect()
 }
 
-/// SQL with the condition that a text has the term, as the engine says it.
+/// The SQL condition that a text contains the term, for each engine.
 macro_rules! has_term {
     ($dialect:expr, $before:literal, $text:literal, $after:literal) => {
         match $dialect {
@@ -47,16 +46,16 @@ macro_rules! has_term {
 }
 
 /// Narrows `products p` to those that have every term in name, description, category or brand. `shown`: whether the list
-/// is one of active products, or of inactive ones.
+/// has only active products, or only inactive ones.
 pub fn narrow<'a>(query: Query<'a>, terms: &[String], shown: Option<bool>) -> Query<'a> {
     let Some(longest) = terms.iter().max_by_key(|term| term.chars().count()) else { return query };
-    let looked_up: String = longest.chars().take(LOOKED_UP).collect();
+    let looked_up: String = longest.chars().take(MAX_LOOKED_UP).collect();
     let query = match looked_up.chars().count() {
-        PIECE.. => look_up(query, &looked_up),
+        TRIGRAM.. => look_up(query, &looked_up),
         _ => look_up_in_names(query, &looked_up, shown),
     };
     let others = terms.iter().filter(|term| **term != looked_up);
-    others.fold(query, |query, term| ask_each(query, term))
+    others.fold(query, |query, term| filter(query, term))
 }
 
 fn look_up<'a>(query: Query<'a>, term: &str) -> Query<'a> {
@@ -76,7 +75,7 @@ fn look_up<'a>(query: Query<'a>, term: &str) -> Query<'a> {
         .push(")")
 }
 
-/// Each of the three finds a thousand at most, in the order of an index, so that it need not read on.
+/// Each of the three finds at most a thousand, in the order of an index, so that it stops there.
 fn look_up_in_names<'a>(query: Query<'a>, term: &str, shown: Option<bool>) -> Query<'a> {
     let dialect = query.dialect();
     let only_shown = |query: Query<'a>| match shown {
@@ -96,7 +95,7 @@ fn look_up_in_names<'a>(query: Query<'a>, term: &str, shown: Option<bool>) -> Qu
     only_shown(query).push(" ORDER BY brand_id, id LIMIT 1000) AS of_brand)")
 }
 
-fn ask_each<'a>(query: Query<'a>, term: &str) -> Query<'a> {
+fn filter<'a>(query: Query<'a>, term: &str) -> Query<'a> {
     let dialect = query.dialect();
     query
         .push_bind(has_term!(dialect, " AND (", "p.search_text", ""), term.to_owned())
@@ -121,7 +120,7 @@ mod tests {
     use super::terms;
 
     #[test]
-    fn what_is_typed_becomes_terms() {
+    fn a_search_is_split_into_terms() {
         assert_eq!(terms("Oak  shelf,lamp"), ["oak", "shelf", "lamp"]);
         assert_eq!(terms("\"oak shelf\" lamp"), ["oak shelf", "lamp"]);
         assert_eq!(terms("\"unclosed phrase"), ["unclosed phrase"]);

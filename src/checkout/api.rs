@@ -108,7 +108,7 @@ impl CheckoutInput {
 fn order_limit(shop: &Shop) -> Limit {
     Limit::new(
         "orders",
-        shop.part::<orders::Settings>().orders_per_hour,
+        shop.get::<orders::Settings>().orders_per_hour,
         Duration::from_hours(1),
         "Too many orders from this account.",
     )

@@ -112,7 +112,7 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         currency: shop.store.currency,
         total,
         held_until: (checkout.payment_method.is_online() && !is_free)
-            .then(|| now + shop.part::<orders::Settings>().reservation_ttl),
+            .then(|| now + shop.get::<orders::Settings>().reservation_ttl),
     };
     let order = orders::insert(tx, new, now).await?;
     take_stock(tx, shop, &order, &lines, now).await?;
@@ -164,7 +164,7 @@ async fn requested_items(
     if items.is_empty() {
         return Err(Error::CartEmpty);
     }
-    let most = shop.part::<carts::Settings>().max_per_product;
+    let most = shop.get::<carts::Settings>().max_per_product;
     if items.values().any(|quantity| *quantity > most) {
         // Added while the limit was higher.
         return Err(ValidationErrors::one("items", "maximum", too_many_message(most)).into());
@@ -239,7 +239,7 @@ pub async fn read_items(
         }
         let sum = quantities.entry(*product).or_insert(0);
         *sum += quantity;
-        let most = shop.part::<carts::Settings>().max_per_product;
+        let most = shop.get::<carts::Settings>().max_per_product;
         if *sum > most {
             errors.push(FieldError::new(format!("items[{index}].quantity"), "maximum", too_many_message(most)));
         }

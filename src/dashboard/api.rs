@@ -67,23 +67,23 @@ fn top_product_view(shop: &Shop, sold: TopProduct) -> TopProductView {
 }
 
 /// An integer parameter within a range.
-fn number(asked: &OptionalQuery<i64>, name: &str, default: i64, least: i64, most: i64) -> ApiResult<i64> {
-    let number = asked.get(name)?.unwrap_or(default);
-    if (least..=most).contains(&number) {
+fn number(parameter: &OptionalQuery<i64>, name: &str, default: i64, min: i64, max: i64) -> ApiResult<i64> {
+    let number = parameter.get(name)?.unwrap_or(default);
+    if (min..=max).contains(&number) {
         return Ok(number);
     }
-    Err(Problem::invalid_field(name, "range", format!("must be from {least} to {most}")))
+    Err(Problem::invalid_field(name, "range", format!("must be from {min} to {max}")))
 }
 
 /// The range of a request. Errors of both parameters are collected.
 fn range(shop: &Shop, from: &OptionalQuery<Day>, to: &OptionalQuery<Day>, errors: &mut ValidationErrors) -> Range {
     let today = Day::of(shop.now());
-    let day = |asked: &OptionalQuery<Day>, name: &str| {
-        asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
+    let day = |parameter: &OptionalQuery<Day>, name: &str| {
+        parameter.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
     };
     let (from, to) = (errors.note(day(from, "from")), errors.note(day(to, "to")));
-    let asked = Range::of(from, to, today).map(Some).map_err(Problem::from);
-    errors.note(asked).unwrap_or(Range { from: today, to: today })
+    let range = Range::of(from, to, today).map(Some).map_err(Problem::from);
+    errors.note(range).unwrap_or(Range { from: today, to: today })
 }
 
 pub struct DashboardApi;

@@ -49,6 +49,7 @@ pub struct ReconcileOrderStock {
 }
 
 impl Job for ReconcileOrderStock {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "inventory.prove_order";
     const QUEUE: &'static str = Queue::Stock.as_str();
     type Context = Shop;
@@ -60,7 +61,7 @@ impl Job for ReconcileOrderStock {
     }
 }
 
-/// Notifies an admin that an order reduced a product's stock to the threshold.
+/// Notifies an admin that an order reduced a product's stock from above the threshold to it or below.
 #[derive(Serialize, Deserialize)]
 pub struct SendLowStockEmail {
     pub product: ProductId,
@@ -70,6 +71,7 @@ pub struct SendLowStockEmail {
 }
 
 impl Job for SendLowStockEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "inventory.tell_low_stock";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -85,7 +87,7 @@ impl Job for SendLowStockEmail {
             "product_name": product.name,
             "product": product.id,
             "stock": product.stock,
-            "threshold": shop.part::<Settings>().low_stock_threshold,
+            "threshold": shop.get::<Settings>().low_stock_threshold,
         });
         let about = format!("product-{}.low-stock.order-{}.admin-{}", self.product, self.order, self.admin);
         let email = accounts::render_email(shop, &admin, Template::LowStock, &about, context)?;

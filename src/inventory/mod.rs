@@ -55,12 +55,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The settings of the inventory.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// When an order reduces a product's stock to this or less, the admins are notified.
+    /// When an order reduces a product's stock from above this to this or less, the admins are notified.
     pub low_stock_threshold: i64,
 }
 
-/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock reaches the threshold,
-/// the admins are notified.
+/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock falls from above
+/// the threshold to it or below, the admins are notified.
 pub async fn take(
     tx: &mut Tx,
     shop: &Shop,
@@ -71,7 +71,7 @@ pub async fn take(
 ) -> db::Result<bool> {
     let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
     stock::record(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
-    let threshold = shop.part::<Settings>().low_stock_threshold;
+    let threshold = shop.get::<Settings>().low_stock_threshold;
     if left <= threshold && left + units > threshold {
         for admin in accounts::active_admins(tx).await? {
             jobs::SendLowStockEmail { product, order, admin }.enqueue(tx, now).await?;

@@ -160,7 +160,7 @@ impl OrdersApi {
     ) -> ApiResult<Events> {
         let order = super::visible(store::find(&mut shop.db.read().await?, id.0).await?, by)?;
         // Before the first events are read, so that no change in between is missed.
-        let subscription = shop.part::<Arc<Subscribers>>().subscribe(by.id, order.id)?;
+        let subscription = shop.get::<Arc<Subscribers>>().subscribe(by.id, order.id)?;
         let token = accounts::bearer(request).unwrap_or_default();
         let (stop, client) = (shutdown.0.0.clone(), Peer::of(request));
         Ok(stream::open(&shop, subscription, order.id, token, last_seen.as_deref(), stop, client).await?)
@@ -205,8 +205,8 @@ impl OrdersApi {
     }
 }
 
-fn day(asked: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
-    asked.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
+fn day(parameter: &OptionalQuery<Day>, name: &str) -> ApiResult<Option<Day>> {
+    parameter.get(name).map_err(|_| Problem::invalid_field(name, "date", "must be a date like 2026-01-31"))
 }
 
 /// Admins are not limited.

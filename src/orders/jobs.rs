@@ -54,6 +54,7 @@ pub struct SendOrderStatusEmail {
 }
 
 impl Job for SendOrderStatusEmail {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "orders.tell_status";
     const QUEUE: &'static str = Queue::Email.as_str();
     type Context = Shop;
@@ -90,7 +91,7 @@ impl Job for CancelRefunded {
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let cancelled = (shop.part::<Hooks>().cancel_refunded)(shop, self.order).await;
+        let cancelled = (shop.get::<Hooks>().cancel_refunded)(shop, self.order).await;
         cancelled.map_err(|error| JobError::Retry(error.to_string()))
     }
 }

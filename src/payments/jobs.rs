@@ -217,6 +217,7 @@ pub struct Refresh {
 }
 
 impl Job for Refresh {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "payments.look_up";
     const QUEUE: &'static str = Queue::Payment.as_str();
     type Context = Shop;
@@ -240,12 +241,13 @@ pub(super) async fn refresh(shop: &Shop, payment: &Payment) -> Result<(), JobErr
 pub struct CheckPending {}
 
 impl Job for CheckPending {
+    // An earlier name of this job, which stored rows contain.
     const NAME: &'static str = "payments.check_hanging";
     const QUEUE: &'static str = Queue::Payment.as_str();
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let (now, check_after) = (shop.now(), shop.part::<Settings>().check_after);
+        let (now, check_after) = (shop.now(), shop.get::<Settings>().check_after);
         let began = Instant::now();
         refunds::jobs::send_forgotten(shop).await?;
         unsent::fail_all(shop, ONE_RUN / 3).await?;
@@ -265,14 +267,14 @@ impl Job for CheckPending {
 }
 
 fn to_check(shop: &Shop, now: Timestamp) -> store::ToCheck {
-    let check_after = shop.part::<Settings>().check_after;
+    let check_after = shop.get::<Settings>().check_after;
     store::ToCheck {
         created_before: now - check_after,
         ended_since: now - CHECKED_AFTER_END,
         checked_before: now - check_after.min(CHECK_EVERY / 2),
         stale_checked_before: now - processing::CHECK_STALE_EVERY,
         fresh: now - processing::FRESH,
-        processing_since: now - 2 * shop.part::<Settings>().processing_limit,
+        processing_since: now - 2 * shop.get::<Settings>().processing_limit,
     }
 }
 
@@ -291,7 +293,7 @@ async fn check(shop: &Shop, payment: &Payment) -> db::Result<()> {
 
 /// If an order does not expire, its payment would stay open for ever when the buyer leaves or the bank does not decide.
 async fn cancel_if_abandoned(shop: &Shop, payment: &Payment) -> db::Result<()> {
-    if shop.now().since(payment.created_at) < shop.part::<orders::Settings>().reservation_ttl {
+    if shop.now().since(payment.created_at) < shop.get::<orders::Settings>().reservation_ttl {
         return Ok(());
     }
     let mut tx = shop.db.write().await?;
@@ -305,7 +307,7 @@ pub(super) async fn find(shop: &Shop, id: PaymentId) -> Result<Payment, JobError
 }
 
 pub(super) fn provider_of<'shop>(shop: &'shop Shop, payment: &Payment) -> Result<&'shop dyn PaymentProvider, JobError> {
-    shop.part::<Providers>().get(payment.provider).ok_or_else(|| no_keys(payment.provider))
+    shop.get::<Providers>().get(payment.provider).ok_or_else(|| no_keys(payment.provider))
 }
 
 pub(super) fn no_keys(provider: Provider) -> JobError {

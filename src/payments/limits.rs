@@ -46,7 +46,7 @@ impl Permits {
 fn of_one_user(shop: &Shop) -> Limit {
     Limit::new(
         "payments_of_user",
-        shop.part::<Settings>().payments_per_hour,
+        shop.get::<Settings>().payments_per_hour,
         Duration::from_hours(1),
         "Too many payments from this account.",
     )
@@ -55,7 +55,7 @@ fn of_one_user(shop: &Shop) -> Limit {
 fn from_one_address(shop: &Shop) -> Limit {
     Limit::new(
         "payments_of_address",
-        3 * shop.part::<Settings>().payments_per_hour,
+        3 * shop.get::<Settings>().payments_per_hour,
         Duration::from_hours(1),
         "Too many payments from this IP address.",
     )

@@ -116,7 +116,7 @@ pub async fn create(
         .map_err(|error| if db::is_unique_violation(&error) { Error::InProgress } else { error.into() })?;
     orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     if provider.is_online() {
-        orders::start_reservation(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
+        orders::start_reservation(tx, order.id, now + shop.get::<orders::Settings>().reservation_ttl).await?;
     }
     jobs::Pay { payment: id }.enqueue_once(tx, unsent::key(id), now).await?;
     cancel_failed(tx, order, now).await?;
@@ -142,7 +142,7 @@ async fn publish_new(tx: &mut Tx, order: Order, payment: Payment, now: Timestamp
 /// # Errors
 /// When the shop has no keys of this provider.
 pub fn require_configured(shop: &Shop, provider: Provider) -> Result<()> {
-    match shop.part::<Providers>().get(provider) {
+    match shop.get::<Providers>().get(provider) {
         Some(_) => Ok(()),
         None => Err(Error::ProviderNotConfigured(provider)),
     }

@@ -128,8 +128,8 @@ impl Outcome {
             Self::Failed { code, message } => Some(Failure { code: code.clone(), message: message.clone() }),
             Self::Captured(received) if *received < payment.amount => {
                 let amount = |money| payment.currency.format(money);
-                let (received, asked, currency) = (amount(*received), amount(payment.amount), payment.currency);
-                let message = format!("Only {received} of {asked} {currency} were received. They are refunded.");
+                let (received, expected, currency) = (amount(*received), amount(payment.amount), payment.currency);
+                let message = format!("Only {received} of {expected} {currency} were received. They are refunded.");
                 Some(Failure { code: "underpaid".to_owned(), message })
             }
             _ => None,

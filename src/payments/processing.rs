@@ -36,10 +36,10 @@ impl Payment {
     /// Whether it has waited too long for the bank that is processing it, or for the buyer to pay.
     pub(super) fn takes_too_long(&self, shop: &Shop, now: Timestamp) -> bool {
         match self.processing_since {
-            Some(since) => self.status.is_open() && now.since(since) >= shop.part::<Settings>().processing_limit,
+            Some(since) => self.status.is_open() && now.since(since) >= shop.get::<Settings>().processing_limit,
             None => {
                 self.status == Status::RequiresAction
-                    && now.since(self.created_at) >= shop.part::<orders::Settings>().reservation_ttl
+                    && now.since(self.created_at) >= shop.get::<orders::Settings>().reservation_ttl
             }
         }
     }
@@ -75,7 +75,7 @@ async fn start(tx: &mut Tx, shop: &Shop, order: &Order, payment: &Payment, now: 
     if order.payment_status == PaymentStatus::Failed {
         orders::set_payment_status(tx, order.id, PaymentStatus::Processing, now).await?;
     }
-    orders::set_reservation_end(tx, order.id, now + shop.part::<Settings>().processing_limit).await.map(drop)
+    orders::set_reservation_end(tx, order.id, now + shop.get::<Settings>().processing_limit).await.map(drop)
 }
 
 async fn stop(
@@ -91,6 +91,6 @@ async fn stop(
     if paid || !payment.holds_its_order() {
         return Ok(());
     }
-    orders::set_reservation_end(tx, order.id, now + shop.part::<orders::Settings>().reservation_ttl).await?;
+    orders::set_reservation_end(tx, order.id, now + shop.get::<orders::Settings>().reservation_ttl).await?;
     fail_order_payment(tx, order, payment, now).await
 }

@@ -27,7 +27,7 @@ pub async fn fail_all(shop: &Shop, limit: Duration) -> Result<(), JobError> {
     let mut last = PaymentId::NONE;
     while began.elapsed() < limit {
         let mut tx = shop.db.read().await?;
-        let queued = store::queued(&mut tx, last, shop.now() - shop.part::<Settings>().check_after).await?;
+        let queued = store::queued(&mut tx, last, shop.now() - shop.get::<Settings>().check_after).await?;
         let Some(end) = queued.last() else { break };
         last = end.id;
         let mut unsent = Vec::new();

@@ -69,7 +69,7 @@ impl PaymentView {
     /// With the public key that the buyer's browser needs.
     #[must_use]
     pub fn of(payment: Payment, shop: &Shop) -> Self {
-        let provider = shop.part::<Providers>().get(payment.provider).filter(|_| requires_buyer(&payment));
+        let provider = shop.get::<Providers>().get(payment.provider).filter(|_| requires_buyer(&payment));
         let key_id = provider.and_then(PaymentProvider::publishable_key).map(ToOwned::to_owned);
         Self { key_id, ..Self::from(payment) }
     }

@@ -70,24 +70,24 @@ impl Kind {
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Jobs => "jobs",
             Self::Webhooks => "webhooks",
-            Self::SentEmails => "sent_letters",
+            Self::SentEmails => "sent_letters", // the table's name
             Self::OrderEvents => "order_events",
         }
     }
 
     /// Everything before this time is deleted.
     fn before(self, shop: &Shop, now: Timestamp) -> Timestamp {
-        let kept: &Settings = shop.part();
+        let settings: &Settings = shop.get();
         now - match self {
-            Self::Carts => kept.carts,
+            Self::Carts => settings.carts,
             // An access token may be valid for longer than its refresh token, and needs the session.
-            Self::RefreshTokens => kept.sessions.max(shop.part::<accounts::Settings>().access_token_ttl),
-            Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => kept.sessions,
-            Self::IdempotencyKeys => kept.idempotency_keys,
-            Self::Jobs => kept.jobs,
-            Self::Webhooks => kept.webhooks,
-            Self::SentEmails => kept.sent_emails,
-            Self::OrderEvents => kept.order_events,
+            Self::RefreshTokens => settings.sessions.max(shop.get::<accounts::Settings>().access_token_ttl),
+            Self::EmailTokens | Self::EmailChanges | Self::FormerEmails => settings.sessions,
+            Self::IdempotencyKeys => settings.idempotency_keys,
+            Self::Jobs => settings.jobs,
+            Self::Webhooks => settings.webhooks,
+            Self::SentEmails => settings.sent_emails,
+            Self::OrderEvents => settings.order_events,
         }
     }
 }

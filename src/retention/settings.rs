@@ -25,6 +25,7 @@ pub struct RetentionArgs {
     #[arg(long, env = "WEBHOOK_RETENTION", default_value = "90d", global = true)]
     webhook_retention: String,
     /// Records of sent e-mails, so that none is sent twice, at least 2d
+    // Settings keep their names: this one is older than the word "e-mail" in the code.
     #[arg(long, env = "LETTER_RETENTION", default_value = "90d", global = true)]
     letter_retention: String,
     /// Events of orders; a client that was offline for longer gets the current state instead

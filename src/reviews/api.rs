@@ -245,8 +245,8 @@ impl ReviewsApi {
     }
 }
 
-fn rating_filter(asked: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
-    match asked.get("rating")? {
+fn rating_filter(parameter: &OptionalQuery<i64>) -> ApiResult<Option<i64>> {
+    match parameter.get("rating")? {
         Some(stars) if !(1..=5).contains(&stars) => {
             Err(Problem::invalid_field("rating", "range", "must be from 1 to 5"))
         }

@@ -79,7 +79,7 @@ impl Review {
     /// local part of an e-mail address.
     #[must_use]
     pub fn author_name(&self) -> String {
-        let initial = self.last_name.trim().chars().next().map(|letter| format!("{letter}."));
+        let initial = self.last_name.trim().chars().next().map(|initial| format!("{initial}."));
         let name = [self.first_name.trim(), initial.as_deref().unwrap_or_default()].join(" ");
         let name = name.trim();
         if name.is_empty() { "A customer".to_owned() } else { name.to_owned() }

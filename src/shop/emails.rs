@@ -284,7 +284,7 @@ impl Templates {
         TemplateError { file, line: error.line(), what }
     }
 
-    /// Says which name of a file nothing has, and which names there are.
+    /// The message about an undefined variable of a file, with the variables that exist.
     fn undefined(&self, file: &str, example: &serde_json::Value) -> Option<String> {
         let known = example.as_object()?;
         let named = self.jinja.get_template(file).ok()?.undeclared_variables(false);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_file_and_line() {
+    fn errors_have_their_file_and_line() {
         assert_eq!(
             errors(&[("order_shipped.txt", "Hello\n{% if %}")])[0].split(": ").next(),
             Some("order_shipped.txt, line 2")

@@ -1,5 +1,5 @@
 //! The context of every endpoint and job, and the names that all features share. It depends on no feature; what a feature
-//! adds to it is in [`Features`].
+//! adds to it is in [`Extensions`].
 
 use std::{
     any::{Any, TypeId},
@@ -54,7 +54,7 @@ pub struct Parts {
     pub media: Media,
     pub limits: Limits,
     pub clock: Clock,
-    pub features: Features,
+    pub extensions: Extensions,
 }
 
 /// The store's name, currency and addresses.
@@ -70,12 +70,12 @@ pub struct Store {
 
 /// What features add to the context, for example their settings: one value of each type.
 #[derive(Default)]
-pub struct Features(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+pub struct Extensions(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
-impl Features {
+impl Extensions {
     #[must_use]
-    pub fn with<P: Any + Send + Sync>(mut self, part: P) -> Self {
-        self.0.insert(TypeId::of::<P>(), Box::new(part));
+    pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.0.insert(TypeId::of::<T>(), Box::new(value));
         self
     }
 }
@@ -103,14 +103,14 @@ impl Shop {
         Self(Arc::new(parts))
     }
 
-    /// The value of this type that a feature added.
+    /// The value of this type in its [`Extensions`].
     ///
     /// # Panics
     /// When there is none: an error in `app/context.rs` that the first request shows.
     #[must_use]
-    pub fn part<P: Any>(&self) -> &P {
-        let part = self.features.0.get(&TypeId::of::<P>()).and_then(|part| part.downcast_ref());
-        part.unwrap_or_else(|| panic!("the shop was put together without {}", std::any::type_name::<P>()))
+    pub fn get<T: Any>(&self) -> &T {
+        let value = self.extensions.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
+        value.unwrap_or_else(|| panic!("the shop was created without {}", std::any::type_name::<T>()))
     }
 
     #[must_use]

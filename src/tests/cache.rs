@@ -63,7 +63,7 @@ on_both_engines! {
 
     async fn a_redis_that_lies_costs_speed_and_nothing_else(shop: TestShop) {
         let Some((here, there)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
-        let url = here.inside().part::<Settings>().redis_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default();
+        let url = here.inside().get::<Settings>().redis_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default();
         let redis = redis::Client::open(url).expect("an address");
         let mut redis = redis.get_multiplexed_async_connection().await.expect("Redis");
         for (number, lie) in LIES.iter().enumerate() {

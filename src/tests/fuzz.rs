@@ -273,7 +273,7 @@ async fn exports(_shop: TestShop) {
     fuzz("exports of products", &seeds, async |bytes| {
         let rules = || Rules { decimals: 2, stock: 100 };
         let Ok(checked) = shopify::check(Cursor::new(&bytes), rules()) else { return };
-        drop(checked.told.faults.to_string());
+        drop(checked.report.errors.to_string());
     })
     .await;
 }

@@ -15,7 +15,7 @@ const UNKNOWN: &str = "the outcome of a commit is unknown";
 /// The shop beside itself with a line to its database that can be cut, and in it Ada and a mug.
 async fn a_shop_on_a_thin_line(shop: &TestShop) -> (TestShop, Person, Product, Proxy) {
     shop.allows_in_log("error occurred while testing the connection on-release");
-    let proxy = Proxy::before(shop.inside().part::<Settings>().database_url.expose_secret()).await;
+    let proxy = Proxy::before(shop.inside().get::<Settings>().database_url.expose_secret()).await;
     let beside = shop.opens_again(|settings| settings.database_url = proxy.url().into()).await;
     let mug = shop.sells("Mug").in_stock(5).await;
     let ada = shop.customer("ada@example.com").await.of(&beside);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cartwright::catalog::{
-    images::{self as catalog_images, Kept},
-    jobs::DeletePictures,
+    images::{self as catalog_images, StoredImage},
+    jobs::DeleteImages,
 };
 use image::{DynamicImage, GenericImageView, ImageFormat};
 use platform::jobs::Job;
@@ -287,7 +287,7 @@ on_both_engines! {
 
         // The program dies when the files are written and nothing refers to them.
         let picture = images::process(&solid(900, 600, ImageFormat::Png)).expect("a picture");
-        let lost = catalog_images::keep(shop.inside(), picture).await.expect("the files are written");
+        let lost = catalog_images::store_image(shop.inside(), picture).await.expect("the files are written");
         std::fs::write(shop.media_folder().join(format!("{}#1", lost.file)), b"half a file").unwrap();
         shop.runs_its_jobs().await;
         assert_eq!(files(&shop).len(), 5, "its time has not come");
@@ -297,9 +297,9 @@ on_both_engines! {
 
         // A deletion that nobody should have asked for.
         let name = |url: &str| path(&image[url]).replace("/media/", "");
-        let pictures = vec![Kept { file: name("url"), thumbnail: Some(name("thumbnail_url")) }];
+        let images = vec![StoredImage { file: name("url"), thumbnail: Some(name("thumbnail_url")) }];
         let mut tx = shop.db().write().await.unwrap();
-        DeletePictures { pictures }.enqueue(&mut tx, shop.now()).await.unwrap();
+        DeleteImages { images }.enqueue(&mut tx, shop.now()).await.unwrap();
         tx.commit().await.unwrap();
         shop.runs_its_jobs().await;
         assert_eq!(files(&shop), shown);

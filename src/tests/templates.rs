@@ -61,7 +61,7 @@ on_both_engines! {
             (("order_shiped.txt", "Away"), "order_shiped.txt: no template has this name"),
         ] {
             let words = folder(&[files]);
-            let mut settings = shop.inside().part::<Settings>().clone();
+            let mut settings = shop.inside().get::<Settings>().clone();
             settings.templates_dir = Some(words.path().to_owned());
             let refused = context::shop(settings, Clock::default()).err().expect("no shop opens").to_string();
             let start = format!("TEMPLATES_DIR={}: {told}", words.path().display());

@@ -1,7 +1,7 @@
 //! Draws the demo shop's product images, so that the demo needs neither image files nor the network.
 //!
 //! An image is a small still life on a table. The category chooses the hue, the slug chooses the things, and
-//! nothing else does: the same product looks the same in every demo shop. Every thing is a rounded box, because a
+//! nothing else does: the same product looks the same in every demo shop. Everything is a rounded box, because a
 //! box with the right corners is also a ball, a cup, an arch or a shadow. Flat colours keep the files small.
 
 #![expect(
@@ -25,15 +25,15 @@ const MIDDLE: f32 = 300.0;
 /// Whatever the encoders report.
 pub fn draw(slug: &str, category: &str) -> Result<ProcessedImage, ImageError> {
     let colors = Colors::of(category);
-    let mut picture = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
+    let mut image = RgbImage::from_pixel(SIDE, SIDE, colors.wall);
     for shape in still_life(&colors, Rng::of(slug)) {
-        shape.paint(&mut picture);
+        shape.paint(&mut image);
     }
 
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Up);
-    encoder.write_image(&picture, SIDE, SIDE, ExtendedColorType::Rgb8)?;
-    let thumbnail = thumbnail(&picture.into())?;
+    encoder.write_image(&image, SIDE, SIDE, ExtendedColorType::Rgb8)?;
+    let thumbnail = thumbnail(&image.into())?;
     Ok(ProcessedImage { image: EncodedImage { bytes, format: Format::Png }, thumbnail })
 }
 
@@ -48,10 +48,10 @@ const SMALL: [Form; 3] = [(1.0, 1.0, 1.0, 1.0), (2.2, 0.6, 1.0, 1.0), (1.3, 1.0,
 /// From back to front: light on the wall, the table, then a tall, a middling and a small thing.
 fn still_life(colors: &Colors, mut rng: Rng) -> Vec<Shape> {
     let side = if rng.below(2) == 0 { -1.0 } else { 1.0 };
-    let aside = side * rng.between(0.0, 50.0);
-    let light = Shape::standing(MIDDLE + aside, 450.0, rng.between(175.0, 200.0), colors.light);
-    let table = Shape::standing(MIDDLE, 602.0, 92.0, colors.table).formed((4.0, 1.0, 0.0, 0.0));
-    let mut shapes = vec![light.formed(WINDOWS[rng.below(3)]), table];
+    let offset = side * rng.between(0.0, 50.0);
+    let light = Shape::on_ground(MIDDLE + offset, 450.0, rng.between(175.0, 200.0), colors.light);
+    let table = Shape::on_ground(MIDDLE, 602.0, 92.0, colors.table).with_form((4.0, 1.0, 0.0, 0.0));
+    let mut shapes = vec![light.with_form(WINDOWS[rng.below(3)]), table];
 
     let first_color = rng.below(4);
     let things = [
@@ -59,9 +59,9 @@ fn still_life(colors: &Colors, mut rng: Rng) -> Vec<Shape> {
         (MIDDLING, side * rng.between(55.0, 85.0), 510.0, rng.between(78.0, 102.0)),
         (SMALL, -side * rng.between(20.0, 50.0), 540.0, rng.between(34.0, 48.0)),
     ];
-    for (n, (forms, aside, ground, size)) in things.into_iter().enumerate() {
+    for (n, (forms, offset, ground, size)) in things.into_iter().enumerate() {
         let color = colors.things[(first_color + n) % 4];
-        let thing = Shape::standing(MIDDLE + aside, ground, size, color).formed(forms[rng.below(3)]);
+        let thing = Shape::on_ground(MIDDLE + offset, ground, size, color).with_form(forms[rng.below(3)]);
         shapes.extend([thing.shadow(colors.shadow), thing.lit_from_the_left()]);
     }
     shapes
@@ -77,16 +77,16 @@ struct Shape {
     color: Rgb<u8>,
     /// How many pixels the edge takes to fade: 1 is a clean edge.
     fade: f32,
-    /// How wide a strip on the right the light does not reach.
+    /// The width of the strip on the right that the light does not reach.
     shade: f32,
 }
 
 impl Shape {
-    fn standing(x: f32, ground: f32, size: f32, color: Rgb<u8>) -> Self {
+    fn on_ground(x: f32, ground: f32, size: f32, color: Rgb<u8>) -> Self {
         Self { center: (x, ground - size), half: (size, size), radii: (0.0, 0.0), color, fade: 1.0, shade: 0.0 }
     }
 
-    fn formed(self, (width, height, top, bottom): Form) -> Self {
+    fn with_form(self, (width, height, top, bottom): Form) -> Self {
         let half = (self.half.0 * width, self.half.1 * height);
         let center = (self.center.0, self.center.1 + self.half.1 - half.1);
         let roundest = half.0.min(half.1);
@@ -100,10 +100,10 @@ impl Shape {
     fn shadow(self, color: Rgb<u8>) -> Self {
         let (x, ground) = (self.center.0 + 0.25 * self.half.0, self.center.1 + self.half.1 + 11.0);
         let flat = (self.half.0 / 13.0, 1.0, 1.0, 1.0);
-        Self { fade: 14.0, ..Self::standing(x, ground, 13.0, color).formed(flat) }
+        Self { fade: 14.0, ..Self::on_ground(x, ground, 13.0, color).with_form(flat) }
     }
 
-    fn paint(&self, picture: &mut RgbImage) {
+    fn paint(&self, image: &mut RgbImage) {
         let shaded = mix(self.color, Rgb([0, 0, 0]), 0.14);
         let pixels = |center: f32, half: f32| {
             (center - half - self.fade) as u32..((center + half + self.fade).ceil() as u32).min(SIDE)
@@ -112,7 +112,7 @@ impl Shape {
             for column in pixels(self.center.0, self.half.0) {
                 let (x, y) = (column as f32 + 0.5 - self.center.0, row as f32 + 0.5 - self.center.1);
                 let light = if self.shade > 0.0 { self.cover(x + self.shade, y) } else { 1.0 };
-                let pixel = picture.get_pixel_mut(column, row);
+                let pixel = image.get_pixel_mut(column, row);
                 *pixel = mix(*pixel, mix(shaded, self.color, light), self.cover(x, y));
             }
         }
@@ -168,10 +168,10 @@ impl Colors {
 
 /// Hue in degrees, saturation and lightness from 0 to 1.
 fn hsl(hue: f32, saturation: f32, lightness: f32) -> Rgb<u8> {
-    let reach = saturation * lightness.min(1.0 - lightness);
+    let amplitude = saturation * lightness.min(1.0 - lightness);
     Rgb([0.0, 8.0, 4.0].map(|offset| {
         let step = (offset + hue / 30.0) % 12.0;
-        let channel = lightness - reach * (step - 3.0).min(9.0 - step).clamp(-1.0, 1.0);
+        let channel = lightness - amplitude * (step - 3.0).min(9.0 - step).clamp(-1.0, 1.0);
         (channel * 255.0).round() as u8
     }))
 }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_always_gets_the_same_picture() {
+    fn a_product_always_gets_the_same_image() {
         assert_eq!(drawn("stoneware-mug", "coffee-tea"), drawn("stoneware-mug", "coffee-tea"));
     }
 
@@ -228,10 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_a_small_png_of_600_by_600() {
+    fn an_image_is_a_small_png_of_600_by_600() {
         let png = drawn("stoneware-mug", "coffee-tea");
-        let picture = image::load_from_memory(&png).unwrap();
-        assert_eq!((picture.width(), picture.height()), (SIDE, SIDE));
+        let image = image::load_from_memory(&png).unwrap();
+        assert_eq!((image.width(), image.height()), (SIDE, SIDE));
         assert!(png.len() < 30_000, "{} bytes", png.len());
     }
 }

@@ -23,8 +23,8 @@ pub fn set_mmap_threshold() {
     }
     let (Ok(program), mut arguments) = (env::current_exe(), env::args_os()) else { return };
     let name = arguments.next().unwrap_or_else(|| program.clone().into());
-    let mut anew = Command::new(program);
-    anew.arg0(name).args(arguments).env(LIMIT, "131072").env(RESTARTED, "1");
+    let mut restarted = Command::new(program);
+    restarted.arg0(name).args(arguments).env(LIMIT, "131072").env(RESTARTED, "1");
     // Returns only when the system refuses; the program then continues and uses more memory.
-    let _refused = anew.exec();
+    let _refused = restarted.exec();
 }

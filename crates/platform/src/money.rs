@@ -11,7 +11,7 @@
 //! it is a text or a number. What the shop writes it reads back unchanged.
 //!
 //! [`parse`] is that rule. [`Currency::pattern`] says it to the readers of the API document, and the validator of bodies
-//! (`http/schema.rs`) lets through whatever is an amount in any currency, for the reader tells better what is wrong.
+//! (`http/schema.rs`) accepts an amount of any currency, because the parser has better error messages.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_thread_keeps_what_it_works_in() {
+    async fn each_thread_keeps_its_memory() {
         let pool = ThreadPool::<usize>::start("test", 1, 8);
         for turn in 1..=3 {
             let count = |memory: &mut usize| {
@@ -134,8 +134,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_without_work_frees_what_it_works_in() {
-        /// Says when it is freed.
+    async fn an_idle_thread_frees_its_memory() {
+        /// Sends a message when it is freed.
         #[derive(Default)]
         struct Memory(Option<oneshot::Sender<()>>);
         impl Drop for Memory {
@@ -147,11 +147,11 @@ mod tests {
         let (free, freed) = oneshot::channel();
         assert_eq!(pool.run(move |memory| memory.0 = Some(free)).await, Ok(()));
         assert_eq!(freed.await, Ok(()));
-        assert_eq!(pool.run(|memory| memory.0.is_none()).await, Ok(true), "it works on");
+        assert_eq!(pool.run(|memory| memory.0.is_none()).await, Ok(true), "it continues");
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_any_more_is_not_done() {
+    async fn cancelled_work_does_not_run() {
         let (pool, release) = busy(8).await;
         let done = Arc::new(AtomicUsize::new(0));
         let count = || {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_told_and_the_thread_goes_on() {
+    async fn a_panic_is_reported_and_the_thread_continues() {
         let pool = ThreadPool::<usize>::start("test", 1, 8);
         let panics = pool.run(|_| panic!("on purpose"));
         assert_eq!(panics.await, Err::<(), _>(RunError::Panicked));

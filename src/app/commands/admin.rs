@@ -58,7 +58,7 @@ fn read_password(unasked: bool) -> anyhow::Result<String> {
 }
 
 async fn create(shop: &Shop, email: String, username: Option<String>, password: String) -> anyhow::Result<String> {
-    let password_hash = shop.part::<Passwords>().hash(password).await?;
+    let password_hash = shop.get::<Passwords>().hash(password).await?;
     let new = NewUser {
         email: email.clone(),
         username,

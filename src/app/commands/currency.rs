@@ -40,8 +40,8 @@ pub async fn run(args: CurrencyArgs, settings: &SettingArgs) -> anyhow::Result<(
     let shop = open(programs::init(settings)?).await?;
     let result = match args.to {
         None => {
-            let kept = currency::of_prices(&mut shop.db.read().await?).await?;
-            format!("the prices are in {}", kept.unwrap_or(shop.store.currency))
+            let stored = currency::of_prices(&mut shop.db.read().await?).await?;
+            format!("the prices are in {}", stored.unwrap_or(shop.store.currency))
         }
         Some(to) => {
             let (to, rate) = read(&to, args.rate.as_deref())?;

@@ -81,7 +81,7 @@ async fn check_all(args: &SettingArgs) -> anyhow::Result<()> {
             bail!("correct the setting and run this again; the other checks need valid settings");
         }
     };
-    let settings = &shop.part::<Settings>();
+    let settings = &shop.get::<Settings>();
     let mut findings = vec![
         ("settings", Fine("all values are valid".to_owned())),
         ("DATA_DIR", folder(&settings.data_dir).await),
@@ -141,7 +141,7 @@ async fn media(shop: &Shop) -> Finding {
 }
 
 async fn database(shop: &Shop) -> Finding {
-    let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
+    let file = db::sqlite_file(shop.get::<Settings>().database_url.expose_secret());
     if let Some(file) = file.filter(|file| !file.exists()) {
         return Fine(format!("{} does not exist yet; the first start creates it", file.display()));
     }
@@ -161,7 +161,7 @@ async fn database(shop: &Shop) -> Finding {
 }
 
 async fn prices(shop: &Shop) -> Finding {
-    let file = db::sqlite_file(shop.part::<Settings>().database_url.expose_secret());
+    let file = db::sqlite_file(shop.get::<Settings>().database_url.expose_secret());
     let is_there = file.is_none_or(|file| file.exists());
     if !is_there || !matches!(with_timeout(shop.db.pending_migrations()).await, Ok(0)) {
         return Fine("not checked, because the database is not ready".to_owned());
@@ -190,10 +190,10 @@ async fn redis(shop: &Shop) -> Finding {
 }
 
 async fn mail(shop: &Shop) -> Finding {
-    let outbox = shop.part::<Settings>().data_dir.join("outbox");
+    let outbox = shop.get::<Settings>().data_dir.join("outbox");
     match shop.mailer.check().await {
         Err(why) => Fail(why),
-        Ok(()) if shop.part::<Settings>().smtp_url.is_some() => Fine("connected to the mail server".to_owned()),
+        Ok(()) if shop.get::<Settings>().smtp_url.is_some() => Fine("connected to the mail server".to_owned()),
         Ok(()) => Warn(format!("SMTP_URL is not set: e-mails are written to {} instead of sent", outbox.display())),
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     app::{programs, settings::SettingArgs},
     catalog::{
         self, Part,
-        import::{BATCH, Import, Imported, Rules},
-        shopify::{self, Checked, Contents, ReadError, Told},
+        import::{BATCH, Import, Rules, Summary},
+        shopify::{self, Checked, Contents, ReadError, Report},
     },
     shop::Shop,
 };
@@ -81,39 +81,39 @@ pub struct ProductsArgs {
 
 pub async fn run(ImportCommand::Products(args): ImportCommand, settings: &SettingArgs) -> anyhow::Result<()> {
     let settings = programs::init(settings)?;
-    let source = Source::open(&args.file)?; // before any database is asked
+    let source = Source::open(&args.file)?; // before the database is opened
     let rules = shopify::Rules { decimals: settings.store.currency.decimals, stock: args.stock };
-    let Checked { told, not_read, contents } = source.read(|file| shopify::check(file, rules))?;
-    print_findings(&not_read, &told);
-    if !told.faults.is_empty() && !args.skip_bad {
+    let Checked { report, ignored_columns, contents } = source.read(|file| shopify::check(file, rules))?;
+    print_report(&ignored_columns, &report);
+    if !report.errors.is_empty() && !args.skip_bad {
         bail!("nothing was imported; correct the file, or skip its invalid rows with --skip-bad");
     }
     let shop = open_with_currency(settings).await?;
     let rules = Rules { currency: shop.store.currency, stock: args.stock, keep_stock: args.keep_stock };
     let result = match contents {
-        Contents::Products(sound) => {
-            let total = sound.count();
-            let products = source.read(|file| sound.read(file))?;
-            let Imported { created, updated, unchanged, .. } =
+        Contents::Products(valid) => {
+            let total = valid.count();
+            let products = source.read(|file| valid.read(file))?;
+            let Summary { created, updated, unchanged, .. } =
                 write_all(&shop, rules, total, products, Import::products).await?;
-            format!("created {created}, updated {updated}, unchanged {unchanged}, skipped {}", told.skipped)
+            format!("created {created}, updated {updated}, unchanged {unchanged}, skipped {}", report.skipped)
         }
-        Contents::Inventory(sound) => {
-            let total = sound.count();
-            let counts = source.read(|file| sound.read(file))?;
-            let Imported { updated, unchanged, unknown, .. } =
+        Contents::Inventory(valid) => {
+            let total = valid.count();
+            let counts = source.read(|file| valid.read(file))?;
+            let Summary { updated, unchanged, unknown, .. } =
                 write_all(&shop, rules, total, counts, Import::counts).await?;
-            format!("counted {updated}, unchanged {unchanged}, skipped {}", told.skipped + unknown.count())
+            format!("counted {updated}, unchanged {unchanged}, skipped {}", report.skipped + unknown.count())
         }
     };
     shop.db.close().await;
     print_line(result)
 }
 
-fn print_findings(not_read: &[String], told: &Told) {
-    eprint!("{}{}", told.faults, told.notices);
-    if !not_read.is_empty() {
-        eprintln!("ignored columns: {}", not_read.join(", "));
+fn print_report(ignored_columns: &[String], report: &Report) {
+    eprint!("{}{}", report.errors, report.warnings);
+    if !ignored_columns.is_empty() {
+        eprintln!("ignored columns: {}", ignored_columns.join(", "));
     }
 }
 
@@ -124,20 +124,20 @@ async fn write_all<T>(
     total: usize,
     mut rows: impl Iterator<Item = Result<T, ReadError>>,
     write: impl AsyncFn(&mut Import, Vec<T>) -> catalog::Result<()>,
-) -> anyhow::Result<Imported> {
+) -> anyhow::Result<Summary> {
     let bar = progress_bar(total, "products")?;
     let mut import = Import::new(shop, rules);
     let written = write_batches(&mut import, &mut rows, write, &bar).await;
     shop.cache.invalidate(&[Part::Catalog]).await;
-    let done = import.done;
-    let count = done.created + done.updated + done.unchanged + done.unknown.count();
+    let summary = import.summary;
+    let count = summary.created + summary.updated + summary.unchanged + summary.unknown.count();
     written.with_context(|| format!("imported {count} of {total}; start the same import again to resume"))?;
     bar.finish_and_clear();
     if count != total {
         bail!("the file was changed during the import; import it again");
     }
-    print_stock_notes(&done);
-    Ok(done)
+    print_stock_notes(&summary);
+    Ok(summary)
 }
 
 async fn write_batches<T>(
@@ -157,13 +157,13 @@ async fn write_batches<T>(
     }
 }
 
-fn print_stock_notes(done: &Imported) {
-    eprint!("{}", done.unknown);
-    if done.stock_left > 0 {
+fn print_stock_notes(summary: &Summary) {
+    eprint!("{}", summary.unknown);
+    if summary.stock_kept > 0 {
         eprintln!(
             "the stock of {} existing products was not changed, because the value of their previous import is not \
              known. Later imports update it",
-            done.stock_left
+            summary.stock_kept
         );
     }
 }
@@ -185,7 +185,7 @@ impl Source {
         Ok(Self { name, file })
     }
 
-    /// What `read` makes of the file, from its start.
+    /// Calls `read` with the file, from its start.
     fn read<'a, T>(&'a self, read: impl FnOnce(&'a File) -> Result<T, ReadError>) -> anyhow::Result<T> {
         let mut file = &self.file;
         file.rewind()?;

@@ -114,7 +114,7 @@ async fn prepare(shop: &Shop, args: ServeArgs) -> anyhow::Result<()> {
 
 /// Prints the addresses of the shop and the e-mails.
 fn print_addresses(shop: &Shop) -> anyhow::Result<()> {
-    let front = local_address(shop.part::<Settings>().bind);
+    let front = local_address(shop.get::<Settings>().bind);
     print_line(format!("Open http://{front}/ to start"))?;
     match shop.mailer.outbox() {
         Some(outbox) => print_line(format!("E-mails are written to {} and shown on that page", outbox.display())),

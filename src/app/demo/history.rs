@@ -122,7 +122,7 @@ impl PastShop {
         let folder = std::env::temp_dir().join(format!("cartwright-demo-{}", uuid::Uuid::new_v4().simple()));
         let clock = Clock::fixed_at(ago(shop.now(), PURCHASES[0].0));
         let settings =
-            Settings { data_dir: folder.clone(), smtp_url: None, redis_url: None, ..shop.part::<Settings>().clone() };
+            Settings { data_dir: folder.clone(), smtp_url: None, redis_url: None, ..shop.get::<Settings>().clone() };
         Ok(Self { shop: context::shop(settings, clock.clone())?, clock, folder })
     }
 

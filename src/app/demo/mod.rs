@@ -1,5 +1,5 @@
-//! The demo shop: a small shop of household things with two customers, an admin and some weeks of history, for trying the
-//! API, and as many further products as a test of speed needs.
+//! The demo shop: a small shop of household goods with two customers, an admin and some weeks of history, for trying the
+//! API, and as many further products as a load test needs.
 
 mod generated;
 mod history;
@@ -21,7 +21,7 @@ use crate::{
     accounts::{self, NewUser, Passwords, Role, User},
     catalog::{
         self, NewProduct, Part,
-        images::{self as catalog_images, Kept},
+        images::{self as catalog_images, StoredImage},
     },
     shop::{
         Shop,
@@ -31,7 +31,7 @@ use crate::{
 
 use history::{DemoData, PastShop};
 
-/// How many generated products one transaction writes, so that a running shop gets its turn in between.
+/// How many generated products one transaction writes, so that other writers get their turn.
 const BATCH: usize = 500;
 
 /// Who can sign in to the demo shop.
@@ -105,12 +105,12 @@ impl CatalogIds {
 /// How many products the demo catalog has, before any generated ones.
 ///
 /// # Errors
-/// Never in a program that was built whole.
+/// Never: the file is part of the program.
 pub fn size() -> anyhow::Result<usize> {
     Ok(catalog()?.products.len())
 }
 
-/// Loads the demo shop into an empty database, with so many further `products` when asked for. In a database that has
+/// Loads the demo shop into an empty database, with as many further `products` if given. In a database that has
 /// products it changes nothing and returns `None`. `progress` is called with the number of products that were written.
 ///
 /// # Errors
@@ -152,7 +152,7 @@ fn catalog() -> anyhow::Result<Catalog> {
     serde_json::from_str(include_str!("catalog.json")).context("the demo catalog cannot be read")
 }
 
-/// Whether the demo's admin can sign in with the demo's password. If so, anybody who knows the demo can do everything anyway.
+/// Whether the demo's admin can sign in with the demo's password. If so, anyone who knows the demo has full access anyway.
 ///
 /// # Errors
 /// When the database is unavailable.
@@ -169,7 +169,7 @@ pub async fn can_sign_in(shop: &Shop, sign_in: SignIn) -> accounts::Result<bool>
 }
 
 async fn hash(shop: &Shop, sign_in: SignIn) -> accounts::Result<String> {
-    shop.part::<Passwords>().hash(sign_in.password.to_owned()).await
+    shop.get::<Passwords>().hash(sign_in.password.to_owned()).await
 }
 
 async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> anyhow::Result<User> {
@@ -248,14 +248,14 @@ async fn create_categories_and_brands(tx: &mut Tx, catalog: &Catalog) -> anyhow:
     Ok(ids)
 }
 
-/// Products are listed newest first, so some hours lie between any two and the file's first product is the newest. Together
-/// they are five weeks, in which all that was ordered since was there to be ordered.
+/// Products are listed newest first, so they are created some hours apart and the file's first product is the newest. In all
+/// that is five weeks, so that each was there before it was ordered.
 async fn create_products(
     tx: &mut Tx,
     currency: Currency,
     catalog: &Catalog,
     ids: &CatalogIds,
-    images: &HashMap<String, Kept>,
+    images: &HashMap<String, StoredImage>,
     now: Timestamp,
 ) -> anyhow::Result<HashMap<String, ProductId>> {
     let mut arrived = now;
@@ -291,7 +291,7 @@ fn price(currency: Currency, text: &str) -> anyhow::Result<Money> {
 }
 
 /// Draws every product's image, on all cores, and stores it.
-async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, Kept>> {
+async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<String, StoredImage>> {
     let pool = ThreadPool::<()>::on_all_cores("demo", catalog.products.len());
     let mut drawing: FuturesUnordered<_> = catalog
         .products
@@ -306,7 +306,7 @@ async fn draw_images(shop: &Shop, catalog: &Catalog) -> anyhow::Result<HashMap<S
     while let Some((slug, image)) = drawing.try_next().await? {
         stored.insert(
             slug,
-            catalog_images::keep(shop, image).await.context("MEDIA_URL: the pictures cannot be written")?,
+            catalog_images::store_image(shop, image).await.context("MEDIA_URL: the images cannot be written")?,
         );
     }
     Ok(stored)

@@ -1,7 +1,7 @@
 //! The outbox of a demo: the list, and each e-mail.
 //!
-//! What an e-mail says may come from anybody, a customer's name for example. It is shown in a frame that can run nothing,
-//! load nothing and lead nowhere, and which no page but ours can show.
+//! An e-mail can contain text by anyone, for example a customer's name. It is shown in a frame that cannot run scripts, load
+//! files or open links, and that only our own pages can embed.
 
 use platform::{
     clock::Timestamp,
@@ -97,7 +97,7 @@ fn link_view(link: &str, base: &str) -> Value {
     } else {
         None
     };
-    json!({"url": link, "asks": command})
+    json!({"url": link, "command": command})
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_link_with_a_token_of_ours_comes_with_its_command() {
-        let command = |link: &str| link_view(link, "http://localhost:8000")["asks"].as_str().map(ToOwned::to_owned);
+        let command = |link: &str| link_view(link, "http://localhost:8000")["command"].as_str().map(ToOwned::to_owned);
         let verify = command("https://front.example/verify-email?token=Ab-9_x").unwrap();
         assert!(
             verify.contains("http://localhost:8000/api/auth/email/verify") && verify.contains(r#"{"token":"Ab-9_x"}"#)

@@ -42,7 +42,7 @@ pub async fn front(request: &Request, shop: Data<&Shop>) -> ApiResult<Response> 
     let mut answer = if accepts_html(request) {
         match Visitor::of_demo(request, &shop).await? {
             Some(visitor) => demo_page(&shop, &visitor).await?,
-            None => page("plain.html", &json!({"shop": about(&shop), "is_demo": shop.part::<Settings>().demo}))?,
+            None => page("plain.html", &json!({"shop": about(&shop), "is_demo": shop.get::<Settings>().demo}))?,
         }
     } else {
         Response::builder().content_type(JSON).body(about(&shop).to_string())
@@ -93,7 +93,7 @@ async fn sign_ins(shop: &Shop) -> ApiResult<Vec<Value>> {
 }
 
 fn simulated(shop: &Shop) -> Option<Value> {
-    let url = shop.part::<Settings>().simulator.as_ref()?;
+    let url = shop.get::<Settings>().simulator.as_ref()?;
     let cards: Vec<Value> =
         TEST_CARDS.iter().map(|card| json!({"name": card.name, "does": card.description})).collect();
     Some(json!({"url": url, "cards": cards}))

@@ -28,7 +28,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub async fn of_demo(request: &Request, shop: &Shop) -> ApiResult<Option<Self>> {
-        if !shop.part::<Settings>().demo {
+        if !shop.get::<Settings>().demo {
             return Ok(None);
         }
         let is_here =
@@ -56,16 +56,16 @@ mod tests {
 
     use super::*;
 
-    fn asked(headers: &[(&'static str, &'static str)]) -> Option<String> {
+    fn host_of(headers: &[(&'static str, &'static str)]) -> Option<String> {
         local_host(
             &headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect(),
         )
     }
 
     #[test]
-    fn this_machine_is_asked_by_a_name_of_its_own() {
+    fn requests_to_this_machine_have_a_local_host() {
         for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.0.0.2", "[::1]:8000", "LOCALHOST:8000"] {
-            assert_eq!(asked(&[("host", host)]), Some(host.to_owned()));
+            assert_eq!(host_of(&[("host", host)]), Some(host.to_owned()));
         }
         for host in [
             "shop.example",
@@ -79,15 +79,15 @@ mod tests {
             "localhost/",
             "",
         ] {
-            assert_eq!(asked(&[("host", host)]), None, "{host}");
+            assert_eq!(host_of(&[("host", host)]), None, "{host}");
         }
-        assert_eq!(asked(&[]), None);
+        assert_eq!(host_of(&[]), None);
     }
 
     #[test]
-    fn who_comes_through_somebody_or_for_another_page_is_elsewhere() {
+    fn requests_through_a_proxy_or_of_another_page_are_remote() {
         for header in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "origin"] {
-            assert_eq!(asked(&[("host", "localhost:8000"), (header, "x")]), None, "{header}");
+            assert_eq!(host_of(&[("host", "localhost:8000"), (header, "x")]), None, "{header}");
         }
     }
 }

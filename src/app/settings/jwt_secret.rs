@@ -40,9 +40,9 @@ fn stored_secret(file: &Path) -> std::io::Result<SecretString> {
         let _ = fs::hard_link(&draft, file); // another program was first: its key is used
         fs::remove_file(&draft)?;
     }
-    let kept = fs::read_to_string(file)?;
-    match kept.len() {
-        32.. => Ok(kept.into()),
+    let secret = fs::read_to_string(file)?;
+    match secret.len() {
+        32.. => Ok(secret.into()),
         _ => Err(std::io::Error::other(
             "it has less than 32 bytes; delete it, after which all users have to sign in again",
         )),

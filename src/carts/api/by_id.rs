@@ -30,7 +30,7 @@ use crate::{
 fn new_carts(shop: &Shop) -> Limit {
     Limit::new(
         "new_carts",
-        shop.part::<Settings>().carts_per_minute,
+        shop.get::<Settings>().carts_per_minute,
         Duration::from_mins(1),
         "Too many carts were created from this IP address.",
     )

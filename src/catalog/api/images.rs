@@ -1,6 +1,6 @@
 //! The endpoints of products' images and brands' logos.
 //!
-//! What an upload is about is looked for before its picture is worked on, and again when it is done, which takes a while.
+//! The product or brand of an upload is looked up before its image is processed, and again afterwards: that takes a while.
 
 use platform::http::{
     body::{Body, null_as_empty},
@@ -61,14 +61,14 @@ impl ImagesApi {
     ) -> ApiResult<Created<ImageView>> {
         let mut tx = shop.db.read().await?;
         store::find_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        images::check_room(&mut tx, id.0).await?;
+        images::check_limit(&mut tx, id.0).await?;
         drop(tx);
-        let kept = images::keep(&shop, shop.media.process(upload.image()?).await?).await?;
+        let stored = images::store_image(&shop, shop.media.process(upload.image()?).await?).await?;
 
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        images::check_room(&mut tx, id.0).await?;
-        let image = images::show(&mut tx, id.0, &kept, shop.now()).await?;
+        images::check_limit(&mut tx, id.0).await?;
+        let image = images::show(&mut tx, id.0, &stored, shop.now()).await?;
         shop.commit_and_invalidate(tx, &Part::of_product(id.0)).await?;
         let image = view::image(&shop, &image);
         Ok(Created::json(&image).header("location", &image.url))
@@ -109,7 +109,7 @@ impl ImagesApi {
     ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
         store::lock_product(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        images::take_down(&mut tx, id.0, image_id.0, shop.now()).await?;
+        images::remove(&mut tx, id.0, image_id.0, shop.now()).await?;
         shop.commit_and_invalidate(tx, &Part::of_product(id.0)).await?;
         Ok(Done::Done)
     }
@@ -128,13 +128,13 @@ impl ImagesApi {
         upload: Upload,
     ) -> ApiResult<Reply<BrandView>> {
         store::find_brand(&mut shop.db.read().await?, id.0).await?.ok_or_else(Problem::not_found)?;
-        let mut picture = shop.media.process(upload.image()?).await?;
-        picture.thumbnail = None;
-        let kept = images::keep(&shop, picture).await?;
+        let mut image = shop.media.process(upload.image()?).await?;
+        image.thumbnail = None;
+        let logo = images::store_image(&shop, image).await?;
 
         let mut tx = shop.db.write().await?;
         let mut brand = store::lock_brand(&mut tx, id.0).await?.ok_or_else(Problem::not_found)?;
-        images::set_logo(&mut tx, &mut brand, Some(kept), shop.now()).await?;
+        images::set_logo(&mut tx, &mut brand, Some(logo), shop.now()).await?;
         shop.commit_and_invalidate(tx, &[Part::Catalog]).await?;
         Ok(Reply::json(&view::brand(&shop, brand)))
     }

@@ -1,11 +1,11 @@
-//! The endpoints of the catalog, and how its answers are kept and known again.
+//! The endpoints of the catalog, and how its responses are cached.
 
 mod brands;
 mod categories;
 mod images;
+mod parsed_form;
 mod product_input;
 mod products;
-mod sent;
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ pub use categories::CategoriesApi;
 pub use images::ImagesApi;
 pub use products::ProductsApi;
 
-/// Anybody may keep what customers see, but asks whether it still holds before using it.
+/// Any cache may store what customers see, but must revalidate it before using it.
 const REVALIDATE: &str = "public, no-cache";
 
-/// What admins see is always fresh and kept by nobody; what customers see comes from the cache.
+/// What admins see is always fresh and never stored; what customers see comes from the cache.
 async fn answer(
     shop: &Shop,
     admin: bool,
@@ -49,14 +49,14 @@ async fn answer(
 
 fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Tagged<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
-    let keeping = if admin { "no-store" } else { REVALIDATE };
-    let asked = request.header(header::IF_NONE_MATCH);
-    Tagged::answer(asked, &found.tag, fresh, keeping).header("vary", "Authorization")
+    let cache_control = if admin { "no-store" } else { REVALIDATE };
+    let if_none_match = request.header(header::IF_NONE_MATCH);
+    Tagged::answer(if_none_match, &found.tag, fresh, cache_control).header("vary", "Authorization")
 }
 
-/// The tag that `GET` shows a thing with.
-fn tag_of(thing: &impl ToJSON) -> String {
-    Cached::new(json_bytes(thing), 1).tag
+/// The `ETag` of a `GET` of this.
+fn tag_of(view: &impl ToJSON) -> String {
+    Cached::new(json_bytes(view), 1).tag
 }
 
 fn paged<T>(request: &Request, admin: bool, found: &Cached, page: Page) -> Tagged<Vec<T>> {

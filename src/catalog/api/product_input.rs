@@ -161,7 +161,7 @@ impl ProductPatch {
     }
 }
 
-/// The price, or a stand-in for one whose fault is noted.
+/// The price, or a placeholder after recording its error.
 fn price(shop: &Shop, amount: &Amount, errors: &mut Vec<FieldError>) -> Money {
     shop.store.currency.parse(amount).unwrap_or_else(|why| {
         errors.push(FieldError::new("price", "amount", why));

@@ -27,8 +27,8 @@ use poem_openapi::{
 
 use super::{
     answer, conditional, paged,
+    parsed_form::{ParsedForm, delete_image_if_rejected},
     product_input::{ProductInput, ProductPatch, ProductReplacement},
-    sent::{Sent, or_give_up},
     tag_of,
 };
 use crate::{
@@ -54,7 +54,7 @@ const DEEP: i64 = 1_000;
 /// Per address. Who is shown results while they type searches a few times a second, for a few seconds.
 const SEARCHES: Limit = Limit::new("searches", 120, Duration::from_mins(1), "Too many searches from this IP address.");
 
-/// A list that takes too long is no fault of the database.
+/// A list that takes too long is not an error of the database.
 fn or_too_slow(error: db::Error) -> Problem {
     if !db::is_timeout(&error) {
         return error.into();
@@ -184,10 +184,10 @@ impl ProductsApi {
         _by: Admin,
         form: Form<ProductInput>,
     ) -> ApiResult<Created<ProductView>> {
-        let sent = Sent::of(&shop, &form, ProductInput::read).await?;
-        let image = sent.image.clone();
-        let made = or_give_up(&shop, image, create(&shop, sent).await).await?;
-        Ok(Created::json(&made).header("location", &format!("/api/products/{}", made.id)))
+        let form = ParsedForm::parse(&shop, &form, ProductInput::read).await?;
+        let image = form.image.clone();
+        let created = delete_image_if_rejected(&shop, image, create(&shop, form).await).await?;
+        Ok(Created::json(&created).header("location", &format!("/api/products/{}", created.id)))
     }
 
     /// Replaces a product.
@@ -267,38 +267,38 @@ async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> Api
     Ok(conditional(request, admin, &product))
 }
 
-/// Which product a slug leads to. What is kept is the id and the slug of today; the product itself is kept by its id.
+/// The product of a slug. Its id and current slug are cached; the product itself is cached by its id.
 async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
     if slug.contains('\0') {
-        return Err(Problem::not_found()); // which PostgreSQL takes in no text
+        return Err(Problem::not_found()); // PostgreSQL has no NUL in texts
     }
     let load = async {
         let found = slugs::find(&mut shop.db.browse().await?, slug).await?.ok_or_else(Problem::not_found)?;
         Ok(Cached::new(format!("{} {}", found.product, found.slug).into_bytes(), 1))
     };
-    let kept = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
-    let kept = String::from_utf8_lossy(&kept.body);
-    let (product, slug) = kept.split_once(' ').ok_or_else(Problem::not_found)?;
+    let cached = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
+    let cached = String::from_utf8_lossy(&cached.body);
+    let (product, slug) = cached.split_once(' ').ok_or_else(Problem::not_found)?;
     Ok(Found { product: ProductId(product.parse().map_err(Problem::internal)?), slug: slug.to_owned() })
 }
 
-/// A slug as it stands in an address: its letters may be any script's.
+/// A slug, percent-encoded for a URL: it can have letters of any script.
 fn escaped(slug: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     slug.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-async fn create(shop: &Shop, sent: Sent<NewProduct>) -> ApiResult<ProductView> {
-    let Sent { said: new, errors, image } = sent;
+async fn create(shop: &Shop, form: ParsedForm<NewProduct>) -> ApiResult<ProductView> {
+    let ParsedForm { fields: new, errors, image } = form;
     let mut tx = shop.db.write().await?;
     catalog::check_parents(&mut tx, new.category, new.brand, errors).await?;
     let product = slugs::create(&mut tx, new, shop.now()).await?;
     if let Some(image) = image {
         images::show(&mut tx, product.id, &image, shop.now()).await?;
     }
-    let made = view::product(&mut tx, shop, product).await?;
+    let created = view::product(&mut tx, shop, product).await?;
     shop.commit_and_invalidate(tx, &Part::of_new_product()).await?;
-    Ok(made)
+    Ok(created)
 }
 
 /// A product to be changed from a state that the client has seen.
@@ -310,7 +310,7 @@ async fn lock(tx: &mut Tx, shop: &Shop, id: ProductId, seen: &IfMatch) -> ApiRes
     Ok(product)
 }
 
-/// The body is judged only after the product was found, and found to be what the client has seen.
+/// The form is validated only after the product was found and compared with `If-Match`.
 async fn change<T: ParseFromJSON + Send + 'static>(
     shop: &Shop,
     id: ProductId,
@@ -321,27 +321,27 @@ async fn change<T: ParseFromJSON + Send + 'static>(
     if form.has_image() {
         store::find_product(&mut shop.db.read().await?, id).await?.ok_or_else(Problem::not_found)?;
     }
-    let sent = Sent::of(shop, form, read).await;
-    let image = sent.as_ref().ok().and_then(|sent| sent.image.clone());
-    let changed = change_locked(shop, id, seen, sent).await;
-    Ok(Reply::json(&or_give_up(shop, image, changed).await?))
+    let form = ParsedForm::parse(shop, form, read).await;
+    let image = form.as_ref().ok().and_then(|form| form.image.clone());
+    let changed = change_locked(shop, id, seen, form).await;
+    Ok(Reply::json(&delete_image_if_rejected(shop, image, changed).await?))
 }
 
 async fn change_locked(
     shop: &Shop,
     id: ProductId,
     seen: &IfMatch,
-    sent: ApiResult<Sent<ProductChange>>,
+    form: ApiResult<ParsedForm<ProductChange>>,
 ) -> ApiResult<ProductView> {
     let mut tx = shop.db.write().await?;
     let product = lock(&mut tx, shop, id, seen).await?;
-    let Sent { said: change, mut errors, image } = sent?;
+    let ParsedForm { fields: change, mut errors, image } = form?;
     let slug = change.slug.clone().filter(|slug| *slug != product.slug);
     errors.extend(slug.as_deref().and_then(|slug| slugs::check(slug).err()));
     catalog::check_parents(&mut tx, change.category.value().copied(), change.brand.value().copied(), errors).await?;
     let product = catalog::change_product(&mut tx, product, change, shop.now()).await?;
     if let Some(image) = image {
-        images::check_room(&mut tx, id).await?;
+        images::check_limit(&mut tx, id).await?;
         images::show_first(&mut tx, id, &image, shop.now()).await?;
     }
     let changed = view::product(&mut tx, shop, product).await?;

@@ -1,14 +1,15 @@
-//! Puts the products of a file on the shelf, a batch at a time: each batch is a short transaction, and on SQLite other
-//! writers get their turn behind it. What a file brought is recognised when it comes again, so an import that was
-//! interrupted goes on when it is started again, and what has not changed since costs a look and no write.
+//! Imports the products of a file in batches: each is a short transaction, after which on SQLite other writers get their
+//! turn. Imported products are recognised in later imports, so an interrupted import resumes when it is started again, and
+//! an unchanged product costs a read and no write.
 //!
-//! Stock is not only the file's to say, because the shop goes on selling. It is set where the file says something else than
-//! it said the last time (`known::LastTold`; an inventory file has a memory of its own); so nothing is given back that was sold in between.
+//! The shop keeps selling after the export, so stock is set only if the file's value differs from that of the previous
+//! import (`existing::FileStock`; the values of inventory files are stored separately): otherwise an import would return
+//! units to the stock that were sold since.
 //!
-//! Within a batch the known products are locked in id order, as orders take their stock: an import and a checkout that meet
-//! wait for each other and never in a circle.
+//! Within a batch the existing products are locked in id order, as orders take their stock, so that an import and a checkout
+//! never deadlock.
 
-mod known;
+mod existing;
 mod parents;
 mod store;
 
@@ -19,7 +20,7 @@ use std::{
 
 use super::{
     Error, NewProduct, Product, ProductChange, Result, change_product, create_product,
-    shopify::{Count, Findings, ImportedProduct, Wrong},
+    shopify::{Count, Findings, ImportedProduct, Issue},
 };
 use crate::{
     catalog::{
@@ -29,7 +30,7 @@ use crate::{
     shop::{Shop, ids::ProductId},
 };
 
-use known::{Changes, Known, LastTold};
+use existing::{Changes, ExistingProduct, FileStock};
 use parents::Parents;
 use platform::{
     clock::Timestamp,
@@ -39,120 +40,123 @@ use platform::{
 };
 use poem_openapi::types::MaybeUndefined;
 
-/// How many products are looked up at a time, and at most written in one transaction.
+/// How many products are looked up at a time, and the most that are written in one transaction.
 pub const BATCH: usize = 50;
-/// After how long a transaction is committed though its batch is not written yet: others wait for it.
-const TURN: Duration = Duration::from_millis(100);
+/// After how long a transaction is committed even if its batch is not finished, because other writers wait for it.
+const MAX_TRANSACTION: Duration = Duration::from_millis(100);
 
-/// What an import did.
+/// The results of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
+pub struct Summary {
     pub created: usize,
     pub updated: usize,
     pub unchanged: usize,
-    /// Products whose stock stayed as it is, because nobody knows what their file said the last time.
-    pub stock_left: usize,
-    /// Counts of variants that the shop does not have.
+    /// Products whose stock was not changed, because the value of their previous import is unknown.
+    pub stock_kept: usize,
+    /// Counts of products that the shop does not have.
     pub unknown: Findings,
 }
 
-/// What the one who imports wants.
+/// The options of an import.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub currency: Currency,
-    /// How many pieces there are of what the file has no number for.
+    /// The stock of products for which the file has no value.
     pub stock: i64,
-    /// The stock of known products is left alone.
+    /// Do not change the stock of existing products.
     pub keep_stock: bool,
 }
 
-/// A product that has to be written, and its id if the shop knows it.
-type Differing = (Option<ProductId>, ImportedProduct);
+/// A product to write, with its id if it exists.
+type Pending = (Option<ProductId>, ImportedProduct);
 
-/// An import under way.
+/// A running import.
 pub struct Import {
     shop: Shop,
     rules: Rules,
-    pub done: Imported,
+    pub summary: Summary,
 }
 
 impl Import {
     #[must_use]
     pub fn new(shop: &Shop, rules: Rules) -> Self {
-        Self { shop: shop.clone(), rules, done: Imported::default() }
+        Self { shop: shop.clone(), rules, summary: Summary::default() }
     }
 
-    /// Creates or changes a batch of products. What a file leaves empty (brand, category, images, stock) stays as it is;
-    /// its name, description, price and status are taken over.
+    /// Creates or updates a batch of products. An empty brand, category, image or stock in the file changes nothing.
+    ///
+    /// # Errors
+    /// When the database is unavailable, or a product is invalid or was deleted meanwhile.
     pub async fn products(&mut self, batch: Vec<ImportedProduct>) -> Result<()> {
-        let mut left = self.what_differs(batch).await?;
-        while !left.is_empty() {
-            self.take_a_turn(&mut left).await?;
+        let mut pending = self.find_pending(batch).await?;
+        while !pending.is_empty() {
+            self.write_some(&mut pending).await?;
             self.shop.db.yield_to_writers().await;
         }
         Ok(())
     }
 
-    /// The products that have to be written, those that the shop knows first and in id order. The others are counted.
-    async fn what_differs(&mut self, batch: Vec<ImportedProduct>) -> Result<VecDeque<Differing>> {
+    /// The products to write, the existing ones first and in id order. The unchanged ones are counted.
+    async fn find_pending(&mut self, batch: Vec<ImportedProduct>) -> Result<VecDeque<Pending>> {
         let mut tx = self.shop.db.read().await?;
-        let known = known::find(&mut tx, &batch).await?;
-        let mut differing = Vec::new();
-        for (product, known) in batch.into_iter().zip(known) {
-            match known {
-                Some(known) if self.changes(&known, &product)?.is_empty() => self.done.unchanged += 1,
-                known => differing.push((known.map(|known| known.id), product)),
+        let existing = existing::find(&mut tx, &batch).await?;
+        let mut pending = Vec::new();
+        for (product, existing) in batch.into_iter().zip(existing) {
+            match existing {
+                Some(existing) if self.changes(&existing, &product)?.is_empty() => self.summary.unchanged += 1,
+                existing => pending.push((existing.map(|existing| existing.id), product)),
             }
         }
-        differing.sort_by_key(|(known, _)| known.map_or(i64::MAX, |id| id.0)); // stable: new ones in the file's order
-        Ok(differing.into())
+        pending.sort_by_key(|(existing, _)| existing.map_or(i64::MAX, |id| id.0)); // stable: new ones in the file's order
+        Ok(pending.into())
     }
 
-    /// Writes until the turn is over, in one transaction.
-    async fn take_a_turn(&mut self, left: &mut VecDeque<Differing>) -> Result<()> {
+    /// Writes products in one transaction, for at most [`MAX_TRANSACTION`].
+    async fn write_some(&mut self, pending: &mut VecDeque<Pending>) -> Result<()> {
         let mut tx = self.shop.db.write().await?;
         let (now, began) = (self.shop.now(), Instant::now());
-        let (mut parents, mut done, mut touched) = (Parents::default(), self.done.clone(), vec![Part::ProductLists]);
-        while began.elapsed() < TURN
-            && let Some((known, product)) = left.pop_front()
+        let (mut parents, mut summary, mut changed) =
+            (Parents::default(), self.summary.clone(), vec![Part::ProductLists]);
+        while began.elapsed() < MAX_TRANSACTION
+            && let Some((existing, product)) = pending.pop_front()
         {
-            touched.extend(known.map(Part::Product));
-            self.put_on_the_shelf(&mut tx, product, &mut parents, &mut done, now).await?;
+            changed.extend(existing.map(Part::Product));
+            self.import_product(&mut tx, product, &mut parents, &mut summary, now).await?;
         }
-        self.shop.commit_and_invalidate(tx, &touched).await?;
-        self.done = done;
+        self.shop.commit_and_invalidate(tx, &changed).await?;
+        self.summary = summary;
         Ok(())
     }
 
-    fn changes(&self, known: &Known, product: &ImportedProduct) -> Result<Changes> {
-        Ok(known.changes(product, price(self.rules.currency, product)?, self.rules))
+    fn changes(&self, existing: &ExistingProduct, product: &ImportedProduct) -> Result<Changes> {
+        Ok(existing.changes(product, price(self.rules.currency, product)?, self.rules))
     }
 
-    async fn put_on_the_shelf(
+    async fn import_product(
         &self,
         tx: &mut Tx,
         product: ImportedProduct,
         parents: &mut Parents,
-        done: &mut Imported,
+        summary: &mut Summary,
         now: Timestamp,
     ) -> Result<()> {
-        let known = known::find(tx, std::slice::from_ref(&product)).await?.into_iter().flatten().next();
-        let Some(known) = known else {
-            done.created += 1;
+        let existing = existing::find(tx, std::slice::from_ref(&product)).await?.into_iter().flatten().next();
+        let Some(existing) = existing else {
+            summary.created += 1;
             return self.create(tx, product, parents, now).await;
         };
-        let changes = self.changes(&known, &product)?;
-        done.stock_left += usize::from(changes.stock_is_left);
-        if changes.is_seen() {
-            done.updated += 1;
+        let changes = self.changes(&existing, &product)?;
+        summary.stock_kept += usize::from(changes.keeps_stock);
+        if changes.affect_product() {
+            summary.updated += 1;
         } else {
-            done.unchanged += 1;
+            summary.unchanged += 1;
         }
-        update(tx, &known, product, &changes, parents, now).await
+        update(tx, &existing, product, &changes, parents, now).await
     }
 
     async fn create(&self, tx: &mut Tx, product: ImportedProduct, parents: &mut Parents, now: Timestamp) -> Result<()> {
-        let told = LastTold::of(product.stock, self.rules.stock);
+        let file_stock = FileStock::new(product.stock, self.rules.stock);
         let new = NewProduct {
             price: price(self.rules.currency, &product)?,
             category: parents.category(tx, product.category.as_deref()).await?,
@@ -160,7 +164,7 @@ impl Import {
             name: product.name,
             slug: Some(product.slug),
             description: product.description,
-            stock: told.stock,
+            stock: file_stock.quantity,
             is_active: product.is_active,
             sku: Some(product.sku),
         };
@@ -168,21 +172,24 @@ impl Import {
         if product.description_html.is_some() {
             super::store::set_description_html(tx, id, product.description_html).await?;
         }
-        show(tx, id, &product.images, now).await?;
-        Ok(store::remember(tx, id, &product.key, Some(told)).await?)
+        replace_images(tx, id, &product.images, now).await?;
+        Ok(store::save_source(tx, id, &product.key, Some(file_stock)).await?)
     }
 
-    /// Sets the stock of a batch of variants to what was counted.
+    /// Sets the stock of a batch of products to their counts.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
     pub async fn counts(&mut self, batch: Vec<Count>) -> Result<()> {
         let mut found = Vec::new();
         let mut reader = self.shop.db.read().await?;
         for count in batch {
-            match known::find_counted(&mut reader, &count).await? {
-                Some(known) if self.is_news(&known, &count) => found.push((known.id, count)),
-                Some(_) => self.done.unchanged += 1,
+            match existing::find_counted(&mut reader, &count).await? {
+                Some(existing) if self.is_new_count(&existing, &count) => found.push((existing.id, count)),
+                Some(_) => self.summary.unchanged += 1,
                 None => {
                     let name = count.sku.as_ref().unwrap_or(&count.key);
-                    self.done.unknown.note(count.line, "", Wrong::cell(name, "the shop has no such product"));
+                    self.summary.unknown.add(count.line, "", Issue::with_cell(name, "the shop has no such product"));
                 }
             }
         }
@@ -193,42 +200,42 @@ impl Import {
         }
         let mut tx = self.shop.db.write().await?;
         let now = self.shop.now();
-        let touched: Vec<Part> = found.iter().map(|(id, _)| Part::Product(*id)).chain([Part::ProductLists]).collect();
+        let changed: Vec<Part> = found.iter().map(|(id, _)| Part::Product(*id)).chain([Part::ProductLists]).collect();
         let counted = found.len();
         for (id, count) in found {
             if super::store::lock_product(&mut tx, id).await?.is_some() {
                 stock::set(&mut tx, id, count.stock, Reason::Adjusted, now).await?;
-                store::remember_count(&mut tx, id, &count.key, count.stock).await?;
+                store::save_count(&mut tx, id, &count.key, count.stock).await?;
             }
         }
-        self.shop.commit_and_invalidate(tx, &touched).await?;
-        self.done.updated += counted;
+        self.shop.commit_and_invalidate(tx, &changed).await?;
+        self.summary.updated += counted;
         self.shop.db.yield_to_writers().await;
         Ok(())
     }
 
-    /// Whether a count says something else than the last one did. The first one always does.
-    fn is_news(&self, known: &Known, count: &Count) -> bool {
-        !self.rules.keep_stock && known.counted != Some(count.stock)
+    /// Whether a count differs from the previous one, or is the first one.
+    fn is_new_count(&self, existing: &ExistingProduct, count: &Count) -> bool {
+        !self.rules.keep_stock && existing.counted != Some(count.stock)
     }
 }
 
 async fn update(
     tx: &mut Tx,
-    known: &Known,
+    existing: &ExistingProduct,
     product: ImportedProduct,
     changes: &Changes,
     parents: &mut Parents,
     now: Timestamp,
 ) -> Result<()> {
-    let Some(before) = super::store::lock_product(tx, known.id).await? else {
+    let Some(before) = super::store::lock_product(tx, existing.id).await? else {
         return Err(Error::DeletedDuringImport);
     };
-    if changes.is_seen() {
+    if changes.affect_product() {
         let change = ProductChange {
             price: changes.price,
-            category: parents::given(parents.category(tx, product.category.as_deref()).await?),
-            brand: parents::given(parents.brand(tx, product.brand.as_deref()).await?),
+            category: parents::or_unchanged(parents.category(tx, product.category.as_deref()).await?),
+            brand: parents::or_unchanged(parents.brand(tx, product.brand.as_deref()).await?),
             name: Some(product.name),
             description: Some(product.description),
             description_html: MaybeUndefined::from_opt_null(product.description_html),
@@ -239,12 +246,12 @@ async fn update(
         change_product(tx, before, change, now).await?;
     }
     if changes.images {
-        show(tx, known.id, &product.images, now).await?;
+        replace_images(tx, existing.id, &product.images, now).await?;
     }
     if changes.sku {
-        store::set_sku(tx, known.id, &product.sku).await?;
+        store::set_sku(tx, existing.id, &product.sku).await?;
     }
-    Ok(store::remember(tx, known.id, &product.key, changes.told).await?)
+    Ok(store::save_source(tx, existing.id, &product.key, changes.file_stock).await?)
 }
 
 fn price(currency: Currency, product: &ImportedProduct) -> Result<Money> {
@@ -253,10 +260,10 @@ fn price(currency: Currency, product: &ImportedProduct) -> Result<Money> {
         .map_err(|why| ValidationErrors::one("price", "amount", format!("on line {} {why}", product.line)).into())
 }
 
-/// Shows the product by the file's images: they take the place of an earlier import's and leave our own files alone.
-async fn show(tx: &mut Tx, product: ProductId, images: &[String], now: Timestamp) -> db::Result<()> {
+/// Replaces the images of the previous import with those of the file. Uploaded images stay.
+async fn replace_images(tx: &mut Tx, product: ProductId, images: &[String], now: Timestamp) -> db::Result<()> {
     for earlier in super::store::images_of(tx, product).await? {
-        if known::is_imported(&earlier.file) {
+        if existing::is_imported(&earlier.file) {
             super::store::delete_image(tx, product, earlier.id).await?;
         }
     }

@@ -1,4 +1,4 @@
-//! Brands and categories of an import, by name, whatever its case; each is looked for once and made when missing.
+//! The brands and categories of an import, found by name, ignoring case, or created. Each is looked up once a transaction.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::{
     shop::ids::{BrandId, CategoryId},
 };
 
-/// Those of one transaction: behind it, somebody may delete them.
+/// Valid for one transaction: after it, an admin may delete them.
 #[derive(Default)]
 pub struct Parents {
     brands: HashMap<String, BrandId>,
@@ -45,7 +45,7 @@ impl Parents {
     }
 }
 
-/// What a file leaves empty stays as it is.
-pub fn given<T>(value: Option<T>) -> MaybeUndefined<T> {
+/// An empty cell changes nothing.
+pub fn or_unchanged<T>(value: Option<T>) -> MaybeUndefined<T> {
     value.map_or(MaybeUndefined::Undefined, MaybeUndefined::Value)
 }

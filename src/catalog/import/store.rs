@@ -2,11 +2,11 @@
 
 use platform::db::{Result, Tx};
 
-use super::known::{Known, LastTold};
+use super::existing::{ExistingProduct, FileStock};
 use crate::shop::ids::ProductId;
 
 /// The products with these SKUs.
-pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
+pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<ExistingProduct>> {
     tx.query(
         "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
                 b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
@@ -19,8 +19,8 @@ pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<Known>> {
     .await
 }
 
-/// The products that came with these handles and options.
-pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<Known>> {
+/// The products imported with these handles and options.
+pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<ExistingProduct>> {
     tx.query(
         "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
                 b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
@@ -33,7 +33,7 @@ pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<Known>> {
     .await
 }
 
-/// Gives a product another SKU, unless another product has that.
+/// Sets the SKU of a product, unless another product has it.
 pub async fn set_sku(tx: &mut Tx, product: ProductId, sku: &str) -> Result<u64> {
     tx.query(
         "UPDATE products SET sku = $2
@@ -45,9 +45,9 @@ pub async fn set_sku(tx: &mut Tx, product: ProductId, sku: &str) -> Result<u64> 
     .await
 }
 
-/// Keeps what a product is called in its file and, unless that is to stay, what the file told of its stock.
-pub async fn remember(tx: &mut Tx, product: ProductId, key: &str, told: Option<LastTold>) -> Result<()> {
-    give_up_key(tx, product, key).await?;
+/// Stores the key of a product in its file and, if given, its stock there.
+pub async fn save_source(tx: &mut Tx, product: ProductId, key: &str, file_stock: Option<FileStock>) -> Result<()> {
+    release_key(tx, product, key).await?;
     tx.query(
         "INSERT INTO imported_products (product_id, source_key, told_stock, told_by_file) VALUES ($1, $2, $3, $4)
          ON CONFLICT (product_id) DO UPDATE SET source_key = excluded.source_key,
@@ -56,16 +56,16 @@ pub async fn remember(tx: &mut Tx, product: ProductId, key: &str, told: Option<L
     )
     .bind(product)
     .bind(key.to_owned())
-    .bind(told.map(|told| told.stock))
-    .bind(told.map(|told| told.by_file))
+    .bind(file_stock.map(|stock| stock.quantity))
+    .bind(file_stock.map(|stock| stock.is_explicit))
     .execute()
     .await
     .map(drop)
 }
 
-/// Keeps what an inventory file said, and what the product is called there.
-pub async fn remember_count(tx: &mut Tx, product: ProductId, key: &str, counted: i64) -> Result<()> {
-    give_up_key(tx, product, key).await?;
+/// Stores the stock of a product in an inventory file, and its key there.
+pub async fn save_count(tx: &mut Tx, product: ProductId, key: &str, counted: i64) -> Result<()> {
+    release_key(tx, product, key).await?;
     tx.query(
         "INSERT INTO imported_products (product_id, source_key, counted) VALUES ($1, $2, $3)
          ON CONFLICT (product_id) DO UPDATE SET source_key = excluded.source_key, counted = excluded.counted",
@@ -78,8 +78,8 @@ pub async fn remember_count(tx: &mut Tx, product: ProductId, key: &str, counted:
     .map(drop)
 }
 
-/// Takes handle and options from the product that had them before.
-async fn give_up_key(tx: &mut Tx, product: ProductId, key: &str) -> Result<()> {
+/// Removes the key from the product that had it before.
+async fn release_key(tx: &mut Tx, product: ProductId, key: &str) -> Result<()> {
     tx.query("UPDATE imported_products SET source_key = NULL WHERE source_key = $1 AND product_id <> $2")
         .bind(key.to_owned())
         .bind(product)

@@ -1,11 +1,11 @@
-//! Which column is which. Shopify has renamed several over the years, and exports of all kinds are about; columns may
-//! come in any order, and those we have no use for are named once and passed over.
+//! Finds the columns by their names. Shopify has renamed several over the years, so all names are accepted, in any order.
+//! Other columns are reported and ignored.
 
 use csv::StringRecord;
 
 use super::{
     ReadError,
-    cells::{self, Wrong},
+    cells::{self, Issue},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Column {
 
 use Column as C;
 
-const NAMED: [Column; 24] = [
+const ALL: [Column; 24] = [
     C::Handle,
     C::Title,
     C::Body,
@@ -65,15 +65,15 @@ const NAMED: [Column; 24] = [
     C::OnHand,
     C::OnHandNew,
 ];
-const NEEDED: [Column; 3] = [C::Handle, C::Title, C::Price];
+const REQUIRED: [Column; 3] = [C::Handle, C::Title, C::Price];
 const OPTIONS: [Column; 3] = [C::Option1, C::Option2, C::Option3];
-/// Columns that a product file and an inventory file may share by name, but that only the latter has a use for.
-const OF_INVENTORY: [Column; 4] = [C::Location, C::Available, C::OnHand, C::OnHandNew];
-/// What is read past on purpose: an option's name is not part of what a variant is called.
-const UNDERSTOOD: [&str; 3] = ["Option1 Name", "Option2 Name", "Option3 Name"];
+/// Columns that are read only from an inventory file; a product file may have one of the same name.
+const INVENTORY_ONLY: [Column; 4] = [C::Location, C::Available, C::OnHand, C::OnHandNew];
+/// Ignored without a report: a variant's name contains the values of its options, not their names.
+const IGNORED_SILENTLY: [&str; 3] = ["Option1 Name", "Option2 Name", "Option3 Name"];
 
 impl Column {
-    /// What Shopify calls the column, in older exports and in newer ones.
+    /// The names of the column, in older exports and in newer ones.
     fn spellings(self) -> &'static [&'static str] {
         match self {
             C::Handle => &["Handle", "URL handle"],
@@ -104,7 +104,7 @@ impl Column {
     }
 
     /// `"Handle" (or "URL handle")`
-    fn in_words(self) -> String {
+    fn described(self) -> String {
         match self.spellings() {
             [older, newer] => format!("{older:?} (or {newer:?})"),
             spellings => format!("{:?}", spellings[0]),
@@ -112,10 +112,10 @@ impl Column {
     }
 }
 
-/// Where the columns are in this file.
+/// The positions of the columns in a file.
 #[derive(Clone)]
 pub struct Columns {
-    places: [Option<usize>; NAMED.len()],
+    indexes: [Option<usize>; ALL.len()],
     header: StringRecord,
 }
 
@@ -127,53 +127,59 @@ impl Columns {
         if header.len() == 1 && header[0].contains([';', '\t']) {
             return Err(ReadError::NotCommaSeparated);
         }
-        let columns = Self { places: NAMED.map(|column| place(header, column)), header: header.clone() };
-        let needed = if columns.are_of_inventory() { &NEEDED[..1] } else { &NEEDED[..] };
+        let columns = Self { indexes: ALL.map(|column| index_of(header, column)), header: header.clone() };
+        let required = if columns.are_of_inventory() { &REQUIRED[..1] } else { &REQUIRED[..] };
         let missing: Vec<_> =
-            needed.iter().filter(|column| !columns.has(**column)).map(|column| column.in_words()).collect();
+            required.iter().filter(|column| !columns.has(**column)).map(|column| column.described()).collect();
         if missing.is_empty() { Ok(columns) } else { Err(ReadError::MissingColumns(missing.join(", "))) }
     }
 
-    /// Shopify's inventory file says where how many are, and no prices.
+    /// Whether the file is an inventory export: it has locations and quantities, and no prices.
     pub fn are_of_inventory(&self) -> bool {
         self.has(C::Location) && (self.has(C::Available) || self.has(C::OnHand)) && !self.has(C::Price)
     }
 
     pub fn has(&self, column: Column) -> bool {
-        self.places[column as usize].is_some()
+        self.indexes[column as usize].is_some()
     }
 
     pub fn name(&self, column: Column) -> &str {
-        self.places[column as usize].map_or(column.spellings()[0], |place| self.header[place].trim())
+        self.indexes[column as usize].map_or(column.spellings()[0], |index| self.header[index].trim())
     }
 
-    /// The columns that nothing is taken from, as the file spells them.
-    pub fn not_read(&self) -> Vec<&str> {
-        let read = |place: usize| {
-            NAMED.iter().any(|column| self.places[*column as usize] == Some(place) && self.reads(*column))
+    /// The columns from which nothing is imported, as the file spells them.
+    pub fn ignored(&self) -> Vec<&str> {
+        let is_read = |index: usize| {
+            ALL.iter().any(|column| self.indexes[*column as usize] == Some(index) && self.reads(*column))
         };
-        let unread = |(place, name): &(usize, &str)| {
-            !read(*place) && !name.is_empty() && !UNDERSTOOD.iter().any(|known| known.eq_ignore_ascii_case(name))
+        let is_ignored = |(index, name): &(usize, &str)| {
+            !is_read(*index)
+                && !name.is_empty()
+                && !IGNORED_SILENTLY.iter().any(|known| known.eq_ignore_ascii_case(name))
         };
-        self.header.iter().map(str::trim).enumerate().filter(unread).map(|(_, name)| name).collect()
+        self.header.iter().map(str::trim).enumerate().filter(is_ignored).map(|(_, name)| name).collect()
     }
 
     fn reads(&self, column: Column) -> bool {
-        let counts = OF_INVENTORY.contains(&column);
+        let is_inventory_only = INVENTORY_ONLY.contains(&column);
         if self.are_of_inventory() {
-            counts || column == C::Handle || column == C::Title || column == C::Sku || OPTIONS.contains(&column)
+            is_inventory_only
+                || column == C::Handle
+                || column == C::Title
+                || column == C::Sku
+                || OPTIONS.contains(&column)
         } else {
-            !counts
+            !is_inventory_only
         }
     }
 }
 
-fn place(header: &StringRecord, column: Column) -> Option<usize> {
+fn index_of(header: &StringRecord, column: Column) -> Option<usize> {
     let named = |spelling: &&str| header.iter().position(|cell| cell.trim().eq_ignore_ascii_case(spelling));
     column.spellings().iter().find_map(named)
 }
 
-/// A row below the first one, read by the names of that.
+/// A row after the header.
 pub struct Row<'a> {
     pub line: u64,
     pub cells: &'a StringRecord,
@@ -183,33 +189,34 @@ pub struct Row<'a> {
 impl Row<'_> {
     /// The cell without the space around it; empty when the file has no such column.
     pub fn cell(&self, column: Column) -> &str {
-        self.columns.places[column as usize].and_then(|place| self.cells.get(place)).unwrap_or_default().trim()
+        self.columns.indexes[column as usize].and_then(|index| self.cells.get(index)).unwrap_or_default().trim()
     }
 
-    /// What is wrong with the row as a whole.
-    pub fn check(&self) -> Result<(), Wrong> {
-        let (found, named) = (self.cells.len(), self.columns.header.len());
-        if found == named {
+    /// Whether the row has as many cells as the header.
+    pub fn check(&self) -> Result<(), Issue> {
+        let (found, expected) = (self.cells.len(), self.columns.header.len());
+        if found == expected {
             return Ok(());
         }
-        let what = format!("the row has not the {named} cells that the first line names; check its commas and quotes");
-        Err(Wrong { what, found: format!("{found} cells") })
+        let message =
+            format!("the row has not the {expected} cells that the first line names; check its commas and quotes");
+        Err(Issue { message, found: format!("{found} cells") })
     }
 
-    /// Rows after a product's first that say nothing a variant needs only carry one more image.
+    /// Whether the row has no field of a variant, so that it only adds an image to the product.
     pub fn is_only_an_image(&self) -> bool {
         [C::Price, C::Sku].into_iter().chain(OPTIONS).all(|column| self.cell(column).is_empty())
     }
 
-    /// What sets the variant apart, such as `Red` and `L`; nothing for a product without variants, whose one variant
-    /// Shopify calls "Default Title".
+    /// The option values, such as `Red` and `L`; empty for a product without variants, whose one variant Shopify
+    /// calls "Default Title".
     pub fn options(&self) -> Vec<String> {
         let values = OPTIONS.map(|column| cells::one_line(self.cell(column)));
         values.into_iter().filter(|value| !value.is_empty() && value != "Default Title").collect()
     }
 
     /// The SKU, if it has one. Shopify puts an apostrophe before a SKU of digits, so that spreadsheets keep its zeros.
-    pub fn sku(&self) -> Result<Option<String>, Wrong> {
+    pub fn sku(&self) -> Result<Option<String>, Issue> {
         let written = self.cell(C::Sku);
         cells::optional(written.strip_prefix('\'').unwrap_or(written))
     }
@@ -230,7 +237,7 @@ mod tests {
             Mug,mug,Fine,Acme,Home > Mugs,,FALSE,Active,M-1,Color,Red,4.00,shopify,3,DENY,https://e.com/1.png,1,\
             https://e.com/2.png,FALSE\n";
         let reading = read(file);
-        assert_eq!((reading.faults.as_str(), reading.notices.as_str()), ("", ""));
+        assert_eq!((reading.errors.as_str(), reading.warnings.as_str()), ("", ""));
         let mug = &reading.products[0];
         assert_eq!((mug.name.as_str(), mug.sku.as_str(), mug.description.as_str()), ("Mug – Red", "M-1", "Fine"));
         assert_eq!((mug.price.as_str(), mug.stock, mug.is_active), ("4.00", super::super::Stock::Counted(3), false));
@@ -244,21 +251,21 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_too_few_or_too_many_cells_is_a_fault() {
+    fn a_row_with_too_few_or_too_many_cells_is_an_error() {
         let reading = read("Handle,Title,Price\nmug,Mug\ncup,Cup,1,2\njar,Jar,3\n");
         assert_eq!(skus(&reading), ["jar"]);
-        let told = "the row has not the 3 cells that the first line names; check its commas and quotes: \
+        let expected = "the row has not the 3 cells that the first line names; check its commas and quotes: \
             line 2 (2 cells), line 3 (4 cells)\n";
-        assert_eq!((reading.faults.as_str(), reading.skipped), (told, 2));
+        assert_eq!((reading.errors.as_str(), reading.skipped), (expected, 2));
     }
 
     #[test]
-    fn what_nobody_reads_is_named() {
-        let not_read = |header: &str| {
+    fn ignored_columns_are_reported() {
+        let ignored = |header: &str| {
             let columns = Columns::find(&header.split(',').collect()).unwrap_or_else(|error| panic!("{error}"));
-            columns.not_read().join(", ")
+            columns.ignored().join(", ")
         };
-        assert_eq!(not_read("Handle,Title,Option1 Name,Tags,Price,Location"), "Tags, Location");
-        assert_eq!(not_read("Handle,Title,Option1 Name,SKU,COO,Location,Available"), "COO");
+        assert_eq!(ignored("Handle,Title,Option1 Name,Tags,Price,Location"), "Tags, Location");
+        assert_eq!(ignored("Handle,Title,Option1 Name,SKU,COO,Location,Available"), "COO");
     }
 }

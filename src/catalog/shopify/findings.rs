@@ -1,37 +1,38 @@
-//! What is to be told of a file, summed up: a hundred thousand rows with one fault between them are one line.
+//! The errors or warnings of a file, grouped by kind: the same error in a hundred thousand rows is one line.
 
 use std::fmt;
 
-use super::cells::Wrong;
+use super::cells::Issue;
 
-/// How many rows of a kind are named; the rest is counted.
-const NAMED: usize = 3;
+/// How many rows of each kind are listed; the others are only counted.
+const MAX_EXAMPLES: usize = 3;
 
-/// What was found in a file, by kind, in the order in which each was met first.
+/// The issues of a file, grouped by kind, in the order of their first occurrence.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Findings(Vec<Finding>);
 
-/// One kind: in which column, and what about it.
+/// Issues of one kind: the same column and the same message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
-    /// As the file spells it; empty when it is about whole rows.
+    /// As the file spells it; empty for whole rows.
     column: String,
-    what: String,
+    message: String,
     rows: usize,
-    named: Vec<(u64, String)>,
+    /// The lines of the first ones, with what was found there.
+    examples: Vec<(u64, String)>,
 }
 
 impl Findings {
-    pub fn note(&mut self, line: u64, column: &str, wrong: Wrong) {
-        let known = self.0.iter_mut().position(|finding| finding.column == column && finding.what == wrong.what);
-        let at = known.unwrap_or_else(|| {
-            self.0.push(Finding { column: column.to_owned(), what: wrong.what, rows: 0, named: Vec::new() });
+    pub fn add(&mut self, line: u64, column: &str, issue: Issue) {
+        let same = self.0.iter_mut().position(|finding| finding.column == column && finding.message == issue.message);
+        let index = same.unwrap_or_else(|| {
+            self.0.push(Finding { column: column.to_owned(), message: issue.message, rows: 0, examples: Vec::new() });
             self.0.len() - 1
         });
-        let finding = &mut self.0[at];
+        let finding = &mut self.0[index];
         finding.rows += 1;
-        if finding.named.len() < NAMED {
-            finding.named.push((line, wrong.found));
+        if finding.examples.len() < MAX_EXAMPLES {
+            finding.examples.push((line, issue.found));
         }
     }
 
@@ -40,7 +41,7 @@ impl Findings {
         self.0.is_empty()
     }
 
-    /// How many rows and cells it was.
+    /// How many issues there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.iter().map(|finding| finding.rows).sum()
@@ -60,13 +61,13 @@ impl fmt::Display for Finding {
         if !self.column.is_empty() {
             write!(f, "column {:?} ", self.column)?;
         }
-        let place = |(line, found): &(u64, String)| match found.as_str() {
+        let example = |(line, found): &(u64, String)| match found.as_str() {
             "" => format!("line {line}"),
             found => format!("line {line} ({found})"),
         };
-        let places: Vec<String> = self.named.iter().map(place).collect();
-        write!(f, "{}: {}", self.what, places.join(", "))?;
-        match self.rows - self.named.len() {
+        let examples: Vec<String> = self.examples.iter().map(example).collect();
+        write!(f, "{}: {}", self.message, examples.join(", "))?;
+        match self.rows - self.examples.len() {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
@@ -81,11 +82,11 @@ mod tests {
     fn findings_of_one_kind_are_one_line() {
         let mut findings = Findings::default();
         for (line, cell) in [(4, "12,x"), (9, "abc"), (12, "1,50"), (13, "-")] {
-            findings.note(line, "Variant Price", Wrong::cell(cell, "is not a price"));
+            findings.add(line, "Variant Price", Issue::with_cell(cell, "is not a price"));
         }
-        findings.note(5, "", Wrong::of("has another number of cells"));
-        let told = "column \"Variant Price\" is not a price: line 4 (\"12,x\"), line 9 (\"abc\"), line 12 (\"1,50\") and 1 more\n\
+        findings.add(5, "", Issue::new("has another number of cells"));
+        let expected = "column \"Variant Price\" is not a price: line 4 (\"12,x\"), line 9 (\"abc\"), line 12 (\"1,50\") and 1 more\n\
             has another number of cells: line 5\n";
-        assert_eq!((findings.to_string().as_str(), findings.count()), (told, 5));
+        assert_eq!((findings.to_string().as_str(), findings.count()), (expected, 5));
     }
 }

@@ -1,6 +1,6 @@
-//! A product's HTML, cleaned: it may stand on any page as it is, and does nothing there.
+//! Sanitises a product's HTML, so that any page can show it as it is.
 //!
-//! HTML is parsed as browsers do it: each tag is compared with those that are open, or opens them anew, and each attribute
+//! HTML is parsed as browsers do it: each tag is compared with those that are open, or reopens them, and each attribute
 //! is compared with the others of its tag. What is too large for that is not parsed, so that hostile HTML costs no more
 //! time and memory than long HTML.
 
@@ -12,53 +12,53 @@ use std::{
 
 use ammonia::{Builder, Url, UrlRelative};
 
-/// Characters of the longest HTML that is kept.
-const MOST_CHARS: usize = 50_000;
+/// The length of the longest HTML that is stored, in characters.
+const MAX_CHARS: usize = 50_000;
 
-/// Bytes of the longest HTML that is parsed.
-const LONGEST: usize = 200_000;
-/// The most that these bytes, times the tags among them, may come to: 1,000 tags in 50 KB.
-const MOST_WORK: usize = 50_000_000;
-/// The most that the tags, times those of the elements that are left open at a time, may come to: each tag may open all of
-/// these elements anew, which takes memory.
-const MOST_REOPENED: usize = 50_000;
+/// The length of the longest HTML that is parsed, in bytes.
+const MAX_BYTES: usize = 200_000;
+/// The limit of the bytes times the tags: 1,000 tags in 50 KB.
+const MAX_WORK: usize = 50_000_000;
+/// The limit of the tags times the elements that are open at the same time: each tag may reopen all of these elements, which
+/// takes memory.
+const MAX_REOPENED: usize = 50_000;
 
-/// The HTML is too long to be kept, or too much to be parsed.
+/// The HTML is too long to be stored, or too much to be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
-/// The HTML as far as it is safe; nothing when it is only text.
+/// The safe part of the HTML; `None` if it is only text.
 pub fn clean(html: &str) -> Result<Option<String>, TooLarge> {
     let tags = html.matches('<').count();
     if tags == 0 {
         return Ok(None);
     }
-    if html.len() > LONGEST || html.len() * tags > MOST_WORK || tags * most_open(html) > MOST_REOPENED {
+    if html.len() > MAX_BYTES || html.len() * tags > MAX_WORK || tags * max_open(html) > MAX_REOPENED {
         return Err(TooLarge);
     }
     let cleaned = CLEANER.clean(html).to_string();
     let cleaned = cleaned.trim();
-    if cleaned.chars().count() > MOST_CHARS {
+    if cleaned.chars().count() > MAX_CHARS {
         return Err(TooLarge);
     }
     Ok(cleaned.contains('<').then(|| cleaned.to_owned()))
 }
 
-/// The elements that a parser opens anew in each block until they are closed.
+/// The elements that a parser reopens in each block until they are closed.
 const REOPENED: [&str; 14] =
     ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
 
 /// How many of these are open at a time, at most.
-fn most_open(html: &str) -> usize {
-    let (mut open, mut most) = ([0_usize; REOPENED.len()], 0);
+fn max_open(html: &str) -> usize {
+    let (mut open, mut max) = ([0_usize; REOPENED.len()], 0);
     for tag in html.split('<').skip(1) {
         let (name, closes) = tag.strip_prefix('/').map_or((tag, false), |name| (name, true));
         let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let Some(element) = REOPENED.iter().position(|known| name.eq_ignore_ascii_case(known)) else { continue };
         open[element] = if closes { open[element].saturating_sub(1) } else { open[element] + 1 };
-        most = most.max(open.iter().sum());
+        max = max.max(open.iter().sum());
     }
-    most
+    max
 }
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -81,7 +81,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     cleaner
 });
 
-/// What a description consists of. Of any other element only what is in it is kept.
+/// The elements of a description. Of any other element only the content is kept.
 #[rustfmt::skip]
 const TAGS: &[&str] = &[
     "p", "br", "hr", "div", "section", "article", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6",
@@ -91,24 +91,24 @@ const TAGS: &[&str] = &[
     "a", "img",
 ];
 
-/// Elements of which nothing is kept: what is in them is no text of the description.
+/// Elements whose content is removed, too: it is not text of the description.
 #[rustfmt::skip]
 const TAGS_WITHOUT_CONTENT: &[&str] = &[
     "script", "style", "iframe", "object", "template", "noscript", "noembed", "noframes", "xmp", "title",
     "textarea", "select", "svg", "math",
 ];
 
-/// An image by http is not shown by a page that came by https, and one in the attribute itself may be of any size.
+/// A page loaded by https does not show images by http, and an image in a `data:` URL can be of any size.
 fn without_unsafe_images<'value>(tag: &str, attribute: &str, value: &'value str) -> Option<Cow<'value, str>> {
     let is_https = || value.starts_with("//") || Url::parse(value).is_ok_and(|url| url.scheme() == "https");
     let is_safe = (tag, attribute) != ("img", "src") || is_https();
     is_safe.then_some(Cow::Borrowed(value))
 }
 
-/// An address without a scheme, as themes write them, is asked for by https. Any other relative one led to a page of the
-/// shop that the file comes from, and is left out.
-fn with_scheme(address: &str) -> Option<Cow<'_, str>> {
-    address.starts_with("//").then(|| Cow::Owned(format!("https:{address}")))
+/// A URL without a scheme, as themes write them, gets `https:`. Other relative URLs are of pages of the shop that was
+/// exported, and are removed.
+fn with_scheme(url: &str) -> Option<Cow<'_, str>> {
+    url.starts_with("//").then(|| Cow::Owned(format!("https:{url}")))
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_describes_a_product_stays() {
+    fn elements_of_a_description_are_kept() {
         for html in [
             "<h2>Care</h2><p>Wash <b>by hand</b>,<br>dry <em>slowly</em>.</p>",
             "<ul><li>One</li><li>Two</li></ul><ol start=\"3\"><li>Three</li></ol>",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_or_decorates_goes() {
+    fn scripts_and_styles_are_removed() {
         let cases = [
             ("<p style=\"color: red\" class=\"x\" id=\"x\" data-x=\"1\" onclick=\"evil()\">a</p>", "<p>a</p>"),
             ("<p>a<script>evil()</script>b<style>p {}</style>c<!-- d --></p>", "<p>abc</p>"),
@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_only_to_pages_and_people() {
+    fn links_are_web_or_email_addresses() {
         let link = |href: &str| cleaned(&format!("<a href=\"{href}\" target=\"_blank\" rel=\"opener\">a</a>"));
         let to = |href: &str| format!("<a href=\"{href}\" rel=\"noopener noreferrer nofollow\">a</a>");
-        for sound in ["https://e.com/a?b=c#d", "http://e.com/", "mailto:ada@example.com"] {
-            assert_eq!(link(sound), to(sound));
+        for safe_url in ["https://e.com/a?b=c#d", "http://e.com/", "mailto:ada@example.com"] {
+            assert_eq!(link(safe_url), to(safe_url));
         }
         assert_eq!(link("//e.com/a"), to("https://e.com/a"));
-        for unsound in [
+        for unsafe_url in [
             "javascript:evil()",
             " JaVa\tScRiPt:evil()",
             "&#106;avascript:evil()",
@@ -168,24 +168,24 @@ mod tests {
             "#top",
             "",
         ] {
-            assert_eq!(link(unsound), "<a rel=\"noopener noreferrer nofollow\">a</a>", "{unsound}");
+            assert_eq!(link(unsafe_url), "<a rel=\"noopener noreferrer nofollow\">a</a>", "{unsafe_url}");
         }
     }
 
     #[test]
-    fn images_come_by_https() {
+    fn images_are_loaded_by_https() {
         let image = |src: &str| cleaned(&format!("<img alt=\"a\" src=\"{src}\" onerror=\"evil()\">"));
         assert_eq!(image("HTTPS://e.com/a.png"), "<img alt=\"a\" src=\"HTTPS://e.com/a.png\">");
         assert_eq!(image("//cdn.e.com/a.png"), "<img alt=\"a\" src=\"https://cdn.e.com/a.png\">");
-        for unsound in
+        for unsafe_url in
             ["http://e.com/a.png", "data:image/png;base64,AAAA", "mailto:a@e.com", "a.png", "javascript:evil()"]
         {
-            assert_eq!(image(unsound), "<img alt=\"a\">", "{unsound}");
+            assert_eq!(image(unsafe_url), "<img alt=\"a\">", "{unsafe_url}");
         }
     }
 
     #[test]
-    fn broken_html_is_mended() {
+    fn broken_html_is_repaired() {
         let cases = [
             ("<p>One<p>Two <b>bold", "<p>One</p><p>Two <b>bold</b></p>"),
             ("<ul><li>One<li>Two</ul>", "<ul><li>One</li><li>Two</li></ul>"),
@@ -199,18 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn text_is_no_html() {
+    fn plain_text_is_not_html() {
         for text in ["", "plain", "Salt &amp; pepper", "1 < 2", "<span>only</span> text", "<!-- nothing -->", "<"] {
             assert_eq!(clean(text), Ok(None), "{text}");
         }
     }
 
     #[test]
-    fn what_is_kept_has_a_length() {
+    fn the_stored_html_has_a_maximum_length() {
         let of = |chars: usize| format!("<p>{}</p>", "é".repeat(chars - "<p></p>".len()));
-        assert_eq!(clean(&of(MOST_CHARS)), Ok(Some(of(MOST_CHARS))));
-        assert_eq!(clean(&of(MOST_CHARS + 1)), Err(TooLarge));
-        let decorated = format!("<p style=\"{}\">a</p>", "x".repeat(MOST_CHARS));
+        assert_eq!(clean(&of(MAX_CHARS)), Ok(Some(of(MAX_CHARS))));
+        assert_eq!(clean(&of(MAX_CHARS + 1)), Err(TooLarge));
+        let decorated = format!("<p style=\"{}\">a</p>", "x".repeat(MAX_CHARS));
         assert_eq!(clean(&decorated), Ok(Some("<p>a</p>".to_owned())));
     }
 

@@ -6,69 +6,69 @@ use std::{
 };
 
 use super::{
-    ReadError, Told,
-    cells::{self, Wrong},
+    ReadError, Report,
+    cells::{self, Issue},
     columns::{Column, Columns, Row},
     products::key,
     rows::Rows,
 };
 
-/// How many of a variant there are, at all locations together.
+/// The stock of a variant, at all locations together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
-    /// Where the variant is first named.
+    /// The first line with the variant.
     pub line: u64,
-    /// Unless it has none, or one that repeats.
+    /// `None` if it has none, or a duplicate one.
     pub sku: Option<String>,
     /// Its handle and options, as an [`ImportedProduct`](super::ImportedProduct) has them.
     pub key: String,
     pub stock: i64,
 }
 
-/// What the first reading found: the sums, by the hash of handle and options; nothing for what no location has.
+/// The result of the first pass: the sums, by the hash of handle and options; `None` for what no location stocks.
 #[derive(Default)]
 pub struct Sums {
     by_product: HashMap<u64, Option<i64>>,
-    /// Whose each SKU is.
+    /// The product of each SKU.
     skus: HashMap<u64, u64>,
-    repeated: HashSet<u64>,
+    duplicate_skus: HashSet<u64>,
 }
 
-/// One row that is sound.
-struct At {
+/// A valid row: the stock of a variant at one location.
+struct LocationStock {
     key: String,
     sku: Option<String>,
-    pieces: Option<i64>,
+    quantity: Option<i64>,
 }
 
 impl Sums {
-    pub fn read<R: Read>(rows: Rows<R>, columns: &Columns, told: &mut Told) -> Result<Self, ReadError> {
-        let mut all = Self::default();
+    pub fn read<R: Read>(rows: Rows<R>, columns: &Columns, report: &mut Report) -> Result<Self, ReadError> {
+        let mut sums = Self::default();
         for line in rows {
             let (line, cells) = line?;
             let row = Row { line, cells: &cells, columns };
-            match understand(&row) {
-                Ok(at) => all.add(&at),
-                Err((column, wrong)) => {
-                    told.faults.note(line, column.map_or("", |column| columns.name(column)), wrong);
-                    told.skipped += 1;
+            match parse(&row) {
+                Ok(stock) => sums.add(&stock),
+                Err((column, issue)) => {
+                    report.errors.add(line, column.map_or("", |column| columns.name(column)), issue);
+                    report.skipped += 1;
                 }
             }
         }
-        told.skipped += all.by_product.values().filter(|sum| sum.is_none()).count();
-        Ok(all)
+        report.skipped += sums.by_product.values().filter(|sum| sum.is_none()).count();
+        Ok(sums)
     }
 
-    fn add(&mut self, at: &At) {
-        let key = super::hash(&at.key);
+    fn add(&mut self, stock: &LocationStock) {
+        let key = super::hash(&stock.key);
         let sum = self.by_product.entry(key).or_default();
-        if let Some(pieces) = at.pieces {
-            *sum = Some(sum.unwrap_or_default() + pieces);
+        if let Some(quantity) = stock.quantity {
+            *sum = Some(sum.unwrap_or_default() + quantity);
         }
-        if let Some(sku) = at.sku.as_ref().map(|sku| super::hash(sku))
+        if let Some(sku) = stock.sku.as_ref().map(|sku| super::hash(sku))
             && *self.skus.entry(sku).or_insert(key) != key
         {
-            self.repeated.insert(sku);
+            self.duplicate_skus.insert(sku);
         }
     }
 
@@ -77,27 +77,27 @@ impl Sums {
         self.by_product.values().flatten().count()
     }
 
-    /// Of the second reading: the variant of a row with its sum, at the first row that names it.
-    pub fn settle(&mut self, row: &Row) -> Option<Count> {
-        let At { key, sku, .. } = understand(row).ok()?;
+    /// Of the second pass: the variant of a row with its sum, at its first row.
+    pub fn take_count(&mut self, row: &Row) -> Option<Count> {
+        let LocationStock { key, sku, .. } = parse(row).ok()?;
         let stock = self.by_product.remove(&super::hash(&key)).flatten()?;
-        let sku = sku.filter(|sku| !self.repeated.contains(&super::hash(sku)));
+        let sku = sku.filter(|sku| !self.duplicate_skus.contains(&super::hash(sku)));
         Some(Count { line: row.line, sku, key, stock: stock.clamp(0, i64::from(i32::MAX)) })
     }
 }
 
-fn understand(row: &Row) -> Result<At, (Option<Column>, Wrong)> {
-    row.check().map_err(|wrong| (None, wrong))?;
-    let handle = cells::required(row.cell(Column::Handle)).map_err(|wrong| (Some(Column::Handle), wrong))?;
-    let sku = row.sku().map_err(|wrong| (Some(Column::Sku), wrong))?;
-    Ok(At { key: key(&handle, &row.options()), sku, pieces: available(row)? })
+fn parse(row: &Row) -> Result<LocationStock, (Option<Column>, Issue)> {
+    row.check().map_err(|issue| (None, issue))?;
+    let handle = cells::required(row.cell(Column::Handle)).map_err(|issue| (Some(Column::Handle), issue))?;
+    let sku = row.sku().map_err(|issue| (Some(Column::Sku), issue))?;
+    Ok(LocationStock { key: key(&handle, &row.options()), sku, quantity: available(row)? })
 }
 
-/// What can be sold at a location: what is available, and what a new count of the shelf adds to it.
-fn available(row: &Row) -> Result<Option<i64>, (Option<Column>, Wrong)> {
+/// What can be sold at a location: what is available, and the change of a new count.
+fn available(row: &Row) -> Result<Option<i64>, (Option<Column>, Issue)> {
     let read = |column| match row.cell(column) {
         "not stocked" => Ok(None),
-        cell => cells::pieces(cell).map_err(|wrong| (Some(column), wrong)),
+        cell => cells::quantity(cell).map_err(|issue| (Some(column), issue)),
     };
     let (available, on_hand, new) = (read(Column::Available)?, read(Column::OnHand)?, read(Column::OnHandNew)?);
     let before = available.or(on_hand);
@@ -124,27 +124,27 @@ mod tests {
             stock,
         };
         assert_eq!(reading.counts, [count(2, Some("M-1"), "mug/red", 12), count(4, None, "cup", 0)]);
-        assert_eq!((reading.faults.as_str(), reading.skipped), ("", 1));
+        assert_eq!((reading.errors.as_str(), reading.skipped), ("", 1));
     }
 
     #[test]
-    fn a_new_count_of_the_shelf_leaves_out_what_is_committed() {
+    fn a_new_count_excludes_what_is_committed() {
         let reading = counts(&[HEADER, "mug,Mug,Color,Red,M-1,Berlin,2,8,10,15\n"].concat());
         assert_eq!(reading.counts[0].stock, 13);
     }
 
     #[test]
-    fn a_sku_that_repeats_stands_for_nothing() {
+    fn a_duplicate_sku_identifies_nothing() {
         let file = "mug,Mug,Color,Red,S-1,Berlin,0,1,1,\nmug,Mug,Color,Blue,S-1,Berlin,0,2,2,\n";
         let reading = counts(&[HEADER, file].concat());
         assert_eq!(reading.counts.iter().map(|count| count.sku.clone()).collect::<Vec<_>>(), [None, None]);
     }
 
     #[test]
-    fn faults_are_told() {
+    fn errors_are_reported() {
         let reading = counts(&[HEADER, "mug,Mug,Color,Red,S-1,Berlin,0,many,1,\n"].concat());
-        let told =
+        let expected =
             "column \"Available (not editable)\" is not a number of pieces; write it like 12: line 2 (\"many\")\n";
-        assert_eq!((reading.faults.as_str(), reading.skipped), (told, 1));
+        assert_eq!((reading.errors.as_str(), reading.skipped), (expected, 1));
     }
 }

@@ -1,8 +1,8 @@
-//! What stands for a variant: its SKU, or where that is missing or repeats, as one SKU for a whole style does, its handle
-//! and options.
+//! What identifies a variant: its SKU, or its handle and options if the SKU is missing or a duplicate, such as one SKU for
+//! a whole style.
 //!
-//! Which SKUs repeat is known only after the whole file was read. The texts are kept as hashes of 64 bits, so that a
-//! million variants are some tens of megabytes; should two ever collide, a product is recognised by its handle and options.
+//! Which SKUs are duplicates is known only after the whole file was read. The texts are stored as hashes of 64 bits, so that
+//! a million variants take some tens of megabytes; if two collide, a product is identified by its handle and options.
 
 use std::collections::HashSet;
 
@@ -12,42 +12,42 @@ use super::ImportedProduct;
 pub struct Keys {
     handles: HashSet<u64>,
     skus: HashSet<u64>,
-    repeated: HashSet<u64>,
+    duplicate_skus: HashSet<u64>,
 }
 
-/// What a variant's names turned out to be.
+/// Whether a variant's SKU and key are unique in the file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim {
-    Sound,
-    /// Its SKU is another variant's too.
-    SkuRepeats,
-    /// Its handle and options are another variant's too.
-    Taken,
+pub enum Uniqueness {
+    Unique,
+    /// Another variant has the same SKU.
+    DuplicateSku,
+    /// Another variant has the same handle and options.
+    DuplicateKey,
 }
 
 impl Keys {
-    /// Of the first reading.
-    pub fn claim(&mut self, variant: &ImportedProduct) -> Claim {
+    /// Of the first pass.
+    pub fn add(&mut self, variant: &ImportedProduct) -> Uniqueness {
         let (key, sku) = (super::hash(&variant.key), super::hash(&variant.sku));
         if !self.handles.insert(key) {
-            return Claim::Taken;
+            return Uniqueness::DuplicateKey;
         }
         if self.skus.contains(&key) {
-            self.repeated.insert(key);
+            self.duplicate_skus.insert(key);
         }
         if sku != key && (!self.skus.insert(sku) || self.handles.contains(&sku)) {
-            self.repeated.insert(sku);
-            return Claim::SkuRepeats;
+            self.duplicate_skus.insert(sku);
+            return Uniqueness::DuplicateSku;
         }
-        Claim::Sound
+        Uniqueness::Unique
     }
 
-    /// Of the second reading: the variant by what stands for it, unless one before it has its names.
-    pub fn settle(&mut self, mut variant: ImportedProduct) -> Option<ImportedProduct> {
+    /// Of the second pass: the variant with what identifies it as its SKU; `None` if an earlier one has the same key.
+    pub fn resolve(&mut self, mut variant: ImportedProduct) -> Option<ImportedProduct> {
         if !self.handles.remove(&super::hash(&variant.key)) {
             return None;
         }
-        if self.repeated.contains(&super::hash(&variant.sku)) {
+        if self.duplicate_skus.contains(&super::hash(&variant.sku)) {
             variant.sku.clone_from(&variant.key);
         }
         Some(variant)

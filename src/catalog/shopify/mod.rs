@@ -1,14 +1,14 @@
 //! Reads the CSV files that Shopify exports: products, and inventory. It touches no database.
 //!
-//! Shopify groups rows: the first row with a handle describes the product and its first variant, the rows behind it are
+//! Shopify groups rows: the first row with a handle describes the product and its first variant, the rows after it are
 //! further variants or further images. We sell variants, so each variant becomes a product of its own.
 //!
-//! A file is read twice. The first reading judges every row, before anything is written anywhere: what cannot be stored is
-//! a fault, what is legal at Shopify and different here is a notice, and both are summed up ([`Findings`]), because nobody
-//! wants to fix a file of ten thousand rows one error at a time. The second reading hands out what was found sound, one
-//! after another, so that no file is too large for the memory. In both, a row is split in `rows`, its header says where the
-//! `columns` are, it is understood cell by cell (`cells`, `html`, `plain_text`), and gathered into `products` or summed up
-//! (`inventory`); `keys` know what stands for a variant.
+//! A file is read twice. The first pass validates every row, before anything is written to the database: what cannot be
+//! stored is an error, what Shopify allows and this shop handles differently is a warning, and both are grouped by kind
+//! ([`Findings`]), because a file of ten thousand rows cannot be corrected one error at a time. The second pass yields the
+//! valid products one by one, so that the size of a file is not limited by the memory. In both passes `rows` splits the
+//! file, the header says where the `columns` are, `cells`, `html` and `plain_text` parse the cells, and `products` or
+//! `inventory` combines the rows of a product; `keys` identifies variants.
 
 mod cells;
 mod columns;
@@ -27,11 +27,11 @@ use std::{
 
 use csv::Position;
 
-pub use self::{cells::Wrong, findings::Findings, inventory::Count};
+pub use self::{cells::Issue, findings::Findings, inventory::Count};
 use self::{
     columns::{Columns, Row},
     inventory::Sums,
-    keys::{Claim, Keys},
+    keys::{Keys, Uniqueness},
     products::Products,
     rows::Rows,
 };
@@ -41,17 +41,17 @@ use self::{
 pub struct ImportedProduct {
     /// The line of the file its row starts on, counted from 1.
     pub line: u64,
-    /// What a second import recognises the product by: the variant's SKU or, without one or with one that repeats, its
-    /// `key`. Unique in a file.
+    /// Identifies the product in later imports: the variant's SKU, or its `key` if it has no SKU or a duplicate one. Unique
+    /// in a file.
     pub sku: String,
-    /// `handle` or `handle/option/option`: stands for the variant also when its SKU changed. Unique in a file.
+    /// `handle` or `handle/option/option`: identifies the variant even if its SKU has changed. Unique in a file.
     pub key: String,
-    /// What its slug is made of: the handle; of further variants, with their options.
+    /// What the slug is made from: the handle; of further variants, with their options.
     pub slug: String,
     pub name: String,
-    /// Plain text; empty when the product has none.
+    /// Plain text; empty if the product has none.
     pub description: String,
-    /// The same as safe HTML, when the product has that.
+    /// The same as safe HTML, if the product has HTML.
     pub description_html: Option<String>,
     /// Decimal text with no more decimals than the currency has, such as `19.90`.
     pub price: String,
@@ -63,49 +63,49 @@ pub struct ImportedProduct {
     pub is_active: bool,
 }
 
-/// What a file says of a variant's stock.
+/// The stock of a variant in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stock {
-    /// So many pieces, never less than none.
+    /// Units, at least 0.
     Counted(i64),
-    /// Shopify sells it without counting.
-    Uncounted,
-    /// Nothing, as in exports of shops with several locations.
-    Untold,
+    /// Shopify does not track it.
+    Untracked,
+    /// The file has no value, as in exports of shops with several locations.
+    Missing,
 }
 
-/// What a reader has to know of the shop.
+/// What the parser needs from the shop.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
     /// How many decimals the store's currency has.
     pub decimals: u8,
-    /// How many pieces there are of what the file has no number for.
+    /// The stock of products for which the file has no value.
     pub stock: i64,
 }
 
-/// What there is to tell of a file.
+/// The errors and warnings of a file.
 #[derive(Default)]
-pub struct Told {
+pub struct Report {
     /// What cannot be imported.
-    pub faults: Findings,
-    /// What comes in, but not as it stands there.
-    pub notices: Findings,
-    /// How many variants the faults cost.
+    pub errors: Findings,
+    /// What is imported differently from how it is in the file.
+    pub warnings: Findings,
+    /// How many variants are skipped because of errors.
     pub skipped: usize,
 }
 
-/// A file that was read once.
+/// A file after the first pass.
 pub struct Checked {
-    pub told: Told,
-    /// Columns that nothing is taken from.
-    pub not_read: Vec<String>,
+    pub report: Report,
+    /// The columns from which nothing is imported.
+    pub ignored_columns: Vec<String>,
     pub contents: Contents,
 }
 
-/// What kind of export it is, with what the second reading needs.
+/// What kind of export it is, with what the second pass needs.
 pub enum Contents {
-    Products(SoundProducts),
-    Inventory(SoundCounts),
+    Products(ValidProducts),
+    Inventory(ValidCounts),
 }
 
 /// Why a file cannot be read as an export at all.
@@ -136,60 +136,64 @@ impl From<csv::Error> for ReadError {
     }
 }
 
-/// The first reading: judges a whole export. Its header says of what.
+/// The first pass: validates a whole export. Its header determines its kind.
 ///
 /// # Errors
-/// [`ReadError`] when the file is no export of Shopify's; what cannot be imported is told instead.
+/// [`ReadError`] when the file is not an export of Shopify; rows that cannot be imported are in the [`Report`] instead.
 pub fn check(input: impl Read, rules: Rules) -> Result<Checked, ReadError> {
-    let mut rows = Rows::of(input);
+    let mut rows = Rows::new(input);
     let columns = Columns::find(&rows.header()?)?;
-    let not_read = columns.not_read().into_iter().map(ToOwned::to_owned).collect();
-    let mut told = Told::default();
+    let ignored_columns = columns.ignored().into_iter().map(ToOwned::to_owned).collect();
+    let mut report = Report::default();
     let contents = if columns.are_of_inventory() {
-        Contents::Inventory(SoundCounts { sums: Sums::read(rows, &columns, &mut told)? })
+        Contents::Inventory(ValidCounts { sums: Sums::read(rows, &columns, &mut report)? })
     } else {
-        Contents::Products(check_products(Products::new(rows, columns, rules), rules, &mut told)?)
+        Contents::Products(check_products(Products::new(rows, columns, rules), rules, &mut report)?)
     };
-    Ok(Checked { told, not_read, contents })
+    Ok(Checked { report, ignored_columns, contents })
 }
 
-fn check_products<R: Read>(mut file: Products<R>, rules: Rules, told: &mut Told) -> Result<SoundProducts, ReadError> {
-    let mut sound = SoundProducts { keys: Keys::default(), variants: 0, rules };
-    while let Some(variants) = file.next(told)? {
+fn check_products<R: Read>(
+    mut file: Products<R>,
+    rules: Rules,
+    report: &mut Report,
+) -> Result<ValidProducts, ReadError> {
+    let mut valid = ValidProducts { keys: Keys::default(), variants: 0, rules };
+    while let Some(variants) = file.next(report)? {
         for variant in variants {
-            match sound.keys.claim(&variant) {
-                Claim::Sound => {}
-                Claim::SkuRepeats => {
-                    let what = "a SKU names no variant, handle and options do, where it repeats in the file";
-                    told.notices.note(variant.line, "", Wrong::cell(&variant.sku, what));
+            match valid.keys.add(&variant) {
+                Uniqueness::Unique => {}
+                Uniqueness::DuplicateSku => {
+                    let message = "a SKU names no variant, handle and options do, where it repeats in the file";
+                    report.warnings.add(variant.line, "", Issue::with_cell(&variant.sku, message));
                 }
-                Claim::Taken => {
-                    let what = "handle and options stand in the file before; every variant needs its own";
-                    told.faults.note(variant.line, "", Wrong::cell(&variant.key, what));
-                    told.skipped += 1;
+                Uniqueness::DuplicateKey => {
+                    let message = "handle and options stand in the file before; every variant needs its own";
+                    report.errors.add(variant.line, "", Issue::with_cell(&variant.key, message));
+                    report.skipped += 1;
                     continue;
                 }
             }
-            sound.variants += 1;
+            valid.variants += 1;
         }
     }
-    Ok(sound)
+    Ok(valid)
 }
 
-/// The products of a file that was checked.
-pub struct SoundProducts {
+/// The valid products of a file after the first pass.
+pub struct ValidProducts {
     keys: Keys,
     variants: usize,
     rules: Rules,
 }
 
-impl SoundProducts {
+impl ValidProducts {
     #[must_use]
     pub fn count(&self) -> usize {
         self.variants
     }
 
-    /// The second reading, of the same file.
+    /// The second pass over the same file.
     ///
     /// # Errors
     /// When it cannot be read again.
@@ -197,41 +201,41 @@ impl SoundProducts {
         mut self,
         input: R,
     ) -> Result<impl Iterator<Item = Result<ImportedProduct, ReadError>>, ReadError> {
-        let mut rows = Rows::of(input);
+        let mut rows = Rows::new(input);
         let columns = Columns::find(&rows.header()?)?;
         let mut file = Products::new(rows, columns, self.rules);
-        let groups = std::iter::from_fn(move || file.next(&mut Told::default()).transpose());
+        let groups = std::iter::from_fn(move || file.next(&mut Report::default()).transpose());
         let variants = groups.flat_map(|group| match group {
             Ok(variants) => variants.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         });
         Ok(variants.filter_map(move |variant| match variant {
-            Ok(variant) => self.keys.settle(variant).map(Ok),
+            Ok(variant) => self.keys.resolve(variant).map(Ok),
             Err(error) => Some(Err(error)),
         }))
     }
 }
 
-/// The counts of a file that was checked.
-pub struct SoundCounts {
+/// The valid counts of a file after the first pass.
+pub struct ValidCounts {
     sums: Sums,
 }
 
-impl SoundCounts {
+impl ValidCounts {
     #[must_use]
     pub fn count(&self) -> usize {
         self.sums.count()
     }
 
-    /// The second reading, of the same file.
+    /// The second pass over the same file.
     ///
     /// # Errors
     /// When it cannot be read again.
     pub fn read<R: Read>(mut self, input: R) -> Result<impl Iterator<Item = Result<Count, ReadError>>, ReadError> {
-        let mut rows = Rows::of(input);
+        let mut rows = Rows::new(input);
         let columns = Columns::find(&rows.header()?)?;
         Ok(rows.filter_map(move |line| match line {
-            Ok((line, cells)) => self.sums.settle(&Row { line, cells: &cells, columns: &columns }).map(Ok),
+            Ok((line, cells)) => self.sums.take_count(&Row { line, cells: &cells, columns: &columns }).map(Ok),
             Err(error) => Some(Err(error)),
         }))
     }
@@ -252,12 +256,12 @@ mod tests {
         Image Src,Image Position,Variant Image,Status";
     const RULES: Rules = Rules { decimals: 2, stock: 100 };
 
-    /// What both readings say.
+    /// The results of both passes.
     pub struct Reading {
         pub products: Vec<ImportedProduct>,
         pub counts: Vec<Count>,
-        pub faults: String,
-        pub notices: String,
+        pub errors: String,
+        pub warnings: String,
         pub skipped: usize,
     }
 
@@ -266,29 +270,29 @@ mod tests {
     }
 
     fn read_bytes(file: impl Read + Clone) -> Reading {
-        let Checked { told, contents, .. } = check(file.clone(), RULES).unwrap();
-        let (faults, notices) = (told.faults.to_string(), told.notices.to_string());
+        let Checked { report, contents, .. } = check(file.clone(), RULES).unwrap();
+        let (errors, warnings) = (report.errors.to_string(), report.warnings.to_string());
         let (mut products, mut counts) = (Vec::new(), Vec::new());
         match contents {
-            Contents::Products(sound) => {
-                let expected = sound.count();
-                products = sound.read(file).unwrap().map(Result::unwrap).collect();
+            Contents::Products(valid) => {
+                let expected = valid.count();
+                products = valid.read(file).unwrap().map(Result::unwrap).collect();
                 assert_eq!(products.len(), expected);
             }
-            Contents::Inventory(sound) => {
-                let expected = sound.count();
-                counts = sound.read(file).unwrap().map(Result::unwrap).collect();
+            Contents::Inventory(valid) => {
+                let expected = valid.count();
+                counts = valid.read(file).unwrap().map(Result::unwrap).collect();
                 assert_eq!(counts.len(), expected);
             }
         }
-        Reading { products, counts, faults, notices, skipped: told.skipped }
+        Reading { products, counts, errors, warnings, skipped: report.skipped }
     }
 
     pub fn counts(file: &str) -> Reading {
         read(file)
     }
 
-    /// A row in the columns of `HEADER`, of which only those named are filled; counted unless it says otherwise.
+    /// A row in the columns of `HEADER`, of which only those named are filled; tracked by default.
     pub fn row(cells: &[(&str, &str)]) -> String {
         let cell = |column: &str| cells.iter().find(|(named, _)| *named == column).map(|(_, cell)| *cell);
         assert!(cells.iter().all(|(named, _)| HEADER.split(',').any(|column| column == *named)), "a column misspelt");
@@ -310,15 +314,15 @@ mod tests {
 
     pub fn the_product(cells: &[(&str, &str)]) -> ImportedProduct {
         let reading = of(&[mug_with(cells)]);
-        assert_eq!(reading.faults, "");
+        assert_eq!(reading.errors, "");
         reading.products.into_iter().next().unwrap()
     }
 
-    pub fn the_fault(cells: &[(&str, &str)]) -> String {
+    pub fn the_error(cells: &[(&str, &str)]) -> String {
         let reading = of(&[row(cells)]);
         assert_eq!((reading.products, reading.skipped), (vec![], 1));
-        assert_eq!(reading.faults.lines().count(), 1, "{}", reading.faults);
-        reading.faults.trim().to_owned()
+        assert_eq!(reading.errors.lines().count(), 1, "{}", reading.errors);
+        reading.errors.trim().to_owned()
     }
 
     pub fn skus(reading: &Reading) -> Vec<&str> {
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_brings_everything_it_says() {
+    fn all_fields_of_a_product_are_read() {
         let product = the_product(&[
             ("Body (HTML)", "<p>Holds <b>coffee</b>.</p>"),
             ("Vendor", "Acme"),
@@ -365,31 +369,34 @@ mod tests {
     #[test]
     fn a_product_needs_only_handle_title_and_price() {
         let reading = read("Variant Price,Handle,Title\n5,mug,Mug");
-        assert_eq!(reading.faults, "");
+        assert_eq!(reading.errors, "");
         let mug = &reading.products[0];
-        assert_eq!((mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active), ("mug", "5", Stock::Untold, true));
+        assert_eq!(
+            (mug.sku.as_str(), mug.price.as_str(), mug.stock, mug.is_active),
+            ("mug", "5", Stock::Missing, true)
+        );
         assert_eq!((&mug.brand, &mug.category, mug.images.len(), mug.description.as_str()), (&None, &None, 0, ""));
     }
 
     #[test]
     fn files_that_are_no_export_say_what_to_do() {
-        let refusal = |file: &[u8]| match check(file, RULES) {
+        let error_of = |file: &[u8]| match check(file, RULES) {
             Ok(_) => panic!("an export"),
             Err(error) => error.to_string(),
         };
         for empty in ["", "\n\n", "\u{feff}", ",,\n"] {
-            assert!(refusal(empty.as_bytes()).contains("the file is empty"), "{empty:?}");
+            assert!(error_of(empty.as_bytes()).contains("the file is empty"), "{empty:?}");
         }
         let missing = "the first line does not name \"Handle\" (or \"URL handle\"), \"Variant Price\" (or \"Price\"); \
             export the products from Shopify again, or add what is missing";
-        assert_eq!(refusal(b"Title,Vendor\nMug,Acme\n"), missing);
-        assert!(refusal(b"Handle;Title;Price\nmug;Mug;1\n").contains("not separated by commas"));
-        assert!(refusal(b"Handle,Title,Price\n\nmug,Caf\xe9,1\n").contains("line 3 is not UTF-8"));
-        assert!(refusal(b"H\xe4ndle,Title,Price\n").contains("line 1 is not UTF-8"));
+        assert_eq!(error_of(b"Title,Vendor\nMug,Acme\n"), missing);
+        assert!(error_of(b"Handle;Title;Price\nmug;Mug;1\n").contains("not separated by commas"));
+        assert!(error_of(b"Handle,Title,Price\n\nmug,Caf\xe9,1\n").contains("line 3 is not UTF-8"));
+        assert!(error_of(b"H\xe4ndle,Title,Price\n").contains("line 1 is not UTF-8"));
     }
 
     #[test]
-    fn a_failing_disk_is_told_as_such() {
+    fn a_failing_disk_is_reported() {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -409,6 +416,6 @@ mod tests {
             row(&[&shared[..], &[("Option1 Value", &size), ("Variant Price", "9.50")]].concat())
         };
         let reading = of(&(0..10_000).map(mug).collect::<Vec<_>>());
-        assert_eq!((reading.products.len(), reading.faults.as_str()), (10_000, ""));
+        assert_eq!((reading.products.len(), reading.errors.as_str()), (10_000, ""));
     }
 }

@@ -1,10 +1,10 @@
-//! The words of a product's HTML, laid out in lines.
+//! Converts a product's HTML to plain text.
 //!
-//! What a browser would not show (tags, comments, scripts, styles) goes. One pass over the text does it all, so that a
-//! hostile description costs no more than a long one. No library does: html2text builds a tree and nanohtml2text looks for
-//! the end of each tag anew, so that broken HTML takes both of them quadratic time, and both write the addresses of links.
+//! What a browser would not show (tags, comments, scripts, styles) is removed. One pass over the text does it all, so that a
+//! hostile description costs no more than a long one. No library does that: html2text builds a tree and nanohtml2text searches
+//! the end of each tag again, so that broken HTML takes both of them quadratic time, and both write the addresses of links.
 
-/// Text without any markup keeps the lines it has.
+/// Text without markup keeps its line breaks.
 pub fn plain_text(html: &str) -> String {
     let mut text = PlainText { keeps_lines: !html.contains('<'), ..PlainText::default() };
     let mut rest = html;
@@ -54,7 +54,7 @@ impl PlainText {
         }
     }
 
-    /// Takes the tag or comment at the start of `html` and answers what follows it.
+    /// Takes the tag or comment at the start of `html` and returns what follows it.
     fn take_tag<'a>(&mut self, html: &'a str) -> &'a str {
         if let Some(comment) = html.strip_prefix("<!--") {
             return comment.split_once("-->").map_or("", |(_, rest)| rest);
@@ -72,7 +72,7 @@ impl PlainText {
         after_tag(html)
     }
 
-    /// Takes the `&` at the start of `html`, with the entity it begins, and answers what follows.
+    /// Takes the `&` at the start of `html`, with the entity it begins, and returns what follows.
     fn take_entity<'a>(&mut self, html: &'a str) -> &'a str {
         const LONGEST: usize = 12;
         let end = html.bytes().take(LONGEST).position(|byte| byte == b';');
@@ -94,7 +94,7 @@ fn tag_name(html: &str) -> Option<String> {
     Some(after[..after.len() - name.len() + end].to_ascii_lowercase())
 }
 
-/// A blank line around what reads as a paragraph, a line of its own for what is part of one.
+/// The line breaks around an element: 2 for a paragraph, 1 for an element on its own line.
 fn breaks_around(tag: &str) -> usize {
     match tag {
         "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" | "table" | "blockquote" | "pre" | "hr"

@@ -1,15 +1,15 @@
-//! Gathers the rows of each product into its variants.
+//! Combines the rows of each product into its variants.
 //!
 //! Shopify keeps the rows of one handle together, so a file is read a product at a time and needs no more memory than its
-//! largest one. What all variants share stands on the first row, but for the images, which any row may bring.
+//! largest one. What all variants share is on the first row, except the images, which can be on any row.
 
 use std::{io::Read, iter::Peekable};
 
 use csv::StringRecord;
 
 use super::{
-    ImportedProduct, ReadError, Rules, Stock, Told,
-    cells::{self, Wrong},
+    ImportedProduct, ReadError, Report, Rules, Stock,
+    cells::{self, Issue},
     columns::{Column, Columns, Row},
     html::{self, TooLarge},
     rows::Rows,
@@ -29,19 +29,19 @@ impl<R: Read> Products<R> {
         Self { rows: rows.peekable(), columns, rules }
     }
 
-    /// The sound variants of the next product; nothing at the end of the file.
+    /// The valid variants of the next product; `None` at the end of the file.
     ///
     /// # Errors
     /// When the file cannot be read on.
-    pub fn next(&mut self, told: &mut Told) -> Result<Option<Vec<ImportedProduct>>, ReadError> {
+    pub fn next(&mut self, report: &mut Report) -> Result<Option<Vec<ImportedProduct>>, ReadError> {
         let Self { rows, columns, rules } = self;
         let mut handle = None;
         let mut lines: Vec<Line> = Vec::new();
         while let Some(line) =
-            rows.next_if(|line| line.as_ref().is_ok_and(|line| goes_on(handle.as_ref(), line, columns)))
+            rows.next_if(|line| line.as_ref().is_ok_and(|line| belongs_to(handle.as_ref(), line, columns)))
         {
             let line = line?;
-            if let Some(found) = told.handle(&row(&line, columns)) {
+            if let Some(found) = report.handle(&row(&line, columns)) {
                 handle = Some(found);
                 lines.push(line);
             }
@@ -50,7 +50,7 @@ impl<R: Read> Products<R> {
             return rows.next().transpose().map(|_| None); // an error, or the end
         };
         let lines: Vec<Row> = lines.iter().map(|line| row(line, columns)).collect();
-        Ok(Some(gather(&handle, &lines, *rules, told)))
+        Ok(Some(parse_group(&handle, &lines, *rules, report)))
     }
 }
 
@@ -58,38 +58,38 @@ fn row<'a>((line, cells): &'a Line, columns: &'a Columns) -> Row<'a> {
     Row { line: *line, cells, columns }
 }
 
-/// Whether a row goes on with the product. One that cannot be understood belongs to none and interrupts none.
-fn goes_on(handle: Option<&String>, line: &Line, columns: &Columns) -> bool {
+/// Whether a row belongs to the product. An invalid one does not end it.
+fn belongs_to(handle: Option<&String>, line: &Line, columns: &Columns) -> bool {
     handle.is_none_or(|handle| handle_of(&row(line, columns)).map_or(true, |found| found == *handle))
 }
 
-fn handle_of(row: &Row) -> Result<String, (Option<Column>, Wrong)> {
-    row.check().map_err(|wrong| (None, wrong))?;
-    cells::required(row.cell(Column::Handle)).map_err(|wrong| (Some(Column::Handle), wrong))
+fn handle_of(row: &Row) -> Result<String, (Option<Column>, Issue)> {
+    row.check().map_err(|issue| (None, issue))?;
+    cells::required(row.cell(Column::Handle)).map_err(|issue| (Some(Column::Handle), issue))
 }
 
-impl Told {
-    /// What the cell says, or its fault noted.
-    fn sound<T>(&mut self, row: &Row, column: Column, value: Result<T, Wrong>) -> Option<T> {
-        value.map_err(|wrong| self.faults.note(row.line, row.columns.name(column), wrong)).ok()
+impl Report {
+    /// The value of a cell, or `None` after recording what is wrong with it.
+    fn valid<T>(&mut self, row: &Row, column: Column, value: Result<T, Issue>) -> Option<T> {
+        value.map_err(|issue| self.errors.add(row.line, row.columns.name(column), issue)).ok()
     }
 
     fn handle(&mut self, row: &Row) -> Option<String> {
-        let found = handle_of(row).map_err(|(column, wrong)| {
-            self.faults.note(row.line, column.map_or("", |column| row.columns.name(column)), wrong);
+        let found = handle_of(row).map_err(|(column, issue)| {
+            self.errors.add(row.line, column.map_or("", |column| row.columns.name(column)), issue);
             self.skipped += 1;
         });
         found.ok()
     }
 
-    /// Says what was done with a row.
-    fn mention(&mut self, row: &Row, what: impl Into<String>) {
-        self.notices.note(row.line, "", Wrong::of(what));
+    /// Records a warning about a row.
+    fn warn(&mut self, row: &Row, message: impl Into<String>) {
+        self.warnings.add(row.line, "", Issue::new(message));
     }
 }
 
-/// What the variants of one handle share; the first row tells it.
-struct Shared {
+/// What the variants of one handle share. It is on the first row.
+struct SharedFields {
     title: String,
     description: String,
     description_html: Option<String>,
@@ -102,31 +102,31 @@ struct Shared {
 /// The rows of one handle.
 struct Group<'a> {
     handle: &'a str,
-    shared: Option<Shared>,
+    shared: Option<SharedFields>,
     images: Vec<String>,
     rules: Rules,
 }
 
-fn gather(handle: &str, rows: &[Row], rules: Rules, told: &mut Told) -> Vec<ImportedProduct> {
-    let group = Group { handle, shared: shared(&rows[0], told), images: images(rows, told), rules };
-    let mut sound = Vec::new();
-    for (number, row) in variants(rows).into_iter().enumerate() {
+fn parse_group(handle: &str, rows: &[Row], rules: Rules, report: &mut Report) -> Vec<ImportedProduct> {
+    let group = Group { handle, shared: shared_fields(&rows[0], report), images: images(rows, report), rules };
+    let mut valid = Vec::new();
+    for (number, row) in variant_rows(rows).into_iter().enumerate() {
         let options = row.options();
         let slug = if number == 0 { handle.to_owned() } else { format!("{handle}-{}", options.join("-")) };
-        match group.variant(row, &options, slug, told) {
-            Some(variant) => sound.push(variant),
-            None => told.skipped += 1,
+        match group.variant(row, &options, slug, report) {
+            Some(variant) => valid.push(variant),
+            None => report.skipped += 1,
         }
     }
-    sound
+    valid
 }
 
 impl Group<'_> {
-    fn variant(&self, row: &Row, options: &[String], slug: String, told: &mut Told) -> Option<ImportedProduct> {
-        let sku = told.sound(row, Column::Sku, row.sku());
-        let price = told.sound(row, Column::Price, cells::price(row.cell(Column::Price), self.rules.decimals));
-        let stock = stock(row, self.rules, told);
-        let own_image = image(row, Column::VariantImage, told);
+    fn variant(&self, row: &Row, options: &[String], slug: String, report: &mut Report) -> Option<ImportedProduct> {
+        let sku = report.valid(row, Column::Sku, row.sku());
+        let price = report.valid(row, Column::Price, cells::price(row.cell(Column::Price), self.rules.decimals));
+        let stock = stock(row, self.rules, report);
+        let own_image = image(row, Column::VariantImage, report);
         let shared = self.shared.as_ref()?;
         let key = key(self.handle, options);
         let variant = ImportedProduct {
@@ -134,7 +134,7 @@ impl Group<'_> {
             sku: sku?.unwrap_or_else(|| key.clone()),
             key,
             slug,
-            name: name(row, &shared.title, options, told),
+            name: name(row, &shared.title, options, report),
             description: shared.description.clone(),
             description_html: shared.description_html.clone(),
             price: price?,
@@ -145,36 +145,36 @@ impl Group<'_> {
             is_active: shared.is_active && !shared.is_gift_card,
         };
         if shared.is_gift_card {
-            told.mention(row, "a gift card cannot be issued by this shop and comes in inactive");
+            report.warn(row, "a gift card cannot be issued by this shop and comes in inactive");
         }
         Some(variant)
     }
 }
 
-/// Rows that only bring an image are no variants; nor is a first row that only describes the product.
-fn variants<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<&'r Row<'a>> {
+/// The rows with variants: not those with only an image, nor a first row that only describes the product.
+fn variant_rows<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<&'r Row<'a>> {
     let variants: Vec<_> = rows.iter().filter(|row| !row.is_only_an_image()).collect();
     if variants.is_empty() { vec![&rows[0]] } else { variants }
 }
 
-fn shared(row: &Row, told: &mut Told) -> Option<Shared> {
-    let title = told.sound(row, Column::Title, cells::required(row.cell(Column::Title)));
-    let description = told.sound(row, Column::Body, cells::description(row.cell(Column::Body)));
-    let brand = told.sound(row, Column::Vendor, cells::optional(row.cell(Column::Vendor)));
-    let own_type = told.sound(row, Column::Type, cells::optional(row.cell(Column::Type)));
-    let category = told.sound(row, Column::Category, cells::end_of_path(row.cell(Column::Category)));
-    let status = told.sound(row, Column::Status, cells::is_on_sale(row.cell(Column::Status)));
-    let published = told.sound(row, Column::Published, cells::truth(row.cell(Column::Published), true));
-    let gift_card = told.sound(row, Column::GiftCard, cells::truth(row.cell(Column::GiftCard), false));
-    let (description, is_whole) = description?;
-    if !is_whole {
-        told.mention(row, "the description is too long and was cut short");
+fn shared_fields(row: &Row, report: &mut Report) -> Option<SharedFields> {
+    let title = report.valid(row, Column::Title, cells::required(row.cell(Column::Title)));
+    let description = report.valid(row, Column::Body, cells::description(row.cell(Column::Body)));
+    let brand = report.valid(row, Column::Vendor, cells::optional(row.cell(Column::Vendor)));
+    let own_type = report.valid(row, Column::Type, cells::optional(row.cell(Column::Type)));
+    let category = report.valid(row, Column::Category, cells::last_of_path(row.cell(Column::Category)));
+    let status = report.valid(row, Column::Status, cells::is_on_sale(row.cell(Column::Status)));
+    let published = report.valid(row, Column::Published, cells::boolean(row.cell(Column::Published), true));
+    let gift_card = report.valid(row, Column::GiftCard, cells::boolean(row.cell(Column::GiftCard), false));
+    let (description, is_complete) = description?;
+    if !is_complete {
+        report.warn(row, "the description is too long and was cut short");
     }
     let description_html = html::clean(row.cell(Column::Body)).unwrap_or_else(|TooLarge| {
-        told.mention(row, "the HTML of the description is too long and only its text was kept");
+        report.warn(row, "the HTML of the description is too long and only its text was kept");
         None
     });
-    Some(Shared {
+    Some(SharedFields {
         title: title?,
         description,
         description_html,
@@ -185,29 +185,28 @@ fn shared(row: &Row, told: &mut Told) -> Option<Shared> {
     })
 }
 
-/// The addresses of all images, in the order of their positions.
-fn images(rows: &[Row], told: &mut Told) -> Vec<String> {
+/// The URLs of all images, sorted by position.
+fn images(rows: &[Row], report: &mut Report) -> Vec<String> {
     let mut images = Vec::new();
     for row in rows {
-        if let Some(image) = image(row, Column::Image, told) {
+        if let Some(image) = image(row, Column::Image, report) {
             images.push((cells::position(row.cell(Column::ImagePosition)), image));
         }
     }
     images.sort_by_key(|(position, _)| *position); // stable: the file's order where positions are equal
-    let mut shown = Vec::new();
+    let mut unique = Vec::new();
     for (_, image) in images {
-        if !shown.contains(&image) {
-            shown.push(image);
+        if !unique.contains(&image) {
+            unique.push(image);
         }
     }
-    shown
+    unique
 }
 
-/// An image that has no good address is left out, and its product is not.
-fn image(row: &Row, column: Column, told: &mut Told) -> Option<String> {
-    let read = cells::image(row.cell(column));
-    read.unwrap_or_else(|wrong| {
-        told.notices.note(row.line, row.columns.name(column), wrong);
+/// An image with an invalid URL is left out; its product is imported without it.
+fn image(row: &Row, column: Column, report: &mut Report) -> Option<String> {
+    cells::image(row.cell(column)).unwrap_or_else(|issue| {
+        report.warnings.add(row.line, row.columns.name(column), issue);
         None
     })
 }
@@ -218,62 +217,62 @@ fn with_own_first(own: Option<&String>, images: &[String]) -> Vec<String> {
 }
 
 /// `Shirt`, or `Shirt – Red / L`.
-fn name(row: &Row, title: &str, options: &[String], told: &mut Told) -> String {
+fn name(row: &Row, title: &str, options: &[String], report: &mut Report) -> String {
     if options.is_empty() {
         return title.to_owned();
     }
-    let (name, is_whole) = cells::variant_name(format!("{title} – {}", options.join(" / ")));
-    if !is_whole {
-        told.mention(row, "the name, with the options, is too long and was cut short");
+    let (name, is_complete) = cells::variant_name(format!("{title} – {}", options.join(" / ")));
+    if !is_complete {
+        report.warn(row, "the name, with the options, is too long and was cut short");
     }
     name
 }
 
-fn stock(row: &Row, rules: Rules, told: &mut Told) -> Option<Stock> {
-    let pieces = told.sound(row, Column::Stock, cells::pieces(row.cell(Column::Stock)))?;
+fn stock(row: &Row, rules: Rules, report: &mut Report) -> Option<Stock> {
+    let quantity = report.valid(row, Column::Stock, cells::quantity(row.cell(Column::Stock)))?;
     let default = rules.stock;
-    if sells_without_counting(row) {
-        told.mention(row, format!("stock is not counted at Shopify, and is {default} here (--stock changes that)"));
-        return Some(Stock::Uncounted);
+    if is_untracked(row) {
+        report.warn(row, format!("stock is not counted at Shopify, and is {default} here (--stock changes that)"));
+        return Some(Stock::Untracked);
     }
-    let Some(pieces) = pieces else {
-        let what = format!(
+    let Some(quantity) = quantity else {
+        let message = format!(
             "the file does not say how many there are, and a new product gets {default} (--stock changes that)"
         );
-        told.mention(row, what);
-        return Some(Stock::Untold);
+        report.warn(row, message);
+        return Some(Stock::Missing);
     };
-    if pieces < 0 {
-        let wrong = Wrong::cell(row.cell(Column::Stock), "is below zero and was taken as 0");
-        told.notices.note(row.line, row.columns.name(Column::Stock), wrong);
+    if quantity < 0 {
+        let issue = Issue::with_cell(row.cell(Column::Stock), "is below zero and was taken as 0");
+        report.warnings.add(row.line, row.columns.name(Column::Stock), issue);
     }
-    Some(Stock::Counted(pieces.max(0)))
+    Some(Stock::Counted(quantity.max(0)))
 }
 
-/// Shopify sells on without end what it does not track, and what may be oversold.
-fn sells_without_counting(row: &Row) -> bool {
+/// Shopify sells without limit what it does not track, and what can be oversold.
+fn is_untracked(row: &Row) -> bool {
     let policy = row.cell(Column::Policy);
     let oversells = policy.eq_ignore_ascii_case("continue") || policy.eq_ignore_ascii_case("true");
     oversells || (row.columns.has(Column::Tracker) && row.cell(Column::Tracker).is_empty())
 }
 
-/// `mug` or `mug/red/extra-large`. Signs stay, as `S` and `S+` are two sizes. Cut where it would be too long for a SKU.
+/// `mug` or `mug/red/extra-large`. Punctuation stays, as `S` and `S+` are two sizes. Cut to the maximum length of a SKU.
 pub fn key(handle: &str, options: &[String]) -> String {
-    const MOST: usize = 255;
+    const MAX_CHARS: usize = 255;
     let slug = |option: &String| option.to_lowercase().replace([' ', '/'], "-");
     let key = std::iter::once(handle.to_owned()).chain(options.iter().map(slug)).collect::<Vec<_>>().join("/");
-    if key.chars().count() <= MOST {
+    if key.chars().count() <= MAX_CHARS {
         return key;
     }
     let hash = format!("…{:016x}", super::hash(&key));
-    key.chars().take(MOST - hash.chars().count()).chain(hash.chars()).collect()
+    key.chars().take(MAX_CHARS - hash.chars().count()).chain(hash.chars()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{
         Stock,
-        tests::{mug_with, of, row, skus, the_fault, the_product},
+        tests::{mug_with, of, row, skus, the_error, the_product},
     };
 
     #[test]
@@ -288,7 +287,7 @@ mod tests {
         ];
         let blue = [("Handle", "mug"), ("Option1 Value", "Blue"), ("Option2 Value", "1/2"), ("Variant Price", "8.00")];
         let reading = of(&[mug_with(&red), row(&blue)]);
-        assert_eq!(reading.faults, "");
+        assert_eq!(reading.errors, "");
         assert_eq!(skus(&reading), ["mug/red/extra-large", "mug/blue/1-2"]);
         let [red, blue] = &reading.products[..] else { panic!("two variants") };
         assert_eq!((red.name.as_str(), blue.name.as_str()), ("Mug – Red / Extra large", "Mug – Blue / 1/2"));
@@ -307,9 +306,9 @@ mod tests {
         for body in [format!("<p>Soft</p><p>{}</p>", "x".repeat(50_000)), deep] {
             let reading = of(&[mug_with(&[("Body (HTML)", &body)])]);
             assert!(reading.products[0].description.starts_with("Soft"));
-            assert_eq!((reading.products[0].description_html.as_ref(), reading.faults.as_str()), (None, ""));
-            let told = "the HTML of the description is too long and only its text was kept: line 2";
-            assert!(reading.notices.contains(told), "{}", reading.notices);
+            assert_eq!((reading.products[0].description_html.as_ref(), reading.errors.as_str()), (None, ""));
+            let expected = "the HTML of the description is too long and only its text was kept: line 2";
+            assert!(reading.warnings.contains(expected), "{}", reading.warnings);
         }
     }
 
@@ -317,33 +316,33 @@ mod tests {
     fn a_first_row_may_only_describe_the_product() {
         let small = row(&[("Handle", "shirt"), ("Option1 Value", "S"), ("Variant Price", "8")]);
         let reading = of(&[row(&[("Handle", "shirt"), ("Title", "Shirt"), ("Vendor", "Acme")]), small]);
-        assert_eq!((reading.faults.as_str(), skus(&reading)), ("", vec!["shirt/s"]));
+        assert_eq!((reading.errors.as_str(), skus(&reading)), ("", vec!["shirt/s"]));
         assert_eq!(reading.products[0].name, "Shirt – S");
     }
 
     #[test]
-    fn rows_of_one_product_stand_together() {
+    fn rows_of_one_product_are_consecutive() {
         let cup = row(&[("Handle", "cup"), ("Title", "Cup"), ("Variant Price", "3")]);
         let blue = row(&[("Handle", "mug"), ("Option1 Value", "Blue"), ("Variant Price", "8")]);
         let reading = of(&[mug_with(&[("Option1 Value", "Red")]), cup, blue]);
         assert_eq!(skus(&reading), ["mug/red", "cup"]);
-        assert_eq!(reading.faults, "column \"Title\" is empty; every product needs one: line 4\n");
+        assert_eq!(reading.errors, "column \"Title\" is empty; every product needs one: line 4\n");
     }
 
     #[test]
-    fn image_rows_are_no_products_and_all_images_are_kept_in_their_order() {
+    fn image_rows_are_not_products_and_their_images_are_sorted() {
         let image = |url, position| row(&[("Handle", "mug"), ("Image Src", url), ("Image Position", position)]);
         let rows = [image("https://e.com/3", ""), image("https://e.com/2", "2.0"), image("https://e.com/1", "1")];
         let reading = of(&[&[mug_with(&[])][..], &rows].concat());
-        assert_eq!((reading.faults.as_str(), reading.products.len()), ("", 1));
+        assert_eq!((reading.errors.as_str(), reading.products.len()), ("", 1));
         assert_eq!(reading.products[0].images, ["https://e.com/1", "https://e.com/2", "https://e.com/3"]);
     }
 
     #[test]
     fn a_bad_image_is_left_out_and_its_product_is_not() {
         let reading = of(&[mug_with(&[("Variant Image", "x")]), row(&[("Handle", "mug"), ("Image Src", "mug.png")])]);
-        assert_eq!((reading.products.len(), reading.faults.as_str()), (1, ""));
-        assert!(reading.notices.contains("line 3 (\"mug.png\")") && reading.notices.contains("line 2 (\"x\")"));
+        assert_eq!((reading.products.len(), reading.errors.as_str()), (1, ""));
+        assert!(reading.warnings.contains("line 3 (\"mug.png\")") && reading.warnings.contains("line 2 (\"x\")"));
     }
 
     #[test]
@@ -359,27 +358,27 @@ mod tests {
     #[test]
     fn a_row_with_a_sku_is_a_variant_even_without_a_price() {
         let reading = of(&[mug_with(&[]), row(&[("Handle", "mug"), ("Variant SKU", "M-2")])]);
-        let told = "column \"Variant Price\" is empty; every variant needs a price, like 19.90: line 3\n";
-        assert_eq!((reading.faults.as_str(), reading.skipped), (told, 1));
+        let expected = "column \"Variant Price\" is empty; every variant needs a price, like 19.90: line 3\n";
+        assert_eq!((reading.errors.as_str(), reading.skipped), (expected, 1));
     }
 
     #[test]
-    fn the_apostrophe_before_a_numeric_sku_goes() {
+    fn the_apostrophe_before_a_numeric_sku_is_removed() {
         assert_eq!(the_product(&[("Variant SKU", "'0042")]).sku, "0042");
         assert_eq!(the_product(&[("Variant SKU", "'")]).sku, "mug");
     }
 
     #[test]
-    fn a_sku_that_repeats_gives_way_to_handle_and_options() {
+    fn a_duplicate_sku_is_replaced_by_handle_and_options() {
         let cup = row(&[("Handle", "cup"), ("Title", "Cup"), ("Variant Price", "1"), ("Variant SKU", "'7")]);
         let hat = row(&[("Handle", "hat"), ("Title", "Hat"), ("Variant Price", "1"), ("Variant SKU", "8")]);
         let reading = of(&[mug_with(&[("Variant SKU", "7")]), cup, hat]);
-        assert_eq!((skus(&reading), reading.faults.as_str()), (vec!["mug", "cup", "8"], ""));
-        assert!(reading.notices.contains("line 3 (\"7\")"), "{}", reading.notices);
+        assert_eq!((skus(&reading), reading.errors.as_str()), (vec!["mug", "cup", "8"], ""));
+        assert!(reading.warnings.contains("line 3 (\"7\")"), "{}", reading.warnings);
     }
 
     #[test]
-    fn a_sku_that_is_another_products_handle_gives_way_to_it() {
+    fn a_sku_that_is_another_products_handle_is_replaced() {
         let named =
             |handle, sku| row(&[("Handle", handle), ("Title", "T"), ("Variant Price", "1"), ("Variant SKU", sku)]);
         assert_eq!(skus(&of(&[named("mug", "cup"), named("cup", "")])), ["mug", "cup"]);
@@ -388,24 +387,24 @@ mod tests {
     }
 
     #[test]
-    fn handle_and_options_stand_for_one_variant() {
+    fn handle_and_options_identify_one_variant() {
         let reading = of(&[mug_with(&[("Variant SKU", "1")]), mug_with(&[("Variant SKU", "2")])]);
         assert_eq!((skus(&reading), reading.skipped), (vec!["1"], 1));
-        let told = "handle and options stand in the file before; every variant needs its own: line 3 (\"mug\")\n";
-        assert_eq!(reading.faults, told);
+        let expected = "handle and options stand in the file before; every variant needs its own: line 3 (\"mug\")\n";
+        assert_eq!(reading.errors, expected);
     }
 
     #[test]
-    fn a_row_says_what_it_lacks() {
+    fn errors_name_the_missing_column() {
         let (handle, title, price) = (("Handle", "mug"), ("Title", "Mug"), ("Variant Price", "1"));
-        let untitled = the_fault(&[handle, price]);
+        let untitled = the_error(&[handle, price]);
         assert_eq!(untitled, "column \"Title\" is empty; every product needs one: line 2");
-        let nameless = the_fault(&[title, price]);
+        let nameless = the_error(&[title, price]);
         assert_eq!(nameless, "column \"Handle\" is empty; every product needs one: line 2");
     }
 
     #[test]
-    fn all_faults_are_found_and_sound_products_stay() {
+    fn all_errors_are_found_and_valid_products_remain() {
         let reading = of(&[
             row(&[("Handle", "a"), ("Title", "A"), ("Variant Price", "x"), ("Variant Inventory Qty", "y")]),
             row(&[("Handle", "b"), ("Title", "B"), ("Variant Price", "1")]),
@@ -413,25 +412,25 @@ mod tests {
             row(&[("Handle", "c"), ("Option1 Value", "Blue")]),
         ]);
         assert_eq!((skus(&reading), reading.skipped), (vec!["b"], 3));
-        for told in ["Qty\" is not a number", "Price\" is not a price", "Title\" is empty", "Price\" is empty"] {
-            assert!(reading.faults.contains(told), "{told}: {}", reading.faults);
+        for expected in ["Qty\" is not a number", "Price\" is not a price", "Title\" is empty", "Price\" is empty"] {
+            assert!(reading.errors.contains(expected), "{expected}: {}", reading.errors);
         }
     }
 
     #[test]
-    fn what_is_not_counted_is_told_from_what_is() {
+    fn untracked_and_missing_stock_differ_from_counted() {
         let stock = |tracker, stock, policy| {
             let cells = [("Variant Inventory Tracker", tracker), ("Variant Inventory Qty", stock)];
             the_product(&[&cells[..], &[("Variant Inventory Policy", policy)]].concat()).stock
         };
         assert_eq!(stock("shopify", "-3", "deny"), Stock::Counted(0));
-        assert_eq!(stock("shopify", "", "deny"), Stock::Untold);
-        assert_eq!(stock("shopify", "12", "continue"), Stock::Uncounted);
-        assert_eq!(stock("", "1", "deny"), Stock::Uncounted);
+        assert_eq!(stock("shopify", "", "deny"), Stock::Missing);
+        assert_eq!(stock("shopify", "12", "continue"), Stock::Untracked);
+        assert_eq!(stock("", "1", "deny"), Stock::Untracked);
     }
 
     #[test]
-    fn keys_are_cut_where_no_sku_would_hold_them() {
+    fn keys_are_cut_to_the_length_of_a_sku() {
         let long = |end: &str| super::key("mug", &["x".repeat(255), end.to_owned()]);
         assert_eq!((long("a").chars().count(), long("a") == long("b")), (255, false));
     }

@@ -1,4 +1,4 @@
-//! A CSV as it is on a disk: its rows, with the lines an editor shows.
+//! Reads the rows of a CSV file, with their line numbers as an editor shows them.
 
 use std::io::{self, Read};
 
@@ -9,17 +9,17 @@ use super::ReadError;
 /// How many bytes are read at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// Bytes of the longest row: far more than any product has, and no more than is well held in memory.
-const LONGEST_ROW: usize = 8 * 1024 * 1024;
+/// The most bytes of a row: far more than any product has.
+const MAX_ROW: usize = 8 * 1024 * 1024;
 
-/// The rows of a file, one after another; blank ones are passed over.
+/// The rows of a file, one after another, without blank ones.
 pub struct Rows<R> {
     csv: Reader<PlainLines<io::Chain<R, &'static [u8]>>>,
 }
 
 impl<R: Read> Rows<R> {
-    pub fn of(input: R) -> Self {
-        Self { csv: ReaderBuilder::new().flexible(true).buffer_capacity(BUFFER).from_reader(PlainLines::of(input)) }
+    pub fn new(input: R) -> Self {
+        Self { csv: ReaderBuilder::new().flexible(true).buffer_capacity(BUFFER).from_reader(PlainLines::new(input)) }
     }
 
     /// The first row, which names the columns.
@@ -48,7 +48,7 @@ impl<R: Read> Rows<R> {
 
 impl<R: Read> Rows<R> {
     fn read_row(&mut self, bytes: &mut ByteRecord) -> Result<bool, ReadError> {
-        self.csv.get_mut().of_row = 0;
+        self.csv.get_mut().row_bytes = 0;
         match self.csv.read_byte_record(bytes) {
             Err(_) if self.csv.get_ref().is_too_long() => Err(ReadError::TooLong { line: self.csv.position().line() }),
             read => Ok(read?),
@@ -79,25 +79,25 @@ fn first_line(row: &ByteRecord, end: &Position, in_quote: bool) -> Result<u64, R
 struct PlainLines<R> {
     inner: R,
     after_return: bool,
-    /// Every row ends with a newline, so only a row whose quote swallowed that is read on to here.
+    /// Every row ends with a newline, so this is reached within a row only if its quote was never closed.
     has_ended: bool,
     /// Bytes read since the row began.
-    of_row: usize,
+    row_bytes: usize,
 }
 
 impl<R: Read> PlainLines<io::Chain<R, &'static [u8]>> {
-    /// Where the last line has its end already, the one added is a blank line more, which the parser skips.
-    fn of(input: R) -> Self {
-        Self { inner: input.chain(b"\n"), after_return: false, has_ended: false, of_row: 0 }
+    /// If the last line already ends with a newline, the added one is a blank line, which the parser skips.
+    fn new(input: R) -> Self {
+        Self { inner: input.chain(b"\n"), after_return: false, has_ended: false, row_bytes: 0 }
     }
 }
 
 impl<R> PlainLines<R> {
     fn is_too_long(&self) -> bool {
-        self.of_row > LONGEST_ROW
+        self.row_bytes > MAX_ROW
     }
 
-    /// Rewrites the line ends in place and answers how many bytes are left.
+    /// Rewrites the line ends in place and returns how many bytes are left.
     fn rewrite(&mut self, bytes: &mut [u8]) -> usize {
         let mut kept = 0;
         for at in 0..bytes.len() {
@@ -117,7 +117,7 @@ impl<R: Read> Read for PlainLines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let filled = self.inner.read(buffer)?;
-            self.of_row += filled;
+            self.row_bytes += filled;
             if self.is_too_long() {
                 return Err(io::Error::other("a row without an end"));
             }
@@ -134,8 +134,8 @@ impl<R: Read> Read for PlainLines<R> {
 mod tests {
     use super::{super::tests::lines, *};
 
-    fn refusal(file: &str) -> ReadError {
-        let mut rows = Rows::of(file.as_bytes());
+    fn read_error(file: &str) -> ReadError {
+        let mut rows = Rows::new(file.as_bytes());
         rows.header().unwrap();
         rows.find_map(Result::err).unwrap()
     }
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_quote_left_open_does_not_swallow_the_rest_unnoticed() {
-        let error = refusal("Handle,Price,Title\nmug,1,Mug\ncup,2,\"Cup\njar,3,Jar\n");
+        let error = read_error("Handle,Price,Title\nmug,1,Mug\ncup,2,\"Cup\njar,3,Jar\n");
         assert!(matches!(error, ReadError::OpenQuote { line: 3 }), "{error}");
-        let error = refusal("Handle,Price,Title\n\ncup,2,\"Cup\njar,3,Jar\n");
+        let error = read_error("Handle,Price,Title\n\ncup,2,\"Cup\njar,3,Jar\n");
         assert!(matches!(error, ReadError::OpenQuote { line: 3 }), "{error}");
     }
 }

@@ -59,7 +59,7 @@ pub async fn open(
     let mut tx = shop.db.read().await?;
     let found = orders::find(&mut tx, order).await?.ok_or(orders::Error::NotFound)?;
     let buyer = found.user_id;
-    let (last_sent, events) = initial_events(&mut tx, shop.part(), found, last_seen).await?;
+    let (last_sent, events) = initial_events(&mut tx, shop.get(), found, last_seen).await?;
     drop(tx);
     let mut reader = Reader {
         shop: shop.clone(),

@@ -43,7 +43,7 @@ impl Job for HandleWebhook {
 
 /// The payment an event is about, if it is ours.
 async fn payment_of(shop: &Shop, entry: &Entry) -> Result<Option<Payment>, JobError> {
-    let provider = shop.part::<Providers>().get(entry.provider).ok_or_else(|| no_keys(entry.provider))?;
+    let provider = shop.get::<Providers>().get(entry.provider).ok_or_else(|| no_keys(entry.provider))?;
     let Some(subject) = provider.webhook_subject(&read_body(entry)?) else { return Ok(None) };
     let mut tx = shop.db.read().await?;
     let Some(payment) = find(&mut tx, entry.provider, &subject).await? else { return Ok(None) };

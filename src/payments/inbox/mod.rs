@@ -26,7 +26,7 @@ async fn verify(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<WebhookEvent, VerificationError> {
-    let provider = shop.part::<Providers>().get(provider);
+    let provider = shop.get::<Providers>().get(provider);
     let provider = provider.ok_or(VerificationError::NotConfigured("keys of this provider"))?;
     provider.verify_webhook(headers, body, shop.now()).await
 }

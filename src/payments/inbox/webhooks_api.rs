@@ -70,7 +70,7 @@ async fn receive(
     headers: &HeaderMap,
     body: &[u8],
 ) -> ApiResult<()> {
-    let is_remote = shop.part::<Providers>().get(provider).is_some_and(PaymentProvider::verifies_webhooks_remotely);
+    let is_remote = shop.get::<Providers>().get(provider).is_some_and(PaymentProvider::verifies_webhooks_remotely);
     let permit = if is_remote { Some(shop.limits.take(&FORGED, &sender.network()).await?) } else { None };
     let verified = super::verify(shop, provider, headers, body).await;
     if let Some(permit) = permit

@@ -166,7 +166,7 @@ pub async fn request(shop: &Shop) -> db::Result<()> {
 
 /// One that cannot be compared now is compared by the next run.
 async fn compare_one(shop: &Shop, payment: &Payment) -> Result<(), JobError> {
-    let Some(provider) = shop.part::<Providers>().get(payment.provider) else {
+    let Some(provider) = shop.get::<Providers>().get(payment.provider) else {
         tracing::warn!(payment = %payment.id, provider = %payment.provider, "cannot compare a payment: its provider is not configured");
         return Ok(());
     };

@@ -76,7 +76,7 @@ impl TestShop {
     }
 
     fn import(&self, file: &Path, flags: &[&str], input: Stdio) -> Child {
-        let settings = &self.inside().part::<Settings>();
+        let settings = &self.inside().get::<Settings>();
         Command::new(env!("CARGO_BIN_EXE_cartwright"))
             .args(["import", "products"])
             .arg(file)
@@ -95,7 +95,7 @@ impl TestShop {
     }
 
     fn export(&self, csv: &str) -> PathBuf {
-        let folder = self.inside().part::<Settings>().data_dir.join("exports");
+        let folder = self.inside().get::<Settings>().data_dir.join("exports");
         std::fs::create_dir_all(&folder).expect("a folder for exports");
         let file = folder.join("export.csv");
         std::fs::write(&file, csv).expect("an export");

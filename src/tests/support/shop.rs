@@ -265,7 +265,7 @@ impl TestShop {
     }
 
     pub async fn gives_an_account(&self, email: &str, role: Role) -> Person {
-        let hash = self.shop.part::<Passwords>().hash(PASSWORD.to_owned()).await.expect("a core to hash on");
+        let hash = self.shop.get::<Passwords>().hash(PASSWORD.to_owned()).await.expect("a core to hash on");
         let new = NewUser {
             email: email.to_owned(),
             username: None,

@@ -74,7 +74,7 @@ enum Engine {
     Postgres { pool: PgPool, browsers: PgPool },
 }
 
-/// The SQL that a [`Query`] is written in. Only full-text search asks for it; whatever else depends on the engine has a
+/// The SQL that a [`Query`] is written in. Only full-text search uses it; whatever else depends on the engine has a
 /// method of [`Db`] that says what is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_says_of_itself_is_not_believed() {
+    fn addresses_from_untrusted_proxies_are_ignored() {
         assert_eq!(client("203.0.113.9", &["198.51.100.1"], &[]), "203.0.113.9");
         assert_eq!(client("203.0.113.9", &["198.51.100.1"], &["10.0.0.0/8"]), "203.0.113.9");
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_household_is_one_client() {
+    fn an_ipv6_network_is_one_client() {
         let network = |text: &str| ClientAddress(text.parse().unwrap()).network();
         assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
         assert_ne!(network("2001:db8:1:2::"), network("2001:db8:1:3::"));

@@ -1,7 +1,7 @@
-//! Which pages of other origins may read the answers.
+//! Which pages of other origins may read the responses.
 //!
-//! poem's own middleware answers 403 to an origin it does not know, which breaks clients that merely send the header.
-//! Here an unlisted origin gets the answer without the headers that would let its page read it.
+//! poem's own middleware returns 403 to an unlisted origin, which breaks clients that merely send the header.
+//! Here an unlisted origin gets the response without the headers that would let its page read it.
 
 use poem::{
     Request, Response,
@@ -13,19 +13,19 @@ const HEADERS: &str =
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Cart-Id, X-Request-Id";
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-Total-Count, X-Request-Id, Idempotent-Replayed";
 
-/// The origin to name in the answer, if the request comes from one that is allowed.
+/// The origin to name in the response, if the request comes from one that is allowed.
 pub fn allowed(origins: &[String], request: &Request) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
     let known = origins.iter().any(|allowed| allowed == "*" || origin == allowed.as_str());
     known.then(|| origin.clone())
 }
 
-/// The answer to a browser that asks before it sends.
+/// The response to a preflight request.
 pub fn preflight(request: &Request) -> Option<Response> {
-    let asks = request.method() == Method::OPTIONS
+    let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    asks.then(|| Response::builder().status(StatusCode::NO_CONTENT).finish())
+    is_preflight.then(|| Response::builder().status(StatusCode::NO_CONTENT).finish())
 }
 
 pub fn allow(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {

@@ -15,6 +15,9 @@ use super::problem::{ApiResult, Problem};
 use crate::http::problem_types;
 
 /// An optional query parameter of an endpoint.
+///
+/// `#[oai(validator(..))]` on it only documents the limits: poem-openapi validates the raw value, and [`QueryValue`] has
+/// none. The endpoint must enforce them.
 pub type OptionalQuery<T> = Query<QueryValue<T>>;
 
 /// The parsed value of a query parameter, if one was given, or why it cannot be parsed.
@@ -37,10 +40,10 @@ const MAX_SEARCH: usize = 200;
 ///
 /// # Errors
 /// 422 beyond 200 characters.
-pub fn search(given: &OptionalQuery<String>) -> ApiResult<String> {
-    let typed = given.get("search")?.unwrap_or_default();
-    if typed.chars().count() <= MAX_SEARCH {
-        return Ok(typed);
+pub fn search(parameter: &OptionalQuery<String>) -> ApiResult<String> {
+    let text = parameter.get("search")?.unwrap_or_default();
+    if text.chars().count() <= MAX_SEARCH {
+        return Ok(text);
     }
     let message = format!("must have at most {MAX_SEARCH} characters");
     Err(Problem::invalid_field("search", "maxLength", message))
@@ -80,8 +83,8 @@ pub type Column = (&'static str, &'static str, &'static str);
 ///
 /// # Errors
 /// 422 that names the fields, when one is unknown or there are more than `columns`.
-pub fn ordering(given: &OptionalQuery<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
-    let Some(fields) = given.get("ordering")? else { return Ok(vec![]) };
+pub fn ordering(parameter: &OptionalQuery<String>, columns: &[Column]) -> ApiResult<Vec<&'static str>> {
+    let Some(fields) = parameter.get("ordering")? else { return Ok(vec![]) };
     let read = |field: &str| {
         let field = field.trim();
         let (name, down) = field.strip_prefix('-').map_or((field, false), |name| (name, true));
@@ -118,7 +121,7 @@ impl<T: Type> Type for QueryValue<T> {
     }
 
     fn as_raw_value(&self) -> Option<&Self::RawValueType> {
-        None // validated by our own code; poem's validators are for the document only
+        None // so validators on a parameter check nothing
     }
 
     fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {

@@ -8,11 +8,11 @@
 //! What tests with killed workers and database restarts showed:
 //! - With a stable worker name, a restarted worker renews the leases of its dead predecessor: names are random.
 //! - apalis stops a worker for good when its backend returns an error: `backend.rs` returns none, it retries.
-//! - An attempt counts when the job is claimed, so a job that kills its process each time is buried after [`MAX_LOST`]
-//!   attempts instead of being retried for ever.
-//! - Jobs that lost their worker together were claimed together again, so that a job that kills its worker buried its
-//!   neighbours as well. Leases differ in length, so it runs with others each time.
-//! - Finishing, retrying and burying name the claim in their WHERE: a worker that stalled past its lease and came back
+//! - An attempt counts when the job is claimed, so a job that kills its process each time becomes a dead letter after
+//!   [`MAX_LOST`] attempts instead of being retried for ever.
+//! - Jobs that lost their worker together were claimed together again, so that a job that kills its worker made dead
+//!   letters of the others as well. Leases differ in length, so it runs with others each time.
+//! - Finishing, retrying and giving up name the claim in their WHERE: a worker that stalled past its lease and continues
 //!   changes nothing.
 //! - A lease dated before the wait for SQLite's write lock may be expired when it is written: the time is read inside the
 //!   transaction.
@@ -44,7 +44,7 @@ pub const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one run of a job may take.
 pub const RUN_LIMIT: Duration = Duration::from_mins(1);
 /// How many workers may die while running a job before it is given up. With five, killing the payment worker every five
-/// seconds during ten thousand payments buried 118 jobs that were merely slow.
+/// seconds during ten thousand payments made dead letters of 118 jobs that were merely slow.
 pub const MAX_LOST: i64 = 20;
 
 text_enum! {
@@ -77,8 +77,11 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         enqueue(self, tx, now, now, None)
     }
 
-    /// The same, once for each `key`. The key is forgotten when the row of the finished job is deleted, `JOB_RETENTION` (at
-    /// least a day) later.
+    /// The same, unless a job with this `key` is stored, in whatever state. This limits how often the job is enqueued, not
+    /// how often it runs: like any job, it may run twice.
+    ///
+    /// The key is stored as long as the row: until `JOB_RETENTION` (at least a day) after the job is done, until an admin
+    /// discards it, or until it is [cancelled](cancel). Then the same key can be enqueued again.
     ///
     /// # Errors
     /// As for [`enqueue`](Self::enqueue).

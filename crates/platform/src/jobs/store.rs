@@ -148,7 +148,7 @@ pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) 
 }
 
 /// Makes a claimed job a dead letter.
-pub async fn bury(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
+pub async fn mark_dead(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'dead', failures = failures + 1, finished_at = $4, last_error = $5, claimed_by = NULL
          WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",

@@ -131,8 +131,8 @@ impl<C: Context> Worker<C> {
         let kind = self.jobs.get_key_value(claim.kind.as_str()).map_or("other", |(&kind, _)| kind);
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
-        let word = record_outcome(&context, &claim, outcome).instrument(span).await;
-        metrics::counter!(JOBS_FINISHED.name, "queue" => self.queue, "kind" => kind, "outcome" => word).increment(1);
+        let outcome = record_outcome(&context, &claim, outcome).instrument(span).await;
+        metrics::counter!(JOBS_FINISHED.name, "queue" => self.queue, "kind" => kind, "outcome" => outcome).increment(1);
         metrics::histogram!(JOB_DURATION.name, "queue" => self.queue, "kind" => kind)
             .record(started.elapsed().as_secs_f64());
     }
@@ -212,7 +212,7 @@ async fn try_record_outcome<C: Context>(
 ) -> db::Result<&'static str> {
     let mut tx = context.db().write().await?;
     let now = context.clock().now();
-    let word = match outcome {
+    let label = match outcome {
         Ok(()) => {
             store::finish(&mut tx, claim, now).await?;
             "done"
@@ -224,12 +224,12 @@ async fn try_record_outcome<C: Context>(
         }
         Err(error) => {
             tracing::error!(%error, "job failed for good; kept as a dead letter");
-            store::bury(&mut tx, claim, &error.to_string(), now).await?;
+            store::mark_dead(&mut tx, claim, &error.to_string(), now).await?;
             "dead"
         }
     };
     tx.commit().await?;
-    Ok(word)
+    Ok(label)
 }
 
 /// Renews the leases, in a task of its own that no job can block.

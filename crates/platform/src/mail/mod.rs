@@ -272,7 +272,7 @@ mod tests {
         Mailer::new(Some(&format!("smtp://127.0.0.1:{port}").into()), "shop@localhost", PathBuf::new()).unwrap()
     }
 
-    /// A mail server for one conversation, with one answer to every recipient. Gives back all it was told.
+    /// A mail server for one connection, with one response to every recipient. Returns all it received.
     fn server_that_answers(rcpt: &'static str) -> (u16, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -281,10 +281,10 @@ mod tests {
 
     fn converse(mut to_client: TcpStream, rcpt: &str) -> String {
         let from_client = BufReader::new(to_client.try_clone().unwrap());
-        let (mut heard, mut in_data) = (String::new(), false);
+        let (mut received, mut in_data) = (String::new(), false);
         to_client.write_all(b"220 ready\r\n").unwrap();
         for line in from_client.lines().map_while(Result::ok) {
-            heard.extend([&line, "\n"]);
+            received.extend([&line, "\n"]);
             let answer = match line.split([' ', ':']).next().unwrap() {
                 "." => "250 accepted",
                 _ if in_data => continue,
@@ -296,7 +296,7 @@ mod tests {
             in_data = answer.starts_with("354");
             to_client.write_all(format!("{answer}\r\n").as_bytes()).unwrap();
         }
-        heard
+        received
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -306,10 +306,10 @@ mod tests {
         let injected = Email { to_name: Some(attack.to_owned()), subject: format!("Order {attack}"), ..email() };
         to_server(port).send(&injected).await.unwrap();
 
-        let heard = server.join().unwrap();
-        assert_eq!(heard.matches("RCPT TO").count(), 1);
-        assert!(heard.contains("RCPT TO:<ada@example.com>"));
-        let (headers, _body) = heard.split_once("DATA\n").unwrap().1.split_once("\n\n").unwrap();
+        let received = server.join().unwrap();
+        assert_eq!(received.matches("RCPT TO").count(), 1);
+        assert!(received.contains("RCPT TO:<ada@example.com>"));
+        let (headers, _body) = received.split_once("DATA\n").unwrap().1.split_once("\n\n").unwrap();
         let mut names: Vec<_> = headers.lines().filter(|l| !l.starts_with(' ')).map(|l| l.split(':').next()).collect();
         names.sort_unstable();
         let ours = ["Auto-Submitted", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"];

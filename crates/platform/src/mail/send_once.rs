@@ -7,8 +7,10 @@ use crate::{
     jobs::{Context, JobError},
 };
 
-/// Sends an e-mail, unless its Message-ID was sent before. Only if the worker dies between the mail server's reply and the
-/// commit is a second copy sent, with the same Message-ID.
+/// Sends an e-mail, unless its Message-ID was sent before.
+///
+/// A second copy, with the same Message-ID, is sent in two cases: the worker dies between the mail server's reply and the
+/// commit, or two jobs with the same Message-ID run at the same time and neither sees the other's record yet.
 ///
 /// # Errors
 /// [`JobError::GiveUp`] when the e-mail is refused, [`JobError::Retry`] for everything else.
@@ -23,6 +25,8 @@ pub async fn send_once(context: &impl Context, mailer: &Mailer, email: &Email) -
     mark_sent(&mut tx, &email.message_id, context.clock().now()).await?;
     Ok(tx.commit().await?)
 }
+
+// `sent_letters` is an earlier name of the table of sent e-mails.
 
 async fn was_sent(tx: &mut Tx, message_id: &str) -> db::Result<bool> {
     let found: Option<(String,)> = tx

@@ -4,7 +4,7 @@
 //! again ([`images`]), so that nothing but the pixels and the colour profile remains: no EXIF, no name, no script in a
 //! comment. File names are random and never reused, so browsers may cache files for ever.
 //!
-//! The main cost of an upload is memory. So only a few bodies are held at a time ([`MAX_UPLOADS`]) and one picture is decoded
+//! The main cost of an upload is memory. So only a few bodies are held at a time ([`MAX_UPLOADS`]) and one image is decoded
 //! at a time, on a thread of its own: the largest takes 256 MiB. Who waits holds at most its own 8 MiB, or nothing yet.
 
 pub mod files;

@@ -25,7 +25,7 @@ const SIGNATURE_HEADERS: [&str; 5] = [
     "paypal-transmission-time",
 ];
 
-/// What PayPal verifies. The event is returned byte by byte as it was received: the signature is of those bytes.
+/// What PayPal verifies. The event is sent back unchanged, because its signature is of its bytes.
 #[derive(Serialize)]
 struct Verification<'a> {
     auth_algo: &'a str,
