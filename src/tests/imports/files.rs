@@ -9,8 +9,8 @@ on_both_engines! {
     async fn one_bad_row_changes_nothing(shop: TestShop) {
         let bad = "cup,Cup,Acme,Title,Default Title,C-1,shopify,1,deny,cheap,,,false,active\n";
         let file = mugs(150) + bad;
-        shop.imports(&file, &[]).await.refused_for("nothing was imported").tells("line 152 (\"cheap\")");
-        assert_eq!(shop.shelf().await, Vec::<Value>::new());
+        shop.imports(&file, &[]).await.fails_with("nothing was imported").reports("line 152 (\"cheap\")");
+        assert_eq!(shop.products().await, Vec::<Value>::new());
         shop.imports(&file, &["--skip-bad"]).await.did("created 150, updated 0, unchanged 0, skipped 1");
     }
 
@@ -23,21 +23,21 @@ on_both_engines! {
             (long.clone(), "the row that starts on line 1 is longer than 8 MiB"),
             (export(&[&named("C\0up")]), "line 2"),
         ] {
-            shop.imports(&file, &[]).await.refused_for(reason);
+            shop.imports(&file, &[]).await.fails_with(reason);
         }
-        assert_eq!(shop.shelf().await, Vec::<Value>::new());
+        assert_eq!(shop.products().await, Vec::<Value>::new());
         for formula in ["=HYPERLINK(\"\"http://evil.example\"\")", "@SUM(1)", "+1", "-1"] {
             shop.imports(&export(&[&named(&format!("\"{formula}\""))]), &[]).await;
-            shop.product_called(&formula.replace("\"\"", "\"")).await;
+            shop.product_named(&formula.replace("\"\"", "\"")).await;
         }
     }
 
     async fn a_file_may_come_through_a_pipe(shop: TestShop) {
-        shop.imports_what_it_is_sent(&mugs(3)).did("created 3, updated 0, unchanged 0, skipped 0");
-        shop.imports_what_it_is_sent("Title,Vendor\nMug,Acme\n").refused_for("-: the first line does not name");
+        shop.imports_from_stdin(&mugs(3)).did("created 3, updated 0, unchanged 0, skipped 0");
+        shop.imports_from_stdin("Title,Vendor\nMug,Acme\n").fails_with("-: the first line does not name");
     }
 
-    async fn faults_are_summed_up_and_the_variants_they_cost_are_counted(shop: TestShop) {
+    async fn errors_are_grouped_and_skipped_variants_are_counted(shop: TestShop) {
         let file = export(&[
             "mug,Mug,Acme,Color,Red,M-1,shopify,1,deny,one,,,false,live",
             "mug,,,Color,Blue,M-2,shopify,1,deny,two,,,,",
@@ -48,14 +48,14 @@ on_both_engines! {
         let import = shop.imports(&file, &["--skip-bad"]).await.did("created 1, updated 0, unchanged 0, skipped 4");
         let prices = "column \"Variant Price\" is not a price; write it like 19.90: \
             line 2 (\"one\"), line 3 (\"two\"), line 4 (\"three\") and 1 more";
-        let import = import.tells(prices).tells("column \"Status\" is not a status");
-        assert_eq!(import.told.matches("not a price").count(), 1, "{}", import.told);
+        let import = import.reports(prices).reports("column \"Status\" is not a status");
+        assert_eq!(import.stderr.matches("not a price").count(), 1, "{}", import.stderr);
     }
 
-    async fn columns_that_are_not_read_are_named_once(shop: TestShop) {
+    async fn ignored_columns_are_named_once(shop: TestShop) {
         let file = "Handle,Title,Variant Price,Variant Inventory Qty,Variant Barcode,Cost per item\nmug,Mug,1,1,4006381333931,2\n";
         let import = shop.imports(file, &[]).await.did("created 1, updated 0, unchanged 0, skipped 0");
-        let import = import.tells("ignored columns: Variant Barcode, Cost per item");
-        assert_eq!(import.told.matches("Variant Barcode").count(), 1);
+        let import = import.reports("ignored columns: Variant Barcode, Cost per item");
+        assert_eq!(import.stderr.matches("Variant Barcode").count(), 1);
     }
 }

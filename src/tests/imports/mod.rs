@@ -34,5 +34,5 @@ async fn buys(ada: &Person, product: &Value, pieces: i64) -> Order {
 }
 
 async fn stock_of(shop: &TestShop, name: &str) -> Value {
-    shop.product_called(name).await["stock"].clone()
+    shop.product_named(name).await["stock"].clone()
 }

@@ -12,14 +12,14 @@ use platform::jobs::Job;
 use super::{decoded, files, path};
 use crate::support::{
     TestShop,
-    pictures::{drawing, photo, solid},
+    image_files::{drawing, photo, solid},
     s3::S3StandIn,
 };
 
 on_both_engines! {
-    async fn a_crash_leaves_no_file_behind_and_takes_none_that_is_shown(shop: TestShop) {
-        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
-        let image = boss.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
+    async fn a_crash_leaves_no_orphan_files_and_deletes_none_in_use(shop: TestShop) {
+        let (admin, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let image = admin.adds_image(&mug, &solid(900, 600, ImageFormat::Png)).await.is(201);
         let shown = files(&shop);
 
         // The program dies when the files are written and nothing refers to them.
@@ -42,7 +42,7 @@ on_both_engines! {
         assert_eq!(files(&shop), shown);
     }
 
-    async fn only_files_of_ours_are_served(shop: TestShop) {
+    async fn only_image_files_are_served(shop: TestShop) {
         std::fs::write(shop.media_folder().join("page.html"), b"<script>").unwrap();
         std::fs::write(shop.media_folder().join("UPPER.png"), b"x").unwrap();
         for name in [
@@ -54,23 +54,23 @@ on_both_engines! {
         shop.visitor().post("/media/mug.png").await.is(405);
     }
 
-    async fn a_name_that_no_file_can_have_is_not_found(shop: TestShop) {
+    async fn a_file_name_that_is_too_long_is_not_found(shop: TestShop) {
         for name in ["a".repeat(251), "a".repeat(4096), format!("{}.a", "a".repeat(200))] {
             shop.visitor().get(&format!("/media/{name}.jpg")).await.is(404).with_code("not_found");
         }
     }
 
-    async fn a_bucket_keeps_the_files_as_a_folder_does(shop: TestShop) {
+    async fn images_are_stored_in_an_s3_bucket(shop: TestShop) {
         shop.expects_in_log("MEDIA_URL: files cannot be accessed");
         let s3 = S3StandIn::start().await;
         let shop = shop.opens_again(|settings| settings.media = s3.storage()).await;
-        let (boss, mug) = (shop.admin().await, shop.sells("Mug").await);
-        let image = boss.adds_image(&mug, &photo(500, 500, b"")).await.is(201);
-        let drawn = boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(201);
-        let mut kinds: Vec<String> = s3.keeps().into_iter().map(|(_, kind)| kind).collect();
+        let (admin, mug) = (shop.admin().await, shop.sells("Mug").await);
+        let image = admin.adds_image(&mug, &photo(500, 500, b"")).await.is(201);
+        let drawn = admin.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(201);
+        let mut kinds: Vec<String> = s3.objects().into_iter().map(|(_, kind)| kind).collect();
         kinds.sort_unstable();
         assert_eq!(kinds, ["image/jpeg", "image/jpeg", "image/png"]);
-        assert!(s3.keeps().iter().all(|(name, _)| name.starts_with("/shop/pictures/")), "{:?}", s3.keeps());
+        assert!(s3.objects().iter().all(|(name, _)| name.starts_with("/shop/pictures/")), "{:?}", s3.objects());
         assert_eq!(files(&shop), Vec::<String>::new());
 
         let url = path(&image["url"]);
@@ -83,17 +83,17 @@ on_both_engines! {
         shop.visitor().get("/media/nothing.png").await.is(404);
         assert!(shop.inside().media.check_writable().await.is_ok());
 
-        s3.goes_away(true);
+        s3.set_unavailable(true);
         shop.visitor().get(&url).await.is(503).with_code("media_unavailable");
-        boss.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(503).with_code("media_unavailable");
+        admin.adds_image(&mug, &drawing(90, 60, ImageFormat::Png)).await.is(503).with_code("media_unavailable");
         let told = shop.inside().media.check_writable().await.expect_err("nobody is there");
         assert!(told.starts_with("s3://shop/pictures cannot be written"), "{told}");
         assert_eq!(shop.visitor().get(&mug.path()).await.is(200)["images"].as_array().map(Vec::len), Some(2));
 
-        s3.goes_away(false);
-        boss.delete(&mug.path()).await.is(204);
+        s3.set_unavailable(false);
+        admin.delete(&mug.path()).await.is(204);
         shop.time_passes(Duration::from_hours(1)); // what was announced and never came
         shop.runs_its_jobs().await;
-        assert_eq!(s3.keeps(), []);
+        assert_eq!(s3.objects(), []);
     }
 }

@@ -34,7 +34,7 @@ on_both_engines! {
         assert!(!mail.html().contains("<b>Mug"));
     }
 
-    async fn a_confirmation_leaves_once_even_if_its_job_runs_twice(shop: TestShop) {
+    async fn a_confirmation_is_sent_once_even_if_its_job_runs_twice(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.runs_its_jobs().await;
@@ -45,7 +45,7 @@ on_both_engines! {
         assert_eq!((again, shop.mail().mails().len()), (1, 1));
     }
 
-    async fn a_confirmation_whose_answer_was_lost_leaves_again_under_the_same_id(shop: TestShop) {
+    async fn a_confirmation_whose_response_was_lost_is_sent_again_with_the_same_id(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_repeated_mail();
         let mug = shop.sells("Mug").await;

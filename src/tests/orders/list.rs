@@ -9,7 +9,7 @@ use crate::support::{Order, Person, TestShop};
 on_both_engines! {
     async fn orders_are_filtered_and_ordered(shop: TestShop) {
         let (pin, pot) = (shop.sells("Pin").at(1_00).await, shop.sells("Pot").at(30_00).await);
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         let mut placed = Vec::new();
         for (buyer, product) in [(&ada, &pot), (&ada, &pin), (&bob, &pot), (&bob, &pin)] {
@@ -17,22 +17,22 @@ on_both_engines! {
             placed.push(buyer.buys(product).await);
         }
         let [first, second, third, fourth] = placed.try_into().expect("four orders");
-        boss.moves(&first, "confirmed").await.is(200);
+        admin.sets_status(&first, "confirmed").await.is(200);
         ada.wants_to_pay(&second).await.is(202);
         bob.cancels(&fourth).await.is(200);
 
         let user = |person: &Person| format!("?user={}", person.id);
         for (person, query, wanted) in [
-            (&boss, "?status=pending".to_owned(), vec![&third, &second]),
-            (&boss, "?status=cancelled&payment_status=unpaid".to_owned(), vec![&fourth]),
-            (&boss, "?payment_status=processing".to_owned(), vec![&second]),
-            (&boss, user(&ada), vec![&second, &first]),
-            (&boss, "?user=987654".to_owned(), vec![]),
-            (&boss, "?status=&user=".to_owned(), vec![&fourth, &third, &second, &first]),
-            (&boss, "?ordering=created_at".to_owned(), vec![&first, &second, &third, &fourth]),
-            (&boss, "?ordering=-created_at".to_owned(), vec![&fourth, &third, &second, &first]),
-            (&boss, "?ordering=total_price".to_owned(), vec![&second, &fourth, &first, &third]),
-            (&boss, "?ordering=-total_price,-created_at".to_owned(), vec![&third, &first, &fourth, &second]),
+            (&admin, "?status=pending".to_owned(), vec![&third, &second]),
+            (&admin, "?status=cancelled&payment_status=unpaid".to_owned(), vec![&fourth]),
+            (&admin, "?payment_status=processing".to_owned(), vec![&second]),
+            (&admin, user(&ada), vec![&second, &first]),
+            (&admin, "?user=987654".to_owned(), vec![]),
+            (&admin, "?status=&user=".to_owned(), vec![&fourth, &third, &second, &first]),
+            (&admin, "?ordering=created_at".to_owned(), vec![&first, &second, &third, &fourth]),
+            (&admin, "?ordering=-created_at".to_owned(), vec![&fourth, &third, &second, &first]),
+            (&admin, "?ordering=total_price".to_owned(), vec![&second, &fourth, &first, &third]),
+            (&admin, "?ordering=-total_price,-created_at".to_owned(), vec![&third, &first, &fourth, &second]),
             (&ada, user(&ada), vec![&second, &first]),
             (&ada, user(&bob), vec![]),
             (&ada, "?status=confirmed".to_owned(), vec![&first]),
@@ -42,21 +42,21 @@ on_both_engines! {
             assert_eq!(ids(&page.list()), wanted, "{query}");
             assert_eq!(page.header("x-total-count"), wanted.len().to_string(), "{query}");
         }
-        let page = boss.get("/api/orders?status=pending&ordering=total_price&per_page=1&page=2").await.is(200);
+        let page = admin.get("/api/orders?status=pending&ordering=total_price&per_page=1&page=2").await.is(200);
         assert_eq!((ids(&page.list()), page.header("x-total-count")), (vec![third.id], "2"));
         let prev = "</api/orders?status=pending&ordering=total_price&per_page=1&page=1>; rel=\"prev\"";
         assert!(page.header("link").contains(prev), "{}", page.header("link"));
 
-        boss.get("/api/orders?ordering=user").await.is(422).with_code("invalid_ordering");
+        admin.get("/api/orders?ordering=user").await.is(422).with_code("invalid_ordering");
         let wrong = "?status=lost&payment_status=lent&user=me&ordering=created_at,price&page=0";
-        let wrong = boss.get(&format!("/api/orders{wrong}")).await.is(422);
+        let wrong = admin.get(&format!("/api/orders{wrong}")).await.is(422);
         wrong.about(&["status", "payment_status", "user", "ordering", "page"]);
         shop.runs_its_jobs().await;
     }
 
-    async fn orders_are_found_by_number_email_and_day(shop: TestShop) {
+    async fn orders_are_filtered_by_number_email_and_day(shop: TestShop) {
         let shop = shop.opens_again(|settings| settings.accounts.access_token_ttl = Duration::from_hours(72)).await;
-        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let (mug, admin) = (shop.sells("Mug").await, shop.admin().await);
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         let first = ada.buys(&mug).await; // on 15 January 2025
         shop.time_passes(Duration::from_hours(24));
@@ -66,16 +66,16 @@ on_both_engines! {
         let number = |order: &Order| order.json["order_number"].as_str().expect("a number").to_owned();
 
         for (person, query, wanted) in [
-            (&boss, format!("number={}", number(&second)), vec![&second]),
-            (&boss, format!("number=%20{}", number(&second).to_lowercase()), vec![&second]),
-            (&boss, "number=20250115".to_owned(), vec![]),
-            (&boss, "email=ADA@example.com".to_owned(), vec![&third, &first]),
-            (&boss, "email=ada".to_owned(), vec![]),
-            (&boss, "from=2025-01-16".to_owned(), vec![&third, &second]),
-            (&boss, "to=2025-01-16".to_owned(), vec![&second, &first]),
-            (&boss, "from=2025-01-16&to=2025-01-16".to_owned(), vec![&second]),
-            (&boss, "from=2025-01-17&to=2025-01-15".to_owned(), vec![]),
-            (&boss, "email=ada@example.com&to=2025-01-15".to_owned(), vec![&first]),
+            (&admin, format!("number={}", number(&second)), vec![&second]),
+            (&admin, format!("number=%20{}", number(&second).to_lowercase()), vec![&second]),
+            (&admin, "number=20250115".to_owned(), vec![]),
+            (&admin, "email=ADA@example.com".to_owned(), vec![&third, &first]),
+            (&admin, "email=ada".to_owned(), vec![]),
+            (&admin, "from=2025-01-16".to_owned(), vec![&third, &second]),
+            (&admin, "to=2025-01-16".to_owned(), vec![&second, &first]),
+            (&admin, "from=2025-01-16&to=2025-01-16".to_owned(), vec![&second]),
+            (&admin, "from=2025-01-17&to=2025-01-15".to_owned(), vec![]),
+            (&admin, "email=ada@example.com&to=2025-01-15".to_owned(), vec![&first]),
             (&ada, format!("number={}", number(&first)), vec![&first]),
             (&ada, format!("number={}", number(&second)), vec![]),
             (&ada, "email=bob@example.com".to_owned(), vec![]),
@@ -87,11 +87,11 @@ on_both_engines! {
             assert_eq!(ids(&page.list()), wanted, "{query}");
             assert_eq!(page.header("x-total-count"), wanted.len().to_string(), "{query}");
         }
-        boss.get("/api/orders?from=yesterday&to=2025-13-01").await.is(422).about(&["from", "to"]);
+        admin.get("/api/orders?from=yesterday&to=2025-13-01").await.is(422).about(&["from", "to"]);
         shop.runs_its_jobs().await;
     }
 
-    async fn somebody_elses_order_is_not_there(shop: TestShop) {
+    async fn orders_of_others_are_not_found(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
         let order = ada.buys(&mug).await;

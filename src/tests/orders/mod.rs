@@ -9,4 +9,4 @@ mod shipping_address;
 mod status;
 mod unavailable_products;
 
-pub use expiry::expires_the_unpaid;
+pub use expiry::expire_unpaid_orders;

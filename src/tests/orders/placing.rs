@@ -74,7 +74,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_total_other_than_shown_is_refused(shop: TestShop) {
+    async fn a_total_other_than_expected_is_refused(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(3).await;
         let ada = shop.customer("ada@example.com").await;
         let order = |expected: &str| json!({"items": [{"product": mug.id, "quantity": 2}], "expected_total": expected});
@@ -93,7 +93,7 @@ on_both_engines! {
         ada.post("/api/orders").json(&json!({"items": []})).await.is(422).about(&["items"]);
     }
 
-    async fn what_is_lacking_is_named_line_by_line_and_nothing_is_taken(shop: TestShop) {
+    async fn out_of_stock_names_each_line_and_takes_nothing(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(1).await;
         let pot = shop.sells("Pot").in_stock(7).await;
         let cup = shop.sells("Cup").in_stock(0).await;
@@ -112,7 +112,7 @@ on_both_engines! {
         assert_eq!(ada.orders().await, Vec::<Value>::new());
     }
 
-    async fn everything_that_is_wrong_with_an_order_is_told_at_once(shop: TestShop) {
+    async fn every_error_of_an_order_is_reported_at_once(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(9).await;
         let ada = shop.customer("ada@example.com").await;
         let items = json!([
@@ -131,7 +131,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn more_money_than_can_be_said_is_refused(shop: TestShop) {
+    async fn a_total_that_is_too_large_is_refused(shop: TestShop) {
         let ring = shop.sells("Ring").at(999_999_999_999).in_stock(9).await;
         let pin = shop.sells("Pin").at(1).in_stock(9).await;
         let ada = shop.customer("ada@example.com").await;
@@ -142,7 +142,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn twenty_buyers_at_once_share_the_last_five(shop: TestShop) {
+    async fn twenty_concurrent_buyers_share_the_last_five(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
         let emails: Vec<String> = (0..20).map(|number| format!("buyer{number}@example.com")).collect();
         let buyers = join_all(emails.iter().map(|email| shop.customer(email))).await;
@@ -158,7 +158,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn two_orders_from_one_cart_at_once_are_one_order(shop: TestShop) {
+    async fn two_concurrent_orders_from_one_cart_are_one_order(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
         let ada = shop.customer("ada@example.com").await;
         ada.puts_in_cart(&mug, 2).await.is(201);

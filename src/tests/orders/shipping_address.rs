@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::TestShop;
 
 on_both_engines! {
-    async fn an_order_goes_to_the_profile_s_address_or_has_none(shop: TestShop) {
+    async fn the_shipping_address_comes_from_the_profile(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         ada.patch("/api/profile").json(&json!({"address": null})).await.is(200);
@@ -29,8 +29,8 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn an_order_goes_elsewhere_until_it_has_left(shop: TestShop) {
-        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+    async fn the_shipping_address_can_be_changed_until_the_order_ships(shop: TestShop) {
+        let (mug, admin) = (shop.sells("Mug").await, shop.admin().await);
         let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
         let order = ada.buys(&mug).await;
         let path = format!("/api/orders/{}", order.id);
@@ -45,8 +45,8 @@ on_both_engines! {
         sent_back["status"] = json!("delivered");
         sent_back["total_price"] = json!("0.01");
         assert_eq!(ada.put(&path).json(&sent_back).await.is(200).bytes(), changed.bytes());
-        boss.moves(&order, "confirmed").await.is(200);
-        assert_eq!(boss.put(&path).json(&json!({"shipping_address": "6 Quay"})).await.is(200)["status"], "confirmed");
+        admin.sets_status(&order, "confirmed").await.is(200);
+        assert_eq!(admin.put(&path).json(&json!({"shipping_address": "6 Quay"})).await.is(200)["status"], "confirmed");
 
         for blank in [json!(""), json!(" \n"), json!(null), json!(7), json!("x".repeat(1001))] {
             let blank = json!({"shipping_address": blank});
@@ -58,7 +58,7 @@ on_both_engines! {
         eve.patch("/api/orders/987654").json(&elsewhere).await.is(404);
         shop.visitor().patch(&path).json(&elsewhere).await.is(401);
 
-        boss.moves(&order, "shipped").await.is(200);
+        admin.sets_status(&order, "shipped").await.is(200);
         ada.patch(&path).json(&elsewhere).await.is(409).with_code("order_already_shipped");
         let other = ada.buys(&mug).await;
         ada.cancels(&other).await.is(200);

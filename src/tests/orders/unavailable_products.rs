@@ -23,7 +23,7 @@ on_both_engines! {
         assert_eq!(ada.cart().await["items"][0]["available"], false);
     }
 
-    async fn what_customers_cannot_see_does_not_exist_for_them(shop: TestShop) {
+    async fn inactive_products_do_not_exist_for_customers(shop: TestShop) {
         let hidden = shop.sells("Surprise").with("is_active", false).await.id;
         let ada = shop.customer("ada@example.com").await;
         let asks: [fn(&Person, i64) -> Ask; 9] = [
@@ -46,7 +46,7 @@ on_both_engines! {
         assert_eq!(by_slug["detail"], ada.get("/api/products/by-slug/nothing").await.is(404)["detail"]);
     }
 
-    async fn what_was_in_the_cart_keeps_its_name_when_it_leaves_the_shop(shop: TestShop) {
+    async fn an_unavailable_product_is_named_only_to_who_has_it_in_the_cart(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         ada.puts_in_cart(&mug, 1).await.is(201);

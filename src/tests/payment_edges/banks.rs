@@ -6,7 +6,7 @@ use payment_simulator::Provider;
 use serde_json::Value;
 
 use crate::{
-    providers::{asks_about_what_hangs, hears, somebody_waits_to_pay, somebody_who_ordered, transaction},
+    providers::{check_pending_payments, deliver_webhooks, somebody_waits_to_pay, somebody_who_ordered, transaction},
     support::TestShop,
 };
 
@@ -16,13 +16,13 @@ on_both_engines! {
             for (clears, ends) in [(true, ["captured", "confirmed", "paid"]), (false, ["failed", "pending", "failed"])] {
                 let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
                 shop.simulator().buyer_pays_later(transaction(&payment)).expect("a bank");
-                hears(&shop).await;
-                assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+                deliver_webhooks(&shop).await;
+                assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "processing".into()));
                 let bank = shop.simulator();
                 let said = if clears { bank.bank_clears(transaction(&payment)) } else { bank.bank_bounces(transaction(&payment)) };
                 said.expect("the bank's answer");
-                hears(&shop).await;
-                let (status, of_money) = shop.standing_of(&order).await;
+                deliver_webhooks(&shop).await;
+                let (status, of_money) = shop.statuses_of(&order).await;
                 let came = [ada.looks_at(&payment).await["status"].clone(), status.into(), of_money.into()];
                 assert_eq!(came, ends.map(Value::from), "{provider:?}");
             }
@@ -34,10 +34,10 @@ on_both_engines! {
         let payment = ada.pays_with("pm_card_processing", &order).await;
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "processing");
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "processing".into()));
         shop.time_passes(Duration::from_secs(241));
-        asks_about_what_hangs(&shop).await;
+        check_pending_payments(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
     }
 }

@@ -16,13 +16,15 @@ use poem::{
 use serde_json::json;
 
 use crate::{
-    orders::expires_the_unpaid,
-    providers::{asks_about_what_hangs, hears, pays, somebody_waits_to_pay, somebody_who_ordered, transaction},
+    orders::expire_unpaid_orders,
+    providers::{
+        check_pending_payments, deliver_webhooks, pays, somebody_waits_to_pay, somebody_who_ordered, transaction,
+    },
     support::{TestShop, people::Payment},
 };
 
 on_both_engines! {
-    async fn a_payment_that_never_left_is_not_withdrawn(shop: TestShop) {
+    async fn an_unsent_payment_is_not_cancelled_at_the_provider(shop: TestShop) {
         let withdrawn = "SELECT COUNT(*) FROM jobs WHERE kind = 'payments.cancel'";
         let (ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         ada.wants_to_pay(&order).await.is(202);
@@ -39,19 +41,19 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn an_order_that_is_paid_online_after_all_waits_as_long_as_any(shop: TestShop) {
+    async fn a_cash_order_that_switches_to_online_payment_expires(shop: TestShop) {
         let (mug, ada) = (shop.sells("Mug").at(12_00).await, shop.customer("ada@example.com").await);
         let order = ada.buys(&mug).await; // for cash: it would wait for ever
         ada.post("/api/payments").json(&json!({"order": order.id, "provider": "razorpay"})).await.is(202);
         for (wait, status) in [(29, "pending"), (2, "cancelled")] {
             shop.time_passes(Duration::from_mins(wait));
-            expires_the_unpaid(&shop).await;
-            hears(&shop).await;
-            assert_eq!(shop.standing_of(&order).await.0, status);
+            expire_unpaid_orders(&shop).await;
+            deliver_webhooks(&shop).await;
+            assert_eq!(shop.statuses_of(&order).await.0, status);
         }
     }
 
-    async fn what_a_provider_has_forgotten_is_cancelled_all_the_same(shop: TestShop) {
+    async fn a_payment_unknown_to_its_provider_can_be_cancelled(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.tampers("UPDATE payments SET transaction_id = 'gone' WHERE status = 'requires_action'").await;
@@ -62,60 +64,60 @@ on_both_engines! {
         }
     }
 
-    async fn what_is_cancelled_at_stripe_ends_here(shop: TestShop) {
+    async fn a_payment_cancelled_at_stripe_is_cancelled(shop: TestShop) {
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         let cancel = format!("/v1/payment_intents/{}/cancel", transaction(&payment));
         let cancel = shop.http().post(format!("{}{cancel}", shop.simulator().base(Provider::Stripe)));
         assert_eq!(cancel.bearer_auth(STRIPE_SECRET_KEY).send().await.expect("an answer").status(), 200);
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
     }
 
-    async fn a_payment_that_waits_is_ended_by_its_order_or_when_that_waits_for_none(shop: TestShop) {
+    async fn a_waiting_payment_ends_with_its_order_or_when_its_time_is_up(shop: TestShop) {
         let (_, pending, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         let (_, wanted, _) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
-        shop.admin().await.moves(&wanted, "confirmed").await.is(200);
+        shop.admin().await.sets_status(&wanted, "confirmed").await.is(200);
         for (minutes, wait) in [(29, 2), (2, 1)] {
             shop.time_passes(Duration::from_mins(minutes));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             let waiting = shop.counts("SELECT COUNT(*) FROM payments WHERE status = 'requires_action'").await;
             assert_eq!(waiting, wait, "after {minutes} minutes more");
         }
-        expires_the_unpaid(&shop).await;
-        assert_eq!(shop.standing_of(&pending).await.0, "cancelled");
+        expire_unpaid_orders(&shop).await;
+        assert_eq!(shop.statuses_of(&pending).await.0, "cancelled");
         shop.runs_its_jobs().await;
     }
 
-    async fn what_is_open_of_a_second_one_is_withdrawn(shop: TestShop) {
+    async fn an_open_duplicate_payment_is_cancelled(shop: TestShop) {
         shop.expects_in_log("the provider has a duplicate of a payment; ending it");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         // As if we had lost sight of this one, and made another.
         shop.tampers("UPDATE payments SET transaction_id = 'pi_lost'").await;
         let event = shop.simulator().webhook("payment_intent.payment_failed", transaction(&payment));
-        shop.receives(&event).await.is(200);
-        hears(&shop).await;
+        shop.receives_webhook(&event).await.is(200);
+        deliver_webhooks(&shop).await;
         assert!(shop.simulator().buyer_pays(transaction(&payment)).is_err(), "it cannot be paid any more");
     }
 
-    async fn a_parcel_handed_over_unpaid_takes_nothing_online(shop: TestShop) {
+    async fn delivering_an_unpaid_order_captures_no_online_payment(shop: TestShop) {
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         for status in ["confirmed", "shipped", "delivered"] {
-            shop.admin().await.moves(&order, status).await.is(200);
+            shop.admin().await.sets_status(&order, status).await.is(200);
         }
         assert_eq!(ada.looks_at(&payment).await["status"], "requires_action");
-        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "processing".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("delivered".into(), "processing".into()));
         pays(&shop, &payment).await;
-        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("delivered".into(), "paid".into()));
     }
 
-    async fn a_cancelled_order_still_says_that_its_payment_failed(shop: TestShop) {
+    async fn a_cancelled_order_keeps_the_status_of_its_failed_payment(shop: TestShop) {
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         shop.simulator().buyer_is_declined(transaction(&payment)).expect("a decline");
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         ada.cancels(&order).await.is(200);
-        hears(&shop).await;
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "failed".into()));
+        deliver_webhooks(&shop).await;
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "failed".into()));
     }
 
     async fn an_order_cancelled_while_stripe_is_being_asked_cannot_be_paid(shop: TestShop) {

@@ -7,30 +7,31 @@ use serde_json::json;
 
 use crate::{
     providers::{
-        asks_about_what_hangs, compares_the_books, hears, pays, somebody_waits_to_pay, transaction, went_back,
+        amounts_refunded, check_pending_payments, deliver_webhooks, pays, reconcile_payments, somebody_waits_to_pay,
+        transaction,
     },
     support::TestShop,
 };
 
 on_both_engines! {
-    async fn a_paid_payment_is_compared_each_six_hours_for_a_week(shop: TestShop) {
+    async fn a_paid_payment_is_reconciled_every_six_hours_for_a_week(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         let mut compared = Vec::new();
         for hours in [1, 1, 4, 2, 24 * 7, 7] {
             shop.time_passes(Duration::from_hours(hours));
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             compared.push(shop.counts("SELECT payments FROM payment_reconciliation").await);
         }
         assert_eq!(compared, [1, 0, 0, 1, 0, 0]);
         shop.runs_its_jobs().await;
     }
 
-    async fn a_payment_is_asked_about_after_four_minutes_and_then_each_half_minute(shop: TestShop) {
+    async fn a_payment_is_checked_after_four_minutes_and_then_every_half_minute(shop: TestShop) {
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         let asked = async |after| {
             shop.time_passes(Duration::from_secs(after));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             shop.counts("SELECT COUNT(*) FROM payments WHERE asked_at IS NOT NULL").await
         };
         assert_eq!((asked(239).await, asked(2).await), (0, 1));
@@ -43,7 +44,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn late_money_is_asked_about_for_an_hour(shop: TestShop) {
+    async fn a_cancelled_payment_is_checked_for_late_money_for_an_hour(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         for (minutes, status) in [(59, "refunded"), (61, "cancelled")] {
             let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
@@ -52,16 +53,16 @@ on_both_engines! {
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks());
             shop.time_passes(Duration::from_mins(minutes));
-            asks_about_what_hangs(&shop).await;
-            hears(&shop).await;
+            check_pending_payments(&shop).await;
+            deliver_webhooks(&shop).await;
             ada.signs_in().await;
             assert_eq!(ada.looks_at(&payment).await["status"], status, "after {minutes} minutes");
         }
     }
 
-    async fn money_that_is_kept_in_vain_or_that_nobody_knows_is_reported(shop: TestShop) {
+    async fn money_of_cancelled_orders_and_unknown_payments_are_reported(shop: TestShop) {
         shop.expects_in_log("the shop's and the provider's records differ");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         ada.cancels(&order).await.is(200);
@@ -71,16 +72,16 @@ on_both_engines! {
             ("UPDATE payments SET transaction_id = 'gone-' || transaction_id, compared_at = NULL", "unknown", json!("12.00"), json!(null)),
         ] {
             shop.tampers(tamper).await;
-            compares_the_books(&shop).await;
-            let report = boss.get("/api/admin/payments/reconciliation").await.is(200).json();
+            reconcile_payments(&shop).await;
+            let report = admin.get("/api/admin/payments/reconciliation").await.is(200).json();
             let found = &report["differences"][0];
             assert_eq!((&found["matter"], &found["ours"], &found["theirs"]), (&json!(matter), &ours, &theirs), "{report}");
         }
         shop.tampers("UPDATE payments SET transaction_id = REPLACE(transaction_id, 'gone-', '')").await;
         shop.tampers("UPDATE refunds SET status = 'queued'").await;
         shop.time_passes(Duration::from_mins(61));
-        asks_about_what_hangs(&shop).await; // sends what nobody sends any more
-        hears(&shop).await;
-        assert_eq!(went_back(&shop, &payment), [12_00]);
+        check_pending_payments(&shop).await; // sends what nobody sends any more
+        deliver_webhooks(&shop).await;
+        assert_eq!(amounts_refunded(&shop, &payment), [12_00]);
     }
 }

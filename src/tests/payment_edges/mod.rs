@@ -8,4 +8,4 @@ mod refunds;
 mod retries;
 mod webhooks;
 
-pub use refunds::goes_back_by_hand;
+pub use refunds::refund_in_dashboard;

@@ -8,7 +8,10 @@ use payment_simulator::{
 use serde_json::{Value, json};
 
 use crate::{
-    providers::{asks_about_what_hangs, hears, pays, refunds, somebody_waits_to_pay, taken, transaction, went_back},
+    providers::{
+        amounts_captured, amounts_refunded, check_pending_payments, deliver_webhooks, pays, refunds,
+        somebody_waits_to_pay, transaction,
+    },
     support::{
         TestShop,
         people::{Payment, money},
@@ -16,36 +19,36 @@ use crate::{
 };
 
 on_both_engines! {
-    async fn of_late_money_only_what_is_still_there_goes_back(shop: TestShop) {
+    async fn of_late_money_only_the_remainder_is_refunded(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in [Provider::Stripe, Provider::Razorpay] { // PayPal takes nothing that we did not capture
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             ada.cancels(&order).await.is(200);
-            goes_back_by_hand(&shop, &payment, 2_00).await;
-            hears(&shop).await;
+            refund_in_dashboard(&shop, &payment, 2_00).await;
+            deliver_webhooks(&shop).await;
             let refunded = ada.looks_at(&payment).await;
             assert_eq!((&refunded["status"], &refunded["refunded"]), (&json!("refunded"), &json!("12.00")));
-            assert_eq!((taken(&shop, &payment), went_back(&shop, &payment).iter().sum::<i64>()), (vec![12_00], 12_00));
+            assert_eq!((amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment).iter().sum::<i64>()), (vec![12_00], 12_00));
         }
     }
 
-    async fn what_went_back_by_hand_is_not_given_back_again(shop: TestShop) {
+    async fn a_refund_in_the_dashboard_is_not_made_again(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
-            goes_back_by_hand(&shop, &payment, 4_50).await;
-            hears(&shop).await;
+            refund_in_dashboard(&shop, &payment, 4_50).await;
+            deliver_webhooks(&shop).await;
             let part = ada.looks_at(&payment).await;
             assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("4.50")), "{provider:?}");
             ada.cancels(&order).await.is(200);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
-            assert_eq!(went_back(&shop, &payment), [4_50, 7_50]);
+            assert_eq!(amounts_refunded(&shop, &payment), [4_50, 7_50]);
         }
     }
 
-    async fn the_answers_to_refunds_add_up_without_any_event(shop: TestShop) {
+    async fn refund_responses_add_up_without_webhooks(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
@@ -59,24 +62,24 @@ on_both_engines! {
         }
     }
 
-    async fn a_wrong_amount_of_what_went_back_is_not_believed(shop: TestShop) {
+    async fn a_response_with_a_wrong_refunded_amount_is_not_believed(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         pays(&shop, &payment).await;
         refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
         shop.runs_its_jobs().await;
         shop.simulator().next_on(Provider::Stripe, Fault::WrongAmount, "/payment_intents/");
-        goes_back_by_hand(&shop, &payment, 1_00).await;
-        shop.receives(&shop.simulator().webhooks()[0]).await.is(200);
+        refund_in_dashboard(&shop, &payment, 1_00).await;
+        shop.receives_webhook(&shop.simulator().webhooks()[0]).await.is(200);
         shop.runs_its_jobs().await;
         assert_eq!(shop.simulator().faults_waiting(), 0, "Stripe was asked");
         assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
         shop.time_passes(Duration::from_secs(2));
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["refunded"], "6.00");
     }
 
-    async fn refunds_nobody_hears_of_are_asked_about(shop: TestShop) {
+    async fn refunds_without_response_are_checked(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         for provider in Provider::ALL {
             let (mut ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
@@ -92,7 +95,7 @@ on_both_engines! {
             shop.tampers("UPDATE refunds SET status = 'processing' WHERE status = 'queued'").await;
             for (after, refunded) in [(239, "0.00"), (2, "7.00")] {
                 shop.time_passes(Duration::from_secs(after));
-                asks_about_what_hangs(&shop).await;
+                check_pending_payments(&shop).await;
                 assert_eq!(ada.looks_at(&payment).await["refunded"], refunded, "{provider:?}");
             }
             let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
@@ -115,18 +118,18 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         ada.signs_in().await;
         assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
-        assert_eq!(went_back(&shop, &payment), [5_00]);
+        assert_eq!(amounts_refunded(&shop, &payment), [5_00]);
     }
 
-    async fn a_refund_of_what_went_back_by_hand_fails_and_says_so(shop: TestShop) {
+    async fn a_refund_of_money_refunded_in_the_dashboard_fails(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             pays(&shop, &payment).await;
-            goes_back_by_hand(&shop, &payment, 12_00).await;
+            refund_in_dashboard(&shop, &payment, 12_00).await;
             drop(shop.simulator().webhooks());
             refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let made = ada.get(&format!("/api/payments/{}/refunds", payment.id)).await.is(200).list();
             let asked = made.iter().find(|refund| refund["reason"] == "requested").expect("the one that was asked for");
             assert_eq!((made.len(), &asked["status"]), (2, &json!("failed")), "{provider:?}");
@@ -134,13 +137,13 @@ on_both_engines! {
             let code = if provider == Provider::Razorpay { "bad_request" } else { "refunded" };
             assert!(why.starts_with("the provider rejected the refund") && why.contains(code), "{why}");
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "which the shop learnt on this occasion");
-            assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
         }
     }
 }
 
 /// The merchant gives back so many cents of a captured payment on the provider's own pages.
-pub async fn goes_back_by_hand(shop: &TestShop, payment: &Payment, cents: i64) {
+pub async fn refund_in_dashboard(shop: &TestShop, payment: &Payment, cents: i64) {
     let captures = shop.simulator().captures();
     let capture = captures.iter().find(|capture| capture.payment_id == payment.id).expect("a capture");
     let (id, base) = (&capture.capture, shop.simulator().base(capture.provider));

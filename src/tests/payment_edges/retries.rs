@@ -7,7 +7,7 @@ use payment_simulator::{Fault, Provider, STRIPE_SECRET_KEY};
 use serde_json::json;
 
 use crate::{
-    providers::{hears, pays, refunds, somebody_who_ordered, taken},
+    providers::{amounts_captured, deliver_webhooks, pays, refunds, somebody_who_ordered},
     support::{TestShop, people::Payment},
 };
 
@@ -35,11 +35,11 @@ on_both_engines! {
             assert_eq!(shop.counts("SELECT COUNT(*) FROM refunds WHERE provider_key LIKE '%-1'").await, first_key);
         }
         shop.time_passes(Duration::from_secs(30));
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["refunded"], "5.00");
     }
 
-    async fn the_same_key_is_sent_again_while_the_provider_knows_it(shop: TestShop) {
+    async fn a_retry_sends_the_same_idempotency_key(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         for provider in [Provider::Stripe, Provider::Paypal] {
             let (ada, order) = somebody_who_ordered(&shop, provider).await;
@@ -53,12 +53,12 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM payments WHERE provider_key LIKE '%-1'").await, 2);
     }
 
-    async fn however_long_a_payment_was_tried_it_is_found_when_it_ends(shop: TestShop) {
+    async fn a_payment_retried_for_hours_is_found_when_it_is_cancelled(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
-        shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire any more
+        shop.admin().await.sets_status(&order, "confirmed").await.is(200); // it does not expire any more
         for fault in [Fault::CutBefore, Fault::CutAfter] {
             shop.simulator().next(Provider::Stripe, fault);
             shop.runs_its_jobs().await;
@@ -68,15 +68,15 @@ on_both_engines! {
         drop(shop.simulator().webhooks());
         shop.tampers("DELETE FROM jobs WHERE kind = 'payments.pay'").await; // it, too, would have learnt of the charge
         ada.cancels(&order).await.is(200);
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
     }
 
-    async fn however_long_a_payment_was_tried_it_is_made_once(shop: TestShop) {
+    async fn a_payment_retried_for_hours_is_charged_once(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         let (mut ada, order) = somebody_who_ordered(&shop, Provider::Stripe).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
-        shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire
+        shop.admin().await.sets_status(&order, "confirmed").await.is(200); // it does not expire
         for (fault, hours) in [(Fault::CutBefore, 2), (Fault::CutAfter, 23)] {
             shop.simulator().next(Provider::Stripe, fault);
             shop.runs_its_jobs().await;
@@ -86,7 +86,7 @@ on_both_engines! {
         shop.runs_its_jobs().await; // the key is too old now: the charge is looked for
         ada.signs_in().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-        assert_eq!(taken(&shop, &payment), [12_00]);
+        assert_eq!(amounts_captured(&shop, &payment), [12_00]);
     }
 
     async fn a_charge_is_found_behind_a_hundred_others(shop: TestShop) {

@@ -6,16 +6,16 @@ use payment_simulator::{Fault, Provider};
 use serde_json::json;
 
 use super::{
-    asks_about_what_hangs, hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered, taken, transaction,
-    went_back,
+    amounts_captured, amounts_refunded, check_pending_payments, deliver_webhooks, pays, refunds, somebody_waits_to_pay,
+    somebody_who_ordered, transaction,
 };
 use crate::{
-    orders::expires_the_unpaid,
+    orders::expire_unpaid_orders,
     support::{Person, TestShop, people::Payment},
 };
 
 on_both_engines! {
-    async fn nothing_that_is_lost_on_the_way_moves_money_twice(shop: TestShop) {
+    async fn no_fault_moves_money_twice(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         let faults = [
             Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::RateLimited, Fault::WrongAmount,
@@ -34,16 +34,16 @@ on_both_engines! {
                 refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
                 shop.simulator().next_on(provider, fault, "refund");
                 ends(&shop, &ada, &payment, "partially_refunded").await;
-                let moved = (taken(&shop, &payment), went_back(&shop, &payment));
+                let moved = (amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment));
                 assert_eq!(moved, (vec![12_00], vec![5_00]), "{provider:?} {fault:?}");
                 assert_eq!(shop.simulator().faults_waiting(), 0, "{provider:?} {fault:?} met nothing");
                 shop.time_passes(Duration::from_mins(1));
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
             }
         }
     }
 
-    async fn what_a_provider_made_a_second_time_goes_back(shop: TestShop) {
+    async fn a_duplicate_payment_is_refunded(shop: TestShop) {
         shop.expects_in_log("the provider has a duplicate of a payment; ending it");
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
@@ -51,16 +51,16 @@ on_both_engines! {
         // As if we had lost sight of the first one, and asked again under another key.
         shop.tampers("UPDATE payments SET transaction_id = 'pi_lost', capture_id = NULL").await;
         let second = shop.simulator().webhook("payment_intent.succeeded", transaction(&payment));
-        shop.receives(&second).await.is(200);
-        hears(&shop).await;
+        shop.receives_webhook(&second).await.is(200);
+        deliver_webhooks(&shop).await;
         let all = ada.get(&format!("/api/payments?order={}", order.id)).await.is(200).list();
         let mut statuses: Vec<_> = all.iter().map(|payment| payment["status"].as_str().expect("one")).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, ["captured", "refunded"]);
-        assert_eq!(went_back(&shop, &payment), [12_00]);
+        assert_eq!(amounts_refunded(&shop, &payment), [12_00]);
     }
 
-    async fn the_last_event_may_come_first_and_each_may_come_twice(shop: TestShop) {
+    async fn webhooks_may_be_reordered_and_repeated(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
@@ -68,30 +68,30 @@ on_both_engines! {
             let mut told = shop.simulator().webhooks();
             told.reverse();
             for webhook in told.iter().chain(&told) {
-                shop.receives(webhook).await.is(200);
+                shop.receives_webhook(webhook).await.is(200);
                 shop.runs_its_jobs().await;
             }
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-            assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
-            assert_eq!(taken(&shop, &payment), [12_00]);
+            assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
+            assert_eq!(amounts_captured(&shop, &payment), [12_00]);
         }
     }
 
-    async fn what_no_event_tells_the_scheduled_question_finds_out(shop: TestShop) {
+    async fn a_payment_without_webhooks_is_found_by_the_scheduled_check(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks()); // all lost
             shop.time_passes(Duration::from_secs(241));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "captured");
             drop(shop.simulator().webhooks());
             shop.runs_its_jobs().await;
         }
     }
 
-    async fn a_capture_whose_answer_and_event_are_lost_is_asked_about_again(shop: TestShop) {
+    async fn a_capture_whose_response_and_webhook_are_lost_is_checked_again(shop: TestShop) {
         shop.expects_in_log("cannot retrieve a payment");
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
@@ -99,32 +99,32 @@ on_both_engines! {
         shop.simulator().next_on(Provider::Paypal, Fault::ErrorAfter, "/capture");
         for status in ["requires_action", "captured"] {
             shop.time_passes(Duration::from_secs(241));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             drop(shop.simulator().webhooks());
             assert_eq!(ada.looks_at(&payment).await["status"], status);
         }
         shop.runs_its_jobs().await;
-        assert_eq!(taken(&shop, &payment), [12_00]);
+        assert_eq!(amounts_captured(&shop, &payment), [12_00]);
     }
 
-    async fn money_that_comes_after_the_order_expired_goes_back(shop: TestShop) {
+    async fn money_for_an_expired_order_is_refunded(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
         shop.time_passes(Duration::from_mins(31));
-        expires_the_unpaid(&shop).await;
+        expire_unpaid_orders(&shop).await;
         shop.runs_its_jobs().await;
         pays(&shop, &payment).await; // Razorpay cannot be told that the money is not wanted
         ada.signs_in().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
-        assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![12_00], vec![12_00]));
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!((amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment)), (vec![12_00], vec![12_00]));
     }
 }
 
 /// Time passes until a payment has this status, however often its jobs have to try.
 async fn ends(shop: &TestShop, buyer: &Person, payment: &Payment, status: &str) -> Payment {
     for _ in 0..20 {
-        hears(shop).await;
+        deliver_webhooks(shop).await;
         let now = buyer.looks_at(payment).await;
         if now["status"] == status {
             return now.into();

@@ -57,21 +57,21 @@ pub fn transaction(payment: &Payment) -> &str {
 /// The buyer pays in the browser, and the shop hears of it.
 pub async fn pays(shop: &TestShop, payment: &Payment) {
     shop.simulator().buyer_pays(transaction(payment)).expect("the buyer can pay");
-    hears(shop).await;
+    deliver_webhooks(shop).await;
 }
 
 /// The scheduled question about what hangs.
-pub async fn asks_about_what_hangs(shop: &TestShop) {
+pub async fn check_pending_payments(shop: &TestShop) {
     CheckPending {}.run(shop.inside()).await.expect("a check");
 }
 
 /// The scheduled comparison with the providers' books.
-pub async fn compares_the_books(shop: &TestShop) {
+pub async fn reconcile_payments(shop: &TestShop) {
     Reconcile::default().run(shop.inside()).await.expect("a comparison");
 }
 
 /// The shop does its work and hears everything the providers have to tell of it.
-pub async fn hears(shop: &TestShop) {
+pub async fn deliver_webhooks(shop: &TestShop) {
     shop.runs_its_jobs().await;
     loop {
         let told = shop.simulator().webhooks();
@@ -79,7 +79,7 @@ pub async fn hears(shop: &TestShop) {
             break;
         }
         for webhook in told {
-            shop.receives(&webhook).await.is(200);
+            shop.receives_webhook(&webhook).await.is(200);
         }
         shop.runs_its_jobs().await;
     }
@@ -94,13 +94,13 @@ pub async fn refunds(by: &Person, payment: &Payment, body: &Value) -> Answer {
 }
 
 /// What was taken for a payment, in minor units.
-pub fn taken(shop: &TestShop, payment: &Payment) -> Vec<i64> {
+pub fn amounts_captured(shop: &TestShop, payment: &Payment) -> Vec<i64> {
     let captures = shop.simulator().captures();
     captures.iter().filter(|capture| capture.payment_id == payment.id).map(|capture| capture.amount).collect()
 }
 
 /// What of a payment went back, in minor units.
-pub fn went_back(shop: &TestShop, payment: &Payment) -> Vec<i64> {
+pub fn amounts_refunded(shop: &TestShop, payment: &Payment) -> Vec<i64> {
     let refunds = shop.simulator().refunds();
     refunds.iter().filter(|refund| refund.payment_id == payment.id).map(|refund| refund.amount).collect()
 }

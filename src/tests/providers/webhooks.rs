@@ -12,7 +12,7 @@ use super::{somebody_waits_to_pay, transaction};
 use crate::support::TestShop;
 
 on_both_engines! {
-    async fn events_that_are_not_the_providers_are_refused_and_not_kept(shop: TestShop) {
+    async fn forged_webhooks_are_refused_and_not_stored(shop: TestShop) {
         for provider in Provider::ALL {
             let (_, _, payment) = somebody_waits_to_pay(&shop, provider).await;
             let kind = match provider {
@@ -43,13 +43,13 @@ on_both_engines! {
                 forged.push(old);
             }
             for webhook in &forged {
-                shop.receives(webhook).await.is(400).with_code("invalid_signature");
+                shop.receives_webhook(webhook).await.is(400).with_code("invalid_signature");
             }
             assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
         }
     }
 
-    async fn an_event_whose_id_holds_nul_is_refused(shop: TestShop) {
+    async fn a_webhook_with_nul_in_its_id_is_refused(shop: TestShop) {
         let body = json!({"id": "evt_\0", "object": "event", "type": "payment_intent.succeeded"}).to_string();
         let time = shop.now().unix_seconds();
         let mut mac = Hmac::<Sha256>::new_from_slice(STRIPE_WEBHOOK_SECRET.as_bytes()).expect("a key");
@@ -60,7 +60,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
     }
 
-    async fn paypals_certificate_is_paypals(shop: TestShop) {
+    async fn the_certificate_of_a_paypal_webhook_must_be_paypals(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, "verify-webhook-signature");
         for url in [
@@ -69,24 +69,24 @@ on_both_engines! {
         ] {
             let mut webhook = shop.simulator().webhook("CHECKOUT.ORDER.APPROVED", transaction(&payment));
             webhook.headers.iter_mut().find(|(name, _)| *name == "paypal-cert-url").expect("one").1 = url.to_owned();
-            shop.receives(&webhook).await.is(400).with_code("invalid_signature");
+            shop.receives_webhook(&webhook).await.is(400).with_code("invalid_signature");
         }
         assert_eq!(shop.simulator().faults_waiting(), 1, "PayPal was not even asked");
     }
 
-    async fn an_event_that_cannot_be_checked_is_to_come_again(shop: TestShop) {
+    async fn a_webhook_that_cannot_be_verified_gets_503(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let webhook = shop.simulator().webhook("CHECKOUT.ORDER.APPROVED", transaction(&payment));
         for fault in [Fault::CutBefore, Fault::ErrorBefore, Fault::RateLimited] {
             shop.simulator().next_on(Provider::Paypal, fault, "verify-webhook-signature");
-            shop.receives(&webhook).await.is(503).with_code("provider_unavailable");
+            shop.receives_webhook(&webhook).await.is(503).with_code("provider_unavailable");
         }
-        shop.receives(&webhook).await.is(200);
+        shop.receives_webhook(&webhook).await.is(200);
         shop.runs_its_jobs().await;
     }
 
-    async fn while_a_secret_is_changed_both_are_good(shop: TestShop) {
+    async fn the_old_and_the_new_webhook_secret_are_valid_together(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         let changing = shop
             .opens_again(|settings| {
@@ -98,31 +98,31 @@ on_both_engines! {
         for secret in ["whsec_new", payment_simulator::STRIPE_WEBHOOK_SECRET] {
             let webhook =
                 shop.simulator().webhook_at("payment_intent.succeeded", transaction(&payment), now, secret);
-            changing.receives(&webhook).await.is(200);
+            changing.receives_webhook(&webhook).await.is(200);
         }
         shop.runs_its_jobs().await;
     }
 
-    async fn an_admin_reads_the_inbox_and_has_an_event_acted_on_again(shop: TestShop) {
-        let boss = shop.admin().await;
+    async fn an_admin_lists_and_replays_webhooks(shop: TestShop) {
+        let admin = shop.admin().await;
         let (ada, _, payment) = somebody_waits_to_pay(&shop, Provider::Stripe).await;
         let early = shop.simulator().webhook("payment_intent.succeeded", transaction(&payment));
-        shop.receives(&early).await.is(200);
-        let inbox = async |query: &str| boss.get(&format!("/api/admin/webhooks{query}")).await.is(200).list();
+        shop.receives_webhook(&early).await.is(200);
+        let inbox = async |query: &str| admin.get(&format!("/api/admin/webhooks{query}")).await.is(200).list();
         let pending = inbox("?provider=stripe&status=pending").await;
         assert_eq!((pending.len(), &pending[0]["event_id"], &pending[0]["kind"]), (1, &json!(early.id), &json!(early.kind)));
         shop.runs_its_jobs().await;
         assert_eq!((inbox("?status=pending").await.len(), inbox("?provider=paypal").await.len()), (0, 0));
         assert_eq!(inbox("?status=processed").await[0]["status"], "processed");
-        boss.get("/api/admin/webhooks?status=lost&provider=nobody").await.is(422).about(&["provider", "status"]);
+        admin.get("/api/admin/webhooks?status=lost&provider=nobody").await.is(422).about(&["provider", "status"]);
 
         shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
         drop(shop.simulator().webhooks());
         let id = &pending[0]["id"];
-        let again = boss.post(&format!("/api/admin/webhooks/{id}/replay")).await.is(202);
+        let again = admin.post(&format!("/api/admin/webhooks/{id}/replay")).await.is(202);
         assert_eq!((&again["status"], &again["id"]), (&json!("pending"), id));
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-        boss.post("/api/admin/webhooks/987654/replay").await.is(404);
+        admin.post("/api/admin/webhooks/987654/replay").await.is(404);
     }
 }
