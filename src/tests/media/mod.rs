@@ -1,4 +1,4 @@
-//! Pictures: taken in from admins, shown to everybody, gone when nothing shows them.
+//! Images: uploaded by admins, shown to everybody, deleted when nothing shows them.
 
 mod images;
 mod storage;

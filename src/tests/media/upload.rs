@@ -76,7 +76,7 @@ on_both_engines! {
 
     async fn invalid_image_files_are_refused(shop: TestShop) {
         let (admin, mug) = (shop.admin().await, shop.sells("Mug").await);
-        for (what, file) in INVALID_IMAGES.iter() {
+        for (what, file) in &*INVALID_IMAGES {
             assert!(file.len() < 2 << 20, "{what} has {} bytes", file.len());
             // The name and type of a good picture do not help.
             let form = form(&[("image", "filename=\"mug.png\"\r\ncontent-type: image/png", file)]);
