@@ -117,7 +117,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM users").await, 0);
     }
 
-    async fn a_role_is_not_the_clients_to_set(shop: TestShop) {
+    async fn the_role_of_a_registration_is_ignored(shop: TestShop) {
         let greedy = json!({"email": "eve@example.com", "password": PASSWORD, "role": "admin", "is_admin": true, "is_active": true, "id": 1, "email_verified": true});
         let user = shop.visitor().post("/api/auth/register").json(&greedy).await.is(201);
         assert_eq!((&user["role"], &user["email_verified"]), (&json!("customer"), &json!(false)));
@@ -126,7 +126,7 @@ on_both_engines! {
         eve.signs_in().await;
         for change in [eve.put("/api/profile"), eve.patch("/api/profile")] {
             let unmoved = change
-                .json(&json!({"role": "admin", "email": "boss@example.com", "username": "boss", "id": 7}))
+                .json(&json!({"role": "admin", "email": "boss@example.com", "username": "admin", "id": 7}))
                 .await
                 .is(200);
             assert_eq!(unmoved.json(), user.json());
@@ -151,7 +151,7 @@ on_both_engines! {
         shop.visitor().post("/api/auth/login").json(&json!({"password": PASSWORD})).await.is(422).about(&["email"]);
     }
 
-    async fn logging_out_twice_is_once_too_often(shop: TestShop) {
+    async fn logging_out_twice_is_an_error(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         ada.post("/api/auth/logout").await.is(204);
         ada.post("/api/auth/logout").await.is(401).with_code("session_revoked");
@@ -161,7 +161,7 @@ on_both_engines! {
         ada.get("/api/profile").await.is(200);
     }
 
-    async fn tokens_grow_old(shop: TestShop) {
+    async fn tokens_expire(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         shop.time_passes(DAY + Duration::from_secs(59));
         ada.get("/api/profile").await.is(200);

@@ -7,7 +7,7 @@ use platform::http::aliases::table;
 use reqwest::{Client, Method, redirect::Policy};
 use serde_json::json;
 
-use crate::support::TestShop;
+use crate::support::{TestShop, http_client};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -27,13 +27,13 @@ on_both_engines! {
 
     async fn what_is_not_documented_is_not_there(shop: TestShop) {
         let stranger = Stranger::at(&shop);
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         for path in [
             "/api", "/api/users", "/api/users/1", "/api/admin", "/api/auth", "/api/carts", "/api/jobs", "/api/stock",
             "/api/products/1/stock", "/admin", "/api/v1/products", "/products", "/orders",
             "/.env", "/debug", "/api/products.json", "/media/../Cargo.toml", "/openapi.yaml", "/token",
         ] {
-            for person in [&shop.visitor(), &ada, &boss] {
+            for person in [&shop.visitor(), &ada, &admin] {
                 let answer = person.get(path).await;
                 assert!([404, 405].contains(&answer.status), "{path}\n{answer}");
             }
@@ -73,7 +73,7 @@ on_both_engines! {
         assert!(slashed.header("link").contains("search=mug&per_page=1&page=1"), "{}", slashed.header("link"));
     }
 
-    async fn an_alias_is_judged_like_its_canonical_path(shop: TestShop) {
+    async fn an_alias_is_validated_like_its_canonical_path(shop: TestShop) {
         let visitor = shop.visitor();
         for (method, alias, canonical) in table(ALIASES) {
             let known = visitor.asks(method.parse().unwrap(), &with_ids(canonical)).await;
@@ -105,7 +105,7 @@ on_both_engines! {
         }
     }
 
-    async fn words_are_not_taken_for_ids(shop: TestShop) {
+    async fn words_in_paths_are_not_read_as_ids(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).await;
         let ada = shop.customer("ada@example.com").await;
         let cart = ada.post("/api/cart/add/").json(&json!({"product": mug.id, "quantity": 2})).await.is(201);
@@ -140,21 +140,21 @@ on_both_engines! {
 
     async fn my_orders_are_mine_even_for_an_admin(shop: TestShop) {
         let mug = shop.sells("Mug").await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         ada.buys(&mug).await;
         for _ in 0..3 {
-            boss.buys(&mug).await;
+            admin.buys(&mug).await;
         }
-        assert_eq!(boss.get("/api/orders").await.is(200).list().len(), 4);
+        assert_eq!(admin.get("/api/orders").await.is(200).list().len(), 4);
         for mine in ["/api/orders?mine=true", "/api/orders/my-orders", "/orders/my-orders/", "/orders/my-orders?mine=false"] {
-            let orders = boss.get(mine).await.is(200).list();
-            assert!(orders.len() == 3 && orders.iter().all(|order| order["user"] == boss.id), "{mine}: {orders:?}");
+            let orders = admin.get(mine).await.is(200).list();
+            assert!(orders.len() == 3 && orders.iter().all(|order| order["user"] == admin.id), "{mine}: {orders:?}");
         }
-        let page = boss.get("/orders/my-orders/?per_page=2&page=2").await.is(200);
+        let page = admin.get("/orders/my-orders/?per_page=2&page=2").await.is(200);
         assert_eq!((page.list().len(), page.header("x-total-count")), (1, "3"));
         assert!(page.header("link").starts_with("</orders/my-orders/?per_page=2&page=1>; rel=\"first\""));
         assert_eq!(ada.get("/api/orders?mine=false").await.is(200).list().len(), 1, "others' orders stay others'");
-        boss.get("/api/orders?mine=perhaps").await.is(422).about(&["mine"]);
+        admin.get("/api/orders?mine=perhaps").await.is(422).about(&["mine"]);
         shop.runs_its_jobs().await;
     }
 }
@@ -198,7 +198,7 @@ struct Stranger {
 
 impl Stranger {
     fn at(shop: &TestShop) -> Self {
-        let client = Client::builder().no_proxy().redirect(Policy::none()).build().expect("an HTTP client");
+        let client = http_client().redirect(Policy::none()).build().expect("an HTTP client");
         Self { address: shop.address().to_owned(), client }
     }
 

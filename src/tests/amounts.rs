@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    providers::{hears, refunds},
+    providers::{deliver_webhooks, refunds},
     support::TestShop,
 };
 
@@ -22,7 +22,7 @@ on_both_engines! {
         imports(&dinars, "999999999.999").await;
     }
 
-    async fn what_was_paid_goes_back_in_the_same_words(shop: TestShop) {
+    async fn refunds_are_written_with_the_currencys_decimals(shop: TestShop) {
         for (code, paid, part, rest) in
             [("JPY", "1842", json!("842"), json!(1000)), ("KWD", "1.840", json!("0.840"), json!(1.000))]
         {
@@ -31,12 +31,12 @@ on_both_engines! {
             let ada = shop.customer(&format!("{}@example.com", code.to_lowercase())).await;
             let order = ada.buys_online(&mug).await;
             let payment = ada.pays_with("pm_card_visa", &order).await;
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["captured"], paid);
             for amount in [part, rest] {
                 refunds(&shop.admin().await, &payment, &json!({"amount": amount})).await.is(202);
             }
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["refunded"], paid);
         }
     }
@@ -54,13 +54,13 @@ fn written(amount: &str) -> [Value; 2] {
 }
 
 async fn takes_what_it_writes(shop: &TestShop, amounts: &[&str]) {
-    let (boss, ada) = (shop.admin().await, shop.customer("ada@example.com").await);
+    let (admin, ada) = (shop.admin().await, shop.customer("ada@example.com").await);
     for amount in amounts {
         let mug = shop.sells("Mug").with("price", *amount).await;
         assert_eq!(mug.json["price"], *amount);
         for written in written(amount) {
             let change = json!({"price": written});
-            let changed = boss.patch(&format!("/api/products/{}", mug.id)).json(&change).await.is(200);
+            let changed = admin.patch(&format!("/api/products/{}", mug.id)).json(&change).await.is(200);
             assert_eq!(changed["price"], *amount);
             let order = json!({"items": [{"product": mug.id, "quantity": 1}], "expected_total": written});
             let placed = ada.post("/api/orders").json(&order).await.is(201);
@@ -73,10 +73,10 @@ async fn takes_what_it_writes(shop: &TestShop, amounts: &[&str]) {
 }
 
 async fn refuses(shop: &TestShop, amounts: &[&str]) {
-    let (boss, bob) = (shop.admin().await, shop.customer("bob@example.com").await);
+    let (admin, bob) = (shop.admin().await, shop.customer("bob@example.com").await);
     let mug = shop.sells("Mug").with("price", "1").await;
     for amount in amounts {
-        boss.post("/api/products").json(&json!({"name": "Pot", "price": amount})).await.is(422).about(&["price"]);
+        admin.post("/api/products").json(&json!({"name": "Pot", "price": amount})).await.is(422).about(&["price"]);
         let order = json!({"items": [{"product": mug.id, "quantity": 1}], "expected_total": amount});
         bob.post("/api/orders").json(&order).await.is(422).about(&["expected_total"]);
         shop.visitor().get(&format!("/api/products?min_price={amount}")).await.is(422).about(&["min_price"]);
@@ -86,5 +86,5 @@ async fn refuses(shop: &TestShop, amounts: &[&str]) {
 async fn imports(shop: &TestShop, price: &str) {
     let csv = format!("Handle,Title,Variant Price,Variant Inventory Qty\nring,Ring,{price},5\n");
     shop.imports(&csv, &[]).await.did("created 1, updated 0, unchanged 0, skipped 0");
-    assert_eq!(shop.product_called("Ring").await["price"], price);
+    assert_eq!(shop.product_named("Ring").await["price"], price);
 }

@@ -61,7 +61,7 @@ on_both_engines! {
         eventually("the other process heard of it", || async { price(there.clone()).await == "9.00" }).await;
     }
 
-    async fn a_redis_that_lies_costs_speed_and_nothing_else(shop: TestShop) {
+    async fn corrupt_entries_in_redis_cost_only_speed(shop: TestShop) {
         let Some((here, there)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
         let url = here.inside().get::<Settings>().redis_url.as_ref().map(|url| url.expose_secret().to_owned()).unwrap_or_default();
         let redis = redis::Client::open(url).expect("an address");
@@ -80,7 +80,7 @@ on_both_engines! {
         }
     }
 
-    async fn nobody_is_refused_by_mistake_while_processes_tell_each_other_of_changes(shop: TestShop) {
+    async fn rate_limits_count_correctly_during_invalidations(shop: TestShop) {
         let Some((here, _)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
         let once = Limit::new("once", 1, Duration::from_mins(1), "That was too often.");
         for round in 0..50 {
@@ -95,7 +95,7 @@ on_both_engines! {
         let Some((here, there)) = two_processes(&shop, |_| {}).await else { return };
         let mug = shop.sells("Mug").at(12_00).await;
         let (path, by_slug) = (format!("/api/products/{}", mug.id), |slug: &str| format!("/api/products/by-slug/{slug}"));
-        let boss = shop.admin().await.of(&here);
+        let admin = shop.admin().await.of(&here);
         let sees = |slug: &str| {
             let ask = there.visitor().get(&by_slug(slug));
             async move {
@@ -104,15 +104,15 @@ on_both_engines! {
             }
         };
         assert_eq!(sees("mug").await, (200, json!("12.00"), json!(mug.id)));
-        boss.patch(&path).json(&json!({"price": "9.00"})).await.is(200);
+        admin.patch(&path).json(&json!({"price": "9.00"})).await.is(200);
         eventually("the price is heard of", || async { sees("mug").await.1 == "9.00" }).await;
-        boss.patch(&path).json(&json!({"slug": "cup"})).await.is(200);
+        admin.patch(&path).json(&json!({"slug": "cup"})).await.is(200);
         eventually("the slug is heard of", || async { sees("mug").await.0 == 301 && sees("cup").await.0 == 200 }).await;
-        let pot = boss.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "slug": "mug"})).await.is(201);
+        let pot = admin.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "slug": "mug"})).await.is(201);
         eventually("the new owner is heard of", || async { sees("mug").await.2 == pot["id"] }).await;
     }
 
-    async fn a_redis_that_is_away_costs_speed_and_nothing_else(shop: TestShop) {
+    async fn an_unavailable_redis_costs_only_speed(shop: TestShop) {
         let nowhere = shop.opens_again(|settings| settings.redis_url = Some("redis://127.0.0.1:1".into())).await;
         let mug = shop.sells("Mug").at(12_00).await;
         let path = format!("/api/products/{}", mug.id);

@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DECLINED: &str = "pm_card_chargeDeclined";
 
 on_both_engines! {
-    async fn after_three_declines_each_further_try_of_an_order_waits_longer(shop: TestShop) {
+    async fn after_three_declines_each_further_attempt_of_an_order_waits_longer(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         for _ in 0..3 {
             is_declined(&shop, &ada, &order).await;
@@ -35,7 +35,7 @@ on_both_engines! {
         ada.wants_to_pay(&order).await.is(409).with_code("already_paid");
     }
 
-    async fn tries_at_the_same_moment_wait_like_tries_in_a_row(shop: TestShop) {
+    async fn concurrent_attempts_wait_like_attempts_in_a_row(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         let beside = shop.opens_again(|_| {}).await; // another process
         for _ in 0..3 {
@@ -54,19 +54,19 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn what_was_not_declined_lets_nobody_wait(shop: TestShop) {
+    async fn payments_that_were_not_declined_delay_nobody(shop: TestShop) {
         shop.expects_in_log("no job sends a payment any more; ending it");
         let (ada, order) = somebody_who_ordered(&shop).await;
         for _ in 0..4 {
             ada.wants_to_pay(&order).await.is(202);
             shop.tampers("DELETE FROM jobs WHERE kind = 'payments.pay'").await;
             shop.time_passes(Duration::from_mins(5));
-            crate::providers::asks_about_what_hangs(&shop).await;
+            crate::providers::check_pending_payments(&shop).await;
         }
         assert_eq!(shop.counts("SELECT COUNT(*) FROM payments WHERE failure_code = 'not_sent'").await, 4);
         ada.pays_with("pm_card_visa", &order).await;
         shop.runs_its_jobs().await;
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
     }
 
     async fn a_user_and_an_address_ask_for_so_many_payments_an_hour(shop: TestShop) {
@@ -104,7 +104,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn an_attack_shows_in_the_figures(shop: TestShop) {
+    async fn an_attack_shows_in_the_metrics(shop: TestShop) {
         let figures = async || shop.visitor().get("/metrics").await.is(200).text();
         figures().await; // from now on it is counted
         let (ada, order) = somebody_who_ordered(&shop).await;

@@ -120,7 +120,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn what_is_gone_meanwhile_stays_in_the_cart_and_says_so(shop: TestShop) {
+    async fn unavailable_products_stay_in_the_cart(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(3).await;
         let ada = shop.customer("ada@example.com").await;
         ada.puts_in_cart(&mug, 3).await.is(201);
@@ -134,7 +134,7 @@ on_both_engines! {
         assert_eq!((&cart["items"][0]["available"], &cart["total_price"]), (&json!(false), &json!("39.00")));
     }
 
-    async fn of_what_is_not_sold_any_more_there_can_be_no_other_quantity(shop: TestShop) {
+    async fn the_quantity_of_an_unavailable_product_cannot_be_changed(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         let cart = ada.puts_in_cart(&mug, 1).await.is(201);
@@ -146,7 +146,7 @@ on_both_engines! {
         ada.delete(&line).await.is(204);
     }
 
-    async fn nobody_reaches_anothers_cart(shop: TestShop) {
+    async fn carts_of_others_are_not_found(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
         let cart = ada.puts_in_cart(&mug, 1).await.is(201);
@@ -177,7 +177,7 @@ on_both_engines! {
         visitor.get(&format!("/api/carts/{id}")).await.is(404);
     }
 
-    async fn who_is_not_signed_in_names_the_cart_in_a_header(shop: TestShop) {
+    async fn the_cart_header_names_an_anonymous_cart(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
         let visitor = shop.visitor();
         let (id, _) = anonymous_cart(&visitor, &[]).await;
@@ -208,7 +208,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_cart_in_the_header_is_one_that_the_visitor_may_reach(shop: TestShop) {
+    async fn the_cart_header_cannot_name_carts_of_others(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(9).await;
         let (ada, visitor) = (shop.customer("ada@example.com").await, shop.visitor());
         let hers = ada.puts_in_cart(&mug, 1).await.is(201);
@@ -232,7 +232,7 @@ on_both_engines! {
         ada.with_token("nonsense").get("/api/cart").header("x-cart-id", &theirs).await.is(401);
     }
 
-    async fn with_a_token_the_cart_is_ones_own(shop: TestShop) {
+    async fn a_signed_in_customer_has_one_cart(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let made = ada.post("/api/carts").await.is(201);
         let known = ada.post("/api/carts").await.is(200);
@@ -280,7 +280,7 @@ on_both_engines! {
         assert_eq!(in_it(&ada.cart().await), [(mug.id, 4)]);
     }
 
-    async fn nobody_merges_anothers_cart_into_theirs(shop: TestShop) {
+    async fn carts_of_others_are_not_merged(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
         let (ada, eve) = (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await);
         let cart = ada.puts_in_cart(&mug, 2).await.is(201);
@@ -290,7 +290,7 @@ on_both_engines! {
         assert_eq!(in_it(&ada.cart().await), [(mug.id, 2)]);
     }
 
-    async fn adding_at_the_same_moment_adds_up(shop: TestShop) {
+    async fn concurrent_additions_add_up(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(50).await;
         let ada = shop.customer("ada@example.com").await;
         for answer in futures_util::future::join_all((0..10).map(|_| ada.puts_in_cart(&mug, 1))).await {

@@ -8,11 +8,11 @@ use crate::support::TestShop;
 
 on_both_engines! {
     async fn a_product_is_made_changed_and_taken_away(shop: TestShop) {
-        let boss = shop.admin().await;
-        let category = boss.post("/api/categories").json(&json!({"name": "Kitchen & Bath"})).await.is(201);
-        let brand = boss.post("/api/brands").json(&json!({"name": "Ölwerk"})).await.is(201);
+        let admin = shop.admin().await;
+        let category = admin.post("/api/categories").json(&json!({"name": "Kitchen & Bath"})).await.is(201);
+        let brand = admin.post("/api/brands").json(&json!({"name": "Ölwerk"})).await.is(201);
         let new = json!({"name": "Mug", "description": "Holds tea.", "price": 12.5, "stock": 3, "category": category["id"], "brand": brand["id"]});
-        let mug = boss.post("/api/products").json(&new).await.is(201);
+        let mug = admin.post("/api/products").json(&new).await.is(201);
         let path = format!("/api/products/{}", mug["id"]);
         assert_eq!(mug.header("location"), path);
         assert_eq!(
@@ -26,7 +26,7 @@ on_both_engines! {
         assert_eq!(shop.visitor().get(&path).await.is(200).json(), mug.json());
 
         shop.time_passes(Duration::from_secs(1));
-        let changed = boss.patch(&path).json(&json!({"price": "13.00", "stock": 8})).await.is(200);
+        let changed = admin.patch(&path).json(&json!({"price": "13.00", "stock": 8})).await.is(200);
         assert_eq!(
             (&changed["price"], &changed["stock"], &changed["name"]),
             (&json!("13.00"), &json!(8), &json!("Mug"))
@@ -34,15 +34,15 @@ on_both_engines! {
         assert_ne!(changed["updated_at"], mug["updated_at"]);
         assert_eq!(changed["created_at"], mug["created_at"]);
 
-        boss.delete(&path).await.is(204);
+        admin.delete(&path).await.is(204);
         shop.visitor().get(&path).await.is(404);
-        boss.get(&path).await.is(404);
+        admin.get(&path).await.is(404);
     }
 
     async fn a_put_keeps_optional_fields_and_null_clears_them(shop: TestShop) {
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let category =
-            boss.post("/api/categories").json(&json!({"name": "Kitchen", "description": "Pots"})).await.is(201);
+            admin.post("/api/categories").json(&json!({"name": "Kitchen", "description": "Pots"})).await.is(201);
         let mug = shop
             .sells("Mug")
             .in_stock(3)
@@ -51,26 +51,26 @@ on_both_engines! {
             .await;
         let path = format!("/api/products/{}", mug.id);
 
-        let put = boss.put(&path).json(&json!({"name": "Cup", "price": "9.00"})).await.is(200);
+        let put = admin.put(&path).json(&json!({"name": "Cup", "price": "9.00"})).await.is(200);
         assert_eq!(
             (&put["name"], &put["description"], &put["stock"], &put["category"]),
             (&json!("Cup"), &json!("Holds tea."), &json!(3), &category["id"])
         );
-        boss.put(&path).json(&json!({"name": "Cup"})).await.is(422).about(&["price"]);
-        boss.put(&path).json(&put.json()).await.is(200); // what was got can be sent back
-        let cleared = boss.patch(&path).json(&json!({"category": null})).await.is(200);
+        admin.put(&path).json(&json!({"name": "Cup"})).await.is(422).about(&["price"]);
+        admin.put(&path).json(&put.json()).await.is(200); // what was got can be sent back
+        let cleared = admin.patch(&path).json(&json!({"category": null})).await.is(200);
         assert_eq!(cleared["category"], json!(null));
 
         let kitchen = format!("/api/categories/{}", category["id"]);
-        assert_eq!(boss.put(&kitchen).json(&json!({"name": "Cooking"})).await.is(200)["description"], "Pots");
+        assert_eq!(admin.put(&kitchen).json(&json!({"name": "Cooking"})).await.is(200)["description"], "Pots");
         assert_eq!(shop.visitor().get(&kitchen).await.is(200)["name"], "Cooking");
     }
 
     async fn names_may_repeat_and_slugs_do_not(shop: TestShop) {
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let mut slugs = Vec::new();
         for _ in 0..7 {
-            let made = boss.post("/api/products").json(&json!({"name": "Mug", "price": "1.00"})).await.is(201);
+            let made = admin.post("/api/products").json(&json!({"name": "Mug", "price": "1.00"})).await.is(201);
             slugs.push(made["slug"].as_str().unwrap().to_owned());
         }
         assert_eq!(slugs[..3], ["mug", "mug-2", "mug-3"]);
@@ -80,9 +80,9 @@ on_both_engines! {
     }
 
     async fn lists_are_filtered(shop: TestShop) {
-        let boss = shop.admin().await;
-        let kitchen = boss.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201)["id"].clone();
-        let acme = boss.post("/api/brands").json(&json!({"name": "Acme"})).await.is(201)["id"].clone();
+        let admin = shop.admin().await;
+        let kitchen = admin.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201)["id"].clone();
+        let acme = admin.post("/api/brands").json(&json!({"name": "Acme"})).await.is(201)["id"].clone();
         shop.sells("Mug").at(12_00).in_stock(1).with("category", kitchen.clone()).await;
         shop.sells("Pot").at(30_00).in_stock(0).with("category", kitchen.clone()).with("brand", acme.clone()).await;
         shop.sells("Lamp").at(80_00).in_stock(2).with("brand", acme.clone()).await;
@@ -108,9 +108,9 @@ on_both_engines! {
     }
 
     async fn a_search_finds_pieces_of_words_in_any_case(shop: TestShop) {
-        let boss = shop.admin().await;
-        let category = boss.post("/api/categories").json(&json!({"name": "Küche"})).await.is(201)["id"].clone();
-        let brand = boss.post("/api/brands").json(&json!({"name": "Nordlicht"})).await.is(201)["id"].clone();
+        let admin = shop.admin().await;
+        let category = admin.post("/api/categories").json(&json!({"name": "Küche"})).await.is(201)["id"].clone();
+        let brand = admin.post("/api/brands").json(&json!({"name": "Nordlicht"})).await.is(201)["id"].clone();
         shop.sells("Teetasse Grün").with("category", category).await;
         shop.sells("LAMPE 100% hell").with("description", "a_b c\\d \"zitiert\" it's").with("brand", brand).await;
         shop.sells("XL Regal").with("description", "für die Küche, nimmt Tassen auf").await;
@@ -159,7 +159,7 @@ on_both_engines! {
         }
     }
 
-    async fn every_fault_of_a_query_is_told_at_once(shop: TestShop) {
+    async fn every_error_of_a_query_is_reported_at_once(shop: TestShop) {
         let asked = "/api/products?page=0&per_page=0&ordering=bogus&min_price=x&in_stock=maybe";
         let told = shop.visitor().get(asked).await.is(422).with_code("validation_failed");
         told.about(&["min_price", "in_stock", "ordering", "page", "per_page"]);
@@ -173,7 +173,7 @@ on_both_engines! {
         assert_eq!(admin.patch(&path).json(&json!({"description": null})).await.is(200)["description"], "");
     }
 
-    async fn a_name_that_matches_comes_first(shop: TestShop) {
+    async fn products_whose_name_matches_come_first(shop: TestShop) {
         shop.sells("Oak shelf").await;
         shop.sells("Lamp").with("description", "stands on an oak shelf").await;
         let found = shop.visitor().get("/api/products?search=oak").await.is(200);
@@ -224,7 +224,7 @@ on_both_engines! {
         assert_eq!((&rated.list()[0]["rating"], &rated.list()[2]["rating"]), (&json!(4.5), &json!(null)));
     }
 
-    async fn a_list_comes_in_pages(shop: TestShop) {
+    async fn lists_have_pages(shop: TestShop) {
         for number in 1..=5 {
             shop.sells(&format!("Mug {number}")).await;
         }
@@ -239,10 +239,10 @@ on_both_engines! {
         assert_eq!(shop.visitor().get("/api/categories").await.is(200).header("x-total-count"), "0");
     }
 
-    async fn a_reader_who_knows_the_answer_gets_304_until_it_changes(shop: TestShop) {
+    async fn a_current_etag_gets_304(shop: TestShop) {
         let mug = shop.sells("Mug").await;
-        let boss = shop.admin().await;
-        let category = boss.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201);
+        let admin = shop.admin().await;
+        let category = admin.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201);
         for path in [
             format!("/api/products/{}", mug.id),
             "/api/products".to_owned(),
@@ -256,11 +256,11 @@ on_both_engines! {
             assert_eq!((again.bytes().len(), again.header("etag")), (0, tag.as_str()));
             shop.visitor().get(&path).header("if-none-match", "\"other\"").await.is(200);
 
-            boss.patch(&format!("/api/products/{}", mug.id))
+            admin.patch(&format!("/api/products/{}", mug.id))
                 .json(&json!({"name": format!("Mug of {path}")}))
                 .await
                 .is(200);
-            boss.patch(&format!("/api/categories/{}", category["id"]))
+            admin.patch(&format!("/api/categories/{}", category["id"]))
                 .json(&json!({"name": format!("Room of {path}")}))
                 .await
                 .is(200);
@@ -268,7 +268,7 @@ on_both_engines! {
             assert_ne!(changed.header("etag"), tag);
         }
         assert_eq!(
-            boss.get("/api/products").await.is(200).header("cache-control"),
+            admin.get("/api/products").await.is(200).header("cache-control"),
             "no-store",
             "what admins see is theirs"
         );
@@ -276,7 +276,7 @@ on_both_engines! {
 
     async fn the_cache_forgets_what_was_changed(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (visitor, boss, path) = (shop.visitor(), shop.admin().await, format!("/api/products/{}", mug.id));
+        let (visitor, admin, path) = (shop.visitor(), shop.admin().await, format!("/api/products/{}", mug.id));
         let sees = async || {
             (
                 visitor.get(&path).await.status,
@@ -286,16 +286,16 @@ on_both_engines! {
         };
         assert_eq!(sees().await, (200, 1, 0));
         shop.sells("Pot").await;
-        boss.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201);
+        admin.post("/api/categories").json(&json!({"name": "Kitchen"})).await.is(201);
         assert_eq!(sees().await, (200, 2, 1));
         assert_eq!(visitor.get(&path).await["stock"], 5);
         shop.customer("ada@example.com").await.buys(&mug).await;
         assert_eq!(visitor.get(&path).await["stock"], 4, "an order is seen at once where the product is shown");
-        boss.patch(&path).json(&json!({"is_active": false})).await.is(200);
+        admin.patch(&path).json(&json!({"is_active": false})).await.is(200);
         assert_eq!(sees().await, (404, 1, 1));
-        boss.patch(&path).json(&json!({"is_active": true})).await.is(200);
+        admin.patch(&path).json(&json!({"is_active": true})).await.is(200);
         assert_eq!(sees().await, (200, 2, 1));
-        boss.delete(&path).await.is(204);
+        admin.delete(&path).await.is(204);
         assert_eq!(sees().await, (404, 1, 1));
         shop.runs_its_jobs().await;
     }
@@ -303,52 +303,52 @@ on_both_engines! {
     async fn inactive_products_exist_for_admins_only(shop: TestShop) {
         let mug = shop.sells("Mug").with("is_active", false).await;
         shop.sells("Pot").await;
-        let (boss, ada, path) =
+        let (admin, ada, path) =
             (shop.admin().await, shop.customer("ada@example.com").await, format!("/api/products/{}", mug.id));
         for person in [&shop.visitor(), &ada] {
             person.get(&path).await.is(404).with_code("not_found");
             assert_eq!(names(&person.get("/api/products").await.list()), ["Pot"]);
             assert_eq!(names(&person.get("/api/products?is_active=false").await.list()), ["Pot"]);
         }
-        assert_eq!(boss.get(&path).await.is(200)["is_active"], false);
-        assert_eq!(boss.get("/api/products").await.list().len(), 2);
-        assert_eq!(names(&boss.get("/api/products?is_active=false").await.list()), ["Mug"]);
-        assert_eq!(names(&boss.get("/api/products?is_active=true").await.list()), ["Pot"]);
+        assert_eq!(admin.get(&path).await.is(200)["is_active"], false);
+        assert_eq!(admin.get("/api/products").await.list().len(), 2);
+        assert_eq!(names(&admin.get("/api/products?is_active=false").await.list()), ["Mug"]);
+        assert_eq!(names(&admin.get("/api/products?is_active=true").await.list()), ["Pot"]);
     }
 
     async fn a_product_that_was_ordered_is_deactivated_instead_of_deleted(shop: TestShop) {
         let mug = shop.sells("Mug").await;
-        let (ada, boss, path) =
+        let (ada, admin, path) =
             (shop.customer("ada@example.com").await, shop.admin().await, format!("/api/products/{}", mug.id));
         let order = ada.buys(&mug).await;
         ada.puts_in_cart(&mug, 1).await.is(201);
-        boss.delete(&path).await.is(204);
+        admin.delete(&path).await.is(204);
         shop.visitor().get(&path).await.is(404);
-        assert_eq!(boss.get(&path).await.is(200)["is_active"], false);
+        assert_eq!(admin.get(&path).await.is(200)["is_active"], false);
         assert_eq!(ada.sees(&order).await["items"][0]["name"], "Mug");
         assert_eq!(ada.cart().await["items"][0]["available"], false);
         shop.runs_its_jobs().await;
     }
 
     async fn a_category_or_brand_with_products_stays(shop: TestShop) {
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for (kind, field) in [("categories", "category"), ("brands", "brand")] {
-            let made = boss.post(&format!("/api/{kind}")).json(&json!({"name": "Kitchen"})).await.is(201);
+            let made = admin.post(&format!("/api/{kind}")).json(&json!({"name": "Kitchen"})).await.is(201);
             let path = format!("/api/{kind}/{}", made["id"]);
             let mug = shop.sells("Mug").with(field, made["id"].clone()).await;
-            boss.delete(&path).await.is(409).with_code("in_use");
-            boss.delete(&format!("/api/products/{}", mug.id)).await.is(204);
-            boss.delete(&path).await.is(204);
-            boss.delete(&path).await.is(404);
+            admin.delete(&path).await.is(409).with_code("in_use");
+            admin.delete(&format!("/api/products/{}", mug.id)).await.is(204);
+            admin.delete(&path).await.is(204);
+            admin.delete(&path).await.is(404);
             shop.visitor().get(&path).await.is(404);
         }
     }
 
     async fn a_count_of_the_stock_is_a_movement(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (boss, path) = (shop.admin().await, format!("/api/products/{}", mug.id));
+        let (admin, path) = (shop.admin().await, format!("/api/products/{}", mug.id));
         for stock in [9, 9, 0, 2] {
-            assert_eq!(boss.patch(&path).json(&json!({"stock": stock})).await.is(200)["stock"], stock);
+            assert_eq!(admin.patch(&path).json(&json!({"stock": stock})).await.is(200)["stock"], stock);
         }
         assert_eq!(shop.counts("SELECT COUNT(*) FROM stock_movements").await, 4);
     }

@@ -13,12 +13,12 @@ on_both_engines! {
         let mug = shop.sells("Mug").await;
         shop.sells("Pot").with("is_active", false).await;
         shop.sells("Pan").in_stock(0).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let order = ada.buys(&mug).await;
         ada.buys(&mug).await;
         ada.cancels(&order).await.is(200);
         for (of, total) in [("users", 2), ("orders", 2), ("products", 2)] {
-            let answer = boss.get(&format!("/api/dashboard/total-{of}")).await.is(200);
+            let answer = admin.get(&format!("/api/dashboard/total-{of}")).await.is(200);
             assert_eq!(answer.json(), json!({"total": total}), "{of}");
         }
         shop.runs_its_jobs().await;
@@ -33,7 +33,7 @@ on_both_engines! {
         }
     }
 
-    async fn sales_are_told_day_by_day(shop: TestShop) {
+    async fn sales_are_listed_by_day(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").at(12_00).await, shop.sells("Pot").at(30_50).await);
         let mut ada = shop.customer("ada@example.com").await;
         ada.places_order(&[(&mug, 2), (&pot, 1)]).await.is(201);
@@ -78,7 +78,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn sales_are_told_by_week_and_by_month(shop: TestShop) {
+    async fn sales_are_listed_by_week_and_by_month(shop: TestShop) {
         let mug = shop.sells("Mug").at(1_00).await;
         let mut ada = shop.customer("ada@example.com").await;
         for days in [0, 4, 1, 12] {
@@ -104,7 +104,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn sales_are_those_of_the_last_thirty_days_unless_told_otherwise(shop: TestShop) {
+    async fn sales_cover_the_last_thirty_days_by_default(shop: TestShop) {
         let days = async |query: &str| {
             let told = sales(&shop, query).await;
             let told = told.as_array().unwrap().clone();
@@ -117,19 +117,19 @@ on_both_engines! {
         assert_eq!(days("from=2025-01-15&to=2027-10-11").await.0, 1_000);
     }
 
-    async fn what_sold_most_comes_first(shop: TestShop) {
+    async fn top_products_are_ordered_by_units_sold(shop: TestShop) {
         let mug = shop.sells("Mug").at(1_00).await;
         let (pot, pan) = (shop.sells("Pot").at(30_00).await, shop.sells("Pan").at(20_00).await);
         shop.sells("Lid").await;
-        let (mut ada, mut boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (mut ada, mut admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let lost = ada.places_order(&[(&pan, 9)]).await.is(201);
         ada.cancels(&Order::from(lost.json())).await.is(200);
         ada.places_order(&[(&mug, 3), (&pan, 2)]).await.is(201);
-        boss.patch(&format!("/api/products/{}", mug.id)).json(&json!({"name": "Cup", "price": "5.00"})).await.is(200);
-        boss.delete(&format!("/api/products/{}", pan.id)).await.is(204);
+        admin.patch(&format!("/api/products/{}", mug.id)).json(&json!({"name": "Cup", "price": "5.00"})).await.is(200);
+        admin.delete(&format!("/api/products/{}", pan.id)).await.is(204);
         shop.time_passes(DAY);
         ada.signs_in().await;
-        boss.signs_in().await;
+        admin.signs_in().await;
         ada.places_order(&[(&mug, 1), (&pot, 2)]).await.is(201);
 
         let (cup, pot, pan) = (
@@ -137,7 +137,7 @@ on_both_engines! {
             json!({"product": pot.id, "name": "Pot", "units": 2, "revenue": "60.00"}),
             json!({"product": pan.id, "name": "Pan", "units": 2, "revenue": "40.00"}),
         );
-        let top = async |query: &str| boss.get(&format!("/api/dashboard/top-products?{query}")).await.is(200).list();
+        let top = async |query: &str| admin.get(&format!("/api/dashboard/top-products?{query}")).await.is(200).list();
         assert_eq!(top("").await, [cup(4, "8.00"), pot.clone(), pan.clone()], "at the prices of their orders");
         assert_eq!(top("limit=2").await, [cup(4, "8.00"), pot]);
         assert_eq!(top("to=2025-01-15").await, [cup(3, "3.00"), pan]);
@@ -145,14 +145,14 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn what_is_nearly_gone_is_listed_scarcest_first(shop: TestShop) {
+    async fn low_stock_products_are_listed_scarcest_first(shop: TestShop) {
         for (name, stock) in [("Six", 6), ("Five", 5), ("None", 0), ("Two", 2)] {
             shop.sells(name).in_stock(stock).await;
         }
         shop.sells("Hidden").in_stock(1).with("is_active", false).await;
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let low = async |query: &str| {
-            let list = boss.get(&format!("/api/dashboard/low-stock?{query}")).await.is(200);
+            let list = admin.get(&format!("/api/dashboard/low-stock?{query}")).await.is(200);
             let names: Vec<String> =
                 list.list().iter().map(|product| product["name"].as_str().unwrap().to_owned()).collect();
             (names.join(" "), list.header("x-total-count").to_owned())
@@ -160,12 +160,12 @@ on_both_engines! {
         assert_eq!(low("").await, ("None Two Five".to_owned(), "3".to_owned()));
         assert_eq!(low("threshold=0").await, ("None".to_owned(), "1".to_owned()));
         assert_eq!(low("threshold=6&per_page=2&page=2").await, ("Five Six".to_owned(), "4".to_owned()));
-        let shown = boss.get("/api/dashboard/low-stock?threshold=0").await.list()[0].clone();
-        assert_eq!(shown, boss.get(&format!("/api/products/{}", shown["id"])).await.json(), "the catalog's own product");
+        let shown = admin.get("/api/dashboard/low-stock?threshold=0").await.list()[0].clone();
+        assert_eq!(shown, admin.get(&format!("/api/products/{}", shown["id"])).await.json(), "the catalog's own product");
     }
 
-    async fn what_makes_no_sense_is_refused_all_at_once(shop: TestShop) {
-        let boss = shop.admin().await;
+    async fn invalid_dashboard_queries_are_refused(shop: TestShop) {
+        let admin = shop.admin().await;
         for (query, fields) in [
             ("sales?from=2025-01-16", &["from"][..]),
             ("sales?from=2025-01-10&to=2025-01-09", &["from"]),
@@ -178,14 +178,14 @@ on_both_engines! {
             ("low-stock?threshold=-1&page=0", &["threshold", "page"]),
             ("low-stock?threshold=few", &["threshold"]),
         ] {
-            boss.get(&format!("/api/dashboard/{query}")).await.is(422).about(fields);
+            admin.get(&format!("/api/dashboard/{query}")).await.is(422).about(fields);
         }
         assert_eq!(sales(&shop, "from=9999-12-30&to=9999-12-31").await.as_array().map(Vec::len), Some(2));
     }
 }
 
 async fn sales(shop: &TestShop, query: &str) -> Value {
-    let mut boss: Person = shop.admin().await;
-    boss.signs_in().await;
-    boss.get(&format!("/api/dashboard/sales?{query}")).await.is(200).json()
+    let mut admin: Person = shop.admin().await;
+    admin.signs_in().await;
+    admin.get(&format!("/api/dashboard/sales?{query}")).await.is(200).json()
 }

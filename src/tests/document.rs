@@ -143,7 +143,7 @@ fn schemas_within<'a>(part: &'a Value, place: &str) -> Vec<(String, &'a Value)> 
 
 /// Generators of clients drop a type that is `allOf` an enum and something else, and everything that uses it.
 #[test]
-fn a_described_reference_is_all_of_one() {
+fn no_schema_is_an_all_of_several() {
     let document = document();
     let all = schemas_within(&document["components"]["schemas"], "");
     let of_several = all.iter().filter(|(_, schema)| schema["allOf"].as_array().is_some_and(|parts| parts.len() != 1));
@@ -155,7 +155,7 @@ fn a_described_reference_is_all_of_one() {
 
 /// Generated clients read no more of a reference than its name, and break at a null in its place.
 #[test]
-fn what_an_answer_may_lack_is_no_reference() {
+fn optional_fields_of_responses_are_no_references() {
     let document = document();
     let failure = &document["components"]["schemas"]["Payment"]["properties"]["failure"];
     assert_eq!(failure["nullable"], true);
@@ -223,7 +223,7 @@ fn endless(schema: &Value, path: &str, document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn no_list_that_is_sent_is_endless() {
+fn every_list_in_a_body_has_a_limit() {
     let document = document();
     none(&lacking(|_, operation| {
         endless(&operation["requestBody"]["content"]["application/json"]["schema"], "body", &document)
@@ -242,7 +242,7 @@ on_both_engines! {
         visitor.get("/problems/nothing_of_ours").await.is(404).with_code("not_found");
     }
 
-    async fn the_large_pages_are_sent_packed_and_only_to_whom_they_are_new(shop: TestShop) {
+    async fn the_large_pages_are_compressed_and_revalidated(shop: TestShop) {
         let visitor = shop.visitor();
         for path in ["/docs", "/reference", "/openapi.json"] {
             let plain = visitor.get(path).await.is(200);

@@ -74,7 +74,7 @@ on_both_engines! {
         shop.registers(OLD).await.is(201);
     }
 
-    async fn only_who_knows_the_password_may_ask(shop: TestShop) {
+    async fn changing_the_email_requires_the_password(shop: TestShop) {
         let ada = shop.customer(OLD).await;
         let asks = async |body: Value| ada.post("/api/profile/email").json(&body).await;
         asks(json!({"email": NEW, "password": "a guess at the sea"})).await.is(422).about(&["password"]);
@@ -113,7 +113,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn asking_again_calling_off_and_another_password_end_the_link_before(shop: TestShop) {
+    async fn a_new_request_a_cancellation_and_a_new_password_end_the_earlier_link(shop: TestShop) {
         let mut ada = shop.customer(OLD).await;
         wants(&ada, "first@example.org").await.is(202);
         let first = newest_to(&shop, "first@example.org").await.token();
@@ -137,9 +137,9 @@ on_both_engines! {
         ada.post("/api/auth/password").json(&change).await.is(204);
         wants(&ada, NEW).await.is(202);
         let fourth = newest_to(&shop, NEW).await.token();
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for is_active in [false, true] {
-            boss.patch(&format!("/api/admin/users/{}", ada.id)).json(&json!({"is_active": is_active})).await.is(200);
+            admin.patch(&format!("/api/admin/users/{}", ada.id)).json(&json!({"is_active": is_active})).await.is(200);
         }
         follows(&shop, &fourth).await.is(400).with_code("invalid_token");
         ada.signs_in().await;
@@ -155,7 +155,7 @@ on_both_engines! {
         assert_eq!(shop.mail().mails().len(), 0);
     }
 
-    async fn a_link_grows_old_and_its_change_with_it(shop: TestShop) {
+    async fn the_link_and_its_change_expire(shop: TestShop) {
         let mut ada = shop.customer(OLD).await;
         wants(&ada, NEW).await.is(202);
         let token = newest_to(&shop, NEW).await.token();
@@ -179,7 +179,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn it_tells_of_others_no_more_often_than_registering(shop: TestShop) {
+    async fn changing_the_email_reveals_accounts_no_more_than_registering(shop: TestShop) {
         let shop = shop.with_limits().await;
         let (ada, bob) = (shop.customer(OLD).await, shop.customer("bob@example.com").await);
         shop.customer("eve@example.com").await;

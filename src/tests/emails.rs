@@ -72,7 +72,7 @@ on_both_engines! {
         shop.visitor().post("/api/auth/email/verify").json(&json!({})).await.is(422).about(&["token"]);
     }
 
-    async fn a_link_grows_old_and_another_can_be_asked_for(shop: TestShop) {
+    async fn a_verification_link_expires_and_another_can_be_requested(shop: TestShop) {
         let ada = newcomer(&shop, "ada@example.com").await;
         let old = newest_mail(&shop).await;
         shop.time_passes(Duration::from_hours(24));
@@ -164,7 +164,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM jobs").await, 0);
     }
 
-    async fn a_forgotten_password_is_replaced_by_email(shop: TestShop) {
+    async fn a_forgotten_password_is_reset_by_email(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         forgets(&shop, "ADA@example.com").await.is(202);
         let mail = newest_mail(&shop).await;
@@ -187,7 +187,7 @@ on_both_engines! {
         assert_eq!(newest_mail(&shop).await.subject(), "Your password at Cartwright was changed");
     }
 
-    async fn asking_for_a_new_password_tells_nobody_who_has_an_account(shop: TestShop) {
+    async fn a_password_reset_request_never_reveals_accounts(shop: TestShop) {
         shop.customer("ada@example.com").await;
         shop.customer("off@example.com").await;
         shop.tampers("UPDATE users SET is_active = FALSE WHERE email = 'off@example.com'").await;
@@ -236,7 +236,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_link_does_what_it_is_for_and_nothing_else(shop: TestShop) {
+    async fn a_link_works_only_for_its_purpose(shop: TestShop) {
         let ada = newcomer(&shop, "ada@example.com").await;
         let verification = newest_mail(&shop).await;
         forgets(&shop, "ada@example.com").await.is(202);
@@ -249,7 +249,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn of_two_uses_of_a_link_at_once_one_wins(shop: TestShop) {
+    async fn of_two_concurrent_uses_of_a_link_one_succeeds(shop: TestShop) {
         shop.customer("ada@example.com").await;
         forgets(&shop, "ada@example.com").await.is(202);
         let token = newest_mail(&shop).await.token();
@@ -276,7 +276,7 @@ on_both_engines! {
         }
     }
 
-    async fn of_two_changes_of_a_password_at_once_one_wins(shop: TestShop) {
+    async fn of_two_concurrent_password_changes_one_succeeds(shop: TestShop) {
         let here = shop.customer("ada@example.com").await;
         let mut there = here.clone();
         there.signs_in().await;

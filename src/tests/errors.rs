@@ -21,12 +21,12 @@ fn row(
 }
 
 async fn all_get_what_they_should(shop: &TestShop, rows: Vec<Row>) {
-    let (visitor, ada, boss) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
+    let (visitor, ada, admin) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
     for (who, method, path, body, status, code) in rows {
         let person = match who {
             "visitor" => &visitor,
             "ada" => &ada,
-            _ => &boss,
+            _ => &admin,
         };
         let ask = person.asks(method, &path);
         let answer = match body {
@@ -57,7 +57,7 @@ on_both_engines! {
         all_get_what_they_should(&shop, rows.into()).await;
     }
 
-    async fn of_many_faults_the_first_fifty_are_told(shop: TestShop) {
+    async fn at_most_fifty_validation_errors_are_listed(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let order = json!({"items": vec![json!({}); 100]});
         let told = ada.post("/api/orders").json(&order).await.is(422).with_code("validation_failed");
@@ -65,14 +65,14 @@ on_both_engines! {
         assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("More than 50 fields")), "{told}");
     }
 
-    async fn what_is_in_a_list_that_is_too_long_is_not_looked_at(shop: TestShop) {
+    async fn the_entries_of_a_list_that_is_too_long_are_not_validated(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let million = format!("{{\"items\":[{}{{}}]}}", "{},".repeat(340_000));
         let told = ada.post("/api/orders").body("application/json", million).await.is(422).about(&["items"]);
         assert_eq!(told["errors"][0]["code"], "maxItems");
     }
 
-    async fn who_has_placed_too_many_orders_is_told_before_another_is_judged(shop: TestShop) {
+    async fn the_rate_limit_of_orders_comes_before_validation(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let mug = shop.sells("Mug").await;
         let limited = shop.opens_again(|settings| {
@@ -89,7 +89,7 @@ on_both_engines! {
 
     async fn invalid_values_are_422_field_by_field(shop: TestShop) {
         let mug = shop.sells("Mug").await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         for quantity in [
             json!(0),
             json!(-1),
@@ -120,13 +120,13 @@ on_both_engines! {
             json!("1,50"),
             json!(null),
         ] {
-            boss.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(422).about(&["price"]);
+            admin.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(422).about(&["price"]);
         }
         for price in [json!("0.00"), json!(19.9), json!(7), json!("19.900"), json!("9999999999.99")] {
-            boss.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(201);
+            admin.post("/api/products").json(&json!({"name": "Pot", "price": price})).await.is(201);
         }
         for stock in [json!(-1), json!(2_147_483_648_i64), json!(0.5), json!("many")] {
-            boss.post("/api/products")
+            admin.post("/api/products")
                 .json(&json!({"name": "Pot", "price": "1.00", "stock": stock}))
                 .await
                 .is(422)
@@ -134,17 +134,17 @@ on_both_engines! {
         }
         let every_fault =
             json!({"name": "", "price": "x", "stock": -1, "is_active": "yes", "description": "x".repeat(10_001)});
-        boss.post("/api/products").json(&every_fault).await.is(422).about(&[
+        admin.post("/api/products").json(&every_fault).await.is(422).about(&[
             "name",
             "price",
             "stock",
             "is_active",
             "description",
         ]);
-        boss.post("/api/products").json(&json!({"name": "x".repeat(256)})).await.is(422).about(&["name", "price"]);
-        boss.post("/api/products").json(&json!([])).await.is(422).about(&["body"]);
+        admin.post("/api/products").json(&json!({"name": "x".repeat(256)})).await.is(422).about(&["name", "price"]);
+        admin.post("/api/products").json(&json!([])).await.is(422).about(&["body"]);
         let lost = json!({"name": "Pot", "price": "1.00", "category": 99, "brand": 99});
-        boss.post("/api/products").json(&lost).await.is(422).about(&["category", "brand"]);
+        admin.post("/api/products").json(&lost).await.is(422).about(&["category", "brand"]);
         let many = json!({"items": vec![json!({"product": mug.id, "quantity": 1}); 101]});
         ada.post("/api/orders").json(&many).await.is(422).about(&["items"]);
         ada.post("/api/orders").json(&json!({"payment_method": "gold", "items": [{}]})).await.is(422).about(&[
@@ -154,7 +154,7 @@ on_both_engines! {
         ]);
     }
 
-    async fn what_is_not_there_is_404_with_one_body(shop: TestShop) {
+    async fn every_missing_resource_is_the_same_404(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let mut details = Vec::new();
         for id in ["987654", "0", "-1", "abc", "99999999999999999999999", "1%00", "%27%20OR%201=1"] {
@@ -177,15 +177,15 @@ on_both_engines! {
         assert_eq!(details.len(), 1, "{details:?}");
     }
 
-    async fn the_order_of_judgement_is_who_then_may_then_what_then_how(shop: TestShop) {
+    async fn checks_run_in_order_authentication_permission_existence_body(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let rows = vec![
             row("visitor", Method::PATCH, "/api/products/987", "nonsense", 401, "unauthenticated"),
             row("ada", Method::PATCH, "/api/products/987", "nonsense", 403, "forbidden"),
-            row("boss", Method::PATCH, "/api/products/987", "nonsense", 404, "not_found"),
-            row("boss", Method::PATCH, format!("/api/products/{}", mug.id), "nonsense", 400, "malformed_json"),
+            row("admin", Method::PATCH, "/api/products/987", "nonsense", 404, "not_found"),
+            row("admin", Method::PATCH, format!("/api/products/{}", mug.id), "nonsense", 400, "malformed_json"),
             row(
-                "boss",
+                "admin",
                 Method::PATCH,
                 format!("/api/products/{}", mug.id),
                 json!({"price": "x"}),
@@ -194,13 +194,13 @@ on_both_engines! {
             ),
             row("visitor", Method::POST, "/api/orders", "nonsense", 401, "unauthenticated"),
             row("ada", Method::PUT, "/api/orders/987/status", "nonsense", 403, "forbidden"),
-            row("boss", Method::PUT, "/api/orders/987/status", "nonsense", 404, "not_found"),
+            row("admin", Method::PUT, "/api/orders/987/status", "nonsense", 404, "not_found"),
             row("ada", Method::PATCH, "/api/cart/items/987", "nonsense", 404, "not_found"),
         ];
         all_get_what_they_should(&shop, rows).await;
     }
 
-    async fn customers_cannot_run_the_shop(shop: TestShop) {
+    async fn customers_cannot_use_admin_endpoints(shop: TestShop) {
         let admins_only = [
             (Method::POST, "/api/products"),
             (Method::PUT, "/api/products/1"),
@@ -230,7 +230,7 @@ on_both_engines! {
         all_get_what_they_should(&shop, rows.collect()).await;
     }
 
-    async fn a_bad_token_is_401_with_one_body(shop: TestShop) {
+    async fn every_bad_token_is_the_same_401(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let without = shop.visitor().get("/api/profile").await.is(401).with_code("unauthenticated");
         for token in forged_tokens(&shop, &ada) {
@@ -246,7 +246,7 @@ on_both_engines! {
         bare.await.is(401).with_code("unauthenticated");
     }
 
-    async fn wrong_lists_are_422(shop: TestShop) {
+    async fn invalid_list_queries_are_422(shop: TestShop) {
         let long = "x".repeat(201);
         let wrong = [
             ("/api/products?page=0", "validation_failed", "page"),
@@ -297,7 +297,7 @@ on_both_engines! {
         twice.is(422).with_code("validation_failed").about(&["ordering"]);
     }
 
-    async fn a_key_that_is_no_key_is_400(shop: TestShop) {
+    async fn an_invalid_idempotency_key_is_400(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         for key in ["", &"k".repeat(256), "tab\there"] {
@@ -307,7 +307,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn what_is_typed_is_kept_as_text(shop: TestShop) {
+    async fn text_is_stored_as_it_was_typed(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         for text in [
             "<script>alert(1)</script>",
@@ -328,7 +328,7 @@ on_both_engines! {
         assert!(mails[0].header("Bcc").is_none() && mails[0].to == ["ada@example.com"]);
     }
 
-    async fn nothing_internal_is_told(shop: TestShop) {
+    async fn errors_reveal_nothing_internal(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let asks = [
             ada.post("/api/orders").body("application/json", "{"),

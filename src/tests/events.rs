@@ -7,20 +7,20 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{
-    Engine, Order, Person, TestShop, events::Following, eventually, people::Payment, programs::Site, run,
+    Engine, Order, Person, TestShop, events::EventStream, eventually, http_client, people::Payment, programs::Site, run,
 };
 
 on_both_engines! {
-    async fn a_stream_begins_with_how_things_stand_and_goes_on_with_every_change(shop: TestShop) {
+    async fn a_stream_begins_with_the_current_order_and_continues_with_each_change(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
-        let boss = shop.admin().await;
-        let mut stream = ada.events_of(&order).follows().await;
+        let admin = shop.admin().await;
+        let mut stream = ada.events_of(&order).stream().await;
 
         let begun = stream.next().await;
         assert_eq!((begun.event.as_str(), &begun.data), ("order", &ada.sees(&order).await));
         for status in ["confirmed", "shipped", "delivered"] {
             shop.time_passes(Duration::from_secs(1));
-            boss.moves(&order, status).await.is(200);
+            admin.sets_status(&order, status).await.is(200);
             let told = stream.next().await;
             assert_eq!((told.event.as_str(), told.data["status"].as_str()), ("order", Some(status)));
             assert_eq!(told.data, ada.sees(&order).await, "it is what GET answers");
@@ -29,11 +29,11 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn payments_are_told_too(shop: TestShop) {
+    async fn payments_have_events_too(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).await;
         let ada = shop.customer("ada@example.com").await;
         let order = ada.buys_online(&mug).await;
-        let mut stream = ada.events_of(&order).follows().await;
+        let mut stream = ada.events_of(&order).stream().await;
         assert_eq!(stream.next().await.data["payment_status"], "unpaid");
 
         let payment = ada.pays_with("pm_card_visa", &order).await;
@@ -56,7 +56,7 @@ on_both_engines! {
             "each change is told once, whoever cancels twice"
         );
 
-        let mut anew = ada.events_of(&order).follows().await;
+        let mut anew = ada.events_of(&order).stream().await;
         let begun = [anew.next().await, anew.next().await];
         assert_eq!(begun.clone().map(|told| told.event), ["order", "payment"]);
         assert_eq!(begun.clone().map(|told| told.data), [ada.sees(&order).await, ada.looks_at(&payment).await]);
@@ -64,10 +64,10 @@ on_both_engines! {
         assert!(number(&begun[1].id) > 0);
     }
 
-    async fn a_reader_who_comes_back_has_missed_nothing(shop: TestShop) {
+    async fn a_stream_resumes_after_the_last_event_id(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
-        let boss = shop.admin().await;
-        let mut stream = ada.events_of(&order).follows().await;
+        let admin = shop.admin().await;
+        let mut stream = ada.events_of(&order).stream().await;
         let seen = stream.next().await.id;
         drop(stream);
 
@@ -75,14 +75,14 @@ on_both_engines! {
         shop.runs_its_jobs().await;
         shop.time_passes(Duration::from_secs(1));
         ada.patch(&address_of(&order)).json(&json!({"shipping_address": "5 Quay"})).await.is(200);
-        boss.moves(&order, "shipped").await.is(200);
+        admin.sets_status(&order, "shipped").await.is(200);
 
-        let mut stream = ada.events_of(&order).header("last-event-id", &seen).follows().await;
+        let mut stream = ada.events_of(&order).header("last-event-id", &seen).stream().await;
         let missed = [
             "payment queued", "order pending", "payment processing", "order confirmed", "order confirmed", "order shipped",
         ];
         assert_eq!(stream.next_words(missed.len(), "status").await, missed);
-        boss.moves(&order, "delivered").await.is(200);
+        admin.sets_status(&order, "delivered").await.is(200);
         let paid = stream.next().await;
         assert_eq!((paid.event.as_str(), &paid.data["id"]), ("payment", &json!(payment.id)));
         let delivered = stream.next().await;
@@ -90,21 +90,21 @@ on_both_engines! {
 
         let mut beside = shop.opens_again(|_| {}).await.visitor();
         beside.access = ada.access.clone();
-        let mut last = beside.events_of(&order).header("last-event-id", &paid.id).follows().await;
+        let mut last = beside.events_of(&order).header("last-event-id", &paid.id).stream().await;
         assert_eq!(last.next().await, delivered, "at any server of the shop");
         shop.runs_its_jobs().await;
     }
 
     async fn more_than_a_batch_is_read_to_its_end(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
-        let mut stream = ada.events_of(&order).follows().await;
+        let mut stream = ada.events_of(&order).stream().await;
         let seen = stream.next().await.id;
         drop(stream);
         for number in 0..230 {
             shop.time_passes(Duration::from_secs(1));
             ada.patch(&address_of(&order)).json(&json!({"shipping_address": format!("{number} Quay")})).await.is(200);
         }
-        let mut stream = ada.events_of(&order).header("last-event-id", &seen).follows().await;
+        let mut stream = ada.events_of(&order).header("last-event-id", &seen).stream().await;
         for number in 0..230 {
             assert_eq!(stream.next().await.data["shipping_address"], format!("{number} Quay"));
         }
@@ -113,7 +113,7 @@ on_both_engines! {
 
     async fn addresses_that_change_within_a_second_are_one_event(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
-        let mut stream = ada.events_of(&order).follows().await;
+        let mut stream = ada.events_of(&order).stream().await;
         let placed = stream.next().await;
         let goes_to = async |address: &str| {
             ada.patch(&address_of(&order)).json(&json!({"shipping_address": address})).await.is(200);
@@ -124,7 +124,7 @@ on_both_engines! {
         let kept = "SELECT COUNT(*) FROM order_events";
         assert_eq!(shop.counts(kept).await, 1, "also instead of the one that it was placed");
         while stream.next().await.data["shipping_address"] != "39 Quay" {} // who follows it misses no end
-        let mut anew = ada.events_of(&order).header("last-event-id", &placed.id).follows().await;
+        let mut anew = ada.events_of(&order).header("last-event-id", &placed.id).stream().await;
         let begun = anew.next().await;
         assert_eq!(begun.data, ada.sees(&order).await, "and who has seen what is gone begins anew");
         assert!(number(&begun.id) > number(&placed.id));
@@ -138,20 +138,20 @@ on_both_engines! {
         let told = shop.counts(kept).await;
         goes_to("41 Quay").await;
         assert_eq!(shop.counts(kept).await, told, "the last one was about the order");
-        let mut rest = ada.events_of(&order).header("last-event-id", &begun.id).follows().await;
+        let mut rest = ada.events_of(&order).header("last-event-id", &begun.id).stream().await;
         let missed = ["order pending", "payment queued", "order pending", "payment processing", "order confirmed"];
         assert_eq!(rest.next_words(missed.len(), "status").await, missed);
     }
 
-    async fn an_id_that_tells_nothing_begins_anew(shop: TestShop) {
+    async fn an_unknown_last_event_id_starts_a_new_stream(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         let other = ada.buys(&shop.sells("Pot").await).await;
-        let others = ada.events_of(&other).follows().await.next().await.id;
-        let own = ada.events_of(&order).follows().await.next().await.id;
-        shop.admin().await.moves(&order, "confirmed").await.is(200);
+        let others = ada.events_of(&other).stream().await.next().await.id;
+        let own = ada.events_of(&order).stream().await.next().await.id;
+        shop.admin().await.sets_status(&order, "confirmed").await.is(200);
         shop.tampers("DELETE FROM order_events WHERE id = (SELECT MIN(id) FROM order_events)").await; // swept
         for unknown in ["", "tuesday", "-1", "99999999999999999999", "987654", &others, &own] {
-            let mut stream = ada.events_of(&order).header("last-event-id", unknown).follows().await;
+            let mut stream = ada.events_of(&order).header("last-event-id", unknown).stream().await;
             let begun = stream.next().await;
             assert_eq!(begun.data["status"], "confirmed", "{unknown:?}");
             assert!(number(&begun.id) > number(&own), "{unknown:?}");
@@ -159,7 +159,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn only_who_may_see_an_order_may_follow_it(shop: TestShop) {
+    async fn only_who_may_see_an_order_may_stream_its_events(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         let eve = shop.customer("eve@example.com").await;
         let theirs = eve.events_of(&order).await.is(404).with_code("not_found");
@@ -168,60 +168,60 @@ on_both_engines! {
         assert!(theirs["detail"] == nobodys["detail"] && theirs["detail"] == nonsense["detail"]);
         shop.visitor().events_of(&order).await.is(401);
         ada.with_token("nonsense").events_of(&order).await.is(401);
-        assert_eq!(shop.admin().await.events_of(&order).follows().await.next().await.data, ada.sees(&order).await);
+        assert_eq!(shop.admin().await.events_of(&order).stream().await.next().await.data, ada.sees(&order).await);
         shop.runs_its_jobs().await;
     }
 
-    async fn who_is_signed_out_hears_no_more(shop: TestShop) {
+    async fn a_stream_ends_with_its_session(shop: TestShop) {
         let (mut ada, order) = somebody_who_ordered(&shop).await;
-        let boss = shop.admin().await;
-        let mut ended = ada.events_of(&order).follows().await;
+        let admin = shop.admin().await;
+        let mut ended = ada.events_of(&order).stream().await;
         ended.next().await;
         ada.post("/api/auth/logout").await.is(204);
-        boss.moves(&order, "confirmed").await.is(200);
+        admin.sets_status(&order, "confirmed").await.is(200);
         ended.ends().await;
 
         ada.signs_in().await;
-        let mut too_old = ada.events_of(&order).follows().await;
+        let mut too_old = ada.events_of(&order).stream().await;
         too_old.next().await;
         shop.time_passes(Duration::from_hours(24) + Duration::from_secs(61));
-        let mut boss = boss;
-        boss.signs_in().await;
-        boss.moves(&order, "shipped").await.is(200);
+        let mut admin = admin;
+        admin.signs_in().await;
+        admin.sets_status(&order, "shipped").await.is(200);
         too_old.ends().await;
 
-        let mut demoted = boss.events_of(&order).follows().await;
+        let mut demoted = admin.events_of(&order).stream().await;
         demoted.next().await;
         shop.tampers("UPDATE users SET role = 'customer'").await;
         ada.signs_in().await;
         ada.patch(&address_of(&order)).json(&json!({"shipping_address": "5 Quay"})).await.is(409);
         shop.tampers("UPDATE users SET role = 'admin' WHERE email LIKE 'ada%'").await;
-        ada.moves(&order, "delivered").await.is(200);
+        ada.sets_status(&order, "delivered").await.is(200);
         demoted.ends().await;
         shop.runs_its_jobs().await;
     }
 
-    async fn nobody_opens_streams_without_end(shop: TestShop) {
+    async fn the_streams_of_a_user_are_limited(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
-        let boss = shop.admin().await;
-        let mut streams: Vec<Following> = join_all((0..MAX_STREAMS_PER_USER).map(|_| ada.events_of(&order).follows())).await;
+        let admin = shop.admin().await;
+        let mut streams: Vec<EventStream> = join_all((0..MAX_STREAMS_PER_USER).map(|_| ada.events_of(&order).stream())).await;
         let refused = ada.events_of(&order).await.is(429).with_code("too_many_streams");
         assert_eq!(refused.header("retry-after"), "15");
-        boss.events_of(&order).follows().await.next().await; // others are not concerned
+        admin.events_of(&order).stream().await.next().await; // others are not concerned
 
         for stream in &mut streams {
             stream.next().await;
         }
         drop(streams);
         // Though nothing happens to the order that could be told.
-        eventually("the places are free", async || ada.events_of(&order).tries_to_follow().await.is_ok()).await;
+        eventually("the places are free", async || ada.events_of(&order).try_stream().await.is_ok()).await;
         shop.runs_its_jobs().await;
     }
 
     async fn nothing_on_the_way_holds_an_event_back(shop: TestShop) {
         let (ada, order) = somebody_who_ordered(&shop).await;
         let asked = ada.events_of(&order).header("accept-encoding", "gzip, br").header("accept", "text/event-stream");
-        let mut stream = asked.follows().await;
+        let mut stream = asked.stream().await;
         for (name, value) in [
             ("content-type", "text/event-stream"),
             ("cache-control", "no-store"),
@@ -259,9 +259,9 @@ async fn followed_across_processes(engine: Engine) {
     let mug = site.sells(&admin, "Mug", 5).await;
     let order = json!({"items": [{"product": mug, "quantity": 1}]});
     let order = site.post("/api/orders", &ada, None, &order).await.unwrap().1;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http_client().build().unwrap();
     let events = format!("{}/api/orders/{}/events", site.url, order["id"]);
-    let mut stream = Following::open(http.get(events).bearer_auth(&ada)).await.unwrap();
+    let mut stream = EventStream::open(http.get(events).bearer_auth(&ada)).await.unwrap();
     assert_eq!(stream.next().await.data["status"], "pending");
 
     let worker = site.starts("payment-worker");

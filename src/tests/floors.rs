@@ -25,7 +25,7 @@ const FLOORS: [&str; 14] = [
 ];
 
 #[test]
-fn nobody_knows_who_is_above() {
+fn features_import_only_those_below() {
     let mut faults = Vec::new();
     for (feature, known) in imports() {
         let floor = |name: &str| FLOORS.iter().position(|floor| *floor == name);
@@ -37,7 +37,7 @@ fn nobody_knows_who_is_above() {
 }
 
 #[test]
-fn what_is_read_are_imports() {
+fn imports_are_parsed() {
     let text = "use crate::{\n    accounts::{self, carts},\n    shop::ids,\n};\nfn f() { crate::orders::find() }";
     assert_eq!(known(text), ["accounts", "orders", "shop"].map(str::to_owned).into());
 }
@@ -50,7 +50,7 @@ fn the_sql_of_a_feature_is_its_own() {
 
 /// What a domain error is over HTTP stands beside the endpoints; verbs and jobs answer with the error.
 #[test]
-fn verbs_and_jobs_know_no_problems() {
+fn verbs_and_jobs_import_no_problems() {
     let app = root().join("src/app");
     let speaks_http = |path: &Path| {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
@@ -68,7 +68,7 @@ fn verbs_and_jobs_know_no_problems() {
 }
 
 #[test]
-fn the_platform_and_the_simulator_know_no_shop() {
+fn the_platform_and_the_simulator_import_no_shop() {
     for name in ["platform", "payment-simulator"] {
         let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect("its manifest");
         assert!(!manifest.contains("cartwright ="), "{name} knows the shop");
@@ -76,7 +76,7 @@ fn the_platform_and_the_simulator_know_no_shop() {
 }
 
 #[test]
-fn only_who_puts_things_together_knows_the_simulator() {
+fn only_the_app_imports_the_simulator() {
     let app = root().join("src/app");
     let knows = |(path, text): &(PathBuf, String)| text.contains("payment_simulator") && !path.starts_with(&app);
     let faults: Vec<_> = sources().into_iter().filter(knows).map(|(path, _)| path).collect();

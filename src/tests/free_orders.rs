@@ -6,7 +6,7 @@ use cartwright::{payments::providers::ONLINE, shop::Provider};
 use serde_json::{Value, json};
 
 use crate::{
-    orders::expires_the_unpaid,
+    orders::expire_unpaid_orders,
     support::{Order, TestShop},
 };
 
@@ -26,7 +26,7 @@ on_both_engines! {
             assert_eq!(ada.get(&format!("/api/payments?order={}", order.id)).await.is(200).list(), Vec::<Value>::new());
         }
         shop.time_passes(Duration::from_mins(31));
-        expires_the_unpaid(&shop).await;
+        expire_unpaid_orders(&shop).await;
         shop.runs_its_jobs().await;
         assert!(ada.orders().await.iter().all(|order| order["status"] == "confirmed"));
         let orders = ada.orders().await.len();
@@ -52,11 +52,11 @@ on_both_engines! {
         let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
         let (sent, cancelled) = (ada.buys_online(&sample).await, ada.buys(&sample).await);
         for status in ["shipped", "delivered"] {
-            boss.moves(&sent, status).await.is(200);
+            boss.sets_status(&sent, status).await.is(200);
         }
-        assert_eq!(shop.standing_of(&sent).await, ("delivered".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&sent).await, ("delivered".into(), "paid".into()));
         ada.cancels(&cancelled).await.is(200);
-        assert_eq!(shop.standing_of(&cancelled).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!(shop.statuses_of(&cancelled).await, ("cancelled".into(), "refunded".into()));
         assert_eq!(shop.stock_of(&sample).await, 1);
         shop.runs_its_jobs().await;
         let mails = shop.mail().mails();

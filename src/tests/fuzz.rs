@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Engine, TestShop, pictures, tell};
+use crate::support::{Engine, TestShop, image_files, run_story};
 
 /// What readers trip over.
 const WORDS: [&[u8]; 22] = [
@@ -184,10 +184,10 @@ async fn forms(shop: TestShop) {
 
 async fn uploads(shop: TestShop) {
     let (token, mug) = (boss(&shop).await, shop.sells("Mug").await);
-    let mut seeds: Vec<Vec<u8>> = pictures::impostors().into_iter().map(|(_, bytes)| bytes).collect();
+    let mut seeds: Vec<Vec<u8>> = image_files::invalid_images().into_iter().map(|(_, bytes)| bytes).collect();
     seeds.retain(|bytes| bytes.len() < 100_000);
-    seeds.extend([ImageFormat::Png, ImageFormat::WebP].map(|format| pictures::drawing(24, 16, format)));
-    seeds.push(pictures::photo(24, 16, &pictures::exif(6, "Ada")));
+    seeds.extend([ImageFormat::Png, ImageFormat::WebP].map(|format| image_files::drawing(24, 16, format)));
+    seeds.push(image_files::photo(24, 16, &image_files::exif(6, "Ada")));
     fuzz("pictures", &seeds, async |picture| {
         let head = b"--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n";
         let body = [&head[..], &picture, b"\r\n--x--\r\n"].concat();
@@ -285,7 +285,7 @@ macro_rules! targets {
             #[test]
             #[ignore = "it takes as long as it is told to: .ci/test fuzz:: -- --ignored"]
             fn fuzz() {
-                super::tell(super::Engine::Sqlite, super::$name);
+                super::run_story(super::Engine::Sqlite, super::$name);
             }
         }
     )+};

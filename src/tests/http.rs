@@ -37,7 +37,7 @@ on_both_engines! {
         assert_eq!(ada.get("/api/profile").await.is(200).header("cache-control"), "no-store");
     }
 
-    async fn pages_of_listed_origins_may_read_the_answers(shop: TestShop) {
+    async fn allowed_origins_get_cors_headers(shop: TestShop) {
         let shop = shop.opens_again(|settings| settings.cors_origins = vec!["https://front.example".to_owned()]).await;
         let visitor = shop.visitor();
         let listed = visitor.get("/api/products").header("origin", "https://front.example").await.is(200);
@@ -77,7 +77,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_head_is_a_get_without_its_body(shop: TestShop) {
+    async fn head_is_get_without_the_body(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let path = format!("/api/products/{}", mug.id);
         let (get, head) =
@@ -86,7 +86,7 @@ on_both_engines! {
         shop.visitor().asks(Method::HEAD, "/api/products/987").await.is(404);
     }
 
-    async fn a_wrong_method_is_told_the_right_ones(shop: TestShop) {
+    async fn a_wrong_method_gets_405_with_allow(shop: TestShop) {
         let allows = async |method: Method, path: &str| {
             let refused = shop.visitor().asks(method, path).await.is(405).with_code("method_not_allowed");
             let mut allowed: Vec<String> = refused.header("allow").split(", ").map(ToOwned::to_owned).collect();
@@ -144,7 +144,7 @@ on_both_engines! {
         assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"payload_too_large\""), "{answer}");
     }
 
-    async fn too_much_before_the_body_is_refused(shop: TestShop) {
+    async fn a_head_that_is_too_large_is_refused(shop: TestShop) {
         let visitor = shop.visitor();
         visitor.get(&format!("/api/products?search={}", "x".repeat(8 * 1024))).await.is(414).with_code("uri_too_long");
         visitor
@@ -207,15 +207,15 @@ on_both_engines! {
         assert!(says(&shop, "GET /api/products HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200 "));
     }
 
-    async fn nobody_waits_for_bodies_that_come_slowly(shop: TestShop) {
-        let (boss, ada, mug) = (shop.admin().await, shop.customer("ada@example.com").await, shop.sells("Mug").await);
+    async fn slow_bodies_delay_nobody(shop: TestShop) {
+        let (admin, ada, mug) = (shop.admin().await, shop.customer("ada@example.com").await, shop.sells("Mug").await);
         let mut slow = Vec::new();
         for (path, method) in with_bodies() {
             let mut connection = connects(&shop).await;
             let head = format!(
                 "{method} {path} HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\n\
                  Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
-                boss.access.as_deref().unwrap_or_default()
+                admin.access.as_deref().unwrap_or_default()
             );
             connection.write_all(head.as_bytes()).await.expect("the shop listens");
             slow.push(connection);

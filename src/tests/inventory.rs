@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::support::{Order, Person, Product, TestShop, answer::Answer};
 
 on_both_engines! {
-    async fn what_is_sold_and_not_sent_is_reserved(shop: TestShop) {
+    async fn stock_of_orders_that_are_not_shipped_is_reserved(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").in_stock(10).await, shop.sells("Pot").in_stock(3).await);
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let stands = async || {
-            let list = boss.get("/api/admin/inventory").await.is(200).list();
+            let list = admin.get("/api/admin/inventory").await.is(200).list();
             let of = |product: &Product| list.iter().find(|found| found["product"] == product.id).unwrap().clone();
             (of(&mug)["stock"].clone(), of(&mug)["reserved"].clone(), of(&pot)["reserved"].clone())
         };
@@ -19,20 +19,20 @@ on_both_engines! {
         let cancelled: Order = ada.places_order(&[(&mug, 4)]).await.is(201).json().into();
         assert_eq!(stands().await, (json!(4), json!(6), json!(1)));
         ada.cancels(&cancelled).await.is(200);
-        boss.moves(&sent, "confirmed").await.is(200);
+        admin.sets_status(&sent, "confirmed").await.is(200);
         assert_eq!(stands().await, (json!(8), json!(2), json!(1)));
-        boss.moves(&sent, "shipped").await.is(200);
+        admin.sets_status(&sent, "shipped").await.is(200);
         assert_eq!(stands().await, (json!(8), json!(0), json!(0)));
         shop.runs_its_jobs().await;
     }
 
-    async fn every_product_is_in_the_inventory(shop: TestShop) {
-        let boss = shop.admin().await;
+    async fn the_inventory_list_has_every_product(shop: TestShop) {
+        let admin = shop.admin().await;
         for (name, active) in [("Oak shelf", true), ("Oak lamp", false), ("Mug", true)] {
             shop.sells(name).with("is_active", active).await;
         }
         let names = async |query: &str| {
-            let list = boss.get(&format!("/api/admin/inventory{query}")).await.is(200);
+            let list = admin.get(&format!("/api/admin/inventory{query}")).await.is(200);
             let names = list.list().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
             (names.join(", "), list.header("x-total-count").to_owned())
         };
@@ -40,19 +40,19 @@ on_both_engines! {
         assert_eq!(names("?search=oak").await, ("Oak lamp, Oak shelf".to_owned(), "2".to_owned()));
         assert_eq!(names("?per_page=1&page=2").await, ("Oak lamp".to_owned(), "3".to_owned()));
         let bad = format!("/api/admin/inventory?page=0&search={}", "x".repeat(201));
-        boss.get(&bad).await.is(422).about(&["page", "search"]);
+        admin.get(&bad).await.is(422).about(&["page", "search"]);
     }
 
     async fn an_adjustment_changes_the_stock_and_says_why(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (boss, path) = (shop.admin().await, format!("/api/products/{}", mug.id));
+        let (admin, path) = (shop.admin().await, format!("/api/products/{}", mug.id));
         assert_eq!(shop.visitor().get(&path).await["stock"], 5);
-        let adjusted = adjusts(&boss, &mug, json!(-2), "Two broke in the storeroom").await.is(200);
+        let adjusted = adjusts(&admin, &mug, json!(-2), "Two broke in the storeroom").await.is(200);
         assert_eq!(adjusted.json(), json!({"product": mug.id, "name": "Mug", "stock": 3, "reserved": 0}));
         assert_eq!(shop.visitor().get(&path).await["stock"], 3, "the cache forgot what it knew");
-        assert_eq!(adjusts(&boss, &mug, json!(4), "Found").await.is(200)["stock"], 7);
+        assert_eq!(adjusts(&admin, &mug, json!(4), "Found").await.is(200)["stock"], 7);
 
-        let movements = boss.get("/api/admin/inventory/movements").await.is(200).list();
+        let movements = admin.get("/api/admin/inventory/movements").await.is(200).list();
         let told: Vec<(Value, Value)> =
             movements.iter().map(|movement| (movement["delta"].clone(), movement["reason"].clone())).collect();
         let wanted = [(4, "Found"), (-2, "Two broke in the storeroom"), (5, "received")];
@@ -61,41 +61,41 @@ on_both_engines! {
 
     async fn stock_stays_in_its_range(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let boss = shop.admin().await;
-        let refused = adjusts(&boss, &mug, json!(-6), "Lost").await.is(409).with_code("out_of_stock");
+        let admin = shop.admin().await;
+        let refused = adjusts(&admin, &mug, json!(-6), "Lost").await.is(409).with_code("out_of_stock");
         assert_eq!(refused["available"], 5);
-        adjusts(&boss, &mug, json!(2_147_483_643_i64), "Typo").await.is(409).with_code("stock_out_of_range");
+        adjusts(&admin, &mug, json!(2_147_483_643_i64), "Typo").await.is(409).with_code("stock_out_of_range");
         assert_eq!(shop.stock_of(&mug).await, 5);
-        adjusts(&boss, &mug, json!(-5), "Lost").await.is(200);
-        adjusts(&boss, &mug, json!(2_147_483_647_i64), "Found").await.is(200);
+        adjusts(&admin, &mug, json!(-5), "Lost").await.is(200);
+        adjusts(&admin, &mug, json!(2_147_483_647_i64), "Found").await.is(200);
         assert_eq!(shop.stock_of(&mug).await, 2_147_483_647);
     }
 
-    async fn an_adjustment_is_judged_in_the_order_of_judgement(shop: TestShop) {
+    async fn an_adjustment_is_validated_in_the_documented_order(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (ada, boss, path) =
+        let (ada, admin, path) =
             (shop.customer("ada@example.com").await, shop.admin().await, format!("/api/admin/inventory/{}/adjust", mug.id));
         shop.visitor().post(&path).json(&json!({})).await.is(401);
         ada.post(&path).json(&json!({})).await.is(403).with_code("forbidden");
-        boss.post("/api/admin/inventory/99999/adjust").json(&json!({})).await.is(404);
-        boss.post(&path).json(&json!({})).await.is(422).about(&["delta", "reason"]);
+        admin.post("/api/admin/inventory/99999/adjust").json(&json!({})).await.is(404);
+        admin.post(&path).json(&json!({})).await.is(422).about(&["delta", "reason"]);
         for delta in [json!(0), json!(1.5), json!("1"), json!(null), json!(2_147_483_648_i64), json!(-2_147_483_648_i64)] {
-            adjusts(&boss, &mug, delta, "Found").await.is(422).about(&["delta"]);
+            adjusts(&admin, &mug, delta, "Found").await.is(422).about(&["delta"]);
         }
-        adjusts(&boss, &mug, json!(1), "").await.is(422).about(&["reason"]);
-        adjusts(&boss, &mug, json!(1), &"x".repeat(256)).await.is(422).about(&["reason"]);
+        adjusts(&admin, &mug, json!(1), "").await.is(422).about(&["reason"]);
+        adjusts(&admin, &mug, json!(1), &"x".repeat(256)).await.is(422).about(&["reason"]);
         assert_eq!(shop.stock_of(&mug).await, 5);
     }
 
-    async fn every_change_of_stock_is_told_with_its_order(shop: TestShop) {
+    async fn movements_name_their_order(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").in_stock(5).await, shop.sells("Pot").in_stock(0).await);
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let order = ada.buys(&mug).await;
         ada.cancels(&order).await.is(200);
-        boss.patch(&format!("/api/products/{}", pot.id)).json(&json!({"stock": 2})).await.is(200);
+        admin.patch(&format!("/api/products/{}", pot.id)).json(&json!({"stock": 2})).await.is(200);
 
         let path = format!("/api/admin/inventory/movements?product={}", mug.id);
-        let list = boss.get(&path).await.is(200);
+        let list = admin.get(&path).await.is(200);
         let told = |movement: &Value| (movement["delta"].clone(), movement["reason"].clone(), movement["order"].clone());
         assert_eq!(
             list.list().iter().map(told).collect::<Vec<_>>(),
@@ -107,75 +107,75 @@ on_both_engines! {
         );
         assert_eq!(list.list()[0]["product"], mug.id);
         assert_eq!(list.list()[0]["created_at"], shop.now().to_string());
-        let page = boss.get(&format!("{path}&per_page=2&page=2")).await.is(200);
+        let page = admin.get(&format!("{path}&per_page=2&page=2")).await.is(200);
         assert_eq!((page.list().len(), page.header("x-total-count")), (1, "3"));
-        assert_eq!(boss.get("/api/admin/inventory/movements").await.list().len(), 4);
-        assert_eq!(boss.get("/api/admin/inventory/movements?product=99999").await.is(200).list().len(), 0);
-        boss.get("/api/admin/inventory/movements?product=mug&per_page=0").await.is(422).about(&["product", "per_page"]);
+        assert_eq!(admin.get("/api/admin/inventory/movements").await.list().len(), 4);
+        assert_eq!(admin.get("/api/admin/inventory/movements?product=99999").await.is(200).list().len(), 0);
+        admin.get("/api/admin/inventory/movements?product=mug&per_page=0").await.is(422).about(&["product", "per_page"]);
         shop.runs_its_jobs().await;
     }
 
     async fn a_count_leaves_what_orders_hold_out_of_the_stock(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(10).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let order: Order = ada.places_order(&[(&mug, 3)]).await.is(201).json().into();
         let stands = |stock: i64| json!({"product": mug.id, "name": "Mug", "stock": stock, "reserved": 3});
-        assert_eq!(counts(&boss, &mug, json!({"counted": 9})).await.is(200).json(), stands(6));
+        assert_eq!(counts(&admin, &mug, json!({"counted": 9})).await.is(200).json(), stands(6));
         assert_eq!(shop.visitor().get(&format!("/api/products/{}", mug.id)).await["stock"], 6);
-        assert_eq!(counts(&boss, &mug, json!({"counted": 9, "reason": null})).await.is(200).json(), stands(6));
+        assert_eq!(counts(&admin, &mug, json!({"counted": 9, "reason": null})).await.is(200).json(), stands(6));
         let spring = json!({"counted": 12, "reason": "Stocktaking in spring"});
-        assert_eq!(counts(&boss, &mug, spring).await.is(200).json(), stands(9));
+        assert_eq!(counts(&admin, &mug, spring).await.is(200).json(), stands(9));
 
-        let told = boss.get(&format!("/api/admin/inventory/movements?product={}", mug.id)).await.is(200).list();
+        let told = admin.get(&format!("/api/admin/inventory/movements?product={}", mug.id)).await.is(200).list();
         let told: Vec<(Value, Value)> =
             told.iter().map(|movement| (movement["delta"].clone(), movement["reason"].clone())).collect();
         let wanted = [(3, "Stocktaking in spring"), (-1, "counted"), (-3, "ordered"), (10, "received")];
         assert_eq!(told, wanted.map(|(delta, reason)| (json!(delta), json!(reason))), "a count that agrees moves nothing");
 
-        boss.moves(&order, "confirmed").await.is(200);
-        boss.moves(&order, "shipped").await.is(200);
-        let after = counts(&boss, &mug, json!({"counted": 9})).await.is(200);
+        admin.sets_status(&order, "confirmed").await.is(200);
+        admin.sets_status(&order, "shipped").await.is(200);
+        let after = counts(&admin, &mug, json!({"counted": 9})).await.is(200);
         assert_eq!((&after["stock"], &after["reserved"]), (&json!(9), &json!(0)), "nine lie there since three were sent");
         shop.runs_its_jobs().await;
     }
 
     async fn a_count_below_what_orders_hold_is_refused(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(10).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         ada.places_order(&[(&mug, 3)]).await.is(201);
-        let refused = counts(&boss, &mug, json!({"counted": 2})).await.is(409).with_code("count_below_reserved");
+        let refused = counts(&admin, &mug, json!({"counted": 2})).await.is(409).with_code("count_below_reserved");
         assert_eq!(refused["reserved"], 3);
         assert_eq!(shop.stock_of(&mug).await, 7);
-        assert_eq!(counts(&boss, &mug, json!({"counted": 3})).await.is(200)["stock"], 0);
+        assert_eq!(counts(&admin, &mug, json!({"counted": 3})).await.is(200)["stock"], 0);
         shop.runs_its_jobs().await;
     }
 
-    async fn a_count_is_judged_in_the_order_of_judgement(shop: TestShop) {
+    async fn a_count_is_validated_in_the_documented_order(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         counts(&shop.visitor(), &mug, json!({})).await.is(401);
         counts(&ada, &mug, json!({})).await.is(403).with_code("forbidden");
-        boss.post("/api/admin/inventory/99999/count").json(&json!({})).await.is(404);
-        counts(&boss, &mug, json!({"reason": ""})).await.is(422).about(&["counted", "reason"]);
+        admin.post("/api/admin/inventory/99999/count").json(&json!({})).await.is(404);
+        counts(&admin, &mug, json!({"reason": ""})).await.is(422).about(&["counted", "reason"]);
         for counted in [json!(-1), json!(1.5), json!("1"), json!(null), json!(2_147_483_648_i64)] {
-            counts(&boss, &mug, json!({"counted": counted})).await.is(422).about(&["counted"]);
+            counts(&admin, &mug, json!({"counted": counted})).await.is(422).about(&["counted"]);
         }
-        assert_eq!(counts(&boss, &mug, json!({"counted": 2_147_483_647})).await.is(200)["stock"], 2_147_483_647);
-        assert_eq!(counts(&boss, &mug, json!({"counted": 0})).await.is(200)["stock"], 0);
+        assert_eq!(counts(&admin, &mug, json!({"counted": 2_147_483_647})).await.is(200)["stock"], 2_147_483_647);
+        assert_eq!(counts(&admin, &mug, json!({"counted": 0})).await.is(200)["stock"], 0);
     }
 
-    async fn counts_orders_and_cancellations_at_once_agree_on_what_lies_there(shop: TestShop) {
+    async fn concurrent_counts_orders_and_cancellations_agree_on_the_stock(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(14).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let mut orders = Vec::new();
         for _ in 0..4 {
             orders.push(ada.buys(&mug).await);
         }
         let hands = (0..12).map(|number| {
-            let (ada, boss, mug, order) = (ada.clone(), boss.clone(), mug.clone(), orders[number / 3].clone());
+            let (ada, admin, mug, order) = (ada.clone(), admin.clone(), mug.clone(), orders[number / 3].clone());
             async move {
                 match number % 3 {
-                    0 => counts(&boss, &mug, json!({"counted": 12})).await.status,
+                    0 => counts(&admin, &mug, json!({"counted": 12})).await.status,
                     1 => ada.places_order(&[(&mug, 1)]).await.status,
                     _ => ada.cancels(&order).await.status,
                 }
@@ -183,12 +183,12 @@ on_both_engines! {
         });
         let answers = futures_util::future::join_all(hands).await;
         assert!(answers.iter().all(|status| [200, 201].contains(status)), "{answers:?}");
-        let stands = boss.get("/api/admin/inventory").await.is(200).list()[0].clone();
+        let stands = admin.get("/api/admin/inventory").await.is(200).list()[0].clone();
         assert_eq!((&stands["stock"], &stands["reserved"]), (&json!(8), &json!(4)), "twelve lie there");
         shop.runs_its_jobs().await;
     }
 
-    async fn only_admins_see_the_storeroom(shop: TestShop) {
+    async fn only_admins_see_the_inventory(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         for path in ["", "/movements", "/reconciliation"] {
             let path = format!("/api/admin/inventory{path}");
@@ -198,15 +198,15 @@ on_both_engines! {
         }
     }
 
-    async fn an_adjustment_and_orders_at_once_lose_no_unit(shop: TestShop) {
+    async fn concurrent_adjustments_and_orders_lose_no_unit(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(5).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let takes = (0..8).map(|number| {
-            let (ada, boss, mug) = (ada.clone(), boss.clone(), mug.clone());
+            let (ada, admin, mug) = (ada.clone(), admin.clone(), mug.clone());
             async move {
                 match number % 2 {
                     0 => ada.places_order(&[(&mug, 1)]).await.status == 201,
-                    _ => adjusts(&boss, &mug, json!(-1), "Gone").await.status == 200,
+                    _ => adjusts(&admin, &mug, json!(-1), "Gone").await.status == 200,
                 }
             }
         });

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{TestShop, eventually};
 
 on_both_engines! {
-    async fn a_mail_server_that_is_busy_gets_the_mail_later(shop: TestShop) {
+    async fn an_email_to_a_busy_mail_server_is_retried(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
-        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let (mug, admin) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(451);
         shop.runs_its_jobs().await;
-        let waiting = boss.get("/api/admin/jobs?state=scheduled").await.is(200).list();
+        let waiting = admin.get("/api/admin/jobs?state=scheduled").await.is(200).list();
         assert_eq!(waiting.len(), 1);
         assert_eq!((&waiting[0]["kind"], &waiting[0]["attempts"]), (&json!("orders.send_confirmation"), &json!(1)));
         assert!(waiting[0]["last_error"].as_str().is_some_and(|why| why.contains("451")), "{}", waiting[0]);
@@ -30,7 +30,7 @@ on_both_engines! {
         shop.time_passes(Duration::from_secs(1));
         shop.runs_its_jobs().await;
         assert_eq!(shop.mail().mails().len(), 1);
-        assert_eq!(boss.get("/api/admin/jobs").await.is(200).list(), Vec::<Value>::new());
+        assert_eq!(admin.get("/api/admin/jobs").await.is(200).list(), Vec::<Value>::new());
     }
 
     async fn the_waits_between_tries_grow(shop: TestShop) {
@@ -63,40 +63,40 @@ on_both_engines! {
 
     async fn a_mail_refused_for_good_is_a_dead_letter_that_an_admin_retries(shop: TestShop) {
         shop.expects_in_log("job failed for good; kept as a dead letter");
-        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let (mug, admin) = (shop.sells("Mug").await, shop.admin().await);
         shop.customer("ada@example.com").await.buys(&mug).await;
         shop.mail().refuses(550);
         shop.runs_its_jobs().await;
         shop.time_passes(Duration::from_hours(1));
         shop.runs_its_jobs().await;
 
-        let dead = boss.get("/api/admin/jobs?state=dead&queue=email").await.is(200).list();
+        let dead = admin.get("/api/admin/jobs?state=dead&queue=email").await.is(200).list();
         assert_eq!(dead.len(), 1);
         assert_eq!((&dead[0]["state"], &dead[0]["attempts"]), (&json!("dead"), &json!(1)));
         assert!(dead[0]["last_error"].as_str().is_some_and(|why| !why.contains("ada@example.com")), "{}", dead[0]);
-        assert_eq!(figure(&boss.get("/api/admin/jobs/queues").await.is(200).json(), "email", "dead"), 1);
+        assert_eq!(figure(&admin.get("/api/admin/jobs/queues").await.is(200).json(), "email", "dead"), 1);
 
         shop.mail().accepts();
-        let retried = boss.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(200);
+        let retried = admin.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(200);
         assert_eq!((&retried["state"], &retried["attempts"]), (&json!("pending"), &json!(0)));
         shop.runs_its_jobs().await;
         assert_eq!(shop.mail().mails().len(), 1);
-        boss.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(404);
+        admin.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(404);
     }
 
     async fn an_admin_discards_a_dead_letter(shop: TestShop) {
         shop.expects_in_log("job failed for good; kept as a dead letter");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let job = makes_up(&shop, "orders.send_confirmation", "{\"order\": \"nonsense\"}").await;
         shop.runs_its_jobs().await;
-        boss.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
-        boss.delete(&format!("/api/admin/jobs/{job}")).await.is(404).with_code("not_found");
-        let wrong = boss.get("/api/admin/jobs?queue=parcels&state=lost&page=0").await.is(422);
+        admin.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
+        admin.delete(&format!("/api/admin/jobs/{job}")).await.is(404).with_code("not_found");
+        let wrong = admin.get("/api/admin/jobs?queue=parcels&state=lost&page=0").await.is(422);
         wrong.about(&["queue", "state", "page"]);
-        assert_eq!(figure(&boss.get("/api/admin/jobs/queues").await.is(200).json(), "email", "dead"), 0);
+        assert_eq!(figure(&admin.get("/api/admin/jobs/queues").await.is(200).json(), "email", "dead"), 0);
     }
 
-    async fn a_job_that_nobody_can_read_is_one_dead_letter_and_holds_up_nothing(shop: TestShop) {
+    async fn an_unreadable_job_is_one_dead_letter_and_delays_no_other(shop: TestShop) {
         shop.expects_dead_letters();
         let job = makes_up(&shop, "orders.send_confirmation", "nonsense").await;
         let mug = shop.sells("Mug").await;
@@ -111,30 +111,30 @@ on_both_engines! {
         shop.expects_in_log("job failed, will be retried");
         let job = makes_up(&shop, "unheard.of", "{}").await;
         shop.runs_its_jobs().await;
-        let boss = shop.admin().await;
-        let waiting = boss.get("/api/admin/jobs").await.is(200).list();
+        let admin = shop.admin().await;
+        let waiting = admin.get("/api/admin/jobs").await.is(200).list();
         assert_eq!(
             (&waiting[0]["state"], &waiting[0]["last_error"]),
             (&json!("scheduled"), &json!("this program has no job \"unheard.of\""))
         );
-        boss.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
+        admin.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
     }
 
-    async fn the_figures_of_the_queues_add_up(shop: TestShop) {
+    async fn the_statistics_of_the_queues_add_up(shop: TestShop) {
         shop.expects_waiting_jobs();
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         makes_up(&shop, "unheard.of", "{}").await;
         makes_up(&shop, "unheard.of", "{}").await;
         claims(&shop, "somebody").await.expect("a job to claim");
         shop.time_passes(Duration::from_secs(7));
 
-        let queues = boss.get("/api/admin/jobs/queues").await.is(200).json();
+        let queues = admin.get("/api/admin/jobs/queues").await.is(200).json();
         let names: Vec<&Value> = queues.as_array().into_iter().flatten().map(|queue| &queue["queue"]).collect();
         assert_eq!(names, ["email", "payment", "stock"]);
         let figures = ["pending", "scheduled", "running", "dead", "oldest_pending_seconds"]
             .map(|name| figure(&queues, "email", name));
         assert_eq!(figures, [1, 0, 1, 0, 7]);
-        let states: Vec<Value> = boss
+        let states: Vec<Value> = admin
             .get("/api/admin/jobs?queue=email")
             .await
             .is(200)
@@ -143,8 +143,8 @@ on_both_engines! {
             .map(|job| job["state"].clone())
             .collect();
         assert_eq!(states, ["pending", "running"], "newest first");
-        boss.get("/api/admin/jobs?queue=lost").await.is(422).about(&["queue"]);
-        boss.get("/api/admin/jobs?state=done").await.is(422).about(&["state"]);
+        admin.get("/api/admin/jobs?queue=lost").await.is(422).about(&["queue"]);
+        admin.get("/api/admin/jobs?state=done").await.is(422).about(&["state"]);
     }
 
     async fn the_job_of_a_lost_worker_is_taken_over_when_its_lease_ends(shop: TestShop) {
@@ -165,7 +165,7 @@ on_both_engines! {
         assert_eq!(late, 0, "a worker that comes back too late changes nothing");
     }
 
-    async fn what_one_worker_lost_does_not_come_back_all_at_once(shop: TestShop) {
+    async fn the_leases_of_a_dead_worker_end_at_different_times(shop: TestShop) {
         for _ in 0..8 {
             makes_up(&shop, "unheard.of", "{}").await;
         }
@@ -189,7 +189,7 @@ on_both_engines! {
         shop.tampers("DELETE FROM jobs").await;
     }
 
-    async fn a_worker_that_gives_a_sign_of_life_keeps_its_job(shop: TestShop) {
+    async fn a_worker_that_renews_its_lease_keeps_its_job(shop: TestShop) {
         let job = makes_up(&shop, "unheard.of", "{}").await;
         let held = claims(&shop, "slow").await.expect("the job").id;
         for _ in 0..5 {
@@ -204,7 +204,7 @@ on_both_engines! {
         shop.admin().await.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
     }
 
-    async fn a_job_that_kills_its_workers_is_buried(shop: TestShop) {
+    async fn a_job_that_kills_its_workers_becomes_a_dead_letter(shop: TestShop) {
         shop.expects_dead_letters();
         let job = makes_up(&shop, "unheard.of", "{}").await;
         for _ in 0..MAX_LOST {
@@ -228,7 +228,7 @@ on_both_engines! {
         shop.admin().await.delete(&format!("/api/admin/jobs/{job}")).await.is(204);
     }
 
-    async fn a_request_is_known_by_its_id_in_the_jobs_it_makes(shop: TestShop) {
+    async fn a_job_logs_the_id_of_the_request_that_enqueued_it(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         ada.places_order(&[(&mug, 1)]).header("x-request-id", "from-the-browser-7").await.is(201);
@@ -238,17 +238,17 @@ on_both_engines! {
 
     async fn stock_that_does_not_add_up_is_reported_and_not_repaired(shop: TestShop) {
         shop.expects_wrong_stock();
-        let (mug, boss) = (shop.sells("Mug").in_stock(5).await, shop.admin().await);
+        let (mug, admin) = (shop.sells("Mug").in_stock(5).await, shop.admin().await);
         shop.sells("Pot").in_stock(3).await;
-        let nothing = boss.get("/api/admin/inventory/reconciliation").await.is(200);
+        let nothing = admin.get("/api/admin/inventory/reconciliation").await.is(200);
         assert_eq!((&nothing["checked_at"], &nothing["mismatches"]), (&json!(null), &json!([])));
         reconciles(&shop).await;
-        assert_eq!(boss.get("/api/admin/inventory/reconciliation").await["mismatches"], json!([]));
+        assert_eq!(admin.get("/api/admin/inventory/reconciliation").await["mismatches"], json!([]));
 
         shop.tampers("UPDATE products SET stock = stock + 2 WHERE name = 'Mug'").await;
         reconciles(&shop).await;
 
-        let found = boss.get("/api/admin/inventory/reconciliation").await.is(200);
+        let found = admin.get("/api/admin/inventory/reconciliation").await.is(200);
         assert_eq!(found["mismatches"], json!([{"product": mug.id, "stock": 7, "movements": 5}]));
         assert_eq!((&found["products"], &found["checked_at"]), (&json!(2), &json!(shop.now().to_string())));
         assert_eq!(shop.stock_of(&mug).await, 7);

@@ -33,7 +33,7 @@ fn count(answers: &[Answer], status: u16) -> usize {
 }
 
 on_both_engines! {
-    async fn the_sixth_wrong_password_is_stopped_and_so_is_the_right_one(shop: TestShop) {
+    async fn after_five_wrong_passwords_even_the_right_one_is_refused(shop: TestShop) {
         let shop = shop.with_limits().await;
         shop.customer("ada@example.com").await;
         shop.customer("bob@example.com").await;
@@ -53,7 +53,7 @@ on_both_engines! {
         assert_eq!(is_stopped(tries(&shop, "ada@example.com", PASSWORD).await), 60, "the window slides");
     }
 
-    async fn nobody_learns_from_a_limit_who_has_an_account(shop: TestShop) {
+    async fn limits_never_reveal_accounts(shop: TestShop) {
         let shop = shop.with_limits().await;
         shop.customer("ada@example.com").await;
         shop.customer("off@example.com").await;
@@ -106,7 +106,7 @@ on_both_engines! {
         ada.get("/api/profile").await.is(200);
     }
 
-    async fn who_resets_the_password_may_sign_in_at_once(shop: TestShop) {
+    async fn resetting_the_password_resets_the_limit(shop: TestShop) {
         let shop = shop.with_limits().await;
         shop.customer("ada@example.com").await;
         for _ in 0..5 {
@@ -148,7 +148,7 @@ on_both_engines! {
         shop.registers("eve@example.com").await.is(201);
     }
 
-    async fn five_reset_letters_a_day_go_to_one_address(shop: TestShop) {
+    async fn five_reset_emails_a_day_go_to_one_address(shop: TestShop) {
         let shop = shop.with_limits().await;
         shop.customer("ada@example.com").await;
         for email in ["ada@example.com", "nobody@example.com"] {
@@ -171,7 +171,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn five_verification_letters_a_day_go_to_one_user(shop: TestShop) {
+    async fn five_verification_emails_a_day_go_to_one_user(shop: TestShop) {
         let shop = shop.with_limits().await;
         let ada = shop.customer("ada@example.com").await;
         for _ in 0..5 {
@@ -204,7 +204,7 @@ on_both_engines! {
         limited.visitor().get("/api/products?search=pot").await.is(200);
     }
 
-    async fn how_many_carts_and_orders_one_buyer_makes_is_the_shops_to_say(shop: TestShop) {
+    async fn limits_of_carts_and_orders_are_settings(shop: TestShop) {
         let strict = shop
             .opens_again(|settings| {
                 settings.rate_limits = true;
@@ -251,7 +251,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn an_answer_that_was_lost_takes_no_place_and_is_never_refused(shop: TestShop) {
+    async fn a_replayed_order_does_not_count_and_is_never_refused(shop: TestShop) {
         let strict = shop
             .opens_again(|settings| {
                 settings.rate_limits = true;
@@ -277,7 +277,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn the_connection_says_who_tries_and_a_header_only_if_a_proxy_of_ours_sent_it(shop: TestShop) {
+    async fn x_forwarded_for_counts_only_from_trusted_proxies(shop: TestShop) {
         let tries_for = async |shop: &TestShop, who: &str| {
             let wrong = json!({"email": "ada@example.com", "password": WRONG});
             shop.visitor().post("/api/auth/login").header("x-forwarded-for", who).json(&wrong).await
@@ -336,7 +336,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn redis_keeps_no_names_and_forgets_in_time(shop: TestShop) {
+    async fn redis_stores_no_names_and_its_entries_expire(shop: TestShop) {
         let Some((here, _)) = two_processes(&shop, |settings| settings.rate_limits = true).await else { return };
         tries(&here, "ada@example.com", WRONG).await.is(401);
         let mut redis = here.inside().cache.reachable_redis().expect("it was reached just now");

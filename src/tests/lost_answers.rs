@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     Engine, Person, Product, TestShop,
     proxy::{Cut, Proxy},
-    tell,
+    run_story,
 };
 
 const UNKNOWN: &str = "the outcome of a commit is unknown";
@@ -24,7 +24,7 @@ async fn a_shop_on_a_thin_line(shop: &TestShop) -> (TestShop, Person, Product, P
 
 #[test]
 fn an_order_whose_commit_was_not_answered_is_placed_once() {
-    tell(Engine::Postgres, async |shop| {
+    run_story(Engine::Postgres, async |shop| {
         shop.expects_in_log(UNKNOWN);
         let (_beside, ada, mug, proxy) = a_shop_on_a_thin_line(&shop).await;
 
@@ -42,7 +42,7 @@ fn an_order_whose_commit_was_not_answered_is_placed_once() {
 
 #[test]
 fn an_order_whose_commit_was_not_heard_is_placed_by_the_second_request() {
-    tell(Engine::Postgres, async |shop| {
+    run_story(Engine::Postgres, async |shop| {
         shop.expects_in_log(UNKNOWN);
         let (_beside, ada, mug, proxy) = a_shop_on_a_thin_line(&shop).await;
 
@@ -59,8 +59,8 @@ fn an_order_whose_commit_was_not_heard_is_placed_by_the_second_request() {
 
 /// Who sent no key looks first: an order of the last minutes is there or is not.
 #[test]
-fn what_was_done_without_a_key_is_found_by_looking() {
-    tell(Engine::Postgres, async |shop| {
+fn a_committed_request_without_a_key_can_be_found() {
+    run_story(Engine::Postgres, async |shop| {
         shop.expects_in_log(UNKNOWN);
         let (beside, ada, mug, proxy) = a_shop_on_a_thin_line(&shop).await;
         proxy.cuts(Cut::AnswerTo("COMMIT"));
@@ -73,17 +73,17 @@ fn what_was_done_without_a_key_is_found_by_looking() {
         assert_eq!(payments.len(), 1);
 
         proxy.cuts(Cut::AnswerTo("COMMIT"));
-        let (path, boss) = (format!("/api/products/{}", mug.id), shop.admin().await.of(&beside));
+        let (path, admin) = (format!("/api/products/{}", mug.id), shop.admin().await.of(&beside));
         assert_eq!(ada.get(&path).await.is(200)["price"], "10.00");
-        boss.patch(&path).json(&json!({"price": "13.00"})).await.is(503).with_code("outcome_unknown");
+        admin.patch(&path).json(&json!({"price": "13.00"})).await.is(503).with_code("outcome_unknown");
         assert_eq!(ada.get(&path).await.is(200)["price"], "13.00", "what was cached is forgotten");
         shop.runs_its_jobs().await;
     });
 }
 
 #[test]
-fn what_was_cut_before_the_commit_was_not_done() {
-    tell(Engine::Postgres, async |shop| {
+fn a_request_cut_before_the_commit_is_not_done() {
+    run_story(Engine::Postgres, async |shop| {
         shop.expects_in_log("the database is unavailable or busy");
         let (_beside, ada, mug, proxy) = a_shop_on_a_thin_line(&shop).await;
 

@@ -9,16 +9,16 @@ use crate::{
     crashes::{crash_on_both_engines, survives},
     floors::sources_in,
     support::{
-        Engine, TestShop,
+        Engine, TestShop, http_client,
         programs::{Site, free_address, until},
-        tell,
+        run_story,
     },
 };
 
 const QUEUES: &str = "cartwright_jobs{queue=\"email\",state=\"pending\"}";
 
 on_both_engines! {
-    async fn the_figures_are_for_this_machine_alone(shop: TestShop) {
+    async fn metrics_are_served_to_localhost_only(shop: TestShop) {
         let visitor = shop.visitor();
         visitor.get("/metrics").await.is(200);
         // Handed on by a proxy on this machine, which says so in one way or another.
@@ -44,7 +44,7 @@ on_both_engines! {
 /// The process has one set of figures, so only one story can see them come.
 #[test]
 fn a_scrape_shows_what_was_measured_and_measures_nothing() {
-    tell(Engine::Sqlite, async |shop: TestShop| {
+    run_story(Engine::Sqlite, async |shop: TestShop| {
         let figures = async || shop.visitor().get("/metrics").await.is(200).text();
         shop.visitor().get("/api/products").await.is(200);
         let text = figures().await;
@@ -78,7 +78,7 @@ fn every_metric_of_the_sources_is_listed() {
 }
 
 crash_on_both_engines! {
-    async fn the_figures_have_an_address_of_their_own(site: Site) {
+    async fn metrics_have_an_address_of_their_own(site: Site) {
         let (of_the_api, of_the_worker) = (free_address(), free_address());
         site.set("METRICS_BIND", of_the_api.clone());
         site.set("WORKER_BIND", of_the_worker.clone());
@@ -98,7 +98,7 @@ crash_on_both_engines! {
 
 /// The status and the text, as from another machine behind a proxy; nothing from who does not listen yet.
 async fn asks(address: &str) -> (StatusCode, String) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    let http = http_client().build().expect("an HTTP client");
     match http.get(address).header("x-forwarded-for", "203.0.113.9").send().await {
         Ok(answer) => (answer.status(), answer.text().await.unwrap_or_default()),
         Err(_) => (StatusCode::BAD_GATEWAY, String::new()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    orders::expires_the_unpaid,
+    orders::expire_unpaid_orders,
     support::{Order, Person, TestShop, smtp::Mail},
 };
 
@@ -16,8 +16,8 @@ on_both_engines! {
         shop.tampers("UPDATE users SET email_verified = TRUE WHERE email LIKE 'ada%'").await;
         let order = ada.buys(&mug).await;
         for status in ["confirmed", "shipped", "delivered"] {
-            boss.moves(&order, status).await.is(200);
-            boss.moves(&order, status).await.is(409);
+            boss.sets_status(&order, status).await.is(200);
+            boss.sets_status(&order, status).await.is(409);
         }
         shop.runs_its_jobs().await;
         let again =
@@ -47,7 +47,7 @@ on_both_engines! {
         let (mug, boss) = (shop.sells("Mug").in_stock(6).await, shop.admin().await);
         shop.tampers("UPDATE users SET first_name = 'Bea' WHERE role = 'admin'").await;
         let order = shop.customer("ada@example.com").await.buys(&mug).await; // brings it low, too
-        boss.moves(&order, "confirmed").await.is(200);
+        boss.sets_status(&order, "confirmed").await.is(200);
         shop.runs_its_jobs().await;
         let mails = shop.mail().mails();
         assert_eq!(mails.len(), 3);
@@ -107,7 +107,7 @@ on_both_engines! {
             ada.delete(&format!("/api/orders/{}", order.id)).await.is(204);
         }
         shop.time_passes(Duration::from_mins(30));
-        expires_the_unpaid(&shop).await;
+        expire_unpaid_orders(&shop).await;
         shop.runs_its_jobs().await;
 
         assert!(says(&shop, &paid, "You will be refunded") && !says(&shop, &paid, "not been charged"));
@@ -178,7 +178,7 @@ async fn types_links(shop: &TestShop, ada: &Person) -> Order {
     let wish = json!({"items": [{"product": mug.id, "quantity": 1}], "shipping_address": TYPED});
     let order: Order = ada.post("/api/orders").json(&wish).await.is(201).json().into();
     for status in ["confirmed", "shipped", "delivered"] {
-        shop.admin().await.moves(&order, status).await.is(200);
+        shop.admin().await.sets_status(&order, status).await.is(200);
     }
     shop.runs_its_jobs().await;
     assert_eq!(shop.mail().mails().len(), 4);

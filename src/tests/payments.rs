@@ -8,8 +8,8 @@ use payment_simulator::{Fault, Provider, STRIPE_WEBHOOK_SECRET, Webhook, stripe_
 use serde_json::{Value, json};
 
 use crate::{
-    orders::expires_the_unpaid,
-    providers::asks_about_what_hangs,
+    orders::expire_unpaid_orders,
+    providers::check_pending_payments,
     support::{Order, Person, TestShop, people::Payment},
 };
 
@@ -25,10 +25,10 @@ on_both_engines! {
         );
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "processing");
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "processing".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "processing".into()));
 
-        boss.moves(&order, "shipped").await.is(200);
-        let delivered = boss.moves(&order, "delivered").await.is(200);
+        boss.sets_status(&order, "shipped").await.is(200);
+        let delivered = boss.sets_status(&order, "delivered").await.is(200);
 
         assert_eq!(delivered["payment_status"], "paid");
         let paid = ada.looks_at(&payment).await;
@@ -48,7 +48,7 @@ on_both_engines! {
         let paid = ada.looks_at(&payment).await;
         assert_eq!(paid["status"], "captured");
         assert!(paid["client_secret"].is_null() && paid["failure"].is_null(), "{paid}");
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
         let [charge] = shop.simulator().captures().try_into().expect("one charge");
         assert_eq!((charge.amount, charge.currency.as_str()), (12_00, "USD"));
         assert_eq!((charge.order_id, charge.payment_id), (order.id.to_string(), payment.id.clone()));
@@ -64,11 +64,11 @@ on_both_engines! {
         assert!(secret.starts_with(&format!("{intent}_secret_")), "{secret}");
 
         shop.simulator().buyer_pays(&intent).unwrap();
-        shop.hears_from_the_providers().await;
+        shop.receives_all_webhooks().await;
         shop.runs_its_jobs().await;
 
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
     }
 
     async fn a_webhook_that_comes_three_times_counts_once(shop: TestShop) {
@@ -77,24 +77,24 @@ on_both_engines! {
         shop.simulator().buyer_pays(&intent).unwrap();
         let webhook = shop.simulator().webhook("payment_intent.succeeded", &intent);
 
-        for answer in join_all((0..3).map(|_| shop.receives(&webhook))).await {
+        for answer in join_all((0..3).map(|_| shop.receives_webhook(&webhook))).await {
             answer.is(200);
         }
         shop.runs_its_jobs().await;
-        shop.receives(&webhook).await.is(200);
+        shop.receives_webhook(&webhook).await.is(200);
 
         assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 1);
         assert_eq!(shop.counts("SELECT COUNT(*) FROM jobs WHERE kind = 'payments.handle_webhook'").await, 1);
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
     }
 
     async fn a_webhook_is_a_hint_and_not_the_truth(shop: TestShop) {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
-        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200); // signed, but nobody has paid
+        shop.receives_from_stripe("payment_intent.succeeded", &intent).await.is(200); // signed, but nobody has paid
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "requires_action");
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "processing".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "processing".into()));
     }
 
     async fn a_webhook_that_is_not_stripes_is_refused_and_not_kept(shop: TestShop) {
@@ -115,7 +115,7 @@ on_both_engines! {
             signed(String::new()),
             signed("t=1,v1=zz".to_owned()),
         ] {
-            shop.receives(&forged).await.is(400).with_code("invalid_signature");
+            shop.receives_webhook(&forged).await.is(400).with_code("invalid_signature");
         }
         let unsigned = shop.visitor().post("/api/payments/webhooks/stripe").body("application/json", body);
         unsigned.await.is(400).with_code("invalid_signature");
@@ -124,14 +124,14 @@ on_both_engines! {
     }
 
     async fn a_webhook_about_nothing_of_ours_is_welcome(shop: TestShop) {
-        shop.hears_from_stripe("customer.created", "pi_unknown").await.is(200);
-        shop.hears_from_stripe("something.new", "pi_unknown").await.is(200);
+        shop.receives_from_stripe("customer.created", "pi_unknown").await.is(200);
+        shop.receives_from_stripe("something.new", "pi_unknown").await.is(200);
         shop.visitor().post("/api/payments/webhooks/nobody").json(&json!({})).await.is(404);
         shop.runs_its_jobs().await;
     }
 
     async fn a_webhook_about_somebody_elses_payment_is_no_trouble(shop: TestShop) {
-        shop.hears_from_stripe("payment_intent.succeeded", "pi_unknown").await.is(200);
+        shop.receives_from_stripe("payment_intent.succeeded", "pi_unknown").await.is(200);
         shop.runs_its_jobs().await;
     }
 
@@ -142,13 +142,13 @@ on_both_engines! {
         let failed = ada.looks_at(&declined).await;
         assert_eq!(failed["status"], "failed");
         assert_eq!(failed["failure"], json!({"code": "insufficient_funds", "message": "Your card was declined."}));
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
 
         let good = ada.pays_with("pm_card_visa", &order).await;
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&good).await["status"], "captured");
         assert_eq!(ada.looks_at(&declined).await["status"], "failed");
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
         ada.wants_to_pay(&order).await.is(409).with_code("already_paid");
     }
 
@@ -158,7 +158,7 @@ on_both_engines! {
         let payment = ada.pays_with("pm_no_such_card", &order).await;
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&payment).await["failure"]["code"], "provider_refused");
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
     }
 
     async fn an_order_is_paid_by_one_payment_at_a_time(shop: TestShop) {
@@ -275,7 +275,7 @@ on_both_engines! {
         assert_eq!(ada.looks_at(&payment).await["status"], "queued");
 
         let intent = shop.simulator().captures()[0].transaction.clone();
-        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.receives_from_stripe("payment_intent.succeeded", &intent).await.is(200);
         shop.runs_its_jobs().await;
 
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
@@ -288,9 +288,9 @@ on_both_engines! {
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_pays(&intent).unwrap(); // and the webhook never comes
         shop.time_passes(Duration::from_secs(301));
-        asks_about_what_hangs(&shop).await;
+        check_pending_payments(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
         shop.runs_its_jobs().await;
     }
 
@@ -299,16 +299,16 @@ on_both_engines! {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (payment, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.time_passes(Duration::from_mins(30));
-        expires_the_unpaid(&shop).await;
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "unpaid".into()));
+        expire_unpaid_orders(&shop).await;
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "unpaid".into()));
         assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
 
         shop.simulator().buyer_pays(&intent).unwrap();
-        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.receives_from_stripe("payment_intent.succeeded", &intent).await.is(200);
         shop.runs_its_jobs().await;
 
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
         assert_eq!(went_back(&shop, &intent), 12_00);
     }
 
@@ -317,14 +317,14 @@ on_both_engines! {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (first, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_is_declined(&intent).unwrap();
-        shop.hears_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
+        shop.receives_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
         shop.runs_its_jobs().await;
         assert_eq!(ada.looks_at(&first).await["status"], "failed");
         let second = ada.pays_with("pm_card_visa", &order).await;
         // In the browser tab that is still open, before anybody tells Stripe that this try is over.
         shop.simulator().buyer_pays(&intent).expect("the money");
         shop.runs_its_jobs().await;
-        shop.hears_from_stripe("payment_intent.succeeded", &intent).await.is(200);
+        shop.receives_from_stripe("payment_intent.succeeded", &intent).await.is(200);
         shop.runs_its_jobs().await;
 
         assert_eq!(
@@ -332,14 +332,14 @@ on_both_engines! {
             (&json!("refunded"), &json!("captured"))
         );
         assert_eq!(went_back(&shop, &intent), 12_00);
-        assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
     }
 
     async fn a_try_that_failed_cannot_be_paid_once_another_has_begun(shop: TestShop) {
         let (ada, order) = somebody_who_ordered_online(&shop).await;
         let (_, intent) = waits_for_the_buyer(&shop, &ada, &order).await;
         shop.simulator().buyer_is_declined(&intent).expect("a decline");
-        shop.hears_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
+        shop.receives_from_stripe("payment_intent.payment_failed", &intent).await.is(200);
         shop.runs_its_jobs().await;
         waits_for_the_buyer(&shop, &ada, &order).await;
         assert!(shop.simulator().buyer_pays(&intent).is_err(), "that tab is of no use any more");
@@ -358,7 +358,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
 
         assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
         assert_eq!(went_back(&shop, &shop.simulator().captures()[0].transaction), 12_00);
     }
 
@@ -397,7 +397,7 @@ async fn charges_once_in_spite_of(shop: &TestShop, faults: &[Fault]) {
     }
     assert_eq!(ada.looks_at(&payment).await["status"], "captured");
     assert_eq!(shop.simulator().captures().len(), 1, "{:?}", shop.simulator().captures());
-    assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+    assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
 }
 
 async fn somebody_who_ordered_online(shop: &TestShop) -> (Person, Order) {

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration};
 use payment_simulator::{Fault, Provider, Webhook};
 
 use crate::{
-    providers::{hears, somebody_waits_to_pay, transaction},
+    providers::{deliver_webhooks, somebody_waits_to_pay, transaction},
     support::{TestShop, answer::Answer, people::Payment},
 };
 
@@ -14,7 +14,7 @@ const ASKED: &str = "verify-webhook-signature";
 const FORGED: usize = 100;
 
 on_both_engines! {
-    async fn paypal_is_not_asked_about_what_lacks_a_header_of_its_own(shop: TestShop) {
+    async fn paypal_is_not_asked_about_webhooks_without_its_headers(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, ASKED);
         let good = approval(&shop, &payment);
@@ -22,32 +22,32 @@ on_both_engines! {
         for index in 0..5 {
             let mut without = good.clone();
             let (name, _) = without.headers.remove(index);
-            shop.receives(&without).await.is(400).with_code("invalid_signature");
+            shop.receives_webhook(&without).await.is(400).with_code("invalid_signature");
             without.headers.push((name, String::new()));
-            shop.receives(&without).await.is(400).with_code("invalid_signature");
+            shop.receives_webhook(&without).await.is(400).with_code("invalid_signature");
         }
         let mut broken = good.clone();
         broken.body.push('}');
-        shop.receives(&broken).await.is(400).with_code("invalid_signature");
+        shop.receives_webhook(&broken).await.is(400).with_code("invalid_signature");
         assert_eq!(shop.simulator().faults_waiting(), 1, "PayPal was not even asked");
         assert_eq!(shop.counts("SELECT COUNT(*) FROM webhooks").await, 0);
     }
 
-    async fn an_event_that_paypal_sends_again_for_days_is_taken(shop: TestShop) {
+    async fn a_webhook_that_paypal_sends_again_for_days_is_accepted(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
-        shop.admin().await.moves(&order, "confirmed").await.is(200); // it does not expire
+        shop.admin().await.sets_status(&order, "confirmed").await.is(200); // it does not expire
         shop.simulator().buyer_pays(transaction(&payment)).expect("the buyer agrees");
         let [approval] = shop.simulator().webhooks().try_into().expect("one event");
         shop.time_passes(Duration::from_hours(3 * 24));
-        shop.receives(&approval).await.is(503).with_code("provider_unavailable"); // the shop's token has run out, too
-        shop.receives(&approval).await.is(200);
-        hears(&shop).await;
+        shop.receives_webhook(&approval).await.is(503).with_code("provider_unavailable"); // the shop's token has run out, too
+        shop.receives_webhook(&approval).await.is(200);
+        deliver_webhooks(&shop).await;
         ada.signs_in().await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
     }
 
-    async fn paypal_is_asked_about_so_many_forged_ones_of_one_sender(shop: TestShop) {
+    async fn forged_webhooks_of_one_sender_are_rate_limited(shop: TestShop) {
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let shop = behind_a_proxy(&shop).await;
         let (paypal, forger) = ([66, 211, 168, 1], [203, 0, 113, 7]);
@@ -65,21 +65,22 @@ on_both_engines! {
         comes_from(&shop, paypal, &approval(&shop, &payment)).await.is(200);
         shop.time_passes(Duration::from_mins(10));
         comes_from(&shop, forger, &approval(&shop, &payment)).await.is(200); // as if it had come through the same proxy
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
     }
 
-    async fn what_is_paypals_own_is_never_too_much(shop: TestShop) {
+    async fn genuine_webhooks_are_never_rate_limited(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         let (_, _, payment) = somebody_waits_to_pay(&shop, Provider::Paypal).await;
         let shop = shop.with_limits().await;
+        let approval = approval(&shop, &payment);
         for _ in 0..=FORGED {
-            shop.receives(&approval(&shop, &payment)).await.is(200);
+            shop.receives_webhook(&approval).await.is(200); // PayPal is asked each time, the event is handled once
         }
         for _ in 0..=FORGED { // PayPal is away: that is not the sender's fault
             shop.simulator().next_on(Provider::Paypal, Fault::CutBefore, ASKED);
-            shop.receives(&approval(&shop, &payment)).await.is(503).with_code("provider_unavailable");
+            shop.receives_webhook(&approval).await.is(503).with_code("provider_unavailable");
         }
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
     }
 }
 

@@ -45,7 +45,7 @@ on_both_engines! {
         assert_eq!(made.await.into_iter().collect::<BTreeSet<_>>().len(), 12);
     }
 
-    async fn a_category_that_goes_while_a_product_comes_is_no_fault_of_ours(shop: TestShop) {
+    async fn deleting_a_category_while_a_product_is_created_is_no_500(shop: TestShop) {
         let admin = shop.admin().await;
         for number in 0..8 {
             let category = admin.post("/api/categories").json(&json!({"name": format!("C{number}")})).await.is(201);
@@ -69,7 +69,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_cart_that_goes_while_it_is_changed_is_gone(shop: TestShop) {
+    async fn a_cart_deleted_while_it_is_changed_is_404(shop: TestShop) {
         let (visitor, mug) = (shop.visitor(), shop.sells("Mug").in_stock(99).await);
         for _ in 0..8 {
             let cart = visitor.post("/api/carts").await.is(201)["id"].as_str().unwrap().to_owned();

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{
     providers::{
-        asks_about_what_hangs, compares_the_books, hears, pays, refunds, somebody_waits_to_pay, somebody_who_ordered,
-        taken, transaction, waits_to_pay, went_back,
+        amounts_captured, amounts_refunded, check_pending_payments, deliver_webhooks, pays, reconcile_payments,
+        refunds, somebody_waits_to_pay, somebody_who_ordered, transaction, waits_to_pay,
     },
     support::{Person, TestShop, people::Payment},
 };
 
 on_both_engines! {
-    async fn less_than_was_asked_for_pays_no_order_and_goes_back(shop: TestShop) {
+    async fn a_lower_amount_is_refunded_and_pays_no_order(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
@@ -24,17 +24,17 @@ on_both_engines! {
             assert_eq!(amounts(&short), ["12.00", "10.80", "10.80"], "{provider:?}: {short}");
             assert_eq!((&short["status"], &short["failure"]["code"]), (&json!("failed"), &json!("underpaid")));
             assert_eq!(short["failure"]["message"], "Only 10.80 of 12.00 USD were received. They are refunded.");
-            assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
-            assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![10_80], vec![10_80]));
+            assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
+            assert_eq!((amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment)), (vec![10_80], vec![10_80]));
             assert_eq!(reasons(&ada, &payment).await, ["underpaid"]);
 
             let again = waits_to_pay(&shop, &ada, &order).await; // the order waits for somebody who pays it all
             pays(&shop, &again).await;
-            assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
         }
     }
 
-    async fn of_more_than_was_asked_for_the_surplus_goes_back(shop: TestShop) {
+    async fn the_surplus_of_a_higher_amount_is_refunded(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
@@ -43,14 +43,14 @@ on_both_engines! {
             let more = ada.looks_at(&payment).await;
             assert_eq!(amounts(&more), ["12.00", "13.20", "1.20"], "{provider:?}: {more}");
             assert_eq!(more["status"], "partially_refunded");
-            assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
-            assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![13_20], vec![1_20]));
+            assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
+            assert_eq!((amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment)), (vec![13_20], vec![1_20]));
             assert_eq!(reasons(&ada, &payment).await, ["overpaid"]);
 
             shop.time_passes(Duration::from_secs(1));
             ada.cancels(&order).await.is(200);
-            hears(&shop).await;
-            assert_eq!(went_back(&shop, &payment), [1_20, 12_00]);
+            deliver_webhooks(&shop).await;
+            assert_eq!(amounts_refunded(&shop, &payment), [1_20, 12_00]);
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
         }
     }
@@ -64,10 +64,10 @@ on_both_engines! {
         drop(shop.simulator().webhooks());
         let short = ada.looks_at(&payment).await;
         assert_eq!((&short["status"], amounts(&short)), (&json!("failed"), ["12.00", "10.80", "10.80"].map(Value::from)));
-        assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+        assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
     }
 
-    async fn less_that_no_event_tells_of_is_found_by_asking(shop: TestShop) {
+    async fn a_lower_amount_without_webhook_is_found_by_the_check(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
@@ -75,16 +75,16 @@ on_both_engines! {
             shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks()); // all lost
             shop.time_passes(Duration::from_secs(241));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             drop(shop.simulator().webhooks());
             shop.runs_its_jobs().await;
             assert_eq!(amounts(&ada.looks_at(&payment).await), ["12.00", "10.80", "10.80"], "{provider:?}");
-            assert_eq!(shop.standing_of(&order).await, ("pending".into(), "failed".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("pending".into(), "failed".into()));
             drop(shop.simulator().webhooks());
         }
     }
 
-    async fn less_that_comes_too_late_goes_back_as_well(shop: TestShop) {
+    async fn a_lower_amount_for_an_expired_order_is_refunded(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         shop.expects_in_log("found money that moved without a report");
         let (mut ada, order, payment) = somebody_waits_to_pay(&shop, Provider::Razorpay).await;
@@ -94,16 +94,16 @@ on_both_engines! {
         shop.simulator().buyer_pays(transaction(&payment)).expect("the money");
         drop(shop.simulator().webhooks());
         shop.time_passes(Duration::from_hours(7));
-        compares_the_books(&shop).await;
-        hears(&shop).await;
+        reconcile_payments(&shop).await;
+        deliver_webhooks(&shop).await;
         ada.signs_in().await;
         let late = ada.looks_at(&payment).await;
         assert_eq!((&late["status"], amounts(&late)), (&json!("cancelled"), ["12.00", "10.80", "10.80"].map(Value::from)));
-        assert_eq!(shop.standing_of(&order).await.0, "cancelled");
+        assert_eq!(shop.statuses_of(&order).await.0, "cancelled");
         assert_eq!(differences(&shop).await, json!([]));
     }
 
-    async fn what_was_recorded_and_not_received_is_a_difference(shop: TestShop) {
+    async fn a_recorded_amount_that_was_not_received_is_a_difference(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         shop.expects_in_log("the shop's and the provider's records differ");
         for provider in Provider::ALL {
@@ -114,7 +114,7 @@ on_both_engines! {
         shop.time_passes(Duration::from_secs(1));
         // As a version recorded it that took what was asked for as what was received.
         shop.tampers("UPDATE payments SET captured = amount + refunded - 1, compared_at = NULL").await;
-        compares_the_books(&shop).await;
+        reconcile_payments(&shop).await;
         let found = differences(&shop).await;
         assert_eq!(found.as_array().expect("a list").len(), 3, "{found}");
         for difference in found.as_array().expect("a list") {
@@ -122,15 +122,15 @@ on_both_engines! {
             assert_eq!(said, (&json!("captured"), &json!("13.19"), &json!("13.20")));
         }
         shop.tampers("UPDATE payments SET captured = amount + refunded").await;
-        compares_the_books(&shop).await;
+        reconcile_payments(&shop).await;
         assert_eq!(differences(&shop).await, json!([]));
     }
 
-    async fn what_cannot_be_given_back_waits_for_an_admin(shop: TestShop) {
+    async fn a_lower_amount_whose_refund_fails_waits_for_an_admin(shop: TestShop) {
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         shop.expects_in_log("a refund failed");
         shop.expects_in_log("the shop's and the provider's records differ");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for provider in Provider::ALL {
             for (fault, kept, stands) in [(Fault::CapturesLess, "10.80", "failed"), (Fault::CapturesMore, "1.20", "captured")] {
                 let (ada, _, payment) = somebody_waits_to_pay(&shop, provider).await;
@@ -138,18 +138,18 @@ on_both_engines! {
                 shop.simulator().next(provider, Fault::RefundFails);
                 pays(&shop, &payment).await;
                 shop.simulator().refund_fails(transaction(&payment)).expect("a refund that is pending");
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
                 shop.time_passes(Duration::from_secs(1));
-                compares_the_books(&shop).await;
+                reconcile_payments(&shop).await;
                 let found = differences(&shop).await;
                 assert_eq!((&found[0]["matter"], &found[0]["theirs"]), (&json!("not_given_back"), &json!(kept)), "{found}");
                 let waiting = ada.looks_at(&payment).await;
                 assert_eq!((&waiting["status"], &waiting["refunded"]), (&json!(stands), &json!("0.00")));
 
-                refunds(&boss, &payment, &json!({"amount": kept})).await.is(202);
-                hears(&shop).await;
+                refunds(&admin, &payment, &json!({"amount": kept})).await.is(202);
+                deliver_webhooks(&shop).await;
                 shop.time_passes(Duration::from_secs(1));
-                compares_the_books(&shop).await;
+                reconcile_payments(&shop).await;
                 assert_eq!(differences(&shop).await, json!([]));
                 assert_eq!(ada.looks_at(&payment).await["refunded"], kept);
             }

@@ -6,19 +6,20 @@ use payment_simulator::{Fault, Provider, Webhook};
 use serde_json::{Value, json};
 
 use crate::{
-    payment_edges::goes_back_by_hand,
+    payment_edges::refund_in_dashboard,
     providers::{
-        asks_about_what_hangs, compares_the_books, hears, pays, refunds, somebody_waits_to_pay, transaction, went_back,
+        amounts_refunded, check_pending_payments, deliver_webhooks, pays, reconcile_payments, refunds,
+        somebody_waits_to_pay, transaction,
     },
     support::{Order, Person, TestShop, people::Payment},
 };
 
 on_both_engines! {
-    async fn what_goes_back_here_and_at_the_provider_adds_up_without_any_event(shop: TestShop) {
+    async fn refunds_of_the_shop_and_of_the_dashboard_add_up_without_webhooks(shop: TestShop) {
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             gives_back(&shop, &payment, "5.00").await;
-            goes_back_by_hand(&shop, &payment, 2_00).await;
+            refund_in_dashboard(&shop, &payment, 2_00).await;
             gives_back(&shop, &payment, "1.00").await;
             let part = ada.looks_at(&payment).await;
             assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("8.00")), "{provider:?}");
@@ -30,96 +31,93 @@ on_both_engines! {
 
             refunds(&shop.admin().await, &payment, &json!({"amount": "4.01"})).await.is(422).with_code("refund_exceeds_payment");
             refunds(&shop.admin().await, &payment, &json!({})).await.is(202);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
-            assert_eq!(went_back(&shop, &payment).iter().sum::<i64>(), 12_00);
+            assert_eq!(amounts_refunded(&shop, &payment).iter().sum::<i64>(), 12_00);
         }
     }
 
-    async fn it_adds_up_whatever_event_comes_first_twice_or_never(shop: TestShop) {
-        let orders: [fn(Vec<Webhook>) -> Vec<Webhook>; 4] = [
-            |told| told,
-            |told| told.into_iter().rev().collect(),
-            |told| [told.clone(), told].concat(),
-            |told| told.into_iter().rev().step_by(2).collect(),
-        ];
+    async fn refunds_add_up_when_webhooks_are_reordered_repeated_or_lost(shop: TestShop) {
         for provider in Provider::ALL {
-            for order in orders {
+            for step in [1, 2] { // with 2, every other event is lost
                 let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
-                goes_back_by_hand(&shop, &payment, 2_00).await;
+                refund_in_dashboard(&shop, &payment, 2_00).await;
                 refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
                 shop.runs_its_jobs().await;
-                goes_back_by_hand(&shop, &payment, 1_50).await;
-                for webhook in order(shop.simulator().webhooks()) {
-                    shop.receives(&webhook).await.is(200);
-                    shop.runs_its_jobs().await;
+                refund_in_dashboard(&shop, &payment, 1_50).await;
+                let last_first: Vec<Webhook> = shop.simulator().webhooks().into_iter().rev().step_by(step).collect();
+                for _ in 0..2 {
+                    for webhook in &last_first {
+                        shop.receives_webhook(webhook).await.is(200);
+                        shop.runs_its_jobs().await;
+                    }
+                    assert_eq!(ada.looks_at(&payment).await["refunded"], "8.50", "{provider:?}");
+                    assert_eq!(made(&ada, &payment).await.len(), 3, "each once, {provider:?}");
                 }
-                assert_eq!(ada.looks_at(&payment).await["refunded"], "8.50", "{provider:?}");
-                assert_eq!(made(&ada, &payment).await.len(), 3, "each once, {provider:?}");
             }
         }
     }
 
-    async fn a_key_holds_however_the_payment_is_spelled(shop: TestShop) {
+    async fn an_idempotency_key_holds_however_the_payment_id_is_spelled(shop: TestShop) {
         let (ada, _, payment) = somebody_who_paid(&shop, Provider::Stripe).await;
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for id in [payment.id.clone(), payment.id.to_uppercase(), payment.id.replace('-', "")] {
             let path = format!("/api/payments/{id}/refund");
-            boss.post(&path).once("once").json(&json!({"amount": "1.00"})).await.is(202);
+            admin.post(&path).once("once").json(&json!({"amount": "1.00"})).await.is(202);
         }
         shop.runs_its_jobs().await;
         assert_eq!(made(&ada, &payment).await.len(), 1);
     }
 
-    async fn what_went_back_at_the_provider_is_found_by_the_comparison(shop: TestShop) {
+    async fn refunds_in_the_dashboard_are_found_by_the_reconciliation(shop: TestShop) {
         shop.expects_in_log("found money that moved without a report");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             gives_back(&shop, &payment, "5.00").await;
-            goes_back_by_hand(&shop, &payment, 7_00).await;
+            refund_in_dashboard(&shop, &payment, 7_00).await;
             drop(shop.simulator().webhooks());
             shop.time_passes(Duration::from_secs(1));
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             shop.runs_its_jobs().await;
             let all = ada.looks_at(&payment).await;
             assert_eq!((&all["status"], &all["refunded"]), (&json!("refunded"), &json!("12.00")), "{provider:?}");
-            assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
             shop.time_passes(Duration::from_secs(1));
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             assert_eq!(differences(&shop).await, json!([]), "{provider:?}");
         }
     }
 
-    async fn a_refund_whose_answer_is_lost_while_another_is_made_by_hand_counts_once(shop: TestShop) {
+    async fn a_refund_whose_response_is_lost_counts_once_beside_one_in_the_dashboard(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
             shop.simulator().next_on(provider, Fault::CutAfter, "refund");
             shop.runs_its_jobs().await;
-            goes_back_by_hand(&shop, &payment, 2_00).await;
-            hears(&shop).await; // the events of both come before the job tries again
+            refund_in_dashboard(&shop, &payment, 2_00).await;
+            deliver_webhooks(&shop).await; // the events of both come before the job tries again
             assert_eq!(ada.looks_at(&payment).await["refunded"], "7.00", "{provider:?}");
             shop.time_passes(Duration::from_secs(2));
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["refunded"], "7.00", "{provider:?}");
-            assert_eq!(went_back(&shop, &payment), [5_00, 2_00]);
+            assert_eq!(amounts_refunded(&shop, &payment), [5_00, 2_00]);
             assert_eq!(made(&ada, &payment).await.len(), 2);
         }
     }
 
-    async fn of_a_cancelled_order_goes_back_what_did_not_go_back_by_hand(shop: TestShop) {
+    async fn cancelling_refunds_what_was_not_refunded_in_the_dashboard(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
-            goes_back_by_hand(&shop, &payment, 2_00).await;
+            refund_in_dashboard(&shop, &payment, 2_00).await;
             drop(shop.simulator().webhooks()); // so that all is asked for, and refused
             ada.cancels(&order).await.is(200);
             shop.runs_its_jobs().await;
             drop(shop.simulator().webhooks());
             let all = ada.looks_at(&payment).await;
             assert_eq!((&all["status"], &all["refunded"]), (&json!("refunded"), &json!("12.00")), "{provider:?}");
-            assert_eq!(went_back(&shop, &payment), [2_00, 10_00]);
+            assert_eq!(amounts_refunded(&shop, &payment), [2_00, 10_00]);
         }
     }
 
@@ -128,54 +126,54 @@ on_both_engines! {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             shop.simulator().next(provider, Fault::RefundPending);
             refunds(&shop.admin().await, &payment, &json!({"amount": "5.00"})).await.is(202);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let waiting = ada.looks_at(&payment).await;
             assert_eq!((&waiting["status"], &waiting["refunded"]), (&json!("captured"), &json!("0.00")), "{provider:?}");
             assert_eq!(made(&ada, &payment).await[0]["status"], "processing");
             refunds(&shop.admin().await, &payment, &json!({"amount": "7.01"})).await.is(422).with_code("refund_exceeds_payment");
 
             shop.simulator().refund_succeeds(transaction(&payment)).expect("a refund that is pending");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let part = ada.looks_at(&payment).await;
             assert_eq!((&part["status"], &part["refunded"]), (&json!("partially_refunded"), &json!("5.00")), "{provider:?}");
             assert_eq!(made(&ada, &payment).await[0]["status"], "succeeded");
-            assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
         }
     }
 
-    async fn the_amount_of_a_refund_that_fails_can_be_given_back_again(shop: TestShop) {
+    async fn the_amount_of_a_failed_refund_can_be_refunded_again(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             shop.simulator().next(provider, Fault::RefundFails);
             refunds(&shop.admin().await, &payment, &json!({})).await.is(202);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             shop.simulator().refund_fails(transaction(&payment)).expect("a refund that is pending");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let kept = ada.looks_at(&payment).await;
             assert_eq!((&kept["status"], &kept["refunded"]), (&json!("captured"), &json!("0.00")), "{provider:?}");
-            assert_eq!(shop.standing_of(&order).await, ("confirmed".into(), "paid".into()));
+            assert_eq!(shop.statuses_of(&order).await, ("confirmed".into(), "paid".into()));
             let failed = &made(&ada, &payment).await[0];
             assert_eq!(failed["status"], "failed");
             assert!(failed["failure"].as_str().is_some_and(|why| !why.is_empty()), "{failed}");
 
             shop.time_passes(Duration::from_secs(1));
             refunds(&shop.admin().await, &payment, &json!({})).await.is(202);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
-            assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
-            assert_eq!(went_back(&shop, &payment), [12_00]);
+            assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
+            assert_eq!(amounts_refunded(&shop, &payment), [12_00]);
         }
     }
 
-    async fn a_refund_at_the_providers_page_that_is_pending_or_fails_does_not_count(shop: TestShop) {
+    async fn a_dashboard_refund_that_is_pending_or_failed_does_not_count(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             for (arrives, refunded) in [(true, "4.50"), (false, "0.00")] {
                 let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
                 shop.simulator().next_on(provider, Fault::RefundPending, "refund");
-                goes_back_by_hand(&shop, &payment, 4_50).await;
-                hears(&shop).await;
+                refund_in_dashboard(&shop, &payment, 4_50).await;
+                deliver_webhooks(&shop).await;
                 assert_eq!(ada.looks_at(&payment).await["refunded"], "0.00", "{provider:?}");
                 assert_eq!(told(&made(&ada, &payment).await), [("4.50", "at_provider", "processing")]);
                 refunds(&shop.admin().await, &payment, &json!({"amount": "7.51"})).await.is(422).with_code("refund_exceeds_payment");
@@ -183,13 +181,13 @@ on_both_engines! {
                 let bank = shop.simulator();
                 let name = transaction(&payment);
                 if arrives { bank.refund_succeeds(name) } else { bank.refund_fails(name) }.expect("a refund that is pending");
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
                 assert_eq!(ada.looks_at(&payment).await["refunded"], refunded, "{provider:?}");
             }
         }
     }
 
-    async fn the_end_of_a_pending_refund_that_nobody_tells_of_is_asked_about(shop: TestShop) {
+    async fn a_pending_refund_without_webhook_is_checked(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for provider in Provider::ALL {
             for (fault, status, refunded) in [(Fault::RefundPending, "succeeded", "5.00"), (Fault::RefundFails, "failed", "0.00")] {
@@ -198,7 +196,7 @@ on_both_engines! {
                 gives_back(&shop, &payment, "5.00").await;
                 assert_eq!(made(&ada, &payment).await[0]["status"], "processing", "{provider:?}");
                 shop.time_passes(Duration::from_secs(241));
-                asks_about_what_hangs(&shop).await;
+                check_pending_payments(&shop).await;
                 shop.runs_its_jobs().await;
                 drop(shop.simulator().webhooks());
                 ada.signs_in().await;
@@ -211,28 +209,28 @@ on_both_engines! {
     async fn money_of_a_cancelled_order_whose_refund_fails_waits_for_an_admin(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         shop.expects_in_log("the shop's and the provider's records differ");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for provider in Provider::ALL {
             let (ada, order, payment) = somebody_who_paid(&shop, provider).await;
             shop.simulator().next(provider, Fault::RefundFails);
             ada.cancels(&order).await.is(200);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             shop.simulator().refund_fails(transaction(&payment)).expect("a refund that is pending");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             shop.time_passes(Duration::from_secs(1));
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             let found = differences(&shop).await;
             assert_eq!((&found[0]["matter"], &found[0]["theirs"]), (&json!("not_given_back"), &json!("12.00")), "{found}");
-            refunds(&boss, &payment, &json!({})).await.is(202);
-            hears(&shop).await;
+            refunds(&admin, &payment, &json!({})).await.is(202);
+            deliver_webhooks(&shop).await;
             shop.time_passes(Duration::from_secs(1));
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             assert_eq!(differences(&shop).await, json!([]));
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded");
         }
     }
 
-    async fn each_provider_tells_of_a_pending_refund_in_its_own_words(shop: TestShop) {
+    async fn each_provider_reports_pending_refunds_with_its_own_events(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         for (provider, made, failed) in [
             (Provider::Stripe, vec!["charge.refunded", "refund.created"], vec!["refund.updated", "charge.refund.updated", "refund.failed"]),
@@ -241,12 +239,12 @@ on_both_engines! {
         ] {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             shop.simulator().next_on(provider, Fault::RefundFails, "refund");
-            goes_back_by_hand(&shop, &payment, 4_50).await;
+            refund_in_dashboard(&shop, &payment, 4_50).await;
             for kinds in [made, failed] {
                 let told = shop.simulator().webhooks();
                 assert_eq!(told.iter().map(|webhook| webhook.kind.as_str()).collect::<Vec<_>>(), kinds);
                 for webhook in &told {
-                    shop.receives(webhook).await.is(200);
+                    shop.receives_webhook(webhook).await.is(200);
                 }
                 shop.runs_its_jobs().await;
                 let _ = shop.simulator().refund_fails(transaction(&payment)); // the second time it is over
@@ -255,48 +253,48 @@ on_both_engines! {
         }
     }
 
-    async fn a_sum_that_an_earlier_version_kept_becomes_the_refunds_it_was_of(shop: TestShop) {
+    async fn the_refunded_sum_of_an_earlier_version_becomes_refunds(shop: TestShop) {
         shop.expects_in_log("found money that moved without a report");
         for provider in Provider::ALL {
             let (ada, _, payment) = somebody_who_paid(&shop, provider).await;
             for cents in [3_00, 1_50] {
-                goes_back_by_hand(&shop, &payment, cents).await;
+                refund_in_dashboard(&shop, &payment, cents).await;
             }
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             shop.tampers("DELETE FROM refunds WHERE amount = 150").await;
             shop.tampers("UPDATE refunds SET amount = 450, transaction_id = NULL WHERE amount = 300").await;
             shop.tampers("UPDATE payments SET compared_at = NULL").await;
             assert_eq!(told(&made(&ada, &payment).await), [("4.50", "at_provider", "succeeded")]);
-            compares_the_books(&shop).await;
+            reconcile_payments(&shop).await;
             let named = [("1.50", "at_provider", "succeeded"), ("3.00", "at_provider", "succeeded")];
             assert_eq!(told(&made(&ada, &payment).await), named, "{provider:?}");
             assert_eq!(ada.looks_at(&payment).await["refunded"], "4.50");
         }
     }
 
-    async fn what_a_bank_sends_back_is_not_refunded_any_more(shop: TestShop) {
+    async fn a_refund_that_the_bank_returns_counts_as_failed(shop: TestShop) {
         shop.expects_in_log("a refund failed");
         shop.expects_in_log("the shop's and the provider's records differ");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let (ada, order, payment) = somebody_who_paid(&shop, Provider::Stripe).await;
-        refunds(&boss, &payment, &json!({})).await.is(202);
-        hears(&shop).await;
-        assert_eq!(shop.standing_of(&order).await, ("cancelled".into(), "refunded".into()));
+        refunds(&admin, &payment, &json!({})).await.is(202);
+        deliver_webhooks(&shop).await;
+        assert_eq!(shop.statuses_of(&order).await, ("cancelled".into(), "refunded".into()));
         shop.simulator().refund_fails(transaction(&payment)).expect("a refund to send back");
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         let back = ada.looks_at(&payment).await;
         assert_eq!((&back["status"], &back["refunded"]), (&json!("refunded"), &json!("0.00")), "statuses only move forward");
         assert_eq!(told(&made(&ada, &payment).await), [("12.00", "requested", "failed")]);
         shop.time_passes(Duration::from_secs(1));
-        compares_the_books(&shop).await;
+        reconcile_payments(&shop).await;
         let found = differences(&shop).await;
         assert_eq!((&found[0]["matter"], &found[0]["theirs"]), (&json!("not_given_back"), &json!("12.00")), "{found}");
 
-        refunds(&boss, &payment, &json!({})).await.is(202);
-        hears(&shop).await;
+        refunds(&admin, &payment, &json!({})).await.is(202);
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["refunded"], "12.00");
         shop.time_passes(Duration::from_secs(1));
-        compares_the_books(&shop).await;
+        reconcile_payments(&shop).await;
         assert_eq!(differences(&shop).await, json!([]));
     }
 }

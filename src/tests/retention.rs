@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 
 on_both_engines! {
-    async fn a_cart_that_nobody_touched_for_a_month_is_gone(shop: TestShop) {
+    async fn unused_carts_are_deleted_after_a_month(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, visitor) = (shop.customer("ada@example.com").await, shop.visitor());
         ada.puts_in_cart(&mug, 1).await.is(201);
@@ -43,7 +43,7 @@ on_both_engines! {
         assert_eq!(shop.counts(kept).await, 3, "what a user has put in their cart stays");
     }
 
-    async fn a_session_goes_when_nothing_can_continue_it(shop: TestShop) {
+    async fn a_session_is_deleted_when_nothing_can_continue_it(shop: TestShop) {
         let (forgotten, mut faithful) = (shop.customer("bob@example.com").await, shop.customer("ada@example.com").await);
         let out = shop.customer("eve@example.com").await;
         out.post("/api/auth/logout").await.is(204);
@@ -125,7 +125,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn jobs_that_are_done_are_forgotten_after_a_week(shop: TestShop) {
+    async fn finished_jobs_are_deleted_after_a_week(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_swept_jobs();
         shop.expects_dead_letters();
@@ -146,24 +146,24 @@ on_both_engines! {
         shop.time_passes(DAY + SECOND);
         sweeps(&shop).await;
         assert_eq!(shop.counts(done).await, 2, "those of yesterday stay");
-        let mut boss = shop.admin().await;
-        boss.signs_in().await;
-        let left = boss.get("/api/admin/jobs").await.is(200).list();
+        let mut admin = shop.admin().await;
+        admin.signs_in().await;
+        let left = admin.get("/api/admin/jobs").await.is(200).list();
         let left: Vec<i64> = left.iter().filter_map(|job| job["id"].as_i64()).collect();
         assert_eq!(left, [waiting, dead], "what waits is kept, and what was given up is the admins' to discard");
-        boss.delete(&format!("/api/admin/jobs/{waiting}")).await.is(204);
+        admin.delete(&format!("/api/admin/jobs/{waiting}")).await.is(204);
     }
 
-    async fn webhooks_that_were_acted_on_are_forgotten_after_three_months(shop: TestShop) {
+    async fn handled_webhooks_are_deleted_after_three_months(shop: TestShop) {
         shop.expects_swept_jobs();
         for event in ["payment_intent.created", "payment_intent.processing"] {
-            shop.hears_from_stripe(event, "pi_nobodys").await.is(200);
+            shop.receives_from_stripe(event, "pi_nobodys").await.is(200);
         }
         shop.runs_its_jobs().await;
         let unheard = "UPDATE webhooks SET processed_at = NULL WHERE kind = 'payment_intent.created'";
         assert_eq!(shop.tampers(unheard).await, 1);
         shop.time_passes(89 * DAY);
-        shop.hears_from_stripe("payment_intent.canceled", "pi_nobodys").await.is(200);
+        shop.receives_from_stripe("payment_intent.canceled", "pi_nobodys").await.is(200);
         shop.runs_its_jobs().await;
         sweeps(&shop).await;
         let webhooks = "SELECT COUNT(*) FROM webhooks";
@@ -186,17 +186,17 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM sent_letters").await, 0);
     }
 
-    async fn the_events_of_orders_are_forgotten_after_three_months(shop: TestShop) {
+    async fn order_events_are_deleted_after_three_months(shop: TestShop) {
         shop.expects_swept_jobs();
         let mug = shop.sells("Mug").await;
-        let (mut ada, mut boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (mut ada, mut admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         let (ended, open) = (ada.buys(&mug).await, ada.buys(&mug).await);
         ada.cancels(&ended).await.is(200);
-        let seen = ada.events_of(&open).follows().await.next().await.id;
+        let seen = ada.events_of(&open).stream().await.next().await.id;
         shop.runs_its_jobs().await;
         shop.time_passes(89 * DAY);
-        boss.signs_in().await;
-        boss.moves(&open, "confirmed").await.is(200);
+        admin.signs_in().await;
+        admin.sets_status(&open, "confirmed").await.is(200);
         sweeps(&shop).await;
         assert_eq!((events_of(&shop, &ended).await, events_of(&shop, &open).await), (2, 2));
 
@@ -206,13 +206,13 @@ on_both_engines! {
         // Who saw what is forgotten, or comes when all is, begins with how things stand.
         ada.signs_in().await;
         for (order, status) in [(&open, "confirmed"), (&ended, "cancelled")] {
-            let mut stream = ada.events_of(order).header("last-event-id", &seen).follows().await;
+            let mut stream = ada.events_of(order).header("last-event-id", &seen).stream().await;
             assert_eq!(stream.next().await.data["status"], status);
         }
         shop.runs_its_jobs().await;
     }
 
-    async fn a_great_many_rows_go_a_run_at_a_time(shop: TestShop) {
+    async fn many_rows_are_deleted_in_several_runs(shop: TestShop) {
         let metrics = async || {
             let text = shop.visitor().get("/metrics").await.is(200).text();
             let line = text.lines().find(|line| line.starts_with("cartwright_swept_total{what=\"sent_letters\"}"));
@@ -236,7 +236,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM sent_letters").await, 0, "one run asks for the next");
     }
 
-    async fn the_stock_worker_sweeps_by_itself(shop: TestShop) {
+    async fn the_stock_worker_runs_the_sweep(shop: TestShop) {
         let visitor = shop.visitor();
         let cart = visitor.post("/api/carts").await.is(201);
         shop.time_passes(31 * DAY);

@@ -5,13 +5,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    orders::expires_the_unpaid,
-    providers::{hears, refunds},
+    orders::expire_unpaid_orders,
+    providers::{deliver_webhooks, refunds},
     support::{Order, Person, Product, TestShop},
 };
 
 on_both_engines! {
-    async fn who_bought_a_product_reviews_it(shop: TestShop) {
+    async fn buyers_review_a_product(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         ada.buys(&mug).await;
@@ -55,7 +55,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn who_did_not_buy_it_does_not_review_it(shop: TestShop) {
+    async fn only_buyers_review_a_product(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").await, shop.sells("Pot").await);
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         bob.buys(&mug).await;
@@ -69,7 +69,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_review_goes_with_the_last_order_that_allowed_it(shop: TestShop) {
+    async fn a_review_is_deleted_with_the_last_order_that_allowed_it(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").in_stock(9).await, shop.sells("Pot").in_stock(9).await);
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         bob.buys(&mug).await;
@@ -95,25 +95,25 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_review_goes_however_its_order_is_cancelled(shop: TestShop) {
+    async fn a_review_is_deleted_however_its_order_is_cancelled(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         for way in ["by an admin", "deleted", "out of time", "refunded"] {
             let order = ada.buys_online(&mug).await;
             ada.reviews(&mug, 1).await.is(201);
             assert_eq!(rating_of(&shop, &mug).await, (json!(1.0), json!(1)), "{way}");
             match way {
-                "by an admin" => drop(boss.moves(&order, "cancelled").await.is(200)),
+                "by an admin" => drop(admin.sets_status(&order, "cancelled").await.is(200)),
                 "deleted" => drop(ada.delete(&format!("/api/orders/{}", order.id)).await.is(204)),
                 "out of time" => {
                     shop.time_passes(std::time::Duration::from_mins(30));
-                    expires_the_unpaid(&shop).await;
+                    expire_unpaid_orders(&shop).await;
                 }
                 _ => {
                     let payment = ada.pays_with("pm_card_visa", &order).await;
-                    hears(&shop).await;
-                    refunds(&boss, &payment, &json!({})).await.is(202);
-                    hears(&shop).await;
+                    deliver_webhooks(&shop).await;
+                    refunds(&admin, &payment, &json!({})).await.is(202);
+                    deliver_webhooks(&shop).await;
                 }
             }
             assert_eq!(ada.sees(&order).await["status"], "cancelled", "{way}");
@@ -121,16 +121,16 @@ on_both_engines! {
         }
         let order = ada.buys_online(&mug).await;
         let payment = ada.pays_with("pm_card_visa", &order).await;
-        hears(&shop).await;
-        boss.moves(&order, "delivered").await.is(200);
+        deliver_webhooks(&shop).await;
+        admin.sets_status(&order, "delivered").await.is(200);
         ada.reviews(&mug, 2).await.is(201);
-        refunds(&boss, &payment, &json!({})).await.is(202);
-        hears(&shop).await;
-        assert_eq!(shop.standing_of(&order).await, ("delivered".into(), "refunded".into()));
+        refunds(&admin, &payment, &json!({})).await.is(202);
+        deliver_webhooks(&shop).await;
+        assert_eq!(shop.statuses_of(&order).await, ("delivered".into(), "refunded".into()));
         assert_eq!(rating_of(&shop, &mug).await, (json!(2.0), json!(1)), "it was in her hands");
     }
 
-    async fn whoever_is_first_no_review_outlives_its_order(shop: TestShop) {
+    async fn concurrent_reviews_and_cancellations_leave_no_review_without_order(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").in_stock(99).await, shop.sells("Pot").in_stock(99).await);
         let ada = shop.customer("ada@example.com").await;
         for _ in 0..5 {
@@ -163,7 +163,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn ratings_given_at_once_all_count(shop: TestShop) {
+    async fn concurrent_ratings_all_count(shop: TestShop) {
         let mug = shop.sells("Mug").in_stock(9).await;
         let mut buyers = Vec::new();
         for number in 0..4 {
@@ -178,7 +178,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn a_review_is_judged_in_the_order_of_judgement(shop: TestShop) {
+    async fn a_review_is_validated_in_the_documented_order(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         ada.buys(&mug).await;
@@ -222,22 +222,22 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn nobody_changes_what_somebody_else_said(shop: TestShop) {
+    async fn only_the_author_changes_a_review(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         ada.buys(&mug).await;
         let path = format!("/api/reviews/{}", ada.reviews(&mug, 5).await.is(201)["id"]);
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for method in [Method::PUT, Method::PATCH, Method::DELETE] {
             shop.visitor().asks(method.clone(), &path).await.is(401);
             bob.asks(method.clone(), &path).json(&json!({"rating": 9})).await.is(403).with_code("forbidden");
             bob.asks(method.clone(), "/api/reviews/99999").json(&json!({"rating": 9})).await.is(404);
             bob.asks(method, "/api/reviews/five").json(&json!({"rating": 9})).await.is(404);
         }
-        boss.put(&path).json(&json!({"rating": 1})).await.is(403).with_code("forbidden");
-        boss.patch(&path).json(&json!({"rating": 1})).await.is(403).with_code("forbidden");
+        admin.put(&path).json(&json!({"rating": 1})).await.is(403).with_code("forbidden");
+        admin.patch(&path).json(&json!({"rating": 1})).await.is(403).with_code("forbidden");
         assert_eq!(rating_of(&shop, &mug).await, (json!(5.0), json!(1)));
-        boss.delete(&path).await.is(204);
+        admin.delete(&path).await.is(204);
         assert_eq!(rating_of(&shop, &mug).await, (json!(null), json!(0)));
         shop.runs_its_jobs().await;
     }
@@ -247,13 +247,13 @@ on_both_engines! {
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         ada.buys(&mug).await;
         let path = format!("/api/reviews/{}", ada.reviews(&mug, 5).await.is(201)["id"]);
-        let boss = shop.admin().await;
-        boss.delete(&format!("/api/products/{}", mug.id)).await.is(204);
+        let admin = shop.admin().await;
+        admin.delete(&format!("/api/products/{}", mug.id)).await.is(204);
 
         shop.visitor().get(&reviews_of(&mug)).await.is(404);
         ada.get(&reviews_of(&mug)).await.is(404);
         ada.reviews(&mug, 5).await.is(404);
-        assert_eq!(boss.get(&reviews_of(&mug)).await.is(200).list().len(), 1);
+        assert_eq!(admin.get(&reviews_of(&mug)).await.is(200).list().len(), 1);
         bob.patch(&path).json(&json!({"rating": 1})).await.is(404);
         ada.patch(&path).json(&json!({"rating": 1})).await.is(200);
         shop.runs_its_jobs().await;
@@ -292,8 +292,8 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn who_runs_the_shop_sees_every_review_in_one_list(shop: TestShop) {
-        let boss = shop.admin().await;
+    async fn admins_list_all_reviews(shop: TestShop) {
+        let admin = shop.admin().await;
         let (mug, pot) = (shop.sells("Mug").in_stock(9).await, shop.sells("Pot").in_stock(9).await);
         let mut buyers = Vec::new();
         for (name, of_mug, of_pot) in [("ada", 5, 2), ("bob", 3, 5)] {
@@ -305,7 +305,7 @@ on_both_engines! {
             }
             buyers.push(buyer);
         }
-        boss.delete(&format!("/api/products/{}", pot.id)).await.is(204); // hidden: it was ordered
+        admin.delete(&format!("/api/products/{}", pot.id)).await.is(204); // hidden: it was ordered
         let (mug, pot, ada, bob) = (mug.id, pot.id, buyers[0].id, buyers[1].id);
         for (query, wanted) in [
             (String::new(), vec![(bob, pot, 5), (bob, mug, 3), (ada, pot, 2), (ada, mug, 5)]),
@@ -318,23 +318,23 @@ on_both_engines! {
             (format!("rating=1&user={ada}"), vec![]),
             ("product=99999".to_owned(), vec![]),
         ] {
-            let list = boss.get(&format!("/api/admin/reviews?{query}")).await.is(200);
+            let list = admin.get(&format!("/api/admin/reviews?{query}")).await.is(200);
             let number = |review: &Value, field: &str| review[field].as_i64().expect("a number");
             let found: Vec<_> =
                 list.list().iter().map(|review| (number(review, "user"), number(review, "product"), number(review, "rating"))).collect();
             assert_eq!((found, list.header("x-total-count")), (wanted.clone(), &*wanted.len().to_string()), "{query}");
         }
-        let page = boss.get("/api/admin/reviews?per_page=3&page=2").await.is(200);
+        let page = admin.get("/api/admin/reviews?per_page=3&page=2").await.is(200);
         assert_eq!((page.list().len(), page.header("x-total-count")), (1, "4"));
         assert!(page.header("link").contains("rel=\"prev\""));
         let wrong = "/api/admin/reviews?product=mug&user=ada&rating=6&ordering=comment&page=0";
-        boss.get(wrong).await.is(422).about(&["product", "user", "rating", "ordering", "page"]);
+        admin.get(wrong).await.is(422).about(&["product", "user", "rating", "ordering", "page"]);
         shop.visitor().get("/api/admin/reviews?page=0").await.is(401);
         buyers[0].get("/api/admin/reviews?page=0").await.is(403);
         shop.runs_its_jobs().await;
     }
 
-    async fn a_review_does_not_give_its_author_away(shop: TestShop) {
+    async fn a_review_does_not_reveal_its_author(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada.of.ockham@example.com").await;
         ada.buys(&mug).await;

@@ -16,7 +16,7 @@ const ENDLESS_PRODUCTS: &str = "CREATE VIEW products AS SELECT * FROM kept_produ
      SELECT COUNT(*) FROM n a, n b, n c, n d, n e) > 0";
 
 on_both_engines! {
-    async fn a_search_that_takes_too_long_is_given_up(shop: TestShop) {
+    async fn a_search_that_takes_too_long_times_out(shop: TestShop) {
         shop.sells("Mug").await;
         shop.tampers("ALTER TABLE products RENAME TO kept_products").await;
         shop.tampers(ENDLESS_PRODUCTS).await;
@@ -27,7 +27,7 @@ on_both_engines! {
         assert_eq!(shop.visitor().get("/api/products?search=mug").await.is(200).list().len(), 1);
     }
 
-    async fn what_nobody_waits_for_leaves_its_connection(shop: TestShop) {
+    async fn a_search_whose_client_hung_up_frees_its_connection(shop: TestShop) {
         let browsing = all_who_browse(&shop).await;
         for mut tx in browsing {
             let asked = tx.query(ENDLESS).fetch_one::<(i64,)>();
@@ -37,7 +37,7 @@ on_both_engines! {
         assert_eq!(found.list(), Vec::<Value>::new());
     }
 
-    async fn what_takes_too_long_to_browse_is_told_apart(shop: TestShop) {
+    async fn a_product_list_that_times_out_has_its_own_code(shop: TestShop) {
         let mut tx = shop.db().browse().await.expect("a connection");
         let ended = tx.query(ENDLESS).fetch_one::<(i64,)>().await.expect_err("it has no end of its own");
         assert!(db::is_timeout(&ended), "{ended}");
@@ -46,7 +46,7 @@ on_both_engines! {
         assert!(!db::is_timeout(&refused), "{refused}");
     }
 
-    async fn who_orders_does_not_wait_for_those_who_browse(shop: TestShop) {
+    async fn orders_do_not_wait_for_searches(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         let browsing = all_who_browse(&shop).await;
@@ -60,8 +60,8 @@ on_both_engines! {
     }
 
     async fn words_of_a_letter_find_names_and_narrow_what_longer_words_find(shop: TestShop) {
-        let boss = shop.admin().await;
-        let category = boss.post("/api/categories").json(&json!({"name": "HP"})).await.is(201)["id"].clone();
+        let admin = shop.admin().await;
+        let category = admin.post("/api/categories").json(&json!({"name": "HP"})).await.is(201)["id"].clone();
         shop.sells("Ink 45").with("category", category).with("description", "for a printer").await;
         shop.sells("Paper A4").with("description", "for a printer by HP").await;
         shop.sells("Stapler").with("is_active", false).await;

@@ -1,9 +1,13 @@
 //! docs/security.md says what was tried against the shop and held. Its table is made from the stories themselves, so that it
 //! names only what is tried at every run.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
 
-/// A file, and those of its stories that are meant; with none, all of them.
+/// A file or a folder, and those of its stories that are meant; with none, all of them.
 type Of = (&'static str, &'static [&'static str]);
 
 /// What somebody could be after, and what tries it.
@@ -57,11 +61,30 @@ const TRIED: &[(&str, &[Of])] = &[
 const BEGINS: &str = "<!-- tried: .ci/test security writes this table anew when UPDATE_DOCS is set -->\n";
 const ENDS: &str = "<!-- end of tried -->\n";
 
-/// The stories of a file, and how many times each run tells them: on either engine, where both have it.
-fn stories(file: &str) -> Vec<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/tests/{file}.rs"));
-    let source = fs::read_to_string(&source).unwrap_or_else(|_| panic!("{} is a file of stories", source.display()));
-    let names = source.lines().filter_map(|line| {
+/// `src/tests/MODULE.rs`, or the folder of a module that has several files.
+fn path_of(module: &str) -> String {
+    let folder = format!("src/tests/{module}");
+    if root().join(&folder).is_dir() { folder } else { format!("{folder}.rs") }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(module: &str) -> Vec<PathBuf> {
+    let path = root().join(path_of(module));
+    if path.is_file() {
+        return vec![path];
+    }
+    let files = fs::read_dir(&path).unwrap_or_else(|_| panic!("{} has stories", path.display()));
+    files.map(|file| file.expect("a file of the folder").path()).collect()
+}
+
+/// The stories of a module. Each is told on both engines.
+fn stories(module: &str) -> Vec<String> {
+    let read = |source: PathBuf| fs::read_to_string(source).expect("a file of stories");
+    let text: String = sources(module).into_iter().map(read).collect();
+    let names = text.lines().filter_map(|line| {
         let name = line.strip_prefix("    async fn ")?.split(['(', '<']).next()?;
         (line.contains("shop: TestShop)") || line.contains("site: Site)")).then(|| name.to_owned())
     });
@@ -78,7 +101,7 @@ fn table() -> String {
             count += if named.is_empty() { all.len() } else { named.len() };
         }
         assert!(count > 0, "{tried}: no story");
-        let links = files.iter().map(|(file, _)| format!("[`{file}`](../src/tests/{file}.rs)"));
+        let links = files.iter().map(|(file, _)| format!("[`{file}`](../{})", path_of(file)));
         writeln!(table, "| {tried} | {count} | {} |", links.collect::<Vec<_>>().join(", ")).expect("memory");
     }
     table
@@ -86,7 +109,7 @@ fn table() -> String {
 
 #[test]
 fn the_page_says_what_is_tried() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+    let page = root().join("docs/security.md");
     let text = fs::read_to_string(&page).expect("docs/security.md");
     let (before, rest) = text.split_once(BEGINS).expect("where the table begins");
     let (kept, after) = rest.split_once(ENDS).expect("where the table ends");

@@ -36,7 +36,7 @@ async fn is_over(shop: &TestShop, person: &Person) {
 }
 
 on_both_engines! {
-    async fn each_exchange_brings_the_next_refresh_token(shop: TestShop) {
+    async fn each_refresh_returns_a_new_refresh_token(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         let first = ada.clone();
         ada.refreshes().await.is(200);
@@ -47,7 +47,7 @@ on_both_engines! {
         ada.get("/api/profile").await.is(200);
     }
 
-    async fn who_keeps_the_first_refresh_token_stays_signed_in_until_it_expires(shop: TestShop) {
+    async fn the_first_refresh_token_can_be_reused_until_it_expires(shop: TestShop) {
         let mut ada = shop.customer("ada@example.com").await;
         let first = ada.refresh.clone();
         let mut answers = vec![first.clone()];
@@ -68,7 +68,7 @@ on_both_engines! {
         assert_eq!(shop.mail().mails().len(), 0, "nobody is told of a thief");
     }
 
-    async fn whose_answer_was_lost_asks_again(shop: TestShop) {
+    async fn a_refresh_whose_response_was_lost_can_be_repeated(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let mut token = ada.refresh.clone();
         for _ in 0..4 {
@@ -99,7 +99,7 @@ on_both_engines! {
         elsewhere.refreshes().await.is(200);
     }
 
-    async fn a_thief_who_is_first_is_found_by_the_owner(shop: TestShop) {
+    async fn a_thief_who_refreshes_first_is_detected_by_the_owner(shop: TestShop) {
         shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let mut thief = ada.clone();
@@ -111,7 +111,7 @@ on_both_engines! {
         is_over(&shop, &ada).await;
     }
 
-    async fn any_one_of_the_answers_to_a_token_continues_its_session(shop: TestShop) {
+    async fn any_successor_of_a_refresh_token_continues_its_session(shop: TestShop) {
         for kept in 0..3 {
             let ada = shop.customer(&format!("ada{kept}@example.com")).await;
             let mut answers = Vec::new();
@@ -127,7 +127,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_thief_who_holds_another_answer_is_found_when_both_were_used(shop: TestShop) {
+    async fn a_thief_with_another_successor_is_detected_when_both_were_used(shop: TestShop) {
         shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let (thiefs, adas) = (next(&shop, &ada.refresh).await, next(&shop, &ada.refresh).await);
@@ -137,7 +137,7 @@ on_both_engines! {
         is_over(&shop, &ada).await;
     }
 
-    async fn exchanges_of_one_token_at_the_same_moment_are_all_answered(shop: TestShop) {
+    async fn concurrent_refreshes_of_one_token_all_succeed(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         let answers = join_all((0..6).map(|_| next(&shop, &ada.refresh))).await;
         let mut token = answers.last().expect("six answers").clone();
@@ -149,7 +149,7 @@ on_both_engines! {
         assert_eq!(shop.counts("SELECT COUNT(*) FROM refresh_tokens").await, 10);
     }
 
-    async fn of_two_answers_that_are_used_at_the_same_moment_one_is_stolen(shop: TestShop) {
+    async fn of_two_successors_used_concurrently_one_counts_as_stolen(shop: TestShop) {
         shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let ada = shop.customer("ada@example.com").await;
         let (one, other) = (next(&shop, &ada.refresh).await, next(&shop, &ada.refresh).await);
@@ -160,7 +160,7 @@ on_both_engines! {
         is_over(&shop, &ada).await;
     }
 
-    async fn a_token_and_its_successor_at_the_same_moment_are_judged_one_after_the_other(shop: TestShop) {
+    async fn a_token_and_its_successor_used_concurrently_are_serialized(shop: TestShop) {
         shop.allows_in_log("a refresh token was used after its successor; the session was ended");
         for number in 0..4 {
             let ada = shop.customer(&format!("ada{number}@example.com")).await;
@@ -191,7 +191,7 @@ on_both_engines! {
         is_over(&shop, &ada).await;
     }
 
-    async fn sessions_of_the_version_before_go_on(shop: TestShop) {
+    async fn sessions_of_the_previous_version_continue(shop: TestShop) {
         shop.expects_in_log("a refresh token was used after its successor; the session was ended");
         let mut ada = shop.customer("ada@example.com").await;
         let mut tokens = vec![ada.refresh.clone()];

@@ -6,9 +6,10 @@ use payment_simulator::{Fault, Provider};
 use serde_json::{Value, json};
 
 use crate::{
-    orders::expires_the_unpaid,
+    orders::expire_unpaid_orders,
     providers::{
-        asks_about_what_hangs, hears, pays, somebody_waits_to_pay, somebody_who_ordered, taken, transaction, went_back,
+        amounts_captured, amounts_refunded, check_pending_payments, deliver_webhooks, pays, somebody_waits_to_pay,
+        somebody_who_ordered, transaction,
     },
     support::{Order, Person, TestShop, people::Payment},
 };
@@ -30,11 +31,11 @@ on_both_engines! {
                 assert_eq!(standing(&ada, &order).await, ["pending", "processing"], "{provider:?}");
             }
             shop.simulator().bank_clears(transaction(&payment)).expect("the money");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let paid = ada.looks_at(&payment).await;
             assert_eq!((&paid["status"], &paid["processing_since"]), (&json!("captured"), &Value::Null), "{provider:?}");
             assert_eq!(standing(&ada, &order).await, ["confirmed", "paid"]);
-            assert_eq!(taken(&shop, &payment), [12_00]);
+            assert_eq!(amounts_captured(&shop, &payment), [12_00]);
         }
     }
 
@@ -52,10 +53,10 @@ on_both_engines! {
             assert_eq!(ada.looks_at(&payment).await["status"], "cancelled");
 
             shop.simulator().bank_clears(transaction(&payment)).expect("the money");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
             assert_eq!(standing(&ada, &order).await, ["cancelled", "refunded"]);
-            assert_eq!((taken(&shop, &payment), went_back(&shop, &payment)), (vec![12_00], vec![12_00]));
+            assert_eq!((amounts_captured(&shop, &payment), amounts_refunded(&shop, &payment)), (vec![12_00], vec![12_00]));
         }
     }
 
@@ -66,7 +67,7 @@ on_both_engines! {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
             unpaid_orders_expire_after(&shop, 3 * DAY).await;
             shop.simulator().bank_bounces(transaction(&payment)).expect("a no");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let failed = ada.looks_at(&payment).await;
             assert_eq!((&failed["status"], &failed["processing_since"]), (&json!("failed"), &Value::Null), "{failed}");
             for (wait, stands) in [(29 * MINUTE, ["pending", "failed"]), (2 * MINUTE, ["cancelled", "failed"])] {
@@ -84,26 +85,26 @@ on_both_engines! {
             unpaid_orders_expire_after(&shop, 3 * DAY).await;
             ada.wants_to_pay(&order).await.is(409).with_code("payment_in_progress");
             shop.simulator().bank_bounces(transaction(&payment)).expect("a no");
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let again: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             pays(&shop, &ada.looks_at(&again).await.into()).await;
             assert_eq!(standing(&ada, &order).await, ["confirmed", "paid"], "{provider:?}");
-            assert_eq!((taken(&shop, &payment), taken(&shop, &again)), (vec![], vec![12_00]));
+            assert_eq!((amounts_captured(&shop, &payment), amounts_captured(&shop, &again)), (vec![], vec![12_00]));
         }
     }
 
-    async fn a_declined_try_that_goes_on_at_a_bank_is_the_only_one(shop: TestShop) {
+    async fn a_declined_payment_that_a_bank_then_processes_blocks_others(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         for provider in [Provider::Stripe, Provider::Razorpay] { // whose pages let the buyer try again at once
             for clears in [true, false] {
                 let (ada, order, payment) = somebody_waits_to_pay(&shop, provider).await;
                 shop.simulator().buyer_is_declined(transaction(&payment)).expect("a decline");
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
                 assert_eq!(standing(&ada, &order).await, ["pending", "failed"]);
                 shop.simulator().buyer_pays_later(transaction(&payment)).expect("a bank");
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
                 assert_eq!(standing(&ada, &order).await, ["pending", "processing"], "{provider:?}");
                 let goes_on = ada.looks_at(&payment).await;
                 assert_eq!(goes_on["status"], "failed", "it only moves forward");
@@ -113,38 +114,38 @@ on_both_engines! {
                 let bank = shop.simulator();
                 let said = if clears { bank.bank_clears(transaction(&payment)) } else { bank.bank_bounces(transaction(&payment)) };
                 said.expect("the bank's answer");
-                hears(&shop).await;
+                deliver_webhooks(&shop).await;
                 let stands = if clears { ["confirmed", "paid"] } else { ["pending", "failed"] };
                 assert_eq!(standing(&ada, &order).await, stands, "{provider:?}");
                 if !clears {
                     ada.wants_to_pay(&order).await.is(202);
-                    hears(&shop).await;
+                    deliver_webhooks(&shop).await;
                 }
             }
         }
     }
 
-    async fn what_a_bank_is_processing_of_a_cancelled_order_goes_back_though_nobody_tells_of_it(shop: TestShop) {
+    async fn a_bank_payment_of_a_cancelled_order_is_refunded_without_webhooks(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         shop.expects_in_log("received money that the order cannot accept; refunding it");
         let shop = where_sign_ins_last(&shop).await;
         for (given_back, provider) in (1..).zip(Provider::ALL) {
             let (ada, order, payment) = somebody_waits_for_a_bank(&shop, provider).await;
             ada.cancels(&order).await.is(200);
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(standing(&ada, &order).await, ["cancelled", "unpaid"]);
             assert_eq!(pieces_in_stock(&shop).await, given_back);
             passes(&shop, 8 * DAY).await;
             shop.simulator().bank_clears(transaction(&payment)).expect("the money");
             drop(shop.simulator().webhooks()); // all lost
-            asks_about_what_hangs(&shop).await;
-            hears(&shop).await;
+            check_pending_payments(&shop).await;
+            deliver_webhooks(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], "refunded", "{provider:?}");
-            assert_eq!(went_back(&shop, &payment), [12_00]);
+            assert_eq!(amounts_refunded(&shop, &payment), [12_00]);
         }
     }
 
-    async fn a_question_without_an_answer_holds_nothing(shop: TestShop) {
+    async fn a_failed_check_holds_no_order(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         let shop = where_sign_ins_last(&shop).await;
         for provider in Provider::ALL {
@@ -159,7 +160,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_bank_that_takes_more_than_an_hour_is_asked_about_every_ten_minutes(shop: TestShop) {
+    async fn a_payment_processing_for_an_hour_is_checked_every_ten_minutes(shop: TestShop) {
         let shop = where_sign_ins_last(&shop).await;
         for provider in [Provider::Stripe, Provider::Paypal] {
             for (waits, then) in [
@@ -168,12 +169,12 @@ on_both_engines! {
             ] {
                 let (ada, _, payment) = somebody_waits_for_a_bank(&shop, provider).await;
                 shop.time_passes(waits);
-                asks_about_what_hangs(&shop).await;
+                check_pending_payments(&shop).await;
                 shop.simulator().bank_clears(transaction(&payment)).expect("the money");
                 drop(shop.simulator().webhooks()); // all lost
                 for (wait, status) in then {
                     shop.time_passes(wait);
-                    asks_about_what_hangs(&shop).await;
+                    check_pending_payments(&shop).await;
                     assert_eq!(ada.looks_at(&payment).await["status"], status, "{provider:?}");
                 }
                 shop.runs_its_jobs().await;
@@ -181,43 +182,43 @@ on_both_engines! {
         }
     }
 
-    async fn what_razorpay_authorized_and_does_not_capture_the_shop_captures(shop: TestShop) {
+    async fn the_shop_captures_what_razorpay_only_authorized(shop: TestShop) {
         let shop = where_sign_ins_last(&shop).await;
         let (ada, order, payment) = somebody_waits_for_a_bank(&shop, Provider::Razorpay).await;
         for (wait, status, cents) in [(5, "requires_action", vec![]), (11, "captured", vec![12_00])] {
             shop.time_passes(wait * MINUTE);
-            asks_about_what_hangs(&shop).await;
-            assert_eq!((ada.looks_at(&payment).await["status"].as_str(), taken(&shop, &payment)), (Some(status), cents));
+            check_pending_payments(&shop).await;
+            assert_eq!((ada.looks_at(&payment).await["status"].as_str(), amounts_captured(&shop, &payment)), (Some(status), cents));
         }
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(standing(&ada, &order).await, ["confirmed", "paid"]);
     }
 
-    async fn what_razorpay_authorized_for_an_order_that_is_cancelled_is_not_captured(shop: TestShop) {
+    async fn an_authorization_of_a_cancelled_order_is_not_captured(shop: TestShop) {
         let shop = where_sign_ins_last(&shop).await;
         let (ada, order, payment) = somebody_waits_for_a_bank(&shop, Provider::Razorpay).await;
         ada.cancels(&order).await.is(200);
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         shop.time_passes(20 * MINUTE);
-        asks_about_what_hangs(&shop).await;
-        assert_eq!((ada.looks_at(&payment).await["status"].as_str(), taken(&shop, &payment)), (Some("cancelled"), vec![]));
+        check_pending_payments(&shop).await;
+        assert_eq!((ada.looks_at(&payment).await["status"].as_str(), amounts_captured(&shop, &payment)), (Some("cancelled"), vec![]));
     }
 
     async fn a_bank_is_waited_for_as_long_by_an_order_that_does_not_expire(shop: TestShop) {
         shop.expects_in_log("cannot verify a webhook with PayPal");
         let shop = where_sign_ins_last(&shop).await;
         let (ada, order, payment) = somebody_waits_for_a_bank(&shop, Provider::Paypal).await;
-        shop.admin().await.moves(&order, "confirmed").await.is(200);
+        shop.admin().await.sets_status(&order, "confirmed").await.is(200);
         for (wait, status, stands) in [
             (20 * DAY, "requires_action", ["confirmed", "processing"]), (2 * DAY, "cancelled", ["confirmed", "failed"]),
         ] {
             passes(&shop, wait).await;
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], status);
             assert_eq!(standing(&ada, &order).await, stands);
         }
         ada.wants_to_pay(&order).await.is(202);
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
     }
 }
 
@@ -230,20 +231,20 @@ async fn where_sign_ins_last(shop: &TestShop) -> TestShop {
 async fn somebody_waits_for_a_bank(shop: &TestShop, provider: Provider) -> (Person, Order, Payment) {
     let (ada, order, payment) = somebody_waits_to_pay(shop, provider).await;
     shop.simulator().buyer_pays_later(transaction(&payment)).expect("a bank");
-    hears(shop).await;
+    deliver_webhooks(shop).await;
     (ada, order, payment)
 }
 
 /// Time passes. After some hours PayPal takes the shop's token back, and who asks first hears so: here a stranger's event.
 async fn passes(shop: &TestShop, time: Duration) {
     shop.time_passes(time);
-    shop.receives(&shop.simulator().webhook_of(Provider::Paypal, "CHECKOUT.ORDER.APPROVED", "NOBODYS")).await;
+    shop.receives_webhook(&shop.simulator().webhook_of(Provider::Paypal, "CHECKOUT.ORDER.APPROVED", "NOBODYS")).await;
 }
 
 async fn unpaid_orders_expire_after(shop: &TestShop, wait: Duration) {
     passes(shop, wait).await;
-    expires_the_unpaid(shop).await;
-    hears(shop).await;
+    expire_unpaid_orders(shop).await;
+    deliver_webhooks(shop).await;
 }
 
 /// How an order stands, as its buyer sees it.

@@ -8,7 +8,7 @@ use crate::support::{Product, TestShop};
 
 on_both_engines! {
     async fn a_product_is_found_by_its_slug(shop: TestShop) {
-        let (visitor, boss) = (shop.visitor(), shop.admin().await);
+        let (visitor, admin) = (shop.visitor(), shop.admin().await);
         for (name, slug) in [("Oak shelf", "oak-shelf"), ("Reviews", "reviews"), ("Images", "images"), ("Café Crème", "caf%C3%A9-cr%C3%A8me")] {
             let made = shop.sells(name).await;
             let found = visitor.get(&by_slug(slug)).await.is(200);
@@ -17,9 +17,9 @@ on_both_engines! {
             assert_eq!(found.header("cache-control"), "public, no-cache");
             visitor.get(&by_slug(slug)).header("if-none-match", found.header("etag")).await.is(304);
             visitor.get(&format!("{}/", by_slug(slug))).await.is(200);
-            boss.patch(&by_id(&made)).json(&json!({"is_active": false})).await.is(200);
+            admin.patch(&by_id(&made)).json(&json!({"is_active": false})).await.is(200);
             visitor.get(&by_slug(slug)).await.is(404).with_code("not_found");
-            assert_eq!(boss.get(&by_slug(slug)).await.is(200)["id"], made.id);
+            assert_eq!(admin.get(&by_slug(slug)).await.is(200)["id"], made.id);
         }
         for unknown in ["oak", "OAK-SHELF", "oak-shelf%00", "1", &"x".repeat(3_000)] {
             visitor.get(&by_slug(unknown)).await.is(404).with_code("not_found");
@@ -28,16 +28,16 @@ on_both_engines! {
     }
 
     async fn a_slug_is_chosen_by_who_runs_the_shop(shop: TestShop) {
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         let (mug, cup) = (shop.sells("Mug").with("slug", "tea-mug").await, shop.sells("Cup").await);
         assert_eq!((&mug.json["slug"], &cup.json["slug"]), (&json!("tea-mug"), &json!("cup")));
-        let new = |slug: Value| boss.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "slug": slug}));
+        let new = |slug: Value| admin.post("/api/products").json(&json!({"name": "Pot", "price": "1.00", "slug": slug}));
         new(json!("cup")).await.is(409).with_code("slug_taken");
         assert_eq!(new(json!(null)).await.is(201)["slug"], "pot");
         let path = by_id(&mug);
         for method in [Method::PUT, Method::PATCH] {
             let change = |slug: Value| {
-                boss.asks(method.clone(), &path).json(&json!({"name": "Mug", "price": "1.00", "slug": slug}))
+                admin.asks(method.clone(), &path).json(&json!({"name": "Mug", "price": "1.00", "slug": slug}))
             };
             for wrong in ["", "Tea", "tea mug", "tea--mug", "-tea", "tea-", "tea/mug", "tea_mug", ".", "téa?", &"x".repeat(201)] {
                 change(json!(wrong)).await.is(422).about(&["slug"]);
@@ -48,18 +48,18 @@ on_both_engines! {
                 assert_eq!(change(slug).await.is(200)["slug"], now);
             }
         }
-        assert_eq!(boss.patch(&path).json(&json!({"name": "Beaker"})).await.is(200)["slug"], "tea-mug", "links go on working");
+        assert_eq!(admin.patch(&path).json(&json!({"name": "Beaker"})).await.is(200)["slug"], "tea-mug", "links go on working");
         let long = shop.sells(&"word ".repeat(50)).await;
-        let copy = boss.get(&by_id(&long)).await.is(200);
-        boss.put(&by_id(&long)).json(&copy.json()).await.is(200); // what was shown can be sent
+        let copy = admin.get(&by_id(&long)).await.is(200);
+        admin.put(&by_id(&long)).json(&copy.json()).await.is(200); // what was shown can be sent
     }
 
-    async fn a_slug_that_was_given_up_still_leads_to_its_product(shop: TestShop) {
-        let (boss, visitor) = (shop.admin().await, shop.visitor());
+    async fn an_earlier_slug_still_leads_to_its_product(shop: TestShop) {
+        let (admin, visitor) = (shop.admin().await, shop.visitor());
         let mug = shop.sells("Mug").await;
         visitor.get(&by_slug("mug")).await.is(200);
         let calls = async |product: &Product, slug: &str| {
-            boss.patch(&by_id(product)).json(&json!({"slug": slug})).await.is(200);
+            admin.patch(&by_id(product)).json(&json!({"slug": slug})).await.is(200);
         };
         let leads = async |slug: &str| {
             let answer = visitor.get(&by_slug(slug)).await;
@@ -70,7 +70,7 @@ on_both_engines! {
         assert_eq!(leads("mug").await, moved("tea-mug"));
         let told = visitor.get(&by_slug("mug")).await;
         assert_eq!((told.header("cache-control"), told.bytes().len()), ("public, no-cache", 0), "it may change again");
-        assert_eq!(boss.get(&by_slug("mug")).await.is(301).header("location"), by_slug("tea-mug"));
+        assert_eq!(admin.get(&by_slug("mug")).await.is(301).header("location"), by_slug("tea-mug"));
         calls(&mug, "großer-becher").await;
         for old in ["mug", "tea-mug"] {
             assert_eq!(leads(old).await, moved("gro%C3%9Fer-becher"), "straight to the newest");
@@ -87,31 +87,31 @@ on_both_engines! {
         let chosen = shop.sells("Pot").with("slug", "tea-mug-2").await;
         assert_eq!(leads("tea-mug-2").await, (200, String::new(), Some(chosen.id)));
 
-        boss.patch(&by_id(&mug)).json(&json!({"slug": "beaker", "is_active": false})).await.is(200);
+        admin.patch(&by_id(&mug)).json(&json!({"slug": "beaker", "is_active": false})).await.is(200);
         assert_eq!(leads("mug").await.0, 404, "nobody hears what a hidden product is called");
-        boss.delete(&by_id(&mug)).await.is(204);
-        boss.get(&by_slug("mug")).await.is(404);
+        admin.delete(&by_id(&mug)).await.is(204);
+        admin.get(&by_slug("mug")).await.is(404);
         assert_eq!(shop.sells("Beaker").await.json["slug"], "beaker");
     }
 
-    async fn what_a_slug_leads_to_is_as_fresh_as_the_product(shop: TestShop) {
-        let (boss, visitor, mug) = (shop.admin().await, shop.visitor(), shop.sells("Mug").in_stock(5).await);
+    async fn a_product_found_by_slug_is_never_stale(shop: TestShop) {
+        let (admin, visitor, mug) = (shop.admin().await, shop.visitor(), shop.sells("Mug").in_stock(5).await);
         let sees = async |field: &str| visitor.get(&by_slug("mug")).await.is(200)[field].clone();
         assert_eq!(sees("stock").await, 5);
         shop.customer("ada@example.com").await.buys(&mug).await;
         assert_eq!(sees("stock").await, 4);
-        boss.patch(&by_id(&mug)).json(&json!({"price": "3.00"})).await.is(200);
+        admin.patch(&by_id(&mug)).json(&json!({"price": "3.00"})).await.is(200);
         assert_eq!(sees("price").await, "3.00");
-        boss.delete(&by_id(&mug)).await.is(204);
+        admin.delete(&by_id(&mug)).await.is(204);
         visitor.get(&by_slug("mug")).await.is(404);
         // It was ordered, so it is hidden and not gone, and keeps its slug.
         let cup = json!({"name": "Cup", "price": "1.00", "slug": "mug"});
-        boss.post("/api/products").json(&cup).await.is(409).with_code("slug_taken");
+        admin.post("/api/products").json(&cup).await.is(409).with_code("slug_taken");
         shop.runs_its_jobs().await;
     }
 
     async fn a_product_is_found_by_its_sku(shop: TestShop) {
-        let (boss, visitor) = (shop.admin().await, shop.visitor());
+        let (admin, visitor) = (shop.admin().await, shop.visitor());
         let mug = shop.sells("Mug").with("sku", "M-1").await;
         let pot = shop.sells("Pot").await;
         assert_eq!((&mug.json["sku"], &pot.json["sku"]), (&json!("M-1"), &json!(null)));
@@ -125,30 +125,30 @@ on_both_engines! {
             assert_eq!(found(other).await, Vec::<Value>::new(), "{other}");
         }
         assert_eq!(found("").await.len(), 2);
-        boss.get("/api/products?sku=a&sku=b&page=0").await.is(422).about(&["sku", "page"]);
+        admin.get("/api/products?sku=a&sku=b&page=0").await.is(422).about(&["sku", "page"]);
 
-        boss.post("/api/products").json(&json!({"name": "Cup", "price": "1.00", "sku": "M-1"})).await.is(409).with_code("sku_taken");
+        admin.post("/api/products").json(&json!({"name": "Cup", "price": "1.00", "sku": "M-1"})).await.is(409).with_code("sku_taken");
         for method in [Method::PUT, Method::PATCH] {
-            let change = |sku: Value| boss.asks(method.clone(), &by_id(&pot)).json(&json!({"name": "Pot", "price": "1.00", "sku": sku}));
+            let change = |sku: Value| admin.asks(method.clone(), &by_id(&pot)).json(&json!({"name": "Pot", "price": "1.00", "sku": sku}));
             change(json!("M-1")).await.is(409).with_code("sku_taken");
             for wrong in [json!(""), json!(7), json!("x".repeat(256))] {
                 change(wrong).await.is(422).about(&["sku"]);
             }
             assert_eq!(change(json!("P-1")).await.is(200)["sku"], "P-1");
             assert_eq!(found("P-1").await, ["Pot"]);
-            assert_eq!(boss.patch(&by_id(&pot)).json(&json!({"name": "Pot"})).await.is(200)["sku"], "P-1");
+            assert_eq!(admin.patch(&by_id(&pot)).json(&json!({"name": "Pot"})).await.is(200)["sku"], "P-1");
             assert_eq!(change(json!(null)).await.is(200)["sku"], json!(null));
             assert_eq!(found("P-1").await, Vec::<Value>::new());
         }
-        boss.patch(&by_id(&mug)).json(&json!({"sku": null})).await.is(200);
-        boss.patch(&by_id(&pot)).json(&json!({"sku": "M-1"})).await.is(200);
+        admin.patch(&by_id(&mug)).json(&json!({"sku": null})).await.is(200);
+        admin.patch(&by_id(&pot)).json(&json!({"sku": "M-1"})).await.is(200);
     }
 
-    async fn of_many_who_choose_one_slug_or_sku_one_gets_it(shop: TestShop) {
-        let boss = shop.admin().await;
+    async fn of_concurrent_products_with_one_slug_or_sku_one_is_created(shop: TestShop) {
+        let admin = shop.admin().await;
         for (field, code) in [("slug", "slug_taken"), ("sku", "sku_taken")] {
             let new = json!({"name": "Mug", "price": "1.00", field: "new"});
-            let made = join_all((0..5).map(|_| async { boss.post("/api/products").json(&new).await })).await;
+            let made = join_all((0..5).map(|_| async { admin.post("/api/products").json(&new).await })).await;
             let (one, others): (Vec<_>, Vec<_>) = made.into_iter().partition(|answer| answer.status == 201);
             assert_eq!(one.len(), 1);
             for answer in others {
@@ -156,7 +156,7 @@ on_both_engines! {
             }
             let products = join_all((0..5).map(|_| async { shop.sells("Cup").await })).await;
             let change = json!({field: "changed"});
-            let changed = join_all(products.iter().map(|product| async { boss.patch(&by_id(product)).json(&change).await })).await;
+            let changed = join_all(products.iter().map(|product| async { admin.patch(&by_id(product)).json(&change).await })).await;
             let (one, others): (Vec<_>, Vec<_>) = changed.into_iter().partition(|answer| answer.status == 200);
             assert_eq!(one.len(), 1);
             for answer in others {

@@ -10,8 +10,8 @@ use crate::{
 const CSV: &str = "Handle,Title,Variant Price,Variant Inventory Qty\nmug,Mug,3.00,5\n";
 
 crash_on_both_engines! {
-    async fn what_would_relabel_the_prices_does_not_start(site: Site) {
-        let boss = sells_a_mug_and_closes(&site).await;
+    async fn a_changed_currency_setting_does_not_start(site: Site) {
+        let admin = sells_a_mug_and_closes(&site).await;
         site.set("STORE_CURRENCY", "EUR");
         site.set("INLINE_WORKERS", "true");
         std::fs::write(site.folder.path().join("products.csv"), CSV).expect("a file");
@@ -29,7 +29,7 @@ crash_on_both_engines! {
 
         site.set("STORE_CURRENCY", "USD");
         let api = site.opens().await;
-        let (_, products) = site.get("/api/products", &boss).await.expect("an answer");
+        let (_, products) = site.get("/api/products", &admin).await.expect("an answer");
         assert_eq!(prices(&products), ["12.50"]);
         assert_eq!(api.stops(), Some(0));
     }
@@ -37,17 +37,17 @@ crash_on_both_engines! {
 
 crash_on_both_engines! {
     async fn prices_are_converted_and_what_was_sold_is_not(site: Site) {
-        let boss = sells_a_mug_and_closes(&site).await;
+        let admin = sells_a_mug_and_closes(&site).await;
         let converted = site.runs("cartwright", &["currency", "EUR", "--rate", "0.9124"]).await;
         let said = "converted 1 price from USD to EUR, 1 USD = 0.9124 EUR; set STORE_CURRENCY=EUR and restart the programs";
         assert_eq!(converted, (true, said.to_owned()));
         site.set("STORE_CURRENCY", "EUR");
         let api = site.opens().await;
-        let get = async |path: &str| site.get(path, &boss).await.expect("an answer").1;
+        let get = async |path: &str| site.get(path, &admin).await.expect("an answer").1;
         assert_eq!(prices(&get("/api/products").await), ["11.41"]); // 11.405, rounded to what can be paid
         let mug = get("/api/products").await[0]["id"].clone();
         let order = json!({"items": [{"product": mug, "quantity": 2}], "shipping_address": "12 Mill Lane"});
-        assert_eq!(site.post("/api/orders", &boss, None, &order).await.expect("an answer").0, 201);
+        assert_eq!(site.post("/api/orders", &admin, None, &order).await.expect("an answer").0, 201);
 
         let orders = get("/api/orders").await;
         let totals: Vec<&Value> = orders.as_array().expect("a list").iter().map(|order| &order["total_price"]).collect();
@@ -64,14 +64,14 @@ crash_on_both_engines! {
 
 crash_on_both_engines! {
     async fn prices_are_converted_between_currencies_of_other_decimals(site: Site) {
-        let boss = sells_a_mug_and_closes(&site).await;
+        let admin = sells_a_mug_and_closes(&site).await;
         for (to, rate, price) in [("JPY", "147.36", "1842"), ("KWD", "0.00205", "3.776"), ("USD", "3.26", "12.31")] {
             let (succeeded, said) = site.runs("cartwright", &["currency", to, "--rate", rate]).await;
             assert!(succeeded, "{said}");
             assert_eq!(site.runs("cartwright", &["currency"]).await, (true, format!("the prices are in {to}")));
             site.set("STORE_CURRENCY", to);
             let api = site.opens().await;
-            assert_eq!(prices(&site.get("/api/products", &boss).await.expect("an answer").1), [price]);
+            assert_eq!(prices(&site.get("/api/products", &admin).await.expect("an answer").1), [price]);
             assert_eq!(api.stops(), Some(0));
         }
     }
@@ -100,7 +100,7 @@ crash_on_both_engines! {
 }
 
 crash_on_both_engines! {
-    async fn a_database_of_before_has_the_currency_of_its_newest_order(site: Site) {
+    async fn an_older_database_has_the_currency_of_its_newest_order(site: Site) {
         sells_a_mug_and_closes(&site).await;
         forgets_the_currency(&site).await;
         site.set("STORE_CURRENCY", "EUR");
@@ -112,7 +112,7 @@ crash_on_both_engines! {
 }
 
 crash_on_both_engines! {
-    async fn a_shop_without_products_may_change_its_mind(site: Site) {
+    async fn a_shop_without_products_may_change_its_currency(site: Site) {
         for currency in ["USD", "EUR", "JPY"] {
             site.set("STORE_CURRENCY", currency);
             assert_eq!(site.opens().await.stops(), Some(0), "{currency}");
@@ -127,16 +127,16 @@ on_both_engines! {
         ada.places_order(&[(&mug, 2)]).await.is(201);
         shop.tampers("UPDATE orders SET currency = 'JPY'").await; // of before the prices were converted
         ada.places_order(&[(&mug, 3)]).await.is(201);
-        let boss = shop.admin().await;
-        let sales = boss.get("/api/dashboard/sales?from=2025-01-15").await.is(200).json();
+        let admin = shop.admin().await;
+        let sales = admin.get("/api/dashboard/sales?from=2025-01-15").await.is(200).json();
         assert_eq!(sales, json!([{"period": "2025-01-15", "orders": 1, "units": 3, "revenue": "36.00"}]));
-        let top = boss.get("/api/dashboard/top-products").await.is(200).json();
+        let top = admin.get("/api/dashboard/top-products").await.is(200).json();
         assert_eq!(top, json!([{"product": mug.id, "name": "Mug", "units": 3, "revenue": "36.00"}]));
-        assert_eq!(boss.get("/api/dashboard/total-orders").await.is(200)["total"], 2);
+        assert_eq!(admin.get("/api/dashboard/total-orders").await.is(200)["total"], 2);
         shop.runs_its_jobs().await;
     }
 
-    async fn nothing_is_sold_in_a_currency_that_the_prices_have_left(shop: TestShop) {
+    async fn no_order_uses_a_currency_that_the_prices_have_left(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
         let ada = shop.customer("ada@example.com").await;
         shop.tampers("INSERT INTO price_currency (id, currency) VALUES (1, 'EUR')").await; // while this program was running
@@ -151,12 +151,12 @@ on_both_engines! {
 /// A shop in US dollars sells a mug for 12.50, and one of them. The admin's token.
 async fn sells_a_mug_and_closes(site: &Site) -> String {
     let api = site.opens().await;
-    let boss = site.admin().await;
-    let mug = site.sells(&boss, "Mug", 9).await;
+    let admin = site.admin().await;
+    let mug = site.sells(&admin, "Mug", 9).await;
     let order = json!({"items": [{"product": mug, "quantity": 1}]});
-    assert_eq!(site.post("/api/orders", &boss, None, &order).await.expect("an answer").0, 201);
+    assert_eq!(site.post("/api/orders", &admin, None, &order).await.expect("an answer").0, 201);
     assert_eq!(api.stops(), Some(0));
-    boss
+    admin
 }
 
 async fn forgets_the_currency(site: &Site) {

@@ -38,7 +38,7 @@ fn stderr(output: &Output) -> String {
 }
 
 on_both_engines! {
-    async fn a_shop_writes_in_its_own_words(shop: TestShop) {
+    async fn a_shop_replaces_templates_with_its_own(shop: TestShop) {
         let words = folder(&[
             ("verify_email.subject.txt", "Welcome aboard {{ store_name }}"),
             ("verify_email.txt", "{% extends \"layout.txt\" %}{% block message %}Ahoy! {{ link }}\n{% endblock %}"),
@@ -109,7 +109,7 @@ fn every_email_is_rendered_with_example_data() {
 
 /// docs/emails.md names every e-mail, when it is sent, and what its templates may use.
 #[test]
-fn the_page_about_emails_is_true() {
+fn the_documentation_of_emails_is_current() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/emails.md")).expect("the page");
     for template in Template::ALL {
         let example = template.example();

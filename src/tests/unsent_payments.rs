@@ -6,7 +6,7 @@ use payment_simulator::{Fault, Provider};
 use serde_json::{Value, json};
 
 use crate::{
-    providers::{asks_about_what_hangs, hears, pays, somebody_who_ordered, taken},
+    providers::{amounts_captured, check_pending_payments, deliver_webhooks, pays, somebody_who_ordered},
     support::{Order, Person, TestShop, people::Payment},
 };
 
@@ -18,14 +18,14 @@ on_both_engines! {
             discards_the_job(&shop).await;
             for (wait, status) in [(239, "queued"), (2, "failed")] {
                 shop.time_passes(Duration::from_secs(wait));
-                asks_about_what_hangs(&shop).await;
+                check_pending_payments(&shop).await;
                 assert_eq!(ada.looks_at(&payment).await["status"], status, "{provider}");
             }
             assert_eq!(ada.looks_at(&payment).await["failure"]["code"], "not_sent");
-            assert_eq!(shop.standing_of(&order).await.1, "failed");
+            assert_eq!(shop.statuses_of(&order).await.1, "failed");
 
             let again: Payment = ada.wants_to_pay(&order).await.is(202).json().into();
-            hears(&shop).await;
+            deliver_webhooks(&shop).await;
             let status = if provider == "cash_on_delivery" { "processing" } else { "requires_action" };
             assert_eq!(ada.looks_at(&again).await["status"], status, "{provider}");
         }
@@ -33,19 +33,19 @@ on_both_engines! {
 
     async fn a_payment_whose_job_was_given_up_ends_and_a_retry_of_the_job_does_nothing(shop: TestShop) {
         shop.expects_in_log("no job sends a payment any more");
-        let boss = shop.admin().await;
+        let admin = shop.admin().await;
         for provider in ["cash_on_delivery", "stripe", "paypal", "razorpay"] {
             let (ada, order, payment) = somebody_asked_to_pay_by(&shop, provider).await;
             shop.tampers("UPDATE jobs SET state = 'dead' WHERE kind = 'payments.pay' AND state = 'pending'").await;
             ada.wants_to_pay(&order).await.is(409).with_code("payment_in_progress");
             shop.time_passes(Duration::from_secs(241));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             let ended = ada.looks_at(&payment).await;
             assert_eq!((&ended["status"], &ended["failure"]["code"]), (&json!("failed"), &json!("not_sent")), "{provider}");
 
-            let dead = boss.get("/api/admin/jobs?queue=payment&state=dead").await.is(200).list();
-            boss.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(200);
-            hears(&shop).await;
+            let dead = admin.get("/api/admin/jobs?queue=payment&state=dead").await.is(200).list();
+            admin.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.is(200);
+            deliver_webhooks(&shop).await;
             let still = ada.looks_at(&payment).await;
             assert_eq!((&still["status"], &still["transaction_id"]), (&json!("failed"), &Value::Null), "{provider}");
         }
@@ -60,14 +60,14 @@ on_both_engines! {
             shop.runs_its_jobs().await;
             shop.time_passes(Duration::from_secs(31));
         }
-        asks_about_what_hangs(&shop).await;
+        check_pending_payments(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "queued");
         shop.simulator().clear_faults();
-        hears(&shop).await;
+        deliver_webhooks(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
     }
 
-    async fn what_the_provider_has_heard_of_decides_before_a_payment_ends(shop: TestShop) {
+    async fn the_provider_is_asked_before_an_unsent_payment_fails(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_in_log("no job sends a payment any more");
         for (fault, status, cents) in [(Fault::CutBefore, "failed", vec![]), (Fault::CutAfter, "captured", vec![12_00])] {
@@ -78,14 +78,14 @@ on_both_engines! {
             discards_the_job(&shop).await;
             drop(shop.simulator().webhooks());
             shop.time_passes(Duration::from_secs(241));
-            asks_about_what_hangs(&shop).await;
+            check_pending_payments(&shop).await;
             assert_eq!(ada.looks_at(&payment).await["status"], status);
-            assert_eq!(taken(&shop, &payment), cents);
-            hears(&shop).await;
+            assert_eq!(amounts_captured(&shop, &payment), cents);
+            deliver_webhooks(&shop).await;
         }
     }
 
-    async fn a_provider_that_is_away_decides_nothing(shop: TestShop) {
+    async fn an_unsent_payment_stays_while_its_provider_is_unavailable(shop: TestShop) {
         shop.expects_in_log("job failed, will be retried");
         shop.expects_in_log("cannot check whether the provider has a payment");
         shop.allows_in_log("cannot retrieve a payment");
@@ -97,11 +97,11 @@ on_both_engines! {
         discards_the_job(&shop).await;
         shop.time_passes(Duration::from_secs(241));
         shop.simulator().fails_at_random(1.0, 7, &[Fault::CutBefore]);
-        asks_about_what_hangs(&shop).await;
+        check_pending_payments(&shop).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "queued");
         shop.simulator().clear_faults();
         shop.time_passes(Duration::from_mins(1));
-        asks_about_what_hangs(&shop).await;
+        check_pending_payments(&shop).await;
         pays(&shop, &ada.looks_at(&payment).await.into()).await;
         assert_eq!(ada.looks_at(&payment).await["status"], "captured");
     }
@@ -118,8 +118,8 @@ async fn somebody_asked_to_pay_by(shop: &TestShop, provider: &str) -> (Person, O
 
 /// An admin removes the one job of the payment queue that waits.
 async fn discards_the_job(shop: &TestShop) {
-    let boss = shop.admin().await;
-    let waiting = boss.get("/api/admin/jobs?queue=payment").await.is(200).list();
+    let admin = shop.admin().await;
+    let waiting = admin.get("/api/admin/jobs?queue=payment").await.is(200).list();
     assert_eq!(waiting.len(), 1, "{waiting:?}");
-    boss.delete(&format!("/api/admin/jobs/{}", waiting[0]["id"])).await.is(204);
+    admin.delete(&format!("/api/admin/jobs/{}", waiting[0]["id"])).await.is(204);
 }

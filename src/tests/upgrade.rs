@@ -10,8 +10,8 @@ use payment_simulator::{Provider, STRIPE_SECRET_KEY};
 use serde_json::{Value, json};
 
 use crate::{
-    providers::{hears, refunds},
-    support::{Engine, Person, Product, TestShop, people::Payment, smtp::Mail, tell_in},
+    providers::{deliver_webhooks, refunds},
+    support::{Engine, Person, Product, TestShop, people::Payment, run_story_in, smtp::Mail},
 };
 
 /// The previous version's newest migration.
@@ -26,12 +26,12 @@ const VERIFICATION: &str = "4eb04f93d5c8c8d595c00a573f383be2fa43d0a663c1e516ecc9
 
 #[test]
 fn a_shop_of_the_previous_version_goes_on_selling_on_sqlite() {
-    tell_in(TestShop::takes_over(Engine::Sqlite, VERSION, ROWS), goes_on_selling);
+    run_story_in(TestShop::upgrade_from(Engine::Sqlite, VERSION, ROWS), goes_on_selling);
 }
 
 #[test]
 fn a_shop_of_the_previous_version_goes_on_selling_on_postgres() {
-    tell_in(TestShop::takes_over(Engine::Postgres, VERSION, ROWS), goes_on_selling);
+    run_story_in(TestShop::upgrade_from(Engine::Postgres, VERSION, ROWS), goes_on_selling);
 }
 
 /// What is not among the rows is not upgraded by the story.
@@ -71,11 +71,11 @@ async fn goes_on_selling(shop: TestShop) {
     assert_eq!(shop.db().pending_migrations().await.expect("an answer"), 0);
     shop.time_passes(Duration::from_mins(55));
 
-    let (ada, boss) = they_are_known(&shop).await;
+    let (ada, admin) = they_are_known(&shop).await;
     assert_eq!(standings(&shop).await, before, "what was ordered and paid stands as it did");
-    everything_is_shown(&ada, &boss).await;
+    everything_is_shown(&ada, &admin).await;
     what_was_under_way_ends(&shop, &ada).await;
-    and_it_sells(&shop, &ada, &boss).await;
+    and_it_sells(&shop, &ada, &admin).await;
 }
 
 /// Every order as it is in the database: number, status, status of its payment, total.
@@ -132,14 +132,14 @@ async fn they_are_known(shop: &TestShop) -> (Person, Person) {
     ada.refreshes().await.is(200);
     ada.get("/api/profile").await.is(200);
     shop.visitor().post("/api/auth/email/verify").json(&json!({"token": VERIFICATION})).await.is(204);
-    let mut boss = shop.visitor();
-    boss.email = "boss@example.com".to_owned();
-    boss.signs_in().await;
-    (ada, boss)
+    let mut admin = shop.visitor();
+    admin.email = "boss@example.com".to_owned();
+    admin.signs_in().await;
+    (ada, admin)
 }
 
 /// No list and no single thing of the previous version is too odd to be shown.
-async fn everything_is_shown(ada: &Person, boss: &Person) {
+async fn everything_is_shown(ada: &Person, admin: &Person) {
     let orders = ada.orders().await;
     assert!(orders.len() >= 15, "{} orders", orders.len());
     for order in &orders {
@@ -155,7 +155,7 @@ async fn everything_is_shown(ada: &Person, boss: &Person) {
     assert_eq!(ada.get("/api/wishlist").await.is(200).list().len(), 1);
     let products = ada.get("/api/products?search=mug").await.is(200).list();
     assert_eq!((products.len(), &products[0]["rating"]), (1, &json!(4.0)));
-    let pot = boss.get("/api/products/2").await.is(200);
+    let pot = admin.get("/api/products/2").await.is(200);
     assert_eq!((&pot["description"], &pot["description_html"]), (&json!("It's a pot."), &json!(null)));
     for path in [
         "/api/products/1",
@@ -173,7 +173,7 @@ async fn everything_is_shown(ada: &Person, boss: &Person) {
         "/api/dashboard/sales",
         "/api/dashboard/top-products",
     ] {
-        boss.get(path).await.is(200);
+        admin.get(path).await.is(200);
     }
 }
 
@@ -184,7 +184,7 @@ async fn what_was_under_way_ends(shop: &TestShop, ada: &Person) {
         payments.into_iter().filter(|payment| payment["status"] == status).map(Payment::from).collect::<Vec<_>>()
     };
     let (queued, waiting) = (of("queued").await.remove(0), of("requires_action").await.remove(0));
-    hears(shop).await;
+    deliver_webhooks(shop).await;
     assert_eq!(ada.looks_at(&queued).await["status"], "captured");
     assert_eq!(shop.counts("SELECT COUNT(*) FROM refunds WHERE status = 'queued'").await, 0);
     assert_eq!(shop.simulator().refunds().iter().map(|refund| refund.amount).collect::<Vec<_>>(), [2_00]);
@@ -196,11 +196,11 @@ async fn what_was_under_way_ends(shop: &TestShop, ada: &Person) {
 
     let intent = ada.looks_at(&waiting).await["transaction_id"].as_str().expect("the intent").to_owned();
     shop.simulator().buyer_pays(&intent).expect("the buyer can still pay");
-    hears(shop).await;
+    deliver_webhooks(shop).await;
     assert_eq!(ada.looks_at(&waiting).await["status"], "captured");
 }
 
-async fn and_it_sells(shop: &TestShop, ada: &Person, boss: &Person) {
+async fn and_it_sells(shop: &TestShop, ada: &Person, admin: &Person) {
     // What was asked before the upgrade is answered as it was then.
     let last = json!({"items": [{"product": 2, "quantity": 1}], "payment_method": "cash_on_delivery", "shipping_address": "12 St James's Square\nLondon"});
     let again = ada.post("/api/orders").json(&last).once("the-last-order").await.is(201);
@@ -214,17 +214,17 @@ async fn and_it_sells(shop: &TestShop, ada: &Person, boss: &Person) {
     let lin = shop.customer("lin.new@example.com").await;
     let order = lin.buys_online(&mug).await;
     let payment = lin.pays_with("pm_card_visa", &order).await;
-    hears(shop).await;
+    deliver_webhooks(shop).await;
     let paid = lin.sees(&order).await;
     assert_eq!((&paid["status"], &paid["payment_status"]), (&json!("confirmed"), &json!("paid")));
     assert_eq!(shop.stock_of(&mug).await, stock + 2 - 1);
-    refunds(boss, &payment, &json!({"amount": "1.00"})).await.is(202);
-    boss.moves(&order, "shipped").await.is(200);
-    hears(shop).await;
+    refunds(admin, &payment, &json!({"amount": "1.00"})).await.is(202);
+    admin.sets_status(&order, "shipped").await.is(200);
+    deliver_webhooks(shop).await;
     assert_eq!(lin.looks_at(&payment).await["refunded"], "1.00");
 
-    let dead = boss.get("/api/admin/jobs?state=dead").await.is(200).list();
-    boss.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.succeeds();
-    hears(shop).await;
-    assert_eq!(boss.get("/api/admin/jobs?state=dead").await.is(200).list(), Vec::<Value>::new());
+    let dead = admin.get("/api/admin/jobs?state=dead").await.is(200).list();
+    admin.post(&format!("/api/admin/jobs/{}/retry", dead[0]["id"])).await.succeeds();
+    deliver_webhooks(shop).await;
+    assert_eq!(admin.get("/api/admin/jobs?state=dead").await.is(200).list(), Vec::<Value>::new());
 }

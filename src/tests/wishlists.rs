@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Person, Product, TestShop};
 
 on_both_engines! {
-    async fn a_wish_is_kept_once(shop: TestShop) {
+    async fn a_product_is_on_the_wishlist_once(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(1).await;
         let ada = shop.customer("ada@example.com").await;
         let wished = wishes(&ada, &mug).await.is(201);
@@ -23,7 +23,7 @@ on_both_engines! {
         assert_eq!((list.list(), list.header("x-total-count")), (vec![wanted], "1"));
     }
 
-    async fn a_wish_shows_the_product_of_today(shop: TestShop) {
+    async fn the_wishlist_shows_current_products(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(1).await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         wishes(&ada, &mug).await.is(201);
@@ -34,7 +34,7 @@ on_both_engines! {
         shop.runs_its_jobs().await;
     }
 
-    async fn the_picture_of_a_wish_is_the_first_of_the_product(shop: TestShop) {
+    async fn the_wishlist_shows_the_first_image_of_a_product(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let ada = shop.customer("ada@example.com").await;
         shop.tampers(
@@ -48,7 +48,7 @@ on_both_engines! {
         assert_eq!(ada.get("/api/wishlist").await.list()[0]["image"], picture);
     }
 
-    async fn the_latest_wish_comes_first(shop: TestShop) {
+    async fn the_wishlist_is_ordered_newest_first(shop: TestShop) {
         let ada = shop.customer("ada@example.com").await;
         for name in ["Mug", "Pot", "Pan"] {
             let thing = shop.sells(name).await;
@@ -60,25 +60,25 @@ on_both_engines! {
         ada.get("/api/wishlist?per_page=101").await.is(422).about(&["per_page"]);
     }
 
-    async fn a_product_that_left_the_shop_is_not_shown_until_it_is_back(shop: TestShop) {
+    async fn inactive_products_are_hidden_from_the_wishlist(shop: TestShop) {
         let (mug, pot) = (shop.sells("Mug").await, shop.sells("Pot").await);
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         for thing in [&mug, &pot] {
             wishes(&ada, thing).await.is(201);
         }
-        boss.patch(&product(&mug)).json(&json!({"is_active": false})).await.is(200);
+        admin.patch(&product(&mug)).json(&json!({"is_active": false})).await.is(200);
         let list = ada.get("/api/wishlist").await.is(200);
         assert_eq!((names(&ada, "").await, list.header("x-total-count")), (vec!["Pot".to_owned()], "1"));
         wishes(&ada, &mug).await.is(422).about(&["product"]);
-        boss.patch(&product(&mug)).json(&json!({"is_active": true})).await.is(200);
+        admin.patch(&product(&mug)).json(&json!({"is_active": true})).await.is(200);
         assert_eq!(names(&ada, "").await.len(), 2);
-        boss.patch(&product(&mug)).json(&json!({"is_active": false})).await.is(200);
+        admin.patch(&product(&mug)).json(&json!({"is_active": false})).await.is(200);
         ada.delete(&format!("/api/wishlist/{}", mug.id)).await.is(204);
-        boss.delete(&product(&pot)).await.is(204);
+        admin.delete(&product(&pot)).await.is(204);
         assert_eq!(shop.counts("SELECT COUNT(*) FROM wishlist_entries").await, 0, "what is gone for good is on no list");
     }
 
-    async fn a_wish_is_taken_back_once(shop: TestShop) {
+    async fn a_product_is_removed_from_the_wishlist(shop: TestShop) {
         let mug = shop.sells("Mug").await;
         let (ada, bob) = (shop.customer("ada@example.com").await, shop.customer("bob@example.com").await);
         wishes(&ada, &mug).await.is(201);
@@ -91,7 +91,7 @@ on_both_engines! {
         assert_eq!(names(&ada, "").await, Vec::<String>::new());
     }
 
-    async fn a_wish_that_makes_no_sense_is_refused(shop: TestShop) {
+    async fn an_invalid_wishlist_request_is_refused(shop: TestShop) {
         let (ada, visitor) = (shop.customer("ada@example.com").await, shop.visitor());
         for (method, path) in
             [(Method::GET, "/api/wishlist"), (Method::POST, "/api/wishlist"), (Method::DELETE, "/api/wishlist/1")]

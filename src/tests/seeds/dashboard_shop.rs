@@ -40,39 +40,39 @@ on_both_engines! {
     }
 
     async fn categories_are_managed(shop: TestShop) {
-        let (visitor, ada, boss) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
+        let (visitor, ada, admin) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
 
         // Lines 16 and 18, with the fields of lines 96 to 98.
         ada.post("/api/categories/").json(&json!({"name": "Cups"})).await.is(403);
-        let cups = boss.post("/api/categories/").json(&json!({"name": "Cups"})).await.is(201);
+        let cups = admin.post("/api/categories/").json(&json!({"name": "Cups"})).await.is(201);
         has_fields(&cups.json(), &["id", "name", "description"]);
-        let pots = boss.post("/api/categories").json(&json!({"name": "Pots", "description": "For tea"})).await.is(201);
+        let pots = admin.post("/api/categories").json(&json!({"name": "Pots", "description": "For tea"})).await.is(201);
         assert_eq!(reads(&visitor, "/api/categories/").await.json(), json!([cups.json(), pots.json()]));
 
         // Lines 17, 19 and 20.
         let path = format!("/api/categories/{}/", cups["id"]);
         assert_eq!(reads(&visitor, &path).await.json(), cups.json());
         let mugs = json!({"name": "Mugs", "description": "For coffee"});
-        shows(&boss.put(&path).json(&mugs).await.is(200), &mugs);
-        shows(&boss.put(&bare(&path)).json(&mugs).await.is(200), &mugs);
-        boss.delete(&path).await.is(204);
-        boss.delete(&format!("/api/categories/{}", pots["id"])).await.is(204);
+        shows(&admin.put(&path).json(&mugs).await.is(200), &mugs);
+        shows(&admin.put(&bare(&path)).json(&mugs).await.is(200), &mugs);
+        admin.delete(&path).await.is(204);
+        admin.delete(&format!("/api/categories/{}", pots["id"])).await.is(204);
         assert_eq!(reads(&visitor, "/api/categories/").await.list().len(), 0);
         shop.runs_its_jobs().await;
     }
 
     async fn products_are_managed_searched_and_filtered(shop: TestShop) {
-        let (visitor, ada, boss) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
-        let cups = boss.post("/api/categories/").json(&json!({"name": "Cups"})).await.is(201);
+        let (visitor, ada, admin) = (shop.visitor(), shop.customer("ada@example.com").await, shop.admin().await);
+        let cups = admin.post("/api/categories/").json(&json!({"name": "Cups"})).await.is(201);
 
         // Lines 27 and 31, with the fields of lines 110 to 117.
         let mug = json!({"name": "Mug", "description": "Holds tea", "price": "12.00", "stock": 5, "category": cups["id"]});
         ada.post("/api/products/").json(&mug).await.is(403);
-        let mug = boss.post("/api/products/").json(&mug).await.is(201);
+        let mug = admin.post("/api/products/").json(&mug).await.is(201);
         let fields =
             ["id", "name", "description", "price", "stock", "image", "category", "created_at", "updated_at"];
         has_fields(&mug.json(), &fields);
-        let pot = boss.post("/api/products").json(&json!({"name": "Pot", "price": "30.50"})).await.is(201);
+        let pot = admin.post("/api/products").json(&json!({"name": "Pot", "price": "30.50"})).await.is(201);
         assert_eq!(reads(&visitor, "/api/products/").await.json(), json!([pot.json(), mug.json()]));
 
         // Lines 28, 30 and 34.
@@ -86,10 +86,10 @@ on_both_engines! {
         // Lines 32 and 33.
         let dearer = json!({"name": "Mug", "description": "Holds more tea", "price": "13.00", "stock": 4});
         ada.put(&path).json(&dearer).await.is(403);
-        shows(&boss.put(&path).json(&dearer).await.is(200), &dearer);
-        shows(&boss.put(&bare(&path)).json(&dearer).await.is(200), &dearer);
-        boss.delete(&path).await.is(204);
-        boss.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
+        shows(&admin.put(&path).json(&dearer).await.is(200), &dearer);
+        shows(&admin.put(&bare(&path)).json(&dearer).await.is(200), &dearer);
+        admin.delete(&path).await.is(204);
+        admin.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
         assert_eq!(reads(&visitor, "/api/products/").await.list().len(), 0);
         shop.runs_its_jobs().await;
     }
@@ -131,7 +131,7 @@ on_both_engines! {
 
     async fn orders_are_placed_followed_and_cancelled(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
-        let (ada, eve, boss) =
+        let (ada, eve, admin) =
             (shop.customer("ada@example.com").await, shop.customer("eve@example.com").await, shop.admin().await);
 
         // Line 55, with the fields of lines 158 to 163 and 174 to 178.
@@ -154,8 +154,8 @@ on_both_engines! {
         // Line 56, in the spelling of line 160.
         let status = format!("{path}status/");
         ada.put(&status).json(&json!({"status": "Shipped"})).await.is(403);
-        assert_eq!(boss.put(&status).json(&json!({"status": "Shipped"})).await.is(200)["status"], "shipped");
-        assert_eq!(boss.put(&bare(&status)).json(&json!({"status": "Delivered"})).await.is(200)["status"], "delivered");
+        assert_eq!(admin.put(&status).json(&json!({"status": "Shipped"})).await.is(200)["status"], "shipped");
+        assert_eq!(admin.put(&bare(&status)).json(&json!({"status": "Delivered"})).await.is(200)["status"], "delivered");
 
         // Line 57.
         ada.delete(&path).await.is(409).with_code("invalid_transition");
@@ -180,7 +180,7 @@ on_both_engines! {
 
     async fn the_dashboard_counts_users_orders_and_products(shop: TestShop) {
         let (mug, _) = (shop.sells("Mug").await, shop.sells("Old").with("is_active", false).await);
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         ada.buys(&mug).await;
         // Lines 72 to 74.
         for (path, total) in [
@@ -188,7 +188,7 @@ on_both_engines! {
             ("/api/dashboard/total-orders/", 1),
             ("/api/dashboard/total-products/", 1),
         ] {
-            shows(&reads(&boss, path).await, &json!({"total": total}));
+            shows(&reads(&admin, path).await, &json!({"total": total}));
             ada.get(path).await.is(403);
             shop.visitor().get(&bare(path)).await.is(401);
         }

@@ -4,7 +4,7 @@ use image::ImageFormat;
 use serde_json::json;
 
 use super::{bare, has_fields, names, one, reads, shows, signs_in};
-use crate::support::{TestShop, pictures::solid};
+use crate::support::{TestShop, image_files::solid};
 
 on_both_engines! {
     async fn a_token_is_had_for_a_username_and_renewed(shop: TestShop) {
@@ -30,25 +30,25 @@ on_both_engines! {
     }
 
     async fn products_are_a_plain_resource(shop: TestShop) {
-        let (visitor, boss) = (shop.visitor(), shop.admin().await);
+        let (visitor, admin) = (shop.visitor(), shop.admin().await);
         // Lines 15 to 17.
-        let mug = boss.post("/api/products/").json(&json!({"name": "Mug", "price": "12.00", "stock": 5})).await.is(201);
-        let pot = boss.post("/api/products").json(&json!({"name": "Pot", "price": "30.50"})).await.is(201);
+        let mug = admin.post("/api/products/").json(&json!({"name": "Mug", "price": "12.00", "stock": 5})).await.is(201);
+        let pot = admin.post("/api/products").json(&json!({"name": "Pot", "price": "30.50"})).await.is(201);
         let path = format!("/api/products/{}/", mug["id"]);
         assert_eq!(reads(&visitor, "/api/products/").await.json(), json!([pot.json(), mug.json()]));
         assert_eq!(reads(&visitor, &path).await.json(), mug.json());
 
         // Lines 18 and 19.
         for path in [&path, &bare(&path)] {
-            let replaced = boss.put(path).json(&json!({"name": "Cup", "price": "9.00"})).await.is(200);
+            let replaced = admin.put(path).json(&json!({"name": "Cup", "price": "9.00"})).await.is(200);
             shows(&replaced, &json!({"name": "Cup", "price": "9.00", "stock": 5}));
-            let changed = boss.patch(path).json(&json!({"price": "9.50"})).await.is(200);
+            let changed = admin.patch(path).json(&json!({"price": "9.50"})).await.is(200);
             shows(&changed, &json!({"name": "Cup", "price": "9.50"}));
         }
         // Line 93: for admins only.
         visitor.patch(&path).json(&json!({"price": "0.01"})).await.is(401);
-        boss.delete(&path).await.is(204);
-        boss.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
+        admin.delete(&path).await.is(204);
+        admin.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
         assert_eq!(reads(&visitor, "/api/products/").await.list().len(), 0);
     }
 
@@ -165,11 +165,11 @@ on_both_engines! {
 
     async fn products_have_pictures(shop: TestShop) {
         // Lines 50 and 112.
-        let (mug, boss) = (shop.sells("Mug").await, shop.admin().await);
+        let (mug, admin) = (shop.sells("Mug").await, shop.admin().await);
         let part = b"--x\r\ncontent-disposition: form-data; name=\"image\"; filename=\"mug.png\"\r\n\r\n";
         let body = [&part[..], &solid(40, 40, ImageFormat::Png), b"\r\n--x--\r\n"].concat();
         let upload = format!("/api/products/{}/images/", mug.id);
-        let image = boss.post(&upload).body("multipart/form-data; boundary=x", body).await.is(201);
+        let image = admin.post(&upload).body("multipart/form-data; boundary=x", body).await.is(201);
         let shown = reads(&shop.visitor(), &format!("/api/products/{}/", mug.id)).await;
         assert_eq!(shown["image"], image["url"]);
         let url = image["url"].as_str().expect("an address").trim_start_matches("https://shop.test");

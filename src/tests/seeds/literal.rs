@@ -95,7 +95,7 @@ fn id(answer: &Value) -> String {
 on_both_engines! {
     async fn dashboard_shop(shop: TestShop) {
         for slash in SLASHES {
-            let (mut ada, boss) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
+            let (mut ada, admin) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
             // Its users need a first and a last name; address and phone number are optional.
             let email = format!("ada{}@example.com", slash.len());
             let login = json!({"email": email, "password": "a long walk by the sea"});
@@ -106,20 +106,20 @@ on_both_engines! {
             ada.signs_in("/auth/login", login).await;
             ada.refreshes("/auth/token/refresh").await;
 
-            let cups = boss.post("/api/categories", json!({"name": "Cups", "description": "To drink from"})).await.is(201);
+            let cups = admin.post("/api/categories", json!({"name": "Cups", "description": "To drink from"})).await.is(201);
             let category = format!("/api/categories/{}", cups["id"]);
             assert_eq!(names(&ada.get("/api/categories").await), ["Cups"]);
-            boss.put(&category, json!({"name": "Mugs", "description": "To drink from"})).await;
+            admin.put(&category, json!({"name": "Mugs", "description": "To drink from"})).await;
             assert_eq!(ada.get(&category).await["name"], "Mugs");
 
             let mug = json!({"name": "Mug", "description": "Holds tea", "price": "12.00", "stock": 9, "category": cups["id"]});
-            let mug = boss.post("/api/products", mug).await.is(201);
+            let mug = admin.post("/api/products", mug).await.is(201);
             let product = format!("/api/products/{}", mug["id"]);
             assert_eq!(ada.get(&product).await.json(), mug.json());
             for list in ["/api/products", "/api/products?search=tea", &format!("/api/products?category={}", cups["id"])] {
                 assert_eq!(names(&ada.get(list).await), ["Mug"], "{list}");
             }
-            boss.put(&product, json!({"name": "Mug", "description": "Holds tea", "price": "13.00", "stock": 9})).await;
+            admin.put(&product, json!({"name": "Mug", "description": "Holds tea", "price": "13.00", "stock": 9})).await;
 
             let line = json!({"product": mug["id"], "quantity": 1});
             let fills_a_cart = async || {
@@ -142,7 +142,7 @@ on_both_engines! {
             let order = format!("/api/orders/{}", sent["id"]);
             shows(&ada.get(&order).await, &json!({"status": "pending", "total_price": "13.00"}));
             for status in ["Shipped", "Delivered"] {
-                boss.put(&format!("{order}/status"), json!({"status": status})).await;
+                admin.put(&format!("{order}/status"), json!({"status": status})).await;
                 assert_eq!(ada.get(&order).await["status"], status.to_lowercase());
             }
             ada.deletes(&format!("/api/orders/{}", cancelled["id"])).await;
@@ -151,13 +151,13 @@ on_both_engines! {
             let profile = json!({"first_name": "Augusta", "last_name": "King", "address": "5 Quay", "phone_number": "0123"});
             shows(&ada.put("/api/profile", profile.clone()).await, &profile);
             for figure in ["total-users", "total-orders", "total-products"] {
-                assert!(boss.get(&format!("/api/dashboard/{figure}")).await["total"].is_u64(), "{figure}");
+                assert!(admin.get(&format!("/api/dashboard/{figure}")).await["total"].is_u64(), "{figure}");
             }
-            boss.deletes(&product).await;
+            admin.deletes(&product).await;
             ada.posts("/auth/logout").await.is(204);
             // What was sold stays for the books; its category can go when nothing is in it.
-            boss.put(&product, json!({"name": "Mug", "price": "13.00", "category": null})).await;
-            boss.deletes(&category).await;
+            admin.put(&product, json!({"name": "Mug", "price": "13.00", "category": null})).await;
+            admin.deletes(&category).await;
             shop.runs_its_jobs().await;
         }
     }
@@ -194,7 +194,7 @@ on_both_engines! {
                 .await
                 .expect("the payment");
             shop.simulator().buyer_pays(&intent).expect("the buyer can pay");
-            shop.hears_from_the_providers().await;
+            shop.receives_all_webhooks().await;
             shop.runs_its_jobs().await;
             let orders = ada.get("/api/orders").await;
             shows(&orders, &json!([{"id": order["id"], "status": "confirmed", "payment_status": "paid"}]));
@@ -203,7 +203,7 @@ on_both_engines! {
 
     async fn mini_shop(shop: TestShop) {
         for slash in SLASHES {
-            let (mut ada, boss) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
+            let (mut ada, admin) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
             let email = format!("ada{}@example.com", slash.len());
             let login = json!({"email": email, "password": "a long walk by the sea"});
             let mut registration = login.clone();
@@ -216,11 +216,11 @@ on_both_engines! {
             ada.put("/api/auth/profile", json!({"first_name": "Augusta", "last_name": "King", "phone": "4567"})).await;
 
             let mug = json!({"name": "Mug", "description": "Holds tea", "price": "12.00", "stock": 9});
-            let mug = boss.post("/api/products", mug).await.is(201);
+            let mug = admin.post("/api/products", mug).await.is(201);
             let product = format!("/api/products/{}", mug["id"]);
             assert_eq!(ada.get("/api/products").await.json(), json!([mug.json()]));
             assert_eq!(ada.get(&product).await.json(), mug.json());
-            boss.put(&product, json!({"name": "Mug", "description": "Holds tea", "price": "13.00", "stock": 9})).await;
+            admin.put(&product, json!({"name": "Mug", "description": "Holds tea", "price": "13.00", "stock": 9})).await;
 
             let line = json!({"product": mug["id"], "quantity": 1});
             let cart = ada.post("/api/cart", line.clone()).await.is(201);
@@ -239,7 +239,7 @@ on_both_engines! {
             let path = format!("/api/orders/{}", order["id"]);
             assert_eq!(ada.get(&path).await.json(), order.json());
             assert_eq!(ada.posts(&format!("{path}/cancel")).await.is(200)["status"], "cancelled");
-            boss.deletes(&product).await;
+            admin.deletes(&product).await;
             ada.posts("/api/auth/logout").await.is(204);
             shop.runs_its_jobs().await;
         }
@@ -247,7 +247,7 @@ on_both_engines! {
 
     async fn scalable_platform(shop: TestShop) {
         for slash in SLASHES {
-            let (mut user, boss) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
+            let (mut user, admin) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
             let name = format!("testuser{slash}").replace('/', "2");
             let registration =
                 json!({"username": name, "email": format!("{name}@example.com"), "password": "testpassword"});
@@ -257,28 +257,28 @@ on_both_engines! {
             user.refreshes("/api/auth/token/refresh").await;
 
             let electronics = json!({"name": "Electronics", "description": "Electronic items"});
-            let made = boss.post("/api/categories", electronics.clone()).await.is(201);
+            let made = admin.post("/api/categories", electronics.clone()).await.is(201);
             shows(&made, &electronics);
             let category = format!("/api/categories/{}", made["id"]);
             shows(&user.get("/api/categories").await, &json!([electronics]));
             shows(&user.get(&category).await, &electronics);
             let appliances = json!({"name": "Home Appliances", "description": "Appliances for home use"});
-            shows(&boss.put(&category, appliances.clone()).await, &appliances);
+            shows(&admin.put(&category, appliances.clone()).await, &appliances);
 
             let smartphone = |description: &str, price: &str, stock: i64| {
                 json!({"name": "Smartphone", "description": description, "price": price, "category": made["id"], "stock": stock})
             };
             let latest = smartphone("Latest model smartphone", "999.99", 50);
-            let phone = boss.post("/api/products", latest.clone()).await.is(201);
+            let phone = admin.post("/api/products", latest.clone()).await.is(201);
             shows(&user.get("/api/products").await, &json!([latest]));
             let product = format!("/api/products/{}", phone["id"]);
             has_fields(&user.get(&product).await.json(), &["id", "name", "created_at", "updated_at"]);
             let updated = smartphone("Updated smartphone description", "899.99", 45);
-            shows(&boss.put(&product, updated.clone()).await, &updated);
+            shows(&admin.put(&product, updated.clone()).await, &updated);
             assert_eq!(names(&user.get("/api/products?search=smartphone").await), ["Smartphone"]);
             assert_eq!(names(&user.get("/api/products?ordering=price").await), ["Smartphone"]);
-            boss.deletes(&product).await;
-            boss.deletes(&category).await;
+            admin.deletes(&product).await;
+            admin.deletes(&category).await;
             user.is_gone(&product).await;
             shop.runs_its_jobs().await;
         }
@@ -286,7 +286,7 @@ on_both_engines! {
 
     async fn drop_in_backend(shop: TestShop) {
         for slash in SLASHES {
-            let (mut ada, boss) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
+            let (mut ada, admin) = (Client::of(&shop, slash), Client::admin(&shop, slash).await);
             let name = format!("ada{}", slash.len());
             let login = json!({"username": name, "password": "a long walk by the sea"});
             let mut registration = login.clone();
@@ -295,12 +295,12 @@ on_both_engines! {
             ada.signs_in("/api/token", login).await;
             ada.refreshes("/api/token/refresh").await;
 
-            let mug = boss.post("/api/products", json!({"name": "Mug", "price": "12.00", "stock": 9})).await.is(201);
+            let mug = admin.post("/api/products", json!({"name": "Mug", "price": "12.00", "stock": 9})).await.is(201);
             let product = format!("/api/products/{}", mug["id"]);
             assert_eq!(ada.get("/api/products").await.json(), json!([mug.json()]));
             assert_eq!(ada.get(&product).await.json(), mug.json());
-            boss.put(&product, json!({"name": "Mug", "price": "13.00"})).await;
-            boss.patch(&product, json!({"price": "14.00"})).await;
+            admin.put(&product, json!({"name": "Mug", "price": "13.00"})).await;
+            admin.patch(&product, json!({"price": "14.00"})).await;
 
             let items = json!({"items": [{"product": mug["id"], "quantity": 1}]});
             let order = ada.post("/api/orders", items.clone()).await.is(201);
@@ -326,7 +326,7 @@ on_both_engines! {
             assert_eq!(ada.get("/api/cart").await["items"], json!([]));
             let mine: Vec<Value> = ada.get("/orders/my-orders").await.list().into_iter().map(|order| order["id"].clone()).collect();
             assert_eq!(mine, [&from_cart["id"], &made["id"], &order["id"]].map(Clone::clone));
-            boss.deletes(&product).await;
+            admin.deletes(&product).await;
             shop.runs_its_jobs().await;
         }
     }

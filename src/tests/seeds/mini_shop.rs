@@ -62,18 +62,18 @@ on_both_engines! {
     }
 
     async fn products_are_managed_by_admins(shop: TestShop) {
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         // Line 207, with the fields of lines 100 to 106 and without a category, as line 173 has it.
         let mug = json!({"name": "Mug", "description": "Holds tea", "price": "12.00", "stock": 5});
         ada.post("/api/products/").json(&mug).await.is(403);
-        let mug = boss.post("/api/products/").json(&mug).await.is(201);
+        let mug = admin.post("/api/products/").json(&mug).await.is(201);
         let fields = ["id", "name", "description", "price", "stock", "image", "created_at", "updated_at"];
         has_fields(&mug.json(), &fields);
-        let pot = boss.post("/api/products").json(&json!({"name": "Pot", "price": 30.5, "stock": 1})).await.is(201);
+        let pot = admin.post("/api/products").json(&json!({"name": "Pot", "price": 30.5, "stock": 1})).await.is(201);
         assert!(mug["image"].is_null(), "line 174: an image is optional");
         // Line 175.
         let less_than_none = json!({"name": "Pot", "price": "30.50", "stock": -1});
-        boss.post("/api/products/").json(&less_than_none).await.is(422).about(&["stock"]);
+        admin.post("/api/products/").json(&less_than_none).await.is(422).about(&["stock"]);
 
         // Lines 206 and 208.
         let path = format!("/api/products/{}/", mug["id"]);
@@ -83,11 +83,11 @@ on_both_engines! {
         // Lines 209 and 210.
         let dearer = json!({"name": "Mug", "description": "Holds tea", "price": "13.00", "stock": 6});
         ada.put(&path).json(&dearer).await.is(403);
-        shows(&boss.put(&path).json(&dearer).await.is(200), &dearer);
-        shows(&boss.put(&bare(&path)).json(&dearer).await.is(200), &dearer);
+        shows(&admin.put(&path).json(&dearer).await.is(200), &dearer);
+        shows(&admin.put(&bare(&path)).json(&dearer).await.is(200), &dearer);
         ada.delete(&path).await.is(403);
-        boss.delete(&path).await.is(204);
-        boss.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
+        admin.delete(&path).await.is(204);
+        admin.delete(&format!("/api/products/{}", pot["id"])).await.is(204);
         ada.get(&path).await.is(404);
         shop.runs_its_jobs().await;
     }
@@ -125,14 +125,14 @@ on_both_engines! {
 
     async fn an_order_goes_from_pending_to_delivered(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
 
         // Lines 183 and 184: a cart must not be empty, and the stock is checked.
         ada.post("/api/orders/create/").json(&json!({})).await.is(409).with_code("cart_empty");
         ada.post("/api/cart/").json(&json!({"product": mug.id, "quantity": 3})).await.is(201);
-        boss.patch(&format!("/api/products/{}/", mug.id)).json(&json!({"stock": 2})).await.is(200);
+        admin.patch(&format!("/api/products/{}/", mug.id)).json(&json!({"stock": 2})).await.is(200);
         ada.post("/api/orders/create/").json(&json!({})).await.is(409).with_code("out_of_stock");
-        boss.patch(&format!("/api/products/{}/", mug.id)).json(&json!({"stock": 9})).await.is(200);
+        admin.patch(&format!("/api/products/{}/", mug.id)).json(&json!({"stock": 9})).await.is(200);
 
         // Line 223, with the fields of lines 118 to 133; lines 180, 190 and 191.
         let wanted = json!({"shipping_address": "5 Quay, Bristol", "payment_method": "cash_on_delivery"});
@@ -154,10 +154,10 @@ on_both_engines! {
 
         // Line 187.
         for status in ["Confirmed", "Shipped", "Delivered"] {
-            let moved = boss.put(&format!("{path}status/")).json(&json!({"status": status})).await.is(200);
+            let moved = admin.put(&format!("{path}status/")).json(&json!({"status": status})).await.is(200);
             assert_eq!(moved["status"], status.to_lowercase());
         }
-        let back = boss.put(&format!("{path}status/")).json(&json!({"status": "Pending"})).await;
+        let back = admin.put(&format!("{path}status/")).json(&json!({"status": "Pending"})).await;
         back.is(409).with_code("invalid_transition");
 
         // Line 225.

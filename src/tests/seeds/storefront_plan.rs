@@ -23,11 +23,11 @@ on_both_engines! {
     }
 
     async fn products_are_browsed_searched_and_filtered(shop: TestShop) {
-        let (visitor, boss) = (shop.visitor(), shop.admin().await);
+        let (visitor, admin) = (shop.visitor(), shop.admin().await);
         // Lines 34 to 38 and 45.
-        let input = boss.post("/api/categories/").json(&json!({"name": "Input devices"})).await.is(201);
+        let input = admin.post("/api/categories/").json(&json!({"name": "Input devices"})).await.is(201);
         has_fields(&input.json(), &["name", "slug", "description"]);
-        let acme = boss.post("/api/brands/").json(&json!({"name": "Acme"})).await.is(201);
+        let acme = admin.post("/api/brands/").json(&json!({"name": "Acme"})).await.is(201);
         has_fields(&acme.json(), &["name", "logo"]);
         assert_eq!(reads(&visitor, "/api/brands/").await.json(), json!([acme.json()]));
         let of = |name: &str, price: &str, stock: i64, category: &Value, brand: &Value| {
@@ -38,7 +38,7 @@ on_both_engines! {
             of("Mouse", "25.00", 0, &input["id"], &acme["id"]),
             of("Monitor", "300.00", 2, &Value::Null, &acme["id"]),
         ] {
-            let made = boss.post("/api/products/").json(&product).await.is(201);
+            let made = admin.post("/api/products/").json(&product).await.is(201);
             has_fields(&made.json(), &["name", "description", "price", "category", "image", "stock", "is_active"]);
         }
 
@@ -93,7 +93,7 @@ on_both_engines! {
 
     async fn a_checkout_makes_an_order_that_is_then_paid(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(9).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
 
         // Line 177, with the fields of lines 78 to 86; lines 90 to 92.
         ada.puts_in_cart(&mug, 2).await.is(201);
@@ -120,7 +120,7 @@ on_both_engines! {
         assert!(paid["transaction_id"].is_string(), "{paid}");
 
         // Lines 93 and 179.
-        boss.put(&format!("{order_path}status/")).json(&json!({"status": "shipped"})).await.is(200);
+        admin.put(&format!("{order_path}status/")).json(&json!({"status": "shipped"})).await.is(200);
         assert_eq!(reads(&ada, "/api/orders/").await.list()[0]["status"], "shipped");
         shop.runs_its_jobs().await;
     }
@@ -155,20 +155,20 @@ on_both_engines! {
 
     async fn admins_manage_users_see_figures_and_add_inventory(shop: TestShop) {
         let mug = shop.sells("Mug").at(12_00).in_stock(5).await;
-        let (ada, boss) = (shop.customer("ada@example.com").await, shop.admin().await);
+        let (ada, admin) = (shop.customer("ada@example.com").await, shop.admin().await);
         ada.buys(&mug).await;
         // Line 144: users. Products and orders are managed in the stories above.
-        let users = reads(&boss, "/api/admin/users/").await.list();
+        let users = reads(&admin, "/api/admin/users/").await.list();
         assert!(users.iter().any(|user| user["email"] == "ada@example.com"), "{users:?}");
         let path = format!("/api/admin/users/{}/", ada.id);
-        assert_eq!(reads(&boss, &path).await["id"], ada.id);
-        shows(&boss.patch(&path).json(&json!({"role": "admin"})).await.is(200), &json!({"role": "admin"}));
+        assert_eq!(reads(&admin, &path).await["id"], ada.id);
+        shows(&admin.patch(&path).json(&json!({"role": "admin"})).await.is(200), &json!({"role": "admin"}));
         // Line 145.
-        shows(&reads(&boss, "/api/dashboard/total-orders/").await, &json!({"total": 1}));
-        shows(&reads(&boss, "/api/dashboard/top-products/").await, &json!([{"product": mug.id, "units": 1}]));
+        shows(&reads(&admin, "/api/dashboard/total-orders/").await, &json!({"total": 1}));
+        shows(&reads(&admin, "/api/dashboard/top-products/").await, &json!([{"product": mug.id, "units": 1}]));
         // Line 146.
         let delivery = json!({"delta": 20, "reason": "delivery"});
-        boss.post(&format!("/api/admin/inventory/{}/adjust/", mug.id)).json(&delivery).await.succeeds();
+        admin.post(&format!("/api/admin/inventory/{}/adjust/", mug.id)).json(&delivery).await.succeeds();
         assert_eq!(shop.stock_of(&mug).await, 24);
         shop.runs_its_jobs().await;
     }

@@ -17,7 +17,7 @@ use platform::clock::Clock;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::shop::BEGINNING;
+use crate::support::{http_client, shop::BEGINNING};
 
 /// A simulator and an HTTP client of it.
 struct Client {
@@ -38,7 +38,7 @@ impl Client {
         let clock = Clock::fixed_at(BEGINNING);
         let mut options = Options { clock: clock.clone(), stall: Duration::from_mins(5), ..Options::default() };
         change(&mut options);
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = http_client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { simulator: Simulator::start(options).await.unwrap(), clock, http }
     }
 

@@ -6,7 +6,7 @@ use platform::money::Currency;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-use super::{contract, events::Following};
+use super::{contract, events::EventStream};
 
 /// A request on its way. Awaited, it is sent.
 pub struct Ask {
@@ -46,13 +46,13 @@ impl Ask {
 
 impl Ask {
     /// Opens the answer as a stream of events.
-    pub async fn follows(self) -> Following {
-        Following::open(self.request).await.unwrap_or_else(|status| panic!("{} got {status}", self.what))
+    pub async fn stream(self) -> EventStream {
+        EventStream::open(self.request).await.unwrap_or_else(|status| panic!("{} got {status}", self.what))
     }
 
     /// The same, where it may be refused: then the status.
-    pub async fn tries_to_follow(self) -> Result<Following, u16> {
-        Following::open(self.request).await
+    pub async fn try_stream(self) -> Result<EventStream, u16> {
+        EventStream::open(self.request).await
     }
 }
 
@@ -70,7 +70,7 @@ impl IntoFuture for Ask {
             let json = serde_json::from_slice(&body).unwrap_or_default();
             let answer = Answer { what: self.what, status, headers, body: body.to_vec(), json };
             let (method, path) = self.operation;
-            contract::holds(self.currency, &method, &path, &answer);
+            contract::assert_documented(self.currency, &method, &path, &answer);
             answer
         })
     }

@@ -22,15 +22,15 @@ static CONTRACTS: Mutex<BTreeMap<String, Arc<Contract>>> = Mutex::new(BTreeMap::
 
 /// # Panics
 /// When the document of a shop with this currency says something else.
-pub fn holds(currency: Currency, method: &str, address: &str, answer: &Answer) {
+pub fn assert_documented(currency: Currency, method: &str, address: &str, answer: &Answer) {
     let contract = Contract::of(currency);
     let Some(operation) = contract.operation(method, address) else { return };
-    let said = &operation["responses"];
+    let responses = &operation["responses"];
     let status = answer.status.to_string();
-    let Some(response) = said.get(&status) else {
-        let anywhere = contract.resolve(&said["default"])["description"].as_str().unwrap_or_default();
-        let told = format!("{status} `{}`", answer["code"].as_str().unwrap_or_default());
-        assert!(anywhere.contains(&told), "the document does not say that this can be the answer:\n{answer}");
+    let Some(response) = responses.get(&status) else {
+        let anywhere = contract.resolve(&responses["default"])["description"].as_str().unwrap_or_default();
+        let documented = format!("{status} `{}`", answer["code"].as_str().unwrap_or_default());
+        assert!(anywhere.contains(&documented), "the document does not say that this can be the answer:\n{answer}");
         return;
     };
     let response = contract.resolve(response);

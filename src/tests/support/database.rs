@@ -32,10 +32,10 @@ pub fn postgres_url() -> Option<String> {
 }
 
 impl Database {
-    /// A new, empty one; `None` when its engine is not here.
+    /// A new one with the newest schema; `None` when its engine is not here.
     pub async fn create(engine: Engine, folder: &Path) -> Option<Self> {
         match engine {
-            Engine::Sqlite => Some(Self { url: format!("sqlite://{}", folder.join("shop.db").display()), name: None }),
+            Engine::Sqlite => Some(copy_of_sqlite_template(folder).await),
             Engine::Postgres => Some(copy_of_template(&postgres_url()?).await),
         }
     }
@@ -46,10 +46,8 @@ impl Database {
     pub async fn of_version(engine: Engine, folder: &Path, version: i64, rows: &str) -> Option<Self> {
         match engine {
             Engine::Sqlite => {
-                let database = Self::create(engine, folder).await?;
-                let options = SqliteConnectOptions::from_str(&database.url).expect("its own address");
-                let file = SqliteConnection::connect_with(&options.create_if_missing(true)).await;
-                let mut file = file.expect("a file in the story's folder");
+                let database = Self::in_file(&folder.join("shop.db"));
+                let mut file = open_file(&database).await;
                 migrations("sqlite").await.run_to(version, &mut file).await.expect("the earlier migrations run");
                 let rows = rows.replace("moment(", "(").replace("uuid('", "(x'").replace("bytes('", "(x'");
                 sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut file).await.expect("the rows are of that version");
@@ -79,26 +77,71 @@ impl Database {
         Some(Self { url: options.database(&name).to_url_lossy().to_string(), name: None })
     }
 
-    /// Everything it holds, every row of every table, as it is written.
-    pub async fn everything(&self) -> Vec<u8> {
-        let Some(name) = &self.name else {
-            let file = self.url.trim_start_matches("sqlite://");
-            let log = std::fs::read(format!("{file}-wal")).unwrap_or_default(); // what is not yet in the file itself
-            return [std::fs::read(file).expect("the database's file"), log].concat();
-        };
-        let url = postgres_url().expect("it is there");
-        let mut connection = connect(&server(&url).database(name)).await;
-        let (rows,): (String,) = sqlx::query_as("SELECT CAST(schema_to_xml('public', TRUE, FALSE, '') AS TEXT)")
-            .fetch_one(&mut connection)
-            .await
-            .expect("all rows");
-        rows.into_bytes()
+    fn in_file(path: &Path) -> Self {
+        Self { url: format!("sqlite://{}", path.display()), name: None }
+    }
+
+    /// A copy of its file and of what is not yet in the file itself, while nobody writes. Its address.
+    pub fn copy_file(&self, folder: &Path) -> String {
+        let file = path_of(&self.url);
+        let copy = Self::in_file(&folder.join(format!("{}.db", Uuid::new_v4().simple())));
+        std::fs::copy(file, path_of(&copy.url)).expect("the database's file");
+        if Path::new(&log_of(file)).exists() {
+            std::fs::copy(log_of(file), log_of(path_of(&copy.url))).expect("its log");
+        }
+        copy.url
     }
 
     pub async fn drop(&self) {
         let Some(name) = &self.name else { return };
         command_server(format!("DROP DATABASE {name} WITH (FORCE)")).await;
     }
+}
+
+/// Everything that the database at this address holds, every row of every table, as it is written.
+pub async fn everything(url: &str) -> Vec<u8> {
+    if url.starts_with("sqlite:") {
+        let log = std::fs::read(log_of(path_of(url))).unwrap_or_default(); // what is not yet in the file itself
+        return [std::fs::read(path_of(url)).expect("the database's file"), log].concat();
+    }
+    let (rows,): (String,) = sqlx::query_as("SELECT CAST(schema_to_xml('public', TRUE, FALSE, '') AS TEXT)")
+        .fetch_one(&mut connect(&server(url)).await)
+        .await
+        .expect("all rows");
+    rows.into_bytes()
+}
+
+fn path_of(sqlite_url: &str) -> &str {
+    sqlite_url.trim_start_matches("sqlite://")
+}
+
+/// What SQLite has committed and not yet written to the file.
+fn log_of(file: &str) -> String {
+    format!("{file}-wal")
+}
+
+async fn open_file(database: &Database) -> SqliteConnection {
+    let options = SqliteConnectOptions::from_str(&database.url).expect("its own address");
+    let file = SqliteConnection::connect_with(&options.create_if_missing(true)).await;
+    file.expect("a file in the story's folder")
+}
+
+/// Migrating anew takes longer than most stories.
+async fn copy_of_sqlite_template(folder: &Path) -> Database {
+    static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let template = TEMPLATE.get_or_init(sqlite_template).await;
+    let path = folder.join("shop.db");
+    std::fs::write(&path, template).expect("a file in the story's folder");
+    Database::in_file(&path)
+}
+
+async fn sqlite_template() -> Vec<u8> {
+    let folder = super::folder::folder();
+    let path = folder.path().join("template.db");
+    let mut file = open_file(&Database::in_file(&path)).await;
+    migrations("sqlite").await.run(&mut file).await.expect("the migrations run");
+    file.close().await.expect("the file is written");
+    std::fs::read(path).expect("the template")
 }
 
 /// What the rows of an earlier version are written with.

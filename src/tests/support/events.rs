@@ -10,21 +10,21 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A stream somebody reads. Dropped, its reader has hung up.
-pub struct Following {
+pub struct EventStream {
     response: Response,
     unread: String,
 }
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct StreamEvent {
     /// Empty when it has none.
     pub id: String,
     pub event: String,
     pub data: Value,
 }
 
-impl Following {
+impl EventStream {
     /// Opens a stream, or answers the status it was refused with.
     pub async fn open(request: RequestBuilder) -> Result<Self, u16> {
         let response = request.send().await.expect("an answer");
@@ -39,7 +39,7 @@ impl Following {
     }
 
     /// The next event; comments are passed over.
-    pub async fn next(&mut self) -> Told {
+    pub async fn next(&mut self) -> StreamEvent {
         self.next_or_end().await.expect("an event, but the stream ended")
     }
 
@@ -47,8 +47,8 @@ impl Following {
     pub async fn next_words(&mut self, count: usize, field: &str) -> Vec<String> {
         let mut words = Vec::new();
         for _ in 0..count {
-            let told = self.next().await;
-            words.push(format!("{} {}", told.event, told.data[field].as_str().unwrap_or_default()));
+            let event = self.next().await;
+            words.push(format!("{} {}", event.event, event.data[field].as_str().unwrap_or_default()));
         }
         words
     }
@@ -59,13 +59,13 @@ impl Following {
         assert_eq!(further, None, "the stream was to end");
     }
 
-    async fn next_or_end(&mut self) -> Option<Told> {
+    async fn next_or_end(&mut self) -> Option<StreamEvent> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let told = read(block);
+                let event = read(block);
                 self.unread = rest.to_owned();
-                if told.is_some() {
-                    return told;
+                if event.is_some() {
+                    return event;
                 }
                 continue;
             }
@@ -76,10 +76,10 @@ impl Following {
     }
 }
 
-fn read(block: &str) -> Option<Told> {
+fn read(block: &str) -> Option<StreamEvent> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let data = field("data")?;
-    Some(Told {
+    Some(StreamEvent {
         id: field("id").unwrap_or_default().to_owned(),
         event: field("event").unwrap_or_default().to_owned(),
         data: serde_json::from_str(data).expect("data is JSON"),

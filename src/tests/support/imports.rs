@@ -19,7 +19,7 @@ pub struct Import {
     /// The result, on stdout.
     pub result: String,
     /// Everything else, on stderr.
-    pub told: String,
+    pub stderr: String,
 }
 
 impl Import {
@@ -27,23 +27,23 @@ impl Import {
     /// When it failed, or had another result.
     #[track_caller]
     pub fn did(self, result: &str) -> Self {
-        assert_eq!((self.status, self.result.trim()), (Some(0), result), "{}", self.told);
+        assert_eq!((self.status, self.result.trim()), (Some(0), result), "{}", self.stderr);
         self
     }
 
     /// # Panics
     /// When it did not fail, or said nothing of this.
     #[track_caller]
-    pub fn refused_for(self, reason: &str) -> Self {
-        assert_eq!((self.status, self.result.trim()), (Some(1), ""), "{}", self.told);
-        self.tells(reason)
+    pub fn fails_with(self, reason: &str) -> Self {
+        assert_eq!((self.status, self.result.trim()), (Some(1), ""), "{}", self.stderr);
+        self.reports(reason)
     }
 
     /// # Panics
     /// When it said nothing of this.
     #[track_caller]
-    pub fn tells(self, what: &str) -> Self {
-        assert!(self.told.contains(what), "{what:?} is not told in:\n{}", self.told);
+    pub fn reports(self, what: &str) -> Self {
+        assert!(self.stderr.contains(what), "{what:?} is not in:\n{}", self.stderr);
         self
     }
 }
@@ -51,27 +51,27 @@ impl Import {
 impl From<Output> for Import {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a program speaks UTF-8");
-        Self { status: output.status.code(), result: text(output.stdout), told: text(output.stderr) }
+        Self { status: output.status.code(), result: text(output.stdout), stderr: text(output.stderr) }
     }
 }
 
 impl TestShop {
     /// Imports a file and waits for the end.
     pub async fn imports(&self, csv: &str, flags: &[&str]) -> Import {
-        let import = self.begins_to_import(csv, flags);
+        let import = self.starts_import(csv, flags);
         let ended = tokio::task::spawn_blocking(|| import.wait_with_output()).await;
         ended.expect("a thread to wait in").expect("an import that ends").into()
     }
 
     /// The same, of what comes in by standard input.
-    pub fn imports_what_it_is_sent(&self, csv: &str) -> Import {
+    pub fn imports_from_stdin(&self, csv: &str) -> Import {
         let sent = File::open(self.export(csv)).expect("the export");
         let import = self.import(Path::new("-"), &[], sent.into());
         import.wait_with_output().expect("an import that ends").into()
     }
 
     /// Starts an import that goes on by itself.
-    pub fn begins_to_import(&self, csv: &str, flags: &[&str]) -> Child {
+    pub fn starts_import(&self, csv: &str, flags: &[&str]) -> Child {
         self.import(&self.export(csv), flags, Stdio::null())
     }
 
@@ -102,17 +102,17 @@ impl TestShop {
         file
     }
 
-    /// Every product the boss sees, by its name.
-    pub async fn shelf(&self) -> Vec<Value> {
+    /// Every product the admin sees, by its name.
+    pub async fn products(&self) -> Vec<Value> {
         self.admin().await.get("/api/products?ordering=name&per_page=100").await.is(200).list()
     }
 
     /// The one product that is called this.
-    pub async fn product_called(&self, name: &str) -> Value {
-        let shelf = self.shelf().await;
+    pub async fn product_named(&self, name: &str) -> Value {
+        let shelf = self.products().await;
         shelf
             .into_iter()
             .find(|product| product["name"] == name)
-            .unwrap_or_else(|| panic!("no {name:?} is on the shelf"))
+            .unwrap_or_else(|| panic!("no {name:?} is in the catalog"))
     }
 }

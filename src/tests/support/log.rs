@@ -25,8 +25,8 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// What only tells that the machine was busy: statements and connections that took long.
-const OF_A_BUSY_MACHINE: [&str; 2] = ["sqlx::query", "sqlx::pool"];
+/// Targets that only show that the machine was busy: statements and connections that took long.
+const ABOUT_LOAD: [&str; 2] = ["sqlx::query", "sqlx::pool"];
 
 thread_local! {
     static OF_THIS_THREAD: RefCell<Option<(StoryLog, DefaultGuard)>> = const { RefCell::new(None) };
@@ -35,12 +35,12 @@ thread_local! {
 /// Cloning is cheap.
 #[derive(Clone)]
 pub struct StoryLog {
-    said: Arc<Mutex<Said>>,
+    recorded: Arc<Mutex<Recorded>>,
     dispatch: Dispatch,
 }
 
 #[derive(Default)]
-struct Said {
+struct Recorded {
     /// Warnings and errors.
     lines: Vec<String>,
     /// How many bytes of the programs' files are in them already: programs of one name write to one file.
@@ -51,31 +51,31 @@ struct Said {
 struct Expected {
     /// Part of a line.
     text: String,
-    /// Whether the story fails without such a line.
-    surely: bool,
+    /// The story fails without such a line.
+    required: bool,
 }
 
 impl StoryLog {
     /// An empty one. With `RUST_LOG` everything that it chooses also goes to standard error.
     pub fn new() -> Self {
-        let said = Arc::<Mutex<Said>>::default();
-        let as_in_a_program = EnvFilter::new(telemetry::DEFAULT_FILTER).and(LevelFilter::WARN);
-        let heard = Registry::default().with(Listener(Arc::clone(&said)).with_filter(as_in_a_program));
+        let recorded = Arc::<Mutex<Recorded>>::default();
+        let default_filter = EnvFilter::new(telemetry::DEFAULT_FILTER).and(LevelFilter::WARN);
+        let recorder = Registry::default().with(Recorder(Arc::clone(&recorded)).with_filter(default_filter));
         let dispatch = match EnvFilter::try_from_default_env() {
-            Ok(chosen) => Dispatch::new(heard.with(fmt::layer().with_writer(std::io::stderr).with_filter(chosen))),
-            Err(_) => Dispatch::new(heard),
+            Ok(chosen) => Dispatch::new(recorder.with(fmt::layer().with_writer(std::io::stderr).with_filter(chosen))),
+            Err(_) => Dispatch::new(recorder),
         };
-        Self { said, dispatch }
+        Self { recorded, dispatch }
     }
 
     /// From here on this thread writes to this log.
-    pub fn hears_this_thread(&self) {
-        Self::leaves_this_thread(); // a guard that is dropped later would undo the new one
+    pub fn attach_to_thread(&self) {
+        Self::detach_from_thread(); // a guard that is dropped later would undo the new one
         let guard = set_default(&self.dispatch);
         OF_THIS_THREAD.set(Some((self.clone(), guard)));
     }
 
-    pub fn leaves_this_thread() {
+    pub fn detach_from_thread() {
         drop(OF_THIS_THREAD.take());
     }
 
@@ -89,60 +89,62 @@ impl StoryLog {
 
     /// A warning or an error that contains `text` has to come, as often as it likes.
     pub fn expects(&self, text: &str) {
-        self.said.lock().unwrap().expected.push(Expected { text: text.to_owned(), surely: true });
+        self.recorded.lock().unwrap().expected.push(Expected { text: text.to_owned(), required: true });
     }
 
     /// The same, where it depends on the moment whether it comes.
     pub fn allows(&self, text: &str) {
-        self.said.lock().unwrap().expected.push(Expected { text: text.to_owned(), surely: false });
+        self.recorded.lock().unwrap().expected.push(Expected { text: text.to_owned(), required: false });
     }
 
     /// Adds what a program has written since this was called last: JSON, a line each, unless it panicked.
-    pub fn reads(&self, file: &Path) {
-        let mut said = self.said.lock().unwrap();
+    pub fn read_program_log(&self, file: &Path) {
+        let mut recorded = self.recorded.lock().unwrap();
         match std::fs::read(file) {
             Ok(written) => {
-                let known = said.read.insert(file.to_owned(), written.len()).unwrap_or_default();
+                let known = recorded.read.insert(file.to_owned(), written.len()).unwrap_or_default();
                 let new = String::from_utf8_lossy(&written[known..]);
-                said.lines.extend(new.lines().filter_map(told_by_a_program));
+                recorded.lines.extend(new.lines().filter_map(program_warning));
             }
-            Err(error) => said.lines.push(format!("ERROR {} cannot be read: {error}", file.display())),
+            Err(error) => recorded.lines.push(format!("ERROR {} cannot be read: {error}", file.display())),
         }
     }
 
     /// # Panics
-    /// When something was said that nobody expected, or something was not that had to be.
-    pub fn is_as_expected(&self) {
-        let said = self.said.lock().unwrap();
-        let is_expected = |line: &&String| said.expected.iter().any(|expected| line.contains(&expected.text));
-        let mut unexpected: Vec<&String> = said.lines.iter().filter(|line| !is_expected(line)).collect();
+    /// When it has a line that was not expected, or lacks one that was.
+    pub fn assert_expected(&self) {
+        let recorded = self.recorded.lock().unwrap();
+        let is_expected = |line: &&String| recorded.expected.iter().any(|expected| line.contains(&expected.text));
+        let mut unexpected: Vec<&String> = recorded.lines.iter().filter(|line| !is_expected(line)).collect();
         unexpected.dedup();
         assert!(unexpected.is_empty(), "the log has what the story does not expect: {unexpected:#?}");
-        let is_missing =
-            |expected: &&Expected| expected.surely && !said.lines.iter().any(|line| line.contains(&expected.text));
-        let missing: Vec<&String> = said.expected.iter().filter(is_missing).map(|expected| &expected.text).collect();
-        assert!(missing.is_empty(), "the log lacks what the story expects: {missing:#?}\nit has {:#?}", said.lines);
+        let is_missing = |expected: &&Expected| {
+            expected.required && !recorded.lines.iter().any(|line| line.contains(&expected.text))
+        };
+        let missing: Vec<&String> =
+            recorded.expected.iter().filter(is_missing).map(|expected| &expected.text).collect();
+        assert!(missing.is_empty(), "the log lacks what the story expects: {missing:#?}\nit has {:#?}", recorded.lines);
     }
 }
 
-fn told_by_a_program(line: &str) -> Option<String> {
+fn program_warning(line: &str) -> Option<String> {
     let Ok(event) = serde_json::from_str::<Value>(line) else {
         return line.contains("panicked at").then(|| line.to_owned());
     };
-    let of_a_busy_machine = event["target"].as_str().is_some_and(is_of_a_busy_machine);
-    (["WARN", "ERROR"].contains(&event["level"].as_str()?) && !of_a_busy_machine).then(|| line.to_owned())
+    let about_load = event["target"].as_str().is_some_and(is_about_load);
+    (["WARN", "ERROR"].contains(&event["level"].as_str()?) && !about_load).then(|| line.to_owned())
 }
 
-fn is_of_a_busy_machine(target: &str) -> bool {
-    OF_A_BUSY_MACHINE.iter().any(|busy| target.starts_with(busy))
+fn is_about_load(target: &str) -> bool {
+    ABOUT_LOAD.iter().any(|busy| target.starts_with(busy))
 }
 
-struct Listener(Arc<Mutex<Said>>);
+struct Recorder(Arc<Mutex<Recorded>>);
 
-impl<S: Subscriber> Layer<S> for Listener {
+impl<S: Subscriber> Layer<S> for Recorder {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let about = event.metadata();
-        if *about.level() > Level::WARN || is_of_a_busy_machine(about.target()) {
+        if *about.level() > Level::WARN || is_about_load(about.target()) {
             return;
         }
         let mut line = Line(format!("{} {}:", about.level(), about.target()));
@@ -177,34 +179,34 @@ mod tests {
     }
 
     fn fails(story: impl Future<Output = ()>) -> String {
-        let told = catch_unwind(AssertUnwindSafe(|| run(story))).expect_err("the story fails");
-        told.downcast_ref::<String>().expect("a panic with words").clone()
+        let message = catch_unwind(AssertUnwindSafe(|| run(story))).expect_err("the story fails");
+        message.downcast_ref::<String>().expect("a panic with words").clone()
     }
 
     #[test]
     fn a_story_fails_over_a_warning_that_it_does_not_expect() {
-        let told = fails(warns("the roof"));
-        assert!(told.contains("something is odd") && told.contains("the roof"), "{told}");
+        let message = fails(warns("the roof"));
+        assert!(message.contains("something is odd") && message.contains("the roof"), "{message}");
         run(async {
             StoryLog::of_this_thread().expects("the roof");
             warns("the roof").await;
         });
-        let told = fails(async {
+        let message = fails(async {
             StoryLog::of_this_thread().expects("the roof");
             warns("the cellar").await;
         });
-        assert!(told.contains("the cellar"), "{told}");
+        assert!(message.contains("the cellar"), "{message}");
     }
 
     #[test]
     fn a_story_fails_without_a_warning_that_it_expects() {
-        let told = fails(async { StoryLog::of_this_thread().expects("the roof") });
-        assert!(told.contains("lacks") && told.contains("the roof"), "{told}");
+        let message = fails(async { StoryLog::of_this_thread().expects("the roof") });
+        assert!(message.contains("lacks") && message.contains("the roof"), "{message}");
         run(async { StoryLog::of_this_thread().allows("the roof") });
     }
 
     #[test]
-    fn what_a_neighbour_warns_of_is_the_neighbour_s() {
+    fn a_warning_of_another_story_does_not_count() {
         std::thread::scope(|threads| {
             let noisy = threads.spawn(|| {
                 run(async {
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_write_is_read() {
+    fn warnings_of_programs_are_read() {
         for (line, counts) in [
             (r#"{"level":"WARN","message":"odd","target":"platform::db"}"#, true),
             (r#"{"level":"ERROR","message":"worse","target":"platform::db"}"#, true),
@@ -231,7 +233,7 @@ mod tests {
             ("thread 'main' panicked at src/main.rs:1:1:", true),
             ("the rest of a line", false),
         ] {
-            assert_eq!(super::told_by_a_program(line).is_some(), counts, "{line}");
+            assert_eq!(super::program_warning(line).is_some(), counts, "{line}");
         }
     }
 }

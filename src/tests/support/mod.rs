@@ -1,16 +1,17 @@
-//! What the stories are told with: a shop of their own, people with verbs, and the promises that must hold at the end.
+//! What the stories are written with: a shop of their own, people with verbs, and the promises that must hold at the end.
 
-#![allow(dead_code)] // the stand-ins know more verbs than the stories of one day use
+#![allow(dead_code)] // more verbs than today's stories use
 
 pub mod answer;
 mod contract;
 pub mod database;
 pub mod events;
+pub mod folder;
+pub mod image_files;
 pub mod imports;
 pub mod invariants;
 pub mod log;
 pub mod people;
-pub mod pictures;
 pub mod programs;
 pub mod proxy;
 pub mod s3;
@@ -33,7 +34,7 @@ use log::StoryLog;
 pub use people::{Order, Person, Product};
 pub use shop::TestShop;
 
-/// Tells each story on both engines: `story::sqlite` and `story::postgres`.
+/// Runs each story on both engines: `story::sqlite` and `story::postgres`.
 macro_rules! on_both_engines {
     ($($(#[$meta:meta])* async fn $name:ident($shop:ident: TestShop) $story:block)+) => {$(
         mod $name {
@@ -45,34 +46,34 @@ macro_rules! on_both_engines {
 
             #[test]
             fn sqlite() {
-                crate::support::tell(crate::support::Engine::Sqlite, story);
+                crate::support::run_story(crate::support::Engine::Sqlite, story);
             }
 
             #[test]
             fn postgres() {
-                crate::support::tell(crate::support::Engine::Postgres, story);
+                crate::support::run_story(crate::support::Engine::Postgres, story);
             }
         }
     )+};
 }
 
-/// Opens a shop, tells the story in it, and asks whether all promises were kept. The shop is taken down in any case.
-pub fn tell<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(TestShop) -> F) {
-    tell_in(TestShop::opens(engine), story);
+/// Opens a shop, runs the story in it, and checks that all promises hold. The shop is taken down in any case.
+pub fn run_story<F: Future<Output = ()>>(engine: Engine, story: impl FnOnce(TestShop) -> F) {
+    run_story_in(TestShop::opens(engine), story);
 }
 
-/// The same in a shop that opens in its own way.
-pub fn tell_in<F: Future<Output = ()>>(
+/// The same in a shop that is opened in another way.
+pub fn run_story_in<F: Future<Output = ()>>(
     opens: impl Future<Output = Option<TestShop>>,
     story: impl FnOnce(TestShop) -> F,
 ) {
     run(async {
         let Some(shop) = opens.await else { return };
-        let told = async {
+        let checked = async {
             story(shop.clone()).await;
             invariants::hold(&shop).await;
         };
-        let ended = AssertUnwindSafe(told).catch_unwind().await;
+        let ended = AssertUnwindSafe(checked).catch_unwind().await;
         shop.closes().await;
         if let Err(panic) = ended {
             resume_unwind(panic);
@@ -87,10 +88,10 @@ pub fn run(test: impl Future<Output = ()>) {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // the one TLS library
     });
     let log = StoryLog::new();
-    log.hears_this_thread();
+    log.attach_to_thread();
     runtime(&log).block_on(test);
-    StoryLog::leaves_this_thread();
-    log.is_as_expected();
+    StoryLog::detach_from_thread();
+    log.assert_expected();
 }
 
 fn runtime(log: &StoryLog) -> Runtime {
@@ -98,10 +99,15 @@ fn runtime(log: &StoryLog) -> Runtime {
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .on_thread_start(move || log.hears_this_thread())
-        .on_thread_stop(StoryLog::leaves_this_thread)
+        .on_thread_start(move || log.attach_to_thread())
+        .on_thread_stop(StoryLog::detach_from_thread)
         .build();
     threads.expect("a runtime")
+}
+
+/// An HTTP client without certificates, which take long to read: nobody in the tests speaks TLS.
+pub fn http_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }
 
 /// Waits for what goes on by itself, looking again and again. For the few stories in which workers or requests run alone.
@@ -116,11 +122,11 @@ pub async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
         .unwrap_or_else(|_| panic!("{what}: not within 20 seconds"));
 }
 
-/// Says, past the harness's capture, that half of the stories was not told.
+/// Says, past the harness's capture, that half of the stories did not run.
 #[test]
 fn the_postgres_half() {
     if database::postgres_url().is_none() {
-        let told = "skipped: every story's postgres half, no TEST_DATABASE_URL; run .ci/test for the other half";
-        writeln!(std::io::stderr(), "{told}").expect("standard error takes a line");
+        let message = "skipped: every story's postgres half, no TEST_DATABASE_URL; run .ci/test for the other half";
+        writeln!(std::io::stderr(), "{message}").expect("standard error takes a line");
     }
 }

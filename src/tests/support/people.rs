@@ -119,7 +119,7 @@ impl Person {
             .json(&json!({"email": self.email, "password": PASSWORD}))
             .await
             .is(200);
-        self.keeps(&tokens);
+        self.store_tokens(&tokens);
         tokens
     }
 
@@ -127,12 +127,12 @@ impl Person {
     pub async fn refreshes(&mut self) -> Answer {
         let tokens = self.shop.visitor().post("/api/auth/token/refresh").json(&json!({"refresh": self.refresh})).await;
         if tokens.status == 200 {
-            self.keeps(&tokens);
+            self.store_tokens(&tokens);
         }
         tokens
     }
 
-    fn keeps(&mut self, tokens: &Answer) {
+    fn store_tokens(&mut self, tokens: &Answer) {
         self.access = tokens["access"].as_str().map(ToOwned::to_owned);
         self.refresh = tokens["refresh"].as_str().unwrap_or_default().to_owned();
     }
@@ -174,7 +174,7 @@ impl Person {
         self.get("/api/orders").await.is(200).list()
     }
 
-    /// Asks for the events of an order; `.follows().await` opens the stream.
+    /// Asks for the events of an order; `.stream().await` opens the stream.
     pub fn events_of(&self, order: &Order) -> Ask {
         self.get(&format!("/api/orders/{}/events", order.id))
     }
@@ -190,7 +190,7 @@ impl Person {
     }
 
     /// As an admin: moves an order to its next status.
-    pub async fn moves(&self, order: &Order, status: &str) -> Answer {
+    pub async fn sets_status(&self, order: &Order, status: &str) -> Answer {
         self.put(&format!("/api/orders/{}/status", order.id)).json(&json!({"status": status})).await
     }
 

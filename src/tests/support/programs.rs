@@ -16,7 +16,7 @@ use payment_simulator::{Options, Simulator};
 use platform::{clock::Clock, db::Db};
 use serde_json::{Value, json};
 
-use super::{Engine, database::Database, log::StoryLog};
+use super::{Engine, database::Database, folder::folder, http_client, log::StoryLog};
 
 /// A process that is killed when the test ends. What it has logged is then read.
 pub struct Program {
@@ -59,8 +59,8 @@ impl Program {
 
     /// SIGTERM; answers the exit status.
     pub fn stops(mut self) -> Option<i32> {
-        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        let signalled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
         self.process.wait().unwrap().code()
     }
 }
@@ -69,7 +69,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.process.kill(); // it may have ended
         let _ = self.process.wait();
-        StoryLog::of_this_thread().reads(&self.log);
+        StoryLog::of_this_thread().read_program_log(&self.log);
     }
 }
 
@@ -94,7 +94,7 @@ pub struct Site {
 impl Site {
     /// A new one; `None` when its engine is not here.
     pub async fn open(engine: Engine) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let database = Database::create(engine, folder.path()).await?;
         Some(Self::around(database, folder).await)
     }
@@ -102,13 +102,13 @@ impl Site {
     /// One on a database that may be restarted.
     pub async fn open_restartable() -> Option<Self> {
         let database = Database::create_restartable().await?;
-        Some(Self::around(database, tempfile::tempdir().unwrap()).await)
+        Some(Self::around(database, folder()).await)
     }
 
     async fn around(database: Database, folder: tempfile::TempDir) -> Self {
         let db = Db::new(&database.url, &MIGRATIONS).unwrap();
         db.migrate().await.unwrap();
-        let address = free_address();
+        let (address, http) = (free_address(), http_client().build().unwrap());
         let settings = vec![
             ("DATABASE_URL", database.url.clone()),
             ("DATA_DIR", folder.path().join("data").display().to_string()),
@@ -117,7 +117,7 @@ impl Site {
             ("BIND", address.clone()),
             ("RATE_LIMITS", "off".to_owned()), // all customers of a test come from one address
         ];
-        Self { folder: Arc::new(folder), db, url: format!("http://{address}"), settings, http: reqwest::Client::new() }
+        Self { folder: Arc::new(folder), db, url: format!("http://{address}"), settings, http }
     }
 
     /// The same shop at another address: what a second server is.
@@ -258,6 +258,13 @@ impl Site {
             .unwrap();
         assert_eq!(status, 201, "{product}");
         product["id"].as_i64().unwrap()
+    }
+
+    /// As if a dead worker's leases had ended, which takes up to 17 seconds. No worker may be running.
+    pub async fn ends_leases(&self) {
+        let mut tx = self.db.write().await.unwrap();
+        tx.query("UPDATE jobs SET due_at = created_at WHERE state = 'running'").execute().await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub async fn count(&self, sql: &'static str) -> i64 {

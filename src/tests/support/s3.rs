@@ -65,13 +65,13 @@ impl S3StandIn {
     }
 
     /// The names and types of what it keeps.
-    pub fn keeps(&self) -> Vec<(String, String)> {
+    pub fn objects(&self) -> Vec<(String, String)> {
         let objects = self.bucket.objects.lock().unwrap();
         objects.iter().map(|(name, object)| (name.clone(), object.content_type.clone())).collect()
     }
 
     /// From now on it answers 503 to everything, or no more.
-    pub fn goes_away(&self, away: bool) {
+    pub fn set_unavailable(&self, away: bool) {
         self.bucket.away.store(away, Ordering::SeqCst);
     }
 }

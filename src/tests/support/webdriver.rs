@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::programs::{free_address, until};
+use super::{
+    http_client,
+    programs::{free_address, until},
+};
 
 /// A browser starts slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -33,7 +36,7 @@ impl Browser {
             .stderr(log)
             .spawn()
             .expect("chromedriver is installed; .ci/servers does that");
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let http = http_client().timeout(PATIENCE).build().unwrap();
         let mut browser = Self { driver, http, session: format!("http://{address}") };
         until("chromedriver listens", PATIENCE, || async {
             browser.http.get(format!("{}/status", browser.session)).send().await.is_ok()

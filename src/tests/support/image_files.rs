@@ -1,4 +1,4 @@
-//! Pictures, and files that would pass for one: made here, so that no test needs a file of somebody's.
+//! Image files, good and hostile. They are made here, so that no test needs a file of somebody's.
 
 use std::io::{Cursor, Write};
 
@@ -17,11 +17,17 @@ pub fn photo(width: u32, height: u32, exif: &[u8]) -> Vec<u8> {
         seed ^= seed << 13;
         seed ^= seed >> 17;
         seed ^= seed << 5;
-        seed.to_le_bytes()
+        let [red, green, blue, _] = seed.to_le_bytes();
+        Rgb([red, green, blue])
     };
-    let photo = RgbImage::from_fn(width, height, |x, y| {
-        if x < width / 4 && y < height / 4 { Rgb([250, 5, 5]) } else { Rgb([noise()[0], noise()[1], noise()[2]]) }
-    });
+    let photo =
+        RgbImage::from_fn(
+            width,
+            height,
+            |x, y| {
+                if x < width / 4 && y < height / 4 { Rgb([250, 5, 5]) } else { noise() }
+            },
+        );
     let mut file = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut file, 100);
     if !exif.is_empty() {
@@ -63,7 +69,7 @@ pub fn solid(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
 
 fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    image.write_to(&mut file, format).expect("a picture");
+    image.write_to(&mut file, format).expect("an image");
     file.into_inner()
 }
 
@@ -73,12 +79,12 @@ pub fn turned_png(width: u32, height: u32, orientation: u8) -> Vec<u8> {
     let mut encoder = PngEncoder::new(&mut file);
     encoder.set_exif_metadata(exif(orientation, "")).expect("a PNG carries EXIF");
     let image = RgbImage::from_pixel(width, height, Rgb([1, 2, 3]));
-    encoder.write_image(&image, width, height, image::ExtendedColorType::Rgb8).expect("a picture");
+    encoder.write_image(&image, width, height, image::ExtendedColorType::Rgb8).expect("an image");
     file
 }
 
-/// Files that no shop should take for a picture, each with what is wrong with it.
-pub fn impostors() -> Vec<(&'static str, Vec<u8>)> {
+/// Files that no shop should accept as an image, each with what is wrong with it.
+pub fn invalid_images() -> Vec<(&'static str, Vec<u8>)> {
     let good = solid(20, 20, ImageFormat::Png);
     let photo = photo(64, 64, b"");
     vec![
