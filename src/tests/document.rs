@@ -1,13 +1,13 @@
 //! The API document is a product: complete, exemplified, and true.
 
-use std::{collections::BTreeSet, fs, io::Read, path::Path};
+use std::{collections::BTreeSet, io::Read};
 
 use cartwright::app::{api, document::operations, problems};
 use flate2::read::GzDecoder;
 use platform::http::schema::Schemas;
 use serde_json::Value;
 
-use crate::support::TestShop;
+use crate::support::{TestShop, sources};
 
 fn document() -> Value {
     api::document("USD".parse().expect("a currency"))
@@ -171,10 +171,9 @@ fn optional_fields_of_responses_are_no_references() {
 #[test]
 fn every_problem_of_the_code_has_its_page_and_every_page_its_problem() {
     let mut known = BTreeSet::new();
-    let mut sources = String::new();
-    for folder in ["src", "crates/platform/src"] {
-        read(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).as_path(), &mut sources);
-    }
+    let sources =
+        sources::all().into_iter().filter(|(path, _)| !path.components().any(|part| part.as_os_str() == "document"));
+    let sources: String = sources.map(|(_, text)| text).collect();
     for problem in problems::ALL.iter() {
         known.insert(problem.code);
         assert!(sources.contains(&format!("\"{}\"", problem.code)), "nobody answers {}", problem.code);
@@ -190,20 +189,6 @@ fn code_in(call: &str) -> Option<&str> {
     let arguments = call.split(';').next()?;
     let code = arguments.split('"').nth(1)?;
     code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(code)
-}
-
-fn read(folder: &Path, sources: &mut String) {
-    for entry in fs::read_dir(folder).expect("the sources").flatten() {
-        let path = entry.path();
-        if path.ends_with("tests") || path.ends_with("document") {
-            continue;
-        }
-        if path.is_dir() {
-            read(&path, sources);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            sources.push_str(&fs::read_to_string(&path).expect("a source"));
-        }
-    }
 }
 
 /// The lists in what is sent that do not say how long they may be, or may be as long as what is kept of a body.

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::sources::{self, root};
+
 /// From the ground up: each knows those before it, and none behind.
 const FLOORS: [&str; 14] = [
     "shop",
@@ -44,7 +46,7 @@ fn imports_are_parsed() {
 
 #[test]
 fn the_sql_of_a_feature_is_its_own() {
-    let open: Vec<_> = sources().into_iter().filter(|(_, text)| text.contains("pub mod store;")).collect();
+    let open: Vec<_> = sources::of("src").into_iter().filter(|(_, text)| text.contains("pub mod store;")).collect();
     assert!(open.is_empty(), "{open:?}");
 }
 
@@ -62,8 +64,11 @@ fn verbs_and_jobs_import_no_problems() {
     };
     let knows =
         |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| ["Problem", "ApiResult"].contains(&word));
-    let faults: Vec<_> =
-        sources().into_iter().filter(|(path, text)| knows(text) && !speaks_http(path)).map(|(path, _)| path).collect();
+    let faults: Vec<_> = sources::of("src")
+        .into_iter()
+        .filter(|(path, text)| knows(text) && !speaks_http(path))
+        .map(|(path, _)| path)
+        .collect();
     assert!(faults.is_empty(), "{faults:?}");
 }
 
@@ -79,14 +84,14 @@ fn the_platform_and_the_simulator_import_no_shop() {
 fn only_the_app_imports_the_simulator() {
     let app = root().join("src/app");
     let knows = |(path, text): &(PathBuf, String)| text.contains("payment_simulator") && !path.starts_with(&app);
-    let faults: Vec<_> = sources().into_iter().filter(knows).map(|(path, _)| path).collect();
+    let faults: Vec<_> = sources::of("src").into_iter().filter(knows).map(|(path, _)| path).collect();
     assert!(faults.is_empty(), "{faults:?}");
 }
 
 /// Which features each feature names.
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, text) in sources() {
+    for (path, text) in sources::of("src") {
         let path = path.strip_prefix(root().join("src")).expect("a source below src");
         let feature = path.iter().next().and_then(|part| part.to_str()).expect("a name").to_owned();
         if root().join("src").join(&feature).is_dir() {
@@ -134,32 +139,4 @@ fn entries(group: &str) -> Vec<&str> {
         }
     }
     entries.into_iter().filter(|entry| !entry.trim().is_empty()).collect()
-}
-
-/// Every source of the shop, but for the stories.
-fn sources() -> Vec<(PathBuf, String)> {
-    sources_in("src")
-}
-
-/// Every source in a folder of the repository, but for tests.
-pub fn sources_in(folder: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    read(&root().join(folder), &mut found);
-    found
-}
-
-fn read(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(folder).expect("a folder of sources").flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.ends_with("tests") {
-            read(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let text = fs::read_to_string(&path).expect("a source");
-            found.push((path, text));
-        }
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -7,11 +7,10 @@ use reqwest::StatusCode;
 
 use crate::{
     crashes::{crash_on_both_engines, survives},
-    floors::sources_in,
     support::{
         Engine, TestShop, http_client,
         programs::{Site, free_address, until},
-        run_story,
+        run_story, sources,
     },
 };
 
@@ -65,7 +64,7 @@ fn a_scrape_shows_what_was_measured_and_measures_nothing() {
 #[test]
 fn every_metric_of_the_sources_is_listed() {
     let mut declared = BTreeSet::new();
-    for (path, text) in ["src", "crates/platform/src"].into_iter().flat_map(sources_in) {
+    for (path, text) in sources::all() {
         let named = ["counter!(\"", "gauge!(\"", "histogram!(\""].into_iter().find(|call| text.contains(call));
         assert_eq!(named, None, "{}: record it under its constant", path.display());
         for constructor in ["counter", "gauge", "histogram"] {

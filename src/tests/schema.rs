@@ -1,14 +1,10 @@
 //! What no compiler checks: every SQL text is understood by both engines, and both have the same tables.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use platform::db::{Db, Dialect};
 
-use crate::support::{Engine, TestShop, database, run};
+use crate::support::{Engine, TestShop, database, run, sources};
 
 /// What a column of an answer may be: what the rows of the program are made of on both engines. A literal `1` or a
 /// `COUNT` over one is an INTEGER on SQLite, whatever reads it, and on PostgreSQL an INT4 or a NUMERIC that no `i64` reads.
@@ -119,15 +115,11 @@ fn statements() -> Vec<(String, String)> {
 
 /// The code of the program without its comments, file by file.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = [root.join("src"), root.join("crates/platform/src")].map(|folder| files(&folder)).concat();
-    let files = files.into_iter().filter(|file| !file.starts_with(root.join("src/tests")));
-    let read = |file: PathBuf| {
-        let text = fs::read_to_string(&file).expect("a source file");
+    let without_comments = |(file, text): (PathBuf, String)| {
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         (file, code.join("\n"))
     };
-    files.map(read).collect()
+    sources::all().into_iter().map(without_comments).collect()
 }
 
 /// The macros whose name ends in `_columns`, each with the one text it stands for.
@@ -167,11 +159,4 @@ fn put_together(mut rest: &str, columns: &BTreeMap<String, String>) -> String {
             rest = behind;
         }
     }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
-    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let inner = folders.iter().flat_map(|folder| self::files(folder));
-    files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")).chain(inner).collect()
 }

@@ -45,7 +45,7 @@ const TRIED: &[(&str, &[Of])] = &[
     ("HTTP: heads that two servers read differently, slow bodies, hanging up", &[("http", &[])]),
     ("Searches and lists: what they cost, who waits for them", &[("searches", &[])]),
     ("Caches: stale, poisoned, a Redis that is away or lies", &[("cache", &[]), ("preconditions", &[])]),
-    ("Uploads: what is no picture, bombs, endless ones", &[("media", &[])]),
+    ("Uploads: files that are no image, bombs, endless ones", &[("media", &[])]),
     ("Limits: passwords, e-mails, carts, orders, searches", &[("limits", &[])]),
     (
         "E-mails: links that strangers type, addresses that nobody verified",

@@ -56,7 +56,7 @@ impl From<Entry> for WebhookView {
             event_id: entry.event_id,
             kind: entry.kind,
             status: if entry.processed_at.is_some() { WebhookStatus::Processed } else { WebhookStatus::Pending },
-            body: Any(serde_json::from_str(&entry.body).unwrap_or_else(|_| Value::String(entry.body))),
+            body: Any(serde_json::from_str(&entry.body).unwrap_or(Value::String(entry.body))),
             created_at: entry.created_at,
             processed_at: entry.processed_at,
         }

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod s3;
 pub mod shop;
 pub mod smtp;
+pub mod sources;
 pub mod webdriver;
 
 use std::{
