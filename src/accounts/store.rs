@@ -18,6 +18,10 @@ macro_rules! user_columns {
 }
 pub(super) use user_columns;
 
+/// A user by id; `None` when there is no such user.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>> {
     tx.query(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1")).bind(id).fetch_optional().await
 }
@@ -67,6 +71,10 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, username: &str, now: Timestamp) 
     .await
 }
 
+/// Stores the names, phone number, address, city and country of a user. Returns the number of changed rows, 0 or 1.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn update_profile(tx: &mut Tx, user: &User) -> Result<u64> {
     tx.query(
         "UPDATE users SET first_name = $2, last_name = $3, phone_number = $4, address = $5, city = $6, country = $7,
@@ -148,6 +156,9 @@ pub async fn erase(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<u64> {
 }
 
 /// The ids of all active admins.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn active_admins(tx: &mut Tx) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId,)> =
         tx.query("SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id").fetch_all().await?;

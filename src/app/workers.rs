@@ -73,6 +73,9 @@ pub fn stock() -> Worker<Shop> {
 }
 
 /// Updates the gauges of `/metrics`.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     measure_queues(shop, &QUEUES.map(Queue::as_str)).await?;
     inventory::measure(shop).await?;

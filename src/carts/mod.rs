@@ -92,6 +92,9 @@ impl CartItem {
 }
 
 /// The user's cart, locked, and whether it was created now.
+///
+/// # Errors
+/// When the database is unavailable, or the user's cart was deleted meanwhile.
 pub async fn find_or_create(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart, bool)> {
     if let Some(cart) = store::lock_of(tx, user).await? {
         return Ok((cart, false));
@@ -102,6 +105,9 @@ pub async fn find_or_create(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Re
 }
 
 /// Creates a cart for a client that is not signed in.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn create_anonymous(tx: &mut Tx, now: Timestamp) -> db::Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
@@ -160,23 +166,36 @@ pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<Ca
     items(tx, cart).await?.into_iter().find(|found| found.id == item).ok_or(Error::NotFound)
 }
 
+/// Removes an item from a cart. An item that is not in the cart is ignored.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp) -> db::Result<()> {
     store::remove(tx, cart, item).await?;
     store::touch(tx, cart, now).await
 }
 
 /// Deletes the cart of a user, if there is one.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> db::Result<()> {
     store::delete_of_user(tx, user).await
 }
 
 /// Deletes a cart with its items.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete(tx: &mut Tx, cart: CartId) -> db::Result<()> {
     store::delete(tx, cart).await
 }
 
 /// Merges an anonymous cart into the user's and deletes it. Quantities add up, capped by the stock and by what one buyer may
 /// order. A cart that does not exist or is a user's is ignored, because it is no reason to refuse a sign-in.
+///
+/// # Errors
+/// As for [`find_or_create`].
 pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::Result<()> {
     let (now, most) = (shop.now(), shop.get::<Settings>().max_per_product);
     let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };

@@ -17,6 +17,10 @@ pub async fn lock(tx: &mut Tx, id: CartId) -> Result<Option<Cart>> {
     tx.query("SELECT id, user_id, created_at FROM carts WHERE id = $1 /* FOR UPDATE */").bind(id).fetch_optional().await
 }
 
+/// The cart of a user; `None` when they have none.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find_of(tx: &mut Tx, user: UserId) -> Result<Option<Cart>> {
     tx.query("SELECT id, user_id, created_at FROM carts WHERE user_id = $1").bind(user).fetch_optional().await
 }
@@ -42,6 +46,10 @@ pub async fn insert_anonymous(tx: &mut Tx, id: CartId, now: Timestamp) -> Result
         .await
 }
 
+/// The items of a cart, in the order in which they were added.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn items(tx: &mut Tx, cart: CartId) -> Result<Vec<CartItem>> {
     tx.query(
         "SELECT i.id, i.product_id, p.name, p.price, i.quantity, p.stock, p.is_active
@@ -88,6 +96,9 @@ pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<u64> 
 }
 
 /// Empties a cart.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn clear(tx: &mut Tx, cart: CartId) -> Result<()> {
     tx.query("DELETE FROM cart_items WHERE cart_id = $1").bind(cart).execute().await.map(drop)
 }

@@ -54,6 +54,9 @@ pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> catalog::Result<()> 
 }
 
 /// The currency of the prices. A database from before it was stored has that of its newest order; `None` if it has none.
+///
+/// # Errors
+/// When the database is unavailable, or the stored currency is unknown.
 pub async fn of_prices(tx: &mut Tx) -> Result<Option<Currency>> {
     match stored(tx).await? {
         Some(stored) => Ok(Some(stored)),

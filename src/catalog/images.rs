@@ -136,6 +136,9 @@ pub async fn show_first(tx: &mut Tx, product: ProductId, image: &StoredImage, no
 
 /// Sets the alternative text of an image, or its position among its product's images, from 1; one after the last means the
 /// last. The product is locked.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn change(
     tx: &mut Tx,
     mut image: Image,
@@ -193,6 +196,9 @@ pub async fn set_logo(tx: &mut Tx, brand: &mut Brand, logo: Option<StoredImage>,
 }
 
 /// Enqueues the deletion of files to which no row refers any more. Imported images are URLs, so they have no files.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn enqueue_deletion(tx: &mut Tx, mut images: Vec<StoredImage>, now: Timestamp) -> db::Result<()> {
     images.retain(|image| !image.file.contains("://"));
     if images.is_empty() {

@@ -39,6 +39,9 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// A page of products, and how many there are in all.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn products(tx: &mut Tx, filter: &ProductFilter, page: Page) -> Result<(Vec<Product>, i64)> {
     let (total,): (i64,) = filtered(tx.query("SELECT COUNT(*) FROM products p WHERE TRUE"), filter).fetch_one().await?;
     // The page is chosen by ids alone: sorted with everything that is shown of them, 100,000 products take 60 MB.

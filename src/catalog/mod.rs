@@ -210,6 +210,9 @@ pub async fn check_parents(
 }
 
 /// Takes a product out of the shop: for good if nobody ever ordered it, else out of sight.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete_product(tx: &mut Tx, id: ProductId, now: Timestamp) -> db::Result<()> {
     if store::was_ordered(tx, id).await? {
         store::deactivate_product(tx, id, now).await
@@ -228,6 +231,10 @@ pub struct Category {
     pub description: String,
 }
 
+/// Creates a category. Its slug is made from `slug`, or else from the name, and made unique.
+///
+/// # Errors
+/// When the database is unavailable, or the slug and a random one were taken meanwhile.
 pub async fn create_category(tx: &mut Tx, name: &str, slug: Option<&str>, description: &str) -> db::Result<Category> {
     let slug = free_slug(tx, "categories", slug.unwrap_or(name)).await?;
     match store::insert_category(tx, name, &slug, description).await? {
@@ -253,6 +260,10 @@ pub struct Brand {
     pub logo: Option<String>,
 }
 
+/// Creates a brand without a logo. Its slug is made from `slug`, or else from the name, and made unique.
+///
+/// # Errors
+/// When the database is unavailable, or the slug and a random one were taken meanwhile.
 pub async fn create_brand(tx: &mut Tx, name: &str, slug: Option<&str>) -> db::Result<Brand> {
     let slug = free_slug(tx, "brands", slug.unwrap_or(name)).await?;
     match store::insert_brand(tx, name, &slug).await? {

@@ -23,6 +23,9 @@ pub struct Found {
 }
 
 /// What a slug leads to, whether it is a product's slug of today or one of before.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find(tx: &mut Tx, slug: &str) -> db::Result<Option<Found>> {
     let found = match store::product_of_slug(tx, slug).await? {
         Some(product) => Some((product, slug.to_owned())),

@@ -25,6 +25,9 @@ text_enum! {
 }
 
 /// Writes down the units a new product comes with.
+///
+/// # Errors
+/// When there is no such product, or the database is unavailable.
 pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
     match units {
         0 => Ok(()),
@@ -33,6 +36,9 @@ pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp
 }
 
 /// Sets the stock; the movement is the difference.
+///
+/// # Errors
+/// When there is no such product, `stock` is not from 0 to 2,147,483,647, or the database is unavailable.
 pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, now: Timestamp) -> Result<()> {
     let before = lock(tx, product).await?.ok_or(platform::db::Error::RowNotFound)?;
     if before == stock {
@@ -43,6 +49,9 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, no
 }
 
 /// How many there are, until the transaction ends.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
     let found: Option<(i64,)> =
         tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_optional().await?;
@@ -50,11 +59,18 @@ pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
 }
 
 /// The movement is the caller's.
+///
+/// # Errors
+/// When `stock` is not from 0 to 2,147,483,647, or the database is unavailable.
 pub async fn set_units(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
     tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
 }
 
 /// Writes down a movement.
+///
+/// # Errors
+/// When there is no such product or order, the order has such a movement of the product already, or the database is
+/// unavailable.
 pub async fn record(
     tx: &mut Tx,
     product: ProductId,

@@ -26,6 +26,10 @@ macro_rules! image_columns {
     };
 }
 
+/// A product by id; `None` when there is no such product.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
     tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1")).bind(id).fetch_optional().await
 }
@@ -39,6 +43,9 @@ pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
 }
 
 /// Those of these products that exist.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find_products(tx: &mut Tx, ids: &[ProductId]) -> Result<BTreeMap<ProductId, Product>> {
     let found: Vec<Product> = tx
         .query(concat!("SELECT ", product_columns!(), " FROM products WHERE id IN"))
@@ -399,6 +406,9 @@ pub async fn delete_brand(tx: &mut Tx, id: BrandId) -> Result<()> {
 }
 
 /// Whether the catalog holds any product.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn any_products(tx: &mut Tx) -> Result<bool> {
     let found: Option<(ProductId,)> = tx.query("SELECT id FROM products LIMIT 1").fetch_optional().await?;
     Ok(found.is_some())

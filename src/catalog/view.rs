@@ -113,12 +113,18 @@ pub struct ImageView {
 }
 
 /// One product with its images.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn product(tx: &mut Tx, shop: &Shop, product: Product) -> Result<ProductView> {
     let images = store::images_of(tx, product.id).await?;
     Ok(view(shop, product, images.iter().map(|shown| image(shop, shown)).collect()))
 }
 
 /// A page of products with their images.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn products(tx: &mut Tx, shop: &Shop, products: Vec<Product>) -> Result<Vec<ProductView>> {
     let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
     let mut images: HashMap<ProductId, Vec<ImageView>> = HashMap::new();

@@ -98,6 +98,9 @@ pub struct Sales {
 
 /// The sales of each of these periods, in order, also of those in which nothing was sold. Cancelled orders are no sales, and
 /// one in another currency, of before the prices were converted, cannot be added to the others.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn sales(
     tx: &mut Tx,
     currency: Currency,

@@ -8,16 +8,28 @@ use platform::{
 use super::{Range, TopProduct};
 use crate::catalog::{Product, product_columns};
 
+/// The number of users, without closed accounts.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn total_users(db: &Db) -> Result<i64> {
     let (total,) = db.query("SELECT COUNT(*) FROM users WHERE closed_at IS NULL").fetch_one().await?;
     Ok(total)
 }
 
+/// The number of orders, also of cancelled ones.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn total_orders(db: &Db) -> Result<i64> {
     let (total,) = db.query("SELECT COUNT(*) FROM orders").fetch_one().await?;
     Ok(total)
 }
 
+/// The number of active products.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn total_products(db: &Db) -> Result<i64> {
     let (total,) = db.query("SELECT COUNT(*) FROM products WHERE is_active").fetch_one().await?;
     Ok(total)
@@ -50,6 +62,9 @@ pub async fn units_by_day(tx: &mut Tx, currency: Currency, range: Range) -> Resu
 }
 
 /// What sold most, by pieces, then by revenue.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn top_products(db: &Db, currency: Currency, range: Range, limit: i64) -> Result<Vec<TopProduct>> {
     db.query(
         "SELECT sold.product, p.name, sold.units, sold.revenue
@@ -69,6 +84,9 @@ pub async fn top_products(db: &Db, currency: Currency, range: Range, limit: i64)
 }
 
 /// One page of what is for sale and nearly gone, the scarcest first, and how many there are.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn low_stock(tx: &mut Tx, threshold: i64, limit: i64, offset: i64) -> Result<(Vec<Product>, i64)> {
     let (total,) =
         tx.query("SELECT COUNT(*) FROM products WHERE is_active AND stock <= $1").bind(threshold).fetch_one().await?;

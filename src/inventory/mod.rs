@@ -61,6 +61,9 @@ pub struct Settings {
 
 /// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock falls from above
 /// the threshold to it or below, the admins are notified.
+///
+/// # Errors
+/// When the order took units of this product before, or the database is unavailable.
 pub async fn take(
     tx: &mut Tx,
     shop: &Shop,
@@ -81,6 +84,9 @@ pub async fn take(
 }
 
 /// Returns the units of a cancelled order. `false` when the stock would be out of range; then nothing changed.
+///
+/// # Errors
+/// When the order's units of this product were returned before, or the database is unavailable.
 pub async fn restock(tx: &mut Tx, product: ProductId, units: i64, order: OrderId, now: Timestamp) -> db::Result<bool> {
     if store::adjust(tx, product, units).await?.is_none() {
         return Ok(false);
@@ -165,11 +171,17 @@ pub struct Checked {
 }
 
 /// Compares every product's stock with its movements. Repairs nothing.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn reconcile(tx: &mut Tx) -> db::Result<Checked> {
     Ok(Checked { products: store::count_products(tx).await?, mismatches: store::mismatches(tx).await? })
 }
 
 /// Updates the gauge of `/metrics` in this process.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     let Some((_, _, mismatches)) = store::reconciliation(&shop.db).await? else { return Ok(()) };
     let mismatches: Vec<Mismatch> = serde_json::from_str(&mismatches).unwrap_or_default();
@@ -179,6 +191,9 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
 }
 
 /// The mismatches among the products of one order.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> db::Result<Vec<Mismatch>> {
     store::mismatches_of_order(tx, order).await
 }

@@ -36,6 +36,9 @@ pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Optio
 }
 
 /// One page of movements, newest first, and how many there are; of one product, or of all.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn movements(
     tx: &mut Tx,
     product: Option<ProductId>,
@@ -59,6 +62,9 @@ fn of(query: Query<'_>, product: Option<ProductId>) -> Query<'_> {
 
 /// Units of these products that are sold and not sent yet; one that is not named has none. `CROSS JOIN` makes SQLite
 /// begin with the open orders, which are few, and not with all that was ever sold.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn reserved(tx: &mut Tx, products: &[ProductId]) -> Result<HashMap<ProductId, i64>> {
     let rows: Vec<(ProductId, i64)> = tx
         .query(
@@ -100,6 +106,10 @@ pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mism
     .await
 }
 
+/// Stores the result of a comparison, which replaces the one before.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn save_reconciliation(tx: &mut Tx, checked: &Checked, now: Timestamp) -> Result<()> {
     let mismatches =
         serde_json::to_string(&checked.mismatches).map_err(|error| platform::db::Error::Encode(error.into()))?;
@@ -113,6 +123,9 @@ pub async fn save_reconciliation(tx: &mut Tx, checked: &Checked, now: Timestamp)
 }
 
 /// The last check, if there was one.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn reconciliation(db: &Db) -> Result<Option<(Timestamp, i64, String)>> {
     db.query("SELECT checked_at, products, mismatches FROM stock_reconciliation WHERE id = 1").fetch_optional().await
 }

@@ -132,6 +132,9 @@ pub struct Line {
 }
 
 /// Writes the lines of a new order.
+///
+/// # Errors
+/// When a product has two lines or does not exist, or the database is unavailable.
 pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Result<()> {
     for line in lines {
         store::insert_line(tx, order, line).await?;
@@ -165,18 +168,27 @@ pub async fn change_address(tx: &mut Tx, order: Order, address: String, now: Tim
 }
 
 /// Sets the status of an order and notifies the buyer by e-mail.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn set_status(tx: &mut Tx, id: OrderId, to: OrderStatus, now: Timestamp) -> db::Result<()> {
     store::set_status(tx, id, to, now).await?;
     jobs::SendOrderStatusEmail { order: id, status: to.to_string() }.enqueue(tx, now).await
 }
 
 /// Publishes the state of an order after a change. A change of several steps calls this once, at its end.
+///
+/// # Errors
+/// When there is no such order, or the database is unavailable.
 pub async fn publish(tx: &mut Tx, id: OrderId, now: Timestamp) -> db::Result<OrderView> {
     let order = store::find(tx, id).await?.ok_or(db::Error::RowNotFound)?;
     events::publish_order(tx, order, now).await
 }
 
 /// The same, if it differs from `before`.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn publish_if_changed<E: From<db::Error>>(
     tx: &mut Tx,
     before: Order,
@@ -189,6 +201,9 @@ pub async fn publish_if_changed<E: From<db::Error>>(
 }
 
 /// Confirms a pending order, because it is paid or will be paid on delivery. Its reservation has no end from now on.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn confirm(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     if order.status == OrderStatus::Pending {
         set_status(tx, order.id, OrderStatus::Confirmed, now).await?;

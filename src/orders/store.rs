@@ -31,6 +31,10 @@ pub struct NewOrder {
     pub held_until: Option<Timestamp>,
 }
 
+/// Inserts an order, which is `pending` and `unpaid`, without its lines.
+///
+/// # Errors
+/// When another order has its number, or the database is unavailable.
 pub async fn insert(tx: &mut Tx, new: NewOrder, now: Timestamp) -> Result<Order> {
     tx.query(concat!(
         "INSERT INTO orders (order_number, user_id, status, payment_status, payment_method, shipping_address, currency,
@@ -62,11 +66,18 @@ pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64
         .await
 }
 
+/// An order by id; `None` when there is no such order.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     tx.query(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1")).bind(id).fetch_optional().await
 }
 
 /// The same, locked until the transaction ends, so that changes of one order follow one another.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
     tx.query(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1 /* FOR UPDATE */"))
         .bind(id)
@@ -75,6 +86,9 @@ pub async fn lock(tx: &mut Tx, id: OrderId) -> Result<Option<Order>> {
 }
 
 /// In the order of product ids, which is the order in which stock is changed.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn lines(tx: &mut Tx, order: OrderId) -> Result<Vec<Line>> {
     tx.query("SELECT id, product_id, name, price, quantity FROM order_lines WHERE order_id = $1 ORDER BY product_id")
         .bind(order)
@@ -123,6 +137,9 @@ pub async fn set_address(tx: &mut Tx, id: OrderId, address: String, now: Timesta
 }
 
 /// Sets when the reservation of a pending order ends, if it has no end.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn start_reservation(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending' AND held_until IS NULL")
         .bind(id)
@@ -132,6 +149,9 @@ pub async fn start_reservation(tx: &mut Tx, id: OrderId, until: Timestamp) -> Re
 }
 
 /// Sets when the reservation of a pending order ends.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn set_reservation_end(tx: &mut Tx, id: OrderId, until: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET held_until = $2 WHERE id = $1 AND status = 'pending'")
         .bind(id)
@@ -140,6 +160,10 @@ pub async fn set_reservation_end(tx: &mut Tx, id: OrderId, until: Timestamp) -> 
         .await
 }
 
+/// Sets the payment status of an order. Returns the number of changed rows, 0 or 1.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE orders SET payment_status = $2, updated_at = $3 WHERE id = $1")
         .bind(id)
@@ -150,6 +174,9 @@ pub async fn set_payment_status(tx: &mut Tx, id: OrderId, status: PaymentStatus,
 }
 
 /// The unpaid orders whose reservation has ended: a hundred at most, the oldest first, after skipping `skip`.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn expired(db: &Db, now: Timestamp, skip: i64) -> Result<Vec<OrderId>> {
     let rows: Vec<(OrderId,)> = db
         .query(
@@ -164,6 +191,9 @@ pub async fn expired(db: &Db, now: Timestamp, skip: i64) -> Result<Vec<OrderId>>
 }
 
 /// An unpaid order whose reservation has ended, locked; `None` if that is no longer so.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn lock_expired(tx: &mut Tx, id: OrderId, now: Timestamp) -> Result<Option<Order>> {
     tx.query(concat!(
         "SELECT ",
@@ -192,6 +222,9 @@ pub async fn mark_confirmation_sent(tx: &mut Tx, id: OrderId, now: Timestamp) ->
 }
 
 /// The number of an order of this user that is not finished: it is not delivered, or a payment or refund is under way.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find_unfinished(tx: &mut Tx, user: UserId) -> Result<Option<String>> {
     let found: Option<(String,)> = tx
         .query(

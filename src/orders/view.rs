@@ -62,12 +62,19 @@ pub struct LineView {
     subtotal: Amount,
 }
 
+/// One order with its lines.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn order(tx: &mut Tx, order: Order) -> Result<OrderView> {
     let lines = store::lines(tx, order.id).await?;
     Ok(order_view(order, lines))
 }
 
 /// A page of orders with their lines.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn orders(tx: &mut Tx, orders: Vec<Order>) -> Result<Vec<OrderView>> {
     let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
     let mut lines: HashMap<OrderId, Vec<Line>> = HashMap::new();

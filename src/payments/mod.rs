@@ -149,6 +149,9 @@ pub fn require_configured(shop: &Shop, provider: Provider) -> Result<()> {
 }
 
 /// Applies what a provider says, once, whatever came before it. The payment as it is then.
+///
+/// # Errors
+/// When another payment has the reported transaction; otherwise as for [`refunds::apply_reports`].
 pub async fn apply_report(
     tx: &mut Tx,
     shop: &Shop,
@@ -172,6 +175,9 @@ pub async fn apply_report(
 }
 
 /// Ends a payment that the provider does not even accept.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn fail(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: Timestamp) -> db::Result<()> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
     let outcome = Outcome::Failed { code: code.to_owned(), message: message.to_owned() };
@@ -181,6 +187,9 @@ pub async fn fail(tx: &mut Tx, id: PaymentId, code: &str, message: &str, now: Ti
 }
 
 /// Cancels an online payment that takes too long, of an order that does not wait for money and so never expires.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn abandon(tx: &mut Tx, shop: &Shop, id: PaymentId, now: Timestamp) -> db::Result<()> {
     let Some((order, payment)) = lock(tx, id).await? else { return Ok(()) };
     if order.status == OrderStatus::Pending || !payment.takes_too_long(shop, now) {
@@ -192,6 +201,9 @@ pub async fn abandon(tx: &mut Tx, shop: &Shop, id: PaymentId, now: Timestamp) ->
 }
 
 /// Gives a second transaction, which the provider has of `payment`, a cancelled payment of its own.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn adopt_duplicate(tx: &mut Tx, payment: &Payment, transaction: &str, now: Timestamp) -> db::Result<Payment> {
     let id = PaymentId::random();
     if store::insert_duplicate(tx, id, payment, transaction, now).await? == 1 {
@@ -204,11 +216,17 @@ pub async fn adopt_duplicate(tx: &mut Tx, payment: &Payment, transaction: &str, 
 }
 
 /// The payments of an order, each as its subscribers see it.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn snapshots(tx: &mut Tx, order: OrderId) -> db::Result<Vec<String>> {
     Ok(store::of_order(tx, order).await?.into_iter().map(view::snapshot).collect())
 }
 
 /// The parcel was handed over: cash that was to be paid at the door is captured. The caller publishes the order.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::of_order(tx, order.id).await? {
         if payment.provider == Provider::CashOnDelivery && payment.status.is_open() {
@@ -223,6 +241,9 @@ pub async fn order_delivered(tx: &mut Tx, order: &Order, now: Timestamp) -> db::
 
 /// An order was cancelled: its open payments are cancelled, here and at the provider, and captured ones are refunded. The
 /// caller publishes the order.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn order_cancelled(tx: &mut Tx, order: &Order, now: Timestamp) -> db::Result<()> {
     for payment in store::lock_of_order(tx, order.id).await? {
         if payment.captured > Money(0) {

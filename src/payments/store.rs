@@ -66,6 +66,10 @@ pub async fn insert_duplicate(
     .execute().await
 }
 
+/// A payment by id; `None` when there is no such payment.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn find(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
     tx.query(concat!("SELECT ", payment_columns!(), " FROM payments WHERE id = $1")).bind(id).fetch_optional().await
 }
@@ -78,6 +82,9 @@ pub async fn lock(tx: &mut Tx, id: PaymentId) -> Result<Option<Payment>> {
 }
 
 /// The payments of an order, oldest first.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Payment>> {
     tx.query(concat!("SELECT ", payment_columns!(), " FROM payments WHERE order_id = $1 ORDER BY created_at, id"))
         .bind(order)

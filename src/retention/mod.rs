@@ -93,6 +93,9 @@ impl Kind {
 }
 
 /// Sweeps every kind. Returns whether more may be left.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn sweep(shop: &Shop) -> Result<bool> {
     let mut more = false;
     for kind in Kind::ALL {

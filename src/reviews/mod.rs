@@ -123,6 +123,9 @@ pub async fn create(
 
 /// Locks the product of a review whose rating is about to change. Call it before locking the review, which is the order in
 /// which a cancellation locks them, and only when the rating changes, because orders wait for the product.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn lock_product(tx: &mut Tx, id: ReviewId) -> db::Result<()> {
     store::lock_product(tx, id).await
 }
@@ -150,6 +153,9 @@ fn visible(review: Option<Review>, by: SignedIn) -> Result<Review> {
 }
 
 /// Changes a locked review; what is `None` stays.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn change(
     tx: &mut Tx,
     review: Review,
@@ -166,6 +172,9 @@ pub async fn change(
 }
 
 /// Deletes a locked review.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete(tx: &mut Tx, review: &Review) -> db::Result<()> {
     delete_rating(tx, Rating { id: review.id, product_id: review.product_id, rating: review.rating }).await
 }
@@ -178,6 +187,9 @@ async fn delete_rating(tx: &mut Tx, review: Rating) -> db::Result<()> {
 /// Deletes a buyer's reviews of the products of an order that was just cancelled, unless another order of theirs has the
 /// product. The products are locked already, so that of two such orders that are cancelled at the same time, the second
 /// sees the first as cancelled.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete_without_purchase(tx: &mut Tx, buyer: UserId, cancelled: OrderId) -> db::Result<()> {
     for review in store::lock_of_order(tx, buyer, cancelled).await? {
         if !store::has_bought(tx, buyer, review.product_id).await? {

@@ -62,6 +62,9 @@ pub async fn remove(tx: &mut Tx, user: UserId, product: ProductId) -> Result<()>
 }
 
 /// Deletes the wishlist of a user.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> db::Result<()> {
     store::delete_of_user(tx, user).await.map(drop)
 }

@@ -74,6 +74,9 @@ enum Command {
 }
 
 /// Runs the command of the command line.
+///
+/// # Errors
+/// The error of the command.
 pub async fn run() -> anyhow::Result<()> {
     let Cli { command, settings } = Cli::parse();
     match command.unwrap_or(Command::Serve(serve::ServeArgs::default())) {

@@ -50,6 +50,9 @@ pub struct Event {
 }
 
 /// Publishes the state of an order, and returns it. The order must be locked, or new.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn publish_order(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
     let (id, changed) = (order.id, view::order(tx, order).await?);
     insert(tx, id, Kind::Order, changed.to_json_string(), now).await?;
@@ -57,12 +60,18 @@ pub async fn publish_order(tx: &mut Tx, order: Order, now: Timestamp) -> Result<
 }
 
 /// The same after a change of its address alone.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn publish_address(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
     store::delete_last(tx, order.id, now - REPLACED_WITHIN).await?;
     publish_order(tx, order, now).await
 }
 
 /// Publishes the state of a payment, in JSON. Its order must be locked.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn publish_payment(tx: &mut Tx, order: OrderId, payment: String, now: Timestamp) -> Result<()> {
     insert(tx, order, Kind::Payment, payment, now).await
 }

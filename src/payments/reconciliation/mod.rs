@@ -132,6 +132,10 @@ pub fn refund_mismatch(payment: &Payment, refund: &Refund, report: &RefundReport
 
 /// Compares the payments that were not compared since they changed, since `requested_at`, or for long. Stops after a while;
 /// the next run does the rest. Whether it compared all.
+///
+/// # Errors
+/// [`JobError::Retry`] when the database is unavailable, or when a report that is to be applied has another amount or
+/// currency than the payment or one of its refunds.
 pub async fn compare(shop: &Shop, limit: Duration, requested_at: Option<Timestamp>) -> Result<bool, JobError> {
     let (began, now) = (Instant::now(), shop.now());
     let stale = requested_at.unwrap_or(now - STALE);
@@ -156,6 +160,9 @@ pub async fn compare(shop: &Shop, limit: Duration, requested_at: Option<Timestam
 }
 
 /// Requests a reconciliation now. Requested again before it has ended, it is the same one.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn request(shop: &Shop) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     let last = store::last_run(&mut tx).await?.map_or(0, |(checked_at, _)| checked_at.micros());
@@ -240,6 +247,9 @@ async fn difference(shop: &Shop, payment: &Payment, report: Option<&Report>) -> 
 }
 
 /// When the last run ended and how many payments it compared, and every difference that stands, oldest first.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn latest(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Difference>)> {
     let mut tx = shop.db.read().await?;
     let run = store::last_run(&mut tx).await?;
@@ -249,6 +259,9 @@ pub async fn latest(shop: &Shop) -> db::Result<(Option<(Timestamp, i64)>, Vec<Di
 }
 
 /// Keeps the gauge of `/metrics` fresh.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn measure(shop: &Shop) -> db::Result<()> {
     let differences = store::count_differences(&mut shop.db.read().await?).await?;
     #[allow(clippy::cast_precision_loss)] // a figure to look at

@@ -71,6 +71,9 @@ pub async fn held_without_reason(tx: &mut Tx, id: PaymentId) -> Result<Money> {
 }
 
 /// Has a payment compared by the next run.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn compare_again(tx: &mut Tx, id: PaymentId) -> Result<u64> {
     tx.query("UPDATE payments SET compared_at = NULL WHERE id = $1").bind(id).execute().await
 }

@@ -102,6 +102,9 @@ async fn apply_report(shop: &Shop, payment: &Payment, refund: &Refund, report: R
 }
 
 /// Enqueues refunds whose job was given up while the provider or its keys were away.
+///
+/// # Errors
+/// [`JobError::Retry`] when the database is unavailable.
 pub async fn send_forgotten(shop: &Shop) -> Result<(), JobError> {
     let now = shop.now();
     let mut tx = shop.db.write().await?;
@@ -113,6 +116,9 @@ pub async fn send_forgotten(shop: &Shop) -> Result<(), JobError> {
 }
 
 /// Retrieves the payment of a refund that has been processing for long. A check that fails does not stop the others.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn check(shop: &Shop, refund: &Refund) -> db::Result<()> {
     let mut tx = shop.db.write().await?;
     store::mark_checked(&mut tx, refund.id, shop.now()).await?;

@@ -115,6 +115,9 @@ pub async fn create(
 }
 
 /// Refunds what is left of a payment beyond what the shop keeps, if anything is.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn refund_all_but(
     tx: &mut Tx,
     payment: &Payment,
@@ -144,6 +147,9 @@ async fn refundable(tx: &mut Tx, payment: &Payment) -> db::Result<Money> {
 
 /// Ends a refund that the provider rejects. What is left of the payment can be refunded again. If the shop may not keep the
 /// money, and the refund was rejected because a part was refunded at the provider, the rest is refunded at once.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn fail(tx: &mut Tx, id: RefundId, reason: &str, now: Timestamp) -> db::Result<()> {
     let Some(refund) = store::find(tx, id).await? else { return Ok(()) };
     let Some((_, payment)) = lock(tx, refund.payment_id).await? else { return Ok(()) };
@@ -159,6 +165,9 @@ pub async fn fail(tx: &mut Tx, id: RefundId, reason: &str, now: Timestamp) -> db
 }
 
 /// Applies what a provider says of one refund. Somebody may have made others meanwhile, so the payment is retrieved.
+///
+/// # Errors
+/// As for [`apply_reports`].
 pub async fn apply_report(tx: &mut Tx, payment: PaymentId, report: RefundReport, now: Timestamp) -> db::Result<()> {
     let Some((order, payment)) = lock(tx, payment).await? else { return Ok(()) };
     let refunded = apply_reports(tx, &payment, &[report], now).await?;
@@ -171,6 +180,9 @@ pub async fn apply_report(tx: &mut Tx, payment: PaymentId, report: RefundReport,
 
 /// Applies what a provider says of refunds of a payment, ours and those made in its dashboard, once, whatever came before.
 /// How much was then refunded in all. The payment is locked.
+///
+/// # Errors
+/// When a refund that was made at the provider has no positive amount, or the database is unavailable.
 pub async fn apply_reports(
     tx: &mut Tx,
     payment: &Payment,

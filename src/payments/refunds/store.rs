@@ -76,6 +76,9 @@ pub async fn find(tx: &mut Tx, id: RefundId) -> Result<Option<Refund>> {
 }
 
 /// The refunds of a payment, oldest first.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn of_payment(tx: &mut Tx, payment: PaymentId) -> Result<Vec<Refund>> {
     tx.query(concat!("SELECT ", refund_columns!(), " FROM refunds WHERE payment_id = $1 ORDER BY created_at, id"))
         .bind(payment)
@@ -84,6 +87,9 @@ pub async fn of_payment(tx: &mut Tx, payment: PaymentId) -> Result<Vec<Refund>> 
 }
 
 /// Refunds that are processing and were neither updated nor checked since `before`, those checked longest ago first.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn to_check(tx: &mut Tx, before: Timestamp) -> Result<Vec<Refund>> {
     tx.query(concat!(
         "SELECT ",

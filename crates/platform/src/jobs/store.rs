@@ -24,6 +24,9 @@ pub struct NewJob {
 }
 
 /// Inserts a job, unless one has its key.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
     tx.query(
         "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
@@ -42,12 +45,18 @@ pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
 }
 
 /// See [`super::cancel`].
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn cancel(tx: &mut Tx, key: &str) -> Result<bool> {
     let cancelled = tx.query("DELETE FROM jobs WHERE unique_key = $1 AND state = 'pending'").bind(key.to_owned());
     Ok(cancelled.execute().await? == 1)
 }
 
 /// See [`super::is_unfinished`].
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn is_unfinished(tx: &mut Tx, key: &str) -> Result<bool> {
     let found: Option<(JobId,)> = tx
         .query("SELECT id FROM jobs WHERE unique_key = $1 AND state IN ('pending', 'running')")
@@ -58,6 +67,9 @@ pub async fn is_unfinished(tx: &mut Tx, key: &str) -> Result<bool> {
 }
 
 /// Whether there is a job with this key, done or not.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn exists(db: &Db, key: &str) -> Result<bool> {
     let job: Option<(JobId,)> =
         db.query("SELECT id FROM jobs WHERE unique_key = $1").bind(key.to_owned()).fetch_optional().await?;
@@ -109,6 +121,9 @@ async fn any_due(db: &Db, queue: &'static str, now: Timestamp) -> Result<bool> {
 }
 
 /// Renews the lease of a job.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn renew(tx: &mut Tx, worker: &str, job: JobId, now: Timestamp) -> Result<u64> {
     tx.query("UPDATE jobs SET due_at = $3 WHERE id = $1 AND claimed_by = $2 AND state = 'running'")
         .bind(job)
@@ -119,6 +134,9 @@ pub async fn renew(tx: &mut Tx, worker: &str, job: JobId, now: Timestamp) -> Res
 }
 
 /// Marks a claimed job as done. Like the following three, it changes nothing when the claim was lost.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'done', finished_at = $4, claimed_by = NULL, last_error = NULL
@@ -133,6 +151,9 @@ pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
 }
 
 /// Makes a claimed job pending again, due at `due`.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'pending', failures = failures + 1, due_at = $4, last_error = $5, claimed_by = NULL
@@ -148,6 +169,9 @@ pub async fn retry_later(tx: &mut Tx, claim: &Claim, why: &str, due: Timestamp) 
 }
 
 /// Makes a claimed job a dead letter.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn mark_dead(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'dead', failures = failures + 1, finished_at = $4, last_error = $5, claimed_by = NULL
@@ -163,6 +187,9 @@ pub async fn mark_dead(tx: &mut Tx, claim: &Claim, why: &str, now: Timestamp) ->
 }
 
 /// Releases a job that was claimed but not started.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn release(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE jobs SET state = 'pending', attempts = attempts - 1, due_at = $4, claimed_by = NULL
@@ -187,6 +214,9 @@ pub struct QueueFigures {
 }
 
 /// Counts the jobs of a queue.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn figures(db: &Db, queue: &'static str, now: Timestamp) -> Result<QueueFigures> {
     db.query(
         "SELECT COUNT(CASE WHEN state = 'pending' AND due_at <= $2 THEN 1 END) AS pending,
@@ -224,6 +254,9 @@ pub struct JobFilter {
 }
 
 /// A page of jobs, newest first and without those that are done, and how many there are in all.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn list(
     tx: &mut Tx,
     filter: JobFilter,
@@ -258,6 +291,9 @@ fn filtered(mut query: crate::db::Query<'_>, filter: JobFilter, now: Timestamp) 
 }
 
 /// Makes a dead or pending job due now, with all of its retries; `None` when there is no such job.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn restart(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<JobRow>> {
     tx.query(
         "UPDATE jobs SET state = 'pending', attempts = 0, failures = 0, due_at = $2, finished_at = NULL
@@ -271,6 +307,9 @@ pub async fn restart(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Option<Jo
 }
 
 /// Deletes a dead or pending job; `false` when there is no such job.
+///
+/// # Errors
+/// When the database is unavailable.
 pub async fn discard(tx: &mut Tx, id: JobId) -> Result<bool> {
     Ok(tx.query("DELETE FROM jobs WHERE id = $1 AND state IN ('dead', 'pending')").bind(id).execute().await? == 1)
 }
