@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{export, mugs};
-use crate::support::{Product, TestShop};
+use crate::support::TestShop;
 
 on_both_engines! {
     async fn a_duplicate_sku_is_replaced_by_handle_and_options(shop: TestShop) {

@@ -1,6 +1,6 @@
 //! The stock that a file names, and what was sold since.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{buys, export, mug_in_stock, stock_of};
 use crate::support::TestShop;
