@@ -21,5 +21,5 @@ pub fn folder() -> TempDir {
 
 fn free_mib(path: &str) -> Option<u64> {
     let output = Command::new("df").args(["--output=avail", "--block-size=1M", path]).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.lines().last()?.trim().parse().ok()
+    String::from_utf8(output.stdout).ok()?.lines().next_back()?.trim().parse().ok()
 }

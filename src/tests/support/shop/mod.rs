@@ -59,7 +59,7 @@ impl TestShop {
         &self.http
     }
 
-    /// Where its pictures are, unless they are in a bucket.
+    /// Where its image files are, unless they are in a bucket.
     pub fn media_folder(&self) -> PathBuf {
         self.environment.folder.path().join("media")
     }
