@@ -5,7 +5,7 @@
 //! minutes, and finally an hour, from when the declined one was created. The wait is computed from the order's payments
 //! while the order is locked. So it applies to all processes and to concurrent requests, whether or not rate limits are on.
 //!
-//! **One user and one address:** see [`super::limits`].
+//! **One user and one address:** see `limits.rs`.
 //!
 //! The metric [`PAYMENT_ATTEMPTS`] shows an attack, by provider and outcome: `accepted` attempts are sent to the
 //! provider, `declined` are those of them that failed, `limited` were refused by the shop.
