@@ -1,6 +1,6 @@
 //! All metrics of `/metrics`.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use platform::{
     http::{edge, limits},
@@ -27,8 +27,5 @@ pub const ALL: [Metric; 9] = [
     retention::SWEPT,
 ];
 
-/// The one registry of the process. The first call installs it.
-pub fn registry() -> &'static Registry {
-    static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    REGISTRY.get_or_init(|| Registry::install(&ALL))
-}
+/// The one registry of the process. Its first use installs it.
+pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::install(&ALL));

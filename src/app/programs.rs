@@ -95,7 +95,7 @@ pub fn init(args: &SettingArgs) -> anyhow::Result<Settings> {
     telemetry::log_to_stderr(args.log_format()?)?;
     // An error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::spawn(super::metrics::registry().clone().upkeep());
+    tokio::spawn(super::metrics::REGISTRY.clone().upkeep());
     Ok(args.check()?)
 }
 

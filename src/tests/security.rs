@@ -1,11 +1,9 @@
 //! docs/security.md says what was tried against the shop and held. Its table is made from the stories themselves, so that it
 //! names only what is tried at every run.
 
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write, fs, path::PathBuf};
+
+use crate::support::sources::root;
 
 /// A file or a folder, and those of its stories that are meant; with none, all of them.
 type Of = (&'static str, &'static [&'static str]);
@@ -65,10 +63,6 @@ const ENDS: &str = "<!-- end of tried -->\n";
 fn path_of(module: &str) -> String {
     let folder = format!("src/tests/{module}");
     if root().join(&folder).is_dir() { folder } else { format!("{folder}.rs") }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn sources(module: &str) -> Vec<PathBuf> {

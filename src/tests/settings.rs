@@ -1,12 +1,14 @@
 //! Settings stand in several files for the people who set them: each file has all that it should have.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use cartwright::{
     app::settings::{SettingArgs, secrets_help},
     payments::providers::ONLINE,
 };
 use clap::{Arg, Args, Command};
+
+use crate::support::sources::root;
 
 /// Set by the image, whatever the environment of the host.
 const SET_BY_THE_IMAGE: [&str; 2] = ["BIND", "DATA_DIR"];
@@ -30,7 +32,7 @@ fn of_providers() -> impl Iterator<Item = String> {
 }
 
 fn read(file: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|_| panic!("{file} is there"))
+    fs::read_to_string(root().join(file)).unwrap_or_else(|_| panic!("{file} is there"))
 }
 
 /// Fails with the settings that a file does not have.

@@ -12,7 +12,7 @@ use cartwright::{
 };
 use platform::clock::Clock;
 
-use crate::support::TestShop;
+use crate::support::{TestShop, sources::root};
 
 /// A folder with these files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -110,7 +110,7 @@ fn every_email_is_rendered_with_example_data() {
 /// docs/emails.md names every e-mail, when it is sent, and what its templates may use.
 #[test]
 fn the_documentation_of_emails_is_current() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/emails.md")).expect("the page");
+    let page = fs::read_to_string(root().join("docs/emails.md")).expect("the page");
     for template in Template::ALL {
         let example = template.example();
         let values = example.as_object().expect("the values").keys();

@@ -4,14 +4,14 @@
 //! work: rows of every kind, orders and payments in each status, jobs that wait and one whose worker died. It was written
 //! by that version, and no later one changes it: whatever migrations come after 0003 run over these rows.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use payment_simulator::{Provider, STRIPE_SECRET_KEY};
 use serde_json::{Value, json};
 
 use crate::{
     providers::{deliver_webhooks, refunds},
-    support::{Engine, Person, Product, TestShop, people::Payment, run_story_in, smtp::Mail},
+    support::{Engine, Person, Product, TestShop, people::Payment, run_story_in, smtp::Mail, sources::root},
 };
 
 /// The previous version's newest migration.
@@ -37,7 +37,7 @@ fn a_shop_of_the_previous_version_goes_on_selling_on_postgres() {
 /// What is not among the rows is not upgraded by the story.
 #[test]
 fn the_previous_version_left_rows_in_every_table() {
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");
+    let migrations = root().join("migrations/postgres");
     let mut tables = BTreeSet::new();
     for entry in fs::read_dir(migrations).expect("the migrations").flatten() {
         let name = entry.file_name().into_string().expect("a name in UTF-8");

@@ -3,7 +3,7 @@
 //! Each metric is a constant beside what it measures ([`Metric`]), recorded with the macros of the `metrics` crate under its
 //! name. The program lists all of them when it opens the [`Registry`], which gives each its help text and its buckets.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -56,7 +56,7 @@ impl Metric {
 
 /// Records the metrics of the process. Cloning is cheap.
 #[derive(Clone)]
-pub struct Registry(Arc<PrometheusHandle>);
+pub struct Registry(PrometheusHandle);
 
 impl Registry {
     /// Starts recording these metrics.
@@ -74,7 +74,7 @@ impl Registry {
         });
         let handle = builder.install_recorder().expect("the registry is installed once");
         metrics.iter().for_each(Metric::describe);
-        Self(Arc::new(handle))
+        Self(handle)
     }
 
     /// All metrics in Prometheus text format.

@@ -115,15 +115,14 @@ impl Import {
     async fn write_some(&mut self, pending: &mut VecDeque<Pending>) -> Result<()> {
         let mut tx = self.shop.db.write().await?;
         let (now, began) = (self.shop.now(), Instant::now());
-        let (mut parents, mut summary, mut changed) =
-            (Parents::default(), self.summary.clone(), vec![Part::ProductLists]);
+        let (mut parents, mut summary, mut changed) = (Parents::default(), self.summary.clone(), Vec::new());
         while began.elapsed() < MAX_TRANSACTION
             && let Some((existing, product)) = pending.pop_front()
         {
-            changed.extend(existing.map(Part::Product));
+            changed.extend(existing);
             self.import_product(&mut tx, product, &mut parents, &mut summary, now).await?;
         }
-        self.shop.commit_and_invalidate(tx, &changed).await?;
+        self.shop.commit_and_invalidate(tx, &Part::of_products(changed)).await?;
         self.summary = summary;
         Ok(())
     }
@@ -200,7 +199,7 @@ impl Import {
         }
         let mut tx = self.shop.db.write().await?;
         let now = self.shop.now();
-        let changed: Vec<Part> = found.iter().map(|(id, _)| Part::Product(*id)).chain([Part::ProductLists]).collect();
+        let changed = Part::of_products(found.iter().map(|(id, _)| *id));
         let counted = found.len();
         for (id, count) in found {
             if super::store::lock_product(&mut tx, id).await?.is_some() {

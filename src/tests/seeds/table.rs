@@ -1,8 +1,8 @@
 //! `docs/seeds.md` says which story proves which line. This keeps it from saying what is not so.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
-use crate::support::TestShop;
+use crate::support::{TestShop, sources::root};
 
 on_both_engines! {
     async fn every_row_names_an_address_that_is_served(shop: TestShop) {
@@ -23,7 +23,7 @@ on_both_engines! {
 
 #[test]
 fn every_row_names_a_story_that_is_told() {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/seeds");
+    let sources = root().join("src/tests/seeds");
     let mut told = BTreeSet::new();
     for row in rows() {
         let (file, story) = row.story.split_once("::").expect("a file and a story");
@@ -50,7 +50,7 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/seeds.md");
+    let path = root().join("docs/seeds.md");
     let text = fs::read_to_string(path).expect("docs/seeds.md");
     let rows: Vec<Row> = text.lines().filter_map(row).collect();
     assert!(rows.len() > 80, "only {} rows were found", rows.len());

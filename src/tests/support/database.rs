@@ -13,6 +13,8 @@ use sqlx::{
 use tokio::{runtime::Runtime, sync::OnceCell};
 use uuid::Uuid;
 
+use super::sources::root;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -161,7 +163,7 @@ const POSTGRES_IDS: &str = "
     END $$;";
 
 async fn migrations(engine: &str) -> Migrator {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+    let folder = root().join("migrations").join(engine);
     Migrator::new(folder).await.expect("the migrations can be read")
 }
 

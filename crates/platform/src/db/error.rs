@@ -40,7 +40,7 @@ pub fn is_outcome_unknown(error: &Error) -> bool {
 pub(super) fn is_connection_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) => true,
-        Error::Database(error) => error.code().is_some_and(|code| code == "57P01" || code == "57P02"),
+        Error::Database(error) => error.code().is_some_and(|code| is_going_away(&code)),
         _ => false,
     }
 }

@@ -48,7 +48,12 @@ impl Documented {
     /// left out, because it may be a secret in another spelling.
     #[must_use]
     pub fn loggable<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
-        match self.pattern(path) {
+        self.loggable_at(path, self.pattern(path))
+    }
+
+    /// The same, of a path whose pattern is known already.
+    pub(super) fn loggable_at<'a>(&self, path: &'a str, pattern: Option<&'a str>) -> Cow<'a, str> {
+        match pattern {
             Some(pattern) if self.secrets.iter().any(|secret| pattern.contains(secret)) => pattern.into(),
             Some(_) => path.into(),
             None => path

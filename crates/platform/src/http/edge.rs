@@ -105,11 +105,12 @@ impl<E> Edge<E> {
         let known =
             [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
         let label = if known.contains(method) { method.to_string() } else { "other".to_owned() };
-        let route = self.documented.pattern(path).unwrap_or("other").to_owned();
+        let pattern = self.documented.pattern(path);
+        let route = pattern.unwrap_or("other").to_owned();
         let status_label = status.as_u16().to_string();
         metrics::histogram!(REQUEST_DURATION.name, "method" => label, "route" => route, "status" => status_label)
             .record(took);
-        let path = &*self.documented.loggable(path);
+        let path = &*self.documented.loggable_at(path, pattern);
         tracing::info!(%method, path, status = status.as_u16(), milliseconds = took * 1000.0, request_id = id, "request");
     }
 
