@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use platform::{
-    http::{aliases, documented::Documented, edge::Edge, etags, reply::JSON, schema::Schemas, static_page::StaticPage},
+    http::{
+        aliases, content_coding, documented::Documented, edge::Edge, etags, reply::JSON, response_cache::ResponseCache,
+        schema::Schemas, static_page::StaticPage,
+    },
     media::files,
     money::Currency,
 };
@@ -149,7 +152,7 @@ impl Contract {
 
 /// The whole application, ready to be served.
 #[must_use]
-pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response> + use<> {
+pub fn app(shop: &Shop, contract: &Contract) -> Edge<impl Endpoint<Output = Response> + use<>> {
     let http = Arc::new(shop.get::<Settings>().http());
     // Nested at "/" they would hide the page at `/`.
     let endpoints = Arc::new(service().into_endpoint());
@@ -167,7 +170,7 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
         .with(NormalizePath::new(TrailingSlash::Trim))
         .with(Compression::new())
         .after(etags::tag_compressed)
-        .before(disable_compression_of_events);
+        .before(choose_coding);
     // Images and static pages are compressed already.
     let app = Route::new()
         .nest("/media", files::endpoint(shop.media.clone()))
@@ -176,13 +179,18 @@ pub fn app(shop: &Shop, contract: &Contract) -> impl Endpoint<Output = Response>
         .nest("/reference", contract.scalar.clone())
         .nest("/", api)
         .map_to_response();
-    Edge::new(app, http, Arc::clone(&contract.documented))
+    Edge::new(app, http, Arc::clone(&contract.documented)).caching(ResponseCache::new(shop.cache.clone()))
 }
 
-/// Disables compression of event streams: a compressor would delay events until it has enough to compress.
-async fn disable_compression_of_events(mut request: Request) -> Result<Request> {
-    if request.uri().path().trim_end_matches('/').ends_with("/events") {
-        request.headers_mut().remove(header::ACCEPT_ENCODING);
+/// Chooses how the response is compressed: event streams not at all, because a compressor would delay events until it has
+/// enough to compress.
+async fn choose_coding(mut request: Request) -> Result<Request> {
+    let streams = request.uri().path().trim_end_matches('/').ends_with("/events");
+    let headers = request.headers_mut();
+    if streams {
+        headers.remove(header::ACCEPT_ENCODING);
+    } else {
+        content_coding::normalize(headers);
     }
     Ok(request)
 }

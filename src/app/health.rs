@@ -122,7 +122,7 @@ pub async fn keep_measuring(shop: Shop, stop: CancellationToken) {
 /// # Panics
 /// Never: poem-openapi writes JSON.
 #[must_use]
-pub fn only(shop: Shop) -> impl Endpoint<Output = Response> {
+pub fn only(shop: Shop) -> Edge<impl Endpoint<Output = Response>> {
     let service = OpenApiService::new(HealthApi, "worker", env!("CARGO_PKG_VERSION"));
     let document = serde_json::from_str(&service.spec()).expect("the document is JSON");
     let http = Arc::new(shop.get::<Settings>().http());

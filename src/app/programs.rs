@@ -15,7 +15,7 @@ use crate::{
         settings::{SettingArgs, Settings, secrets_help},
         workers,
     },
-    catalog::currency,
+    catalog::{self, currency},
     shop::Shop,
 };
 
@@ -43,6 +43,7 @@ impl Listeners {
 pub async fn serve(shop: Shop, listeners: Listeners, stop: CancellationToken) {
     let mut parts = JoinSet::new();
     parts.spawn(health::keep_measuring(shop.clone(), stop.clone()));
+    parts.spawn(catalog::follow_other_processes(shop.clone(), stop.clone()));
     if let Some(metrics) = listeners.metrics {
         parts.spawn(server::serve(metrics, health::only(shop.clone()), stop.clone()));
     }

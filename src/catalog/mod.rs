@@ -30,7 +30,7 @@ use poem_openapi::types::MaybeUndefined;
 
 use crate::shop::ids::{BrandId, CategoryId, ProductId};
 
-pub use cached::Part;
+pub use cached::{Part, follow_other_processes};
 use images::StoredImage;
 pub(crate) use store::product_columns;
 pub use store::{any_products, find_product, find_products};

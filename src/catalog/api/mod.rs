@@ -51,7 +51,8 @@ fn conditional<T>(request: &Request, admin: bool, found: &Cached) -> Tagged<T> {
     let fresh = Reply::bytes(found.body.clone()).status(StatusCode::OK);
     let cache_control = if admin { "no-store" } else { REVALIDATE };
     let if_none_match = request.header(header::IF_NONE_MATCH);
-    Tagged::answer(if_none_match, &found.tag, fresh, cache_control).header("vary", "Authorization")
+    let answer = Tagged::answer(if_none_match, &found.tag, fresh, cache_control).header("vary", "Authorization");
+    answer.cached_while(found.freshness.clone())
 }
 
 /// The `ETag` of a `GET` of this.

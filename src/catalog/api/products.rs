@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use platform::{
-    cache::Cached,
+    cache::{Cached, Freshness},
     db::{self, Tx},
     http::{
         client_address::ClientAddress,
@@ -125,7 +125,8 @@ impl ProductsApi {
         };
         let page = errors.note(Page::from_query(&page, &per_page));
         errors.into_result()?;
-        if !admin && (!filter.terms.is_empty() || page.offset() > DEEP) {
+        let limited = !admin && (!filter.terms.is_empty() || page.offset() > DEEP);
+        if limited {
             shop.limits.take(&SEARCHES, &from.network()).await?;
         }
         let load = async {
@@ -133,7 +134,8 @@ impl ProductsApi {
             let (products, total) = list::products(&mut tx, &filter, page).await.map_err(or_too_slow)?;
             Ok(Cached::new(json_bytes(&view::products(&mut tx, &shop, products).await?), total))
         };
-        let list = answer(&shop, admin, Part::ProductLists, &format!("products:{filter:?}{page:?}"), load).await?;
+        let mut list = answer(&shop, admin, Part::ProductLists, &format!("products:{filter:?}{page:?}"), load).await?;
+        list.freshness = list.freshness.filter(|_| !limited); // so that each request is counted
         Ok(paged(request, admin, &list, page))
     }
 
@@ -149,7 +151,8 @@ impl ProductsApi {
         id: Path<ProductId>,
     ) -> ApiResult<Tagged<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
-        show(&shop, request, admin, id.0).await
+        let product = load(&shop, admin, id.0).await?;
+        Ok(conditional(request, admin, &product))
     }
 
     /// Returns a product by its slug.
@@ -163,10 +166,11 @@ impl ProductsApi {
         slug: Path<String>,
     ) -> ApiResult<FoundOrMoved<ProductView>> {
         let admin = accounts::is_admin(request, &shop).await;
-        let Found { product, slug: today } = find_slug(&shop, &slug).await?;
-        let shown = show(&shop, request, admin, product).await?;
+        let (Found { product, slug: today }, leads_there) = find_slug(&shop, &slug).await?;
+        let mut product = load(&shop, admin, product).await?;
         if today == *slug {
-            return Ok(FoundOrMoved::Found(shown));
+            product.freshness = product.freshness.zip(leads_there).map(|(product, slug)| product.and(slug));
+            return Ok(FoundOrMoved::Found(conditional(request, admin, &product)));
         }
         Ok(FoundOrMoved::Moved(format!("/api/products/by-slug/{}", escaped(&today))))
     }
@@ -256,19 +260,19 @@ impl ProductsApi {
     }
 }
 
-async fn show(shop: &Shop, request: &Request, admin: bool, id: ProductId) -> ApiResult<Tagged<ProductView>> {
+async fn load(shop: &Shop, admin: bool, id: ProductId) -> ApiResult<Cached> {
     let load = async {
         let mut tx = shop.db.browse().await?;
         let product = store::find_product(&mut tx, id).await?.filter(|product| product.is_active || admin);
         let product = product.ok_or_else(Problem::not_found)?;
         Ok(Cached::new(json_bytes(&view::product(&mut tx, shop, product).await?), 1))
     };
-    let product = answer(shop, admin, Part::Product(id), &format!("product:{id}"), load).await?;
-    Ok(conditional(request, admin, &product))
+    answer(shop, admin, Part::Product(id), &format!("product:{id}"), load).await
 }
 
-/// The product of a slug. Its id and current slug are cached; the product itself is cached by its id.
-async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
+/// The product of a slug, and how long it is that. Its id and current slug are cached; the product itself is cached by
+/// its id.
+async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<(Found, Option<Freshness>)> {
     if slug.contains('\0') {
         return Err(Problem::not_found()); // PostgreSQL has no NUL in texts
     }
@@ -277,9 +281,10 @@ async fn find_slug(shop: &Shop, slug: &str) -> ApiResult<Found> {
         Ok(Cached::new(format!("{} {}", found.product, found.slug).into_bytes(), 1))
     };
     let cached = answer(shop, false, Part::Slugs, &format!("slug:{slug}"), load).await?;
-    let cached = String::from_utf8_lossy(&cached.body);
-    let (product, slug) = cached.split_once(' ').ok_or_else(Problem::not_found)?;
-    Ok(Found { product: ProductId(product.parse().map_err(Problem::internal)?), slug: slug.to_owned() })
+    let found = String::from_utf8_lossy(&cached.body);
+    let (product, slug) = found.split_once(' ').ok_or_else(Problem::not_found)?;
+    let found = Found { product: ProductId(product.parse().map_err(Problem::internal)?), slug: slug.to_owned() };
+    Ok((found, cached.freshness))
 }
 
 /// A slug, percent-encoded for a URL: it can have letters of any script.

@@ -172,6 +172,18 @@ impl Db {
         }
     }
 
+    /// A number that changes when another process writes to the SQLite file, and only then. `None` on PostgreSQL.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn version_by_others(&self) -> Result<Option<i64>> {
+        match &self.engine {
+            // All writes of this process go through the one connection, and do not change its own number.
+            Engine::Sqlite { writer, .. } => sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await.map(Some),
+            Engine::Postgres { .. } => Ok(None),
+        }
+    }
+
     /// Checks that the database answers.
     ///
     /// # Errors

@@ -1,27 +1,44 @@
 //! The outermost layer: the first to see a request and the last to see its response.
 //!
-//! Each request runs in a task of its own (`handler.rs`): a write is completed even if its client disconnects, a read is
+//! A request whose response is cached is answered at once ([`Edge::cached`]). Each other request runs in a task of its own (`handler.rs`): a write is completed even if its client disconnects, a read is
 //! aborted. A panic becomes a 500 like any other error.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
+use http_body_util::Full;
+use metrics::Histogram;
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header},
+    http::{self, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
 };
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    HttpSettings, aliases, connection::Peer, cors, documented::Documented, handler, problem::Problem, query,
+    HttpSettings, aliases,
+    connection::Peer,
+    cors,
+    documented::Documented,
+    handler,
+    problem::Problem,
+    problem_types, query,
     reply::JSON,
+    response_cache::{CachedResponse, Durations, ResponseCache},
 };
-use crate::{db, http::problem_types, metrics::Metric, telemetry};
+use crate::{cache::Freshness, db, metrics::Metric, telemetry};
 
 /// Bytes of path and query.
 const MAX_URL: usize = 8 * 1024;
 /// Bytes of all names and values, with four more for each header.
 const MAX_HEADERS: usize = 16 * 1024;
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A read that takes longer is logged as information, others for debugging.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// From a cached read to the limit of a slow provider.
 pub const REQUEST_DURATION: Metric = Metric::histogram(
@@ -35,18 +52,25 @@ pub struct Edge<E> {
     app: Arc<E>,
     settings: Arc<HttpSettings>,
     documented: Arc<Documented>,
+    responses: Option<ResponseCache>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Edge<E> {
     pub fn new(app: E, settings: Arc<HttpSettings>, documented: Arc<Documented>) -> Self {
-        Self { app: Arc::new(app), settings, documented }
+        Self { app: Arc::new(app), settings, documented, responses: None }
+    }
+
+    /// Keeps the responses that allow it.
+    #[must_use]
+    pub fn caching(self, responses: ResponseCache) -> Self {
+        Self { responses: Some(responses), ..self }
     }
 
     async fn answer(&self, mut request: Request, id: &str) -> Result<Response, Problem> {
-        refuse_oversized(&request)?;
-        refuse_ambiguous_host(&request)?;
+        refuse_oversized(request.original_uri(), request.headers())?;
+        refuse_ambiguous_host(request.version(), request.headers())?;
         aliases::resolve(&mut request, &self.documented)?;
-        refuse_unacceptable(&request)?;
+        refuse_unacceptable(request.uri(), request.headers())?;
         query::refuse_too_many(request.uri().query().unwrap_or_default())?;
         let (reads, client) = (request.method() == Method::GET, Peer::of(&request));
         let app = Arc::clone(&self.app);
@@ -64,12 +88,14 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         let started = Instant::now();
         let id = request_id(request.headers());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let origin = cors::allowed(&self.settings.cors_origins, &request);
+        let origin = cors::allowed(&self.settings.cors_origins, request.headers());
+        let key = ResponseCache::key(&method, request.uri(), request.headers());
         if method == Method::HEAD {
             request.set_method(Method::GET);
         }
 
-        let preflight = cors::preflight(&request).filter(|_| refuse_ambiguous_host(&request).is_ok());
+        let preflight = cors::preflight(&request);
+        let preflight = preflight.filter(|_| refuse_ambiguous_host(request.version(), request.headers()).is_ok());
         let preflights = preflight.is_some();
         let answer = match preflight {
             Some(response) => Ok(response),
@@ -78,14 +104,16 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
         let mut response = self.with_problem(answer, &method, &path, &id);
 
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            headers.insert("x-request-id", id);
-        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         headers.append(header::VARY, HeaderValue::from_static("Origin, Accept-Encoding"));
+        if let Some(key) = key {
+            response = self.cache(key, &path, response).await?;
+        }
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, id_value(&id));
         if let Some(origin) = origin {
             cors::allow(headers, origin, preflights);
         }
@@ -98,20 +126,67 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Edge<E> {
 }
 
 impl<E> Edge<E> {
-    /// Logs and measures a request.
-    fn record(&self, method: &Method, path: &str, status: StatusCode, started: Instant, id: &str) {
-        let took = started.elapsed().as_secs_f64();
+    /// The cached response of a request that needs nothing else.
+    pub fn cached<B>(&self, request: &http::Request<B>) -> Option<http::Response<Full<Bytes>>> {
+        let started = Instant::now();
+        let responses = self.responses.as_ref()?;
+        let headers = request.headers();
+        let found = responses.find(&ResponseCache::key(request.method(), request.uri(), headers)?)?;
+        refuse_oversized(request.uri(), headers).ok()?;
+        refuse_ambiguous_host(request.version(), headers).ok()?;
+        refuse_unacceptable(request.uri(), headers).ok()?;
+        let mut response = found.answer(headers.get(header::IF_NONE_MATCH));
+        let id = request_id(headers);
+        tracing::debug!(target = request.uri().path(), status = response.status().as_u16(), request_id = id, "cached");
+        response.headers_mut().insert(REQUEST_ID, id_value(&id));
+        if let Some(origin) = cors::allowed(&self.settings.cors_origins, headers) {
+            cors::allow(response.headers_mut(), origin, false);
+        }
+        let durations = &found.durations;
+        let duration = if response.status() == StatusCode::OK { &durations.ok } else { &durations.not_modified };
+        duration.record(started.elapsed());
+        Some(response)
+    }
+
+    /// Keeps a response if it allows that.
+    async fn cache(&self, key: String, path: &str, mut response: Response) -> Result<Response> {
+        let freshness = response.extensions_mut().remove::<Freshness>();
+        let (Some(responses), Some(freshness), StatusCode::OK) = (&self.responses, freshness, response.status()) else {
+            return Ok(response);
+        };
+        let body = response.take_body().into_bytes().await.map_err(Problem::internal)?;
+        let durations = Durations {
+            ok: self.durations(&Method::GET, path, StatusCode::OK),
+            not_modified: self.durations(&Method::GET, path, StatusCode::NOT_MODIFIED),
+        };
+        if let Some(kept) = CachedResponse::new(response.headers().clone(), body.clone(), freshness, durations) {
+            responses.keep(key, kept);
+        }
+        response.set_body(body);
+        Ok(response)
+    }
+
+    fn durations(&self, method: &Method, path: &str, status: StatusCode) -> Histogram {
         // A client may invent methods and paths, and each label becomes a time series.
         let known =
             [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-        let label = if known.contains(method) { method.to_string() } else { "other".to_owned() };
-        let pattern = self.documented.pattern(path);
-        let route = pattern.unwrap_or("other").to_owned();
-        let status_label = status.as_u16().to_string();
-        metrics::histogram!(REQUEST_DURATION.name, "method" => label, "route" => route, "status" => status_label)
-            .record(took);
-        let path = &*self.documented.loggable_at(path, pattern);
-        tracing::info!(%method, path, status = status.as_u16(), milliseconds = took * 1000.0, request_id = id, "request");
+        let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
+        let route = self.documented.pattern(path).unwrap_or("other").to_owned();
+        let status = status.as_u16().to_string();
+        metrics::histogram!(REQUEST_DURATION.name, "method" => method, "route" => route, "status" => status)
+    }
+
+    /// Logs and measures a request.
+    fn record(&self, method: &Method, path: &str, status: StatusCode, started: Instant, id: &str) {
+        let took = started.elapsed();
+        self.durations(method, path, status).record(took);
+        let (path, milliseconds) = (&*self.documented.loggable(path), took.as_secs_f64() * 1000.0);
+        let status = status.as_u16();
+        if method == Method::GET && status < 400 && took < SLOW {
+            tracing::debug!(%method, path, status, milliseconds, request_id = id, "request");
+        } else {
+            tracing::info!(%method, path, status, milliseconds, request_id = id, "request");
+        }
     }
 
     /// Turns every error response, also poem's own, into a problem.
@@ -143,11 +218,15 @@ fn request_id(headers: &HeaderMap) -> String {
     given.filter(valid).map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
 }
 
-fn refuse_oversized(request: &Request) -> Result<(), Problem> {
-    if uri_length(request.original_uri()) > MAX_URL {
+fn id_value(id: &str) -> HeaderValue {
+    HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("")) // it is ASCII
+}
+
+fn refuse_oversized(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    if uri_length(uri) > MAX_URL {
         return Err(problem_types::URI_TOO_LONG.problem("The URL is longer than 8 KiB."));
     }
-    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEADERS {
         let detail = "The headers are larger than 16 KiB.";
         return Err(problem_types::HEADERS_TOO_LARGE.problem(detail));
@@ -156,9 +235,9 @@ fn refuse_oversized(request: &Request) -> Result<(), Problem> {
 }
 
 /// A request names exactly one host (RFC 9112, 3.2). Of two, one server may use the first and another the second.
-fn refuse_ambiguous_host(request: &Request) -> Result<(), Problem> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10) {
+fn refuse_ambiguous_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && version == Version::HTTP_10) {
         return Ok(());
     }
     let detail = "Send exactly one Host header.";
@@ -170,13 +249,13 @@ fn uri_length(uri: &Uri) -> usize {
 }
 
 /// The API answers with JSON; a client that accepts no JSON gets a 406. Pages and files are exempt.
-fn refuse_unacceptable(request: &Request) -> Result<(), Problem> {
-    let accept = request.header(header::ACCEPT).unwrap_or("*/*");
+fn refuse_unacceptable(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
     let takes = |kind: &str| {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         ["*/*", "application/*", JSON, "application/problem+json", "text/event-stream", ""].contains(&kind)
     };
-    if !request.uri().path().starts_with("/api/") || accept.split(',').any(takes) {
+    if !uri.path().starts_with("/api/") || accept.split(',').any(takes) {
         return Ok(());
     }
     Err(problem_types::NOT_ACCEPTABLE.problem("Responses are application/json. Accept that type."))

@@ -56,6 +56,12 @@ fn names(known: &str, tag: &str) -> bool {
     known == "*" || known == tag || uncompressed(known).is_some_and(|stem| tag.strip_suffix('"') == Some(stem))
 }
 
+/// The tag of the uncompressed response.
+#[must_use]
+pub fn without_coding(tag: &str) -> String {
+    uncompressed(tag).map_or_else(|| tag.to_owned(), |stem| format!("{stem}\""))
+}
+
 /// The tag of the uncompressed response, without the closing quote.
 fn uncompressed(tag: &str) -> Option<&str> {
     let (stem, coding) = tag.strip_suffix('"')?.rsplit_once('-')?;

@@ -13,6 +13,7 @@ use poem_openapi::{
 };
 
 use super::{etags, paging::Page};
+use crate::cache::Freshness;
 
 /// A JSON response; `T` is its schema in the document.
 pub struct Reply<T, const STATUS: u16 = 200> {
@@ -149,6 +150,15 @@ impl<T> Tagged<T> {
     #[must_use]
     pub fn header(self, name: &'static str, value: &str) -> Self {
         Self(self.0.header(name, value))
+    }
+
+    /// Lets the response be sent again while this is fresh, to everybody who sends no credentials.
+    #[must_use]
+    pub fn cached_while(mut self, freshness: Option<Freshness>) -> Self {
+        if let Some(freshness) = freshness {
+            self.0.response.extensions_mut().insert(freshness);
+        }
+        self
     }
 }
 

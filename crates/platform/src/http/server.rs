@@ -3,22 +3,27 @@
 //!
 //! HTTP/1.1 only: HTTP/2 and TLS belong to the proxy in front.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http_body_util::{Either, combinators::BoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
 use poem::{
-    Endpoint, EndpointExt, Response,
+    Endpoint, Response,
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Connection;
+use super::{
+    connection::{Connection, Peer},
+    edge::Edge,
+};
 
 /// How long a client may take to send its headers, and how long a connection may be idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,11 +39,11 @@ const MAX_HEADERS: usize = 400;
 pub struct Shutdown(pub CancellationToken);
 
 /// Serves `app` until `stop`, then waits for the running requests.
-pub async fn serve<E>(listener: TcpListener, app: E, stop: CancellationToken)
+pub async fn serve<E>(listener: TcpListener, app: Edge<E>, stop: CancellationToken)
 where
     E: Endpoint<Output = Response> + 'static,
 {
-    let app = Arc::new(app.data(Shutdown(stop.clone())).map_to_response());
+    let app = Arc::new(app);
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -46,7 +51,7 @@ where
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, Arc::clone(&app), &graceful),
+            Ok((stream, _)) => connect(stream, Arc::clone(&app), &graceful, Shutdown(stop.clone())),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection"); // out of file descriptors: wait for some to be closed
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -59,22 +64,23 @@ where
     }
 }
 
-fn connect<E>(stream: TcpStream, app: Arc<E>, graceful: &GracefulShutdown)
+fn connect<E>(stream: TcpStream, app: Arc<Edge<E>>, graceful: &GracefulShutdown, shutdown: Shutdown)
 where
     E: Endpoint<Output = Response> + 'static,
 {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let _ = stream.set_nodelay(true); // only improves latency
     let connection = Connection::new(stream);
-    let peer = connection.peer();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let app = Arc::clone(&app);
-        let addresses = (LocalAddr(local.into()), RemoteAddr(remote.into()));
+    let client =
+        Arc::new(Client { peer: connection.peer(), local: LocalAddr(local.into()), remote: RemoteAddr(remote.into()) });
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (app, client, shutdown) = (Arc::clone(&app), Arc::clone(&client), shutdown.clone());
         async move {
-            let request = (request, addresses.0, addresses.1, Scheme::HTTP).into();
-            let response: hyper::Response<_> = app.get_response(request).await.into();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(match app.cached(&request) {
+                Some(response) => response.map(Either::Left),
+                // Boxed, because a large future would slow down the responses that are cached.
+                None => Box::pin(respond(app, client, shutdown, request)).await.map(Either::Right),
+            })
         }
     });
     let connection = http1::Builder::new()
@@ -91,4 +97,26 @@ where
             tracing::debug!(%error, "connection ended early");
         }
     });
+}
+
+/// Both ends of a connection.
+struct Client {
+    peer: Peer,
+    local: LocalAddr,
+    remote: RemoteAddr,
+}
+
+async fn respond<E>(
+    app: Arc<Edge<E>>,
+    client: Arc<Client>,
+    shutdown: Shutdown,
+    mut request: hyper::Request<Incoming>,
+) -> hyper::Response<BoxBody<Bytes, io::Error>>
+where
+    E: Endpoint<Output = Response> + 'static,
+{
+    request.extensions_mut().insert(client.peer.clone());
+    request.extensions_mut().insert(shutdown);
+    let request = (request, client.local.clone(), client.remote.clone(), Scheme::HTTP).into();
+    app.get_response(request).await.into()
 }

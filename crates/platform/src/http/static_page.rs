@@ -11,7 +11,7 @@ use poem::{
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::{etags, problem::Problem};
+use super::{content_coding, etags, problem::Problem};
 
 /// A page and its tag. Cloning is cheap.
 #[derive(Clone)]
@@ -57,7 +57,8 @@ impl Endpoint for StaticPage {
             return Err(StatusCode::METHOD_NOT_ALLOWED.into());
         }
         let Content { kind, plain, tag, .. } = &*self.0;
-        let gzip = if accepts_gzip(&request) { self.gzip().await } else { None };
+        let gzip =
+            if content_coding::preferred(request.headers(), &["gzip"]).is_some() { self.gzip().await } else { None };
         let tagged = match gzip {
             Some(_) => format!("{tag}-gzip\""),
             None => format!("{tag}\""),
@@ -72,16 +73,6 @@ impl Endpoint for StaticPage {
             None => answer.body(plain.clone()),
         })
     }
-}
-
-/// Whether a client accepts gzip, the one coding that all support.
-fn accepts_gzip(request: &Request) -> bool {
-    let accepted = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
-    accepted.split(',').any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        matches!(name.trim(), "gzip" | "*") && weight.is_some_and(|weight| weight > 0.0)
-    })
 }
 
 fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {

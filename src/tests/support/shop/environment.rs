@@ -9,12 +9,17 @@ use cartwright::{
         context,
         settings::{SettingArgs, Settings},
     },
+    catalog,
     shop::Shop,
 };
 use clap::Parser;
 use futures_util::future::join_all;
 use payment_simulator::{Options, Simulator};
-use platform::{clock::Clock, db::Db, http::server};
+use platform::{
+    clock::Clock,
+    db::Db,
+    http::{edge::Edge, server},
+};
 use poem::{Endpoint, Response};
 use reqwest::redirect::Policy;
 use tempfile::TempDir;
@@ -137,7 +142,7 @@ fn settings(environment: &Environment) -> Settings {
 }
 
 /// The API of a shop. Nearly all have the same currency and with it the same contract, which takes a while to make.
-fn app(shop: &Shop) -> impl Endpoint<Output = Response> + use<> {
+fn app(shop: &Shop) -> Edge<impl Endpoint<Output = Response> + use<>> {
     static OF_MOST: OnceLock<Contract> = OnceLock::new();
     let currency = shop.store.currency;
     let of_most = OF_MOST.get_or_init(|| Contract::of("USD".parse().expect("a currency")));
@@ -154,6 +159,7 @@ async fn open(environment: Arc<Environment>, settings: Settings) -> TestShop {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on 127.0.0.1");
     let address = format!("http://{}", listener.local_addr().expect("the address just bound"));
     let stop = CancellationToken::new();
+    tokio::spawn(catalog::follow_other_processes(shop.clone(), stop.clone()));
     tokio::spawn(server::serve(listener, app(&shop), stop.clone()));
     let http = http_client().redirect(Policy::none()).build().expect("an HTTP client");
     TestShop { environment, shop, address, http, _open: Arc::new(stop.drop_guard()) }
