@@ -128,12 +128,15 @@ pub async fn register(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User>
     }
 }
 
-/// Requires a user to be active, and keeps the account from being closed until the transaction ends.
+/// Requires a user to be active, and keeps the account from being closed until the transaction ends. Returns the address of
+/// the profile, in one or more lines; empty when it has none.
 ///
 /// # Errors
 /// [`Error::SessionEnded`] when it was closed or made inactive after the request was authenticated.
-pub async fn require_active(tx: &mut Tx, user: UserId) -> Result<()> {
-    if store::lock_active(tx, user).await? { Ok(()) } else { Err(Error::SessionEnded) }
+pub async fn require_active(tx: &mut Tx, user: UserId) -> Result<String> {
+    let (address, city, country) = store::lock_active(tx, user).await?.ok_or(Error::SessionEnded)?;
+    let lines = [address, city, country].into_iter().filter(|line| !line.trim().is_empty());
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// The form in which e-mails and usernames are compared and stored for look-ups: lower case, Unicode NFC.

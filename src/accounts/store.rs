@@ -114,15 +114,13 @@ pub async fn set_access(tx: &mut Tx, id: UserId, role: Role, is_active: bool) ->
         .await
 }
 
-/// Whether a user is active, and keeps an active one from being deactivated until the transaction ends. Inserting rows that
-/// refer to the user does not wait.
-pub async fn lock_active(tx: &mut Tx, id: UserId) -> Result<bool> {
-    let found: Option<(UserId,)> = tx
-        .query("SELECT id FROM users WHERE id = $1 AND is_active /* FOR KEY SHARE */")
+/// The address, city and country of an active user, who is kept from being deactivated until the transaction ends.
+/// Inserting rows that refer to the user does not wait.
+pub async fn lock_active(tx: &mut Tx, id: UserId) -> Result<Option<(String, String, String)>> {
+    tx.query("SELECT address, city, country FROM users WHERE id = $1 AND is_active /* FOR KEY SHARE */")
         .bind(id)
         .fetch_optional()
-        .await?;
-    Ok(found.is_some())
+        .await
 }
 
 /// The active admins, locked in the order of their ids together with a user. Inserting rows that refer to the user waits.

@@ -14,7 +14,7 @@ use platform::{
 };
 
 use crate::{
-    catalog, pricing,
+    pricing,
     shop::{
         Shop,
         ids::{CartId, CartItemId, ProductId, UserId},
@@ -91,17 +91,15 @@ impl CartItem {
     }
 }
 
-/// The user's cart, locked, and whether it was created now.
+/// The user's cart, locked to be changed, and whether it was created now.
 ///
 /// # Errors
-/// When the database is unavailable, or the user's cart was deleted meanwhile.
+/// When the database is unavailable.
 pub async fn find_or_create(tx: &mut Tx, user: UserId, now: Timestamp) -> db::Result<(Cart, bool)> {
-    if let Some(cart) = store::lock_of(tx, user).await? {
-        return Ok((cart, false));
-    }
-    let made = store::insert_for(tx, CartId::random(), user, now).await? == 1;
-    let cart = store::lock_of(tx, user).await?.ok_or(db::Error::RowNotFound)?;
-    Ok((cart, made))
+    let new = CartId::random();
+    let cart = store::lock_or_insert(tx, new, user, now).await?;
+    let created = cart.id == new;
+    Ok((cart, created))
 }
 
 /// Creates a cart for a client that is not signed in.
@@ -112,12 +110,12 @@ pub async fn create_anonymous(tx: &mut Tx, now: Timestamp) -> db::Result<Cart> {
     store::insert_anonymous(tx, CartId::random(), now).await
 }
 
-/// A cart, locked so that changes of it follow one another.
+/// A cart, locked to be changed, so that changes of it follow one another.
 ///
 /// # Errors
 /// [`Error::NotFound`], also when `by` may not access it.
-pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
-    store::lock(tx, id).await?.filter(|cart| cart.is_accessible_by(by)).ok_or(Error::NotFound)
+pub async fn lock(tx: &mut Tx, id: CartId, by: Option<UserId>, now: Timestamp) -> Result<Cart> {
+    store::lock(tx, id, now).await?.filter(|cart| cart.is_accessible_by(by)).ok_or(Error::NotFound)
 }
 
 /// A cart.
@@ -128,21 +126,20 @@ pub async fn find(tx: &mut Tx, id: CartId, by: Option<UserId>) -> Result<Cart> {
     store::find(tx, id).await?.filter(|cart| cart.is_accessible_by(by)).ok_or(Error::NotFound)
 }
 
-pub use store::{clear, find_of, items};
+pub use store::{clear, find_of, items, take_items};
 
 /// Adds a quantity of a product, to that which is in the cart already.
 ///
 /// # Errors
 /// [`Error::Full`], [`Error::UnknownProduct`], [`Error::TooMany`], [`Error::OutOfStock`].
 pub async fn add(tx: &mut Tx, shop: &Shop, cart: CartId, product: ProductId, quantity: i64) -> Result<()> {
-    let before = store::quantity_of(tx, cart, product).await?;
-    if before.is_none() && store::count_items(tx, cart).await? >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
+    let found = store::candidate(tx, cart, product).await?.ok_or(Error::UnknownProduct)?;
+    if found.quantity.is_none() && found.lines >= i64::try_from(MAX_LINES).unwrap_or(i64::MAX) {
         return Err(Error::Full);
     }
-    let sum = before.unwrap_or(0) + quantity;
-    check_buyable(tx, shop, product, sum).await?;
-    store::set_quantity(tx, cart, product, sum).await?;
-    Ok(store::touch(tx, cart, shop.now()).await?)
+    let sum = found.quantity.unwrap_or(0) + quantity;
+    check_buyable(shop, found.name, found.stock, sum)?;
+    Ok(store::set_quantity(tx, cart, product, sum).await.map(drop)?)
 }
 
 /// Changes the quantity of a product.
@@ -153,9 +150,8 @@ pub async fn set_quantity(tx: &mut Tx, shop: &Shop, cart: CartId, item: &CartIte
     if !item.is_active {
         return Err(Error::ProductUnavailable { product: item.product_id, name: item.name.clone() });
     }
-    check_buyable(tx, shop, item.product_id, quantity).await?;
-    store::set_quantity(tx, cart, item.product_id, quantity).await?;
-    Ok(store::touch(tx, cart, shop.now()).await?)
+    check_buyable(shop, item.name.clone(), item.stock, quantity)?;
+    Ok(store::set_quantity(tx, cart, item.product_id, quantity).await.map(drop)?)
 }
 
 /// A product in this cart.
@@ -170,9 +166,8 @@ pub async fn find_item(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<Ca
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId, now: Timestamp) -> db::Result<()> {
-    store::remove(tx, cart, item).await?;
-    store::touch(tx, cart, now).await
+pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId) -> db::Result<()> {
+    store::remove(tx, cart, item).await.map(drop)
 }
 
 /// Deletes the cart of a user, if there is one.
@@ -198,7 +193,7 @@ pub async fn delete(tx: &mut Tx, cart: CartId) -> db::Result<()> {
 /// As for [`find_or_create`].
 pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::Result<()> {
     let (now, most) = (shop.now(), shop.get::<Settings>().max_per_product);
-    let Some(from) = store::lock(tx, from).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
+    let Some(from) = store::lock(tx, from, now).await?.filter(|cart| cart.user_id.is_none()) else { return Ok(()) };
     let (own, _) = find_or_create(tx, user, now).await?;
     let mut room = MAX_LINES.saturating_sub(items(tx, own.id).await?.len());
     for item in items(tx, from.id).await?.into_iter().filter(|item| item.is_active) {
@@ -213,19 +208,16 @@ pub async fn merge(tx: &mut Tx, shop: &Shop, from: CartId, user: UserId) -> db::
             store::set_quantity(tx, own.id, item.product_id, sum).await?;
         }
     }
-    store::delete(tx, from.id).await?;
-    store::touch(tx, own.id, now).await
+    store::delete(tx, from.id).await
 }
 
-async fn check_buyable(tx: &mut Tx, shop: &Shop, product: ProductId, quantity: i64) -> Result<()> {
+fn check_buyable(shop: &Shop, name: String, available: i64, quantity: i64) -> Result<()> {
     let most = shop.get::<Settings>().max_per_product;
-    let found = catalog::find_product(tx, product).await?.filter(|product| product.is_active);
-    let product = found.ok_or(Error::UnknownProduct)?;
     if quantity > most {
         return Err(Error::TooMany { most });
     }
-    if product.stock < quantity {
-        return Err(Error::OutOfStock { name: product.name, available: product.stock });
+    if available < quantity {
+        return Err(Error::OutOfStock { name, available });
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! same numbers would be other prices. So the database stores the currency of the prices, a program with another setting
 //! does not start, and a command converts all prices together. Orders and payments keep their own currency.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::bail;
 use platform::{
@@ -41,16 +41,27 @@ pub async fn require(shop: &Shop) -> anyhow::Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Requires that the prices were not converted since this program was started. Call it after reading the prices, so that
-/// no order has numbers of the new currency in the previous one.
+/// What an order needs to know of a product.
+pub struct Offer {
+    pub name: String,
+    pub price: Money,
+    pub is_active: bool,
+}
+
+/// The products with these ids that exist, at prices in `STORE_CURRENCY`.
 ///
 /// # Errors
-/// When they were converted, until the program is restarted with the new setting.
-pub async fn require_unchanged(tx: &mut Tx, shop: &Shop) -> catalog::Result<()> {
-    if stored(tx).await?.is_none_or(|stored| stored == shop.store.currency) {
-        return Ok(());
+/// When the prices were converted since this program was started, until it is restarted with the new setting.
+pub async fn offers(tx: &mut Tx, shop: &Shop, ids: &[ProductId]) -> catalog::Result<BTreeMap<ProductId, Offer>> {
+    let mut offers = BTreeMap::new();
+    // One statement, so that no price is in another currency than the one it says.
+    for (id, name, price, is_active, currency) in priced(tx, ids).await? {
+        if currency.is_some_and(|currency| currency != shop.store.currency) {
+            return Err(Error::CurrencyChanged);
+        }
+        offers.insert(id, Offer { name, price, is_active });
     }
-    Err(Error::CurrencyChanged)
+    Ok(offers)
 }
 
 /// The currency of the prices. A database from before it was stored has that of its newest order; `None` if it has none.
@@ -139,6 +150,15 @@ pub async fn convert_prices(shop: &Shop, to: Currency, rate: Rate) -> anyhow::Re
 }
 
 // SQL
+
+async fn priced(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<(ProductId, String, Money, bool, Option<Currency>)>> {
+    tx.query(
+        "SELECT id, name, price, is_active, (SELECT currency FROM price_currency WHERE id = 1) FROM products WHERE id IN",
+    )
+    .push_list(ids)
+    .fetch_all()
+    .await
+}
 
 async fn stored(tx: &mut Tx) -> Result<Option<Currency>> {
     let found: Option<(Currency,)> =

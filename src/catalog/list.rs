@@ -73,8 +73,8 @@ fn filtered<'a>(query: Query<'a>, filter: &ProductFilter) -> Query<'a> {
         query = query.push_bind(" AND p.price <= $?", price);
     }
     query = match filter.in_stock {
-        Some(true) => query.push(" AND p.stock > 0"),
-        Some(false) => query.push(" AND p.stock = 0"),
+        Some(true) => query.push(" AND EXISTS (SELECT 1 FROM stock s WHERE s.product_id = p.id AND s.units > 0)"),
+        Some(false) => query.push(" AND EXISTS (SELECT 1 FROM stock s WHERE s.product_id = p.id AND s.units = 0)"),
         None => query,
     };
     match filter.is_active {

@@ -129,14 +129,32 @@ pub struct ProductChange {
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Result<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
     let refused = |error| slugs::or_taken(error, Error::SkuTaken);
-    let product = if let Some(product) = store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
-        product
-    } else {
-        let other = store::insert_product(tx, &new, &random_slug(&slug), now).await.map_err(refused)?;
-        other.ok_or(db::Error::RowNotFound)?
+    let (id, slug) = match store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
+        Some(id) => (id, slug),
+        None => {
+            let other = random_slug(&slug);
+            let id = store::insert_product(tx, &new, &other, now).await.map_err(refused)?;
+            (id.ok_or(db::Error::RowNotFound)?, other)
+        }
     };
-    stock::receive(tx, product.id, new.stock, now).await?;
-    Ok(product)
+    stock::receive(tx, id, new.stock, now).await?;
+    Ok(Product {
+        id,
+        name: new.name,
+        slug,
+        sku: new.sku,
+        description: new.description,
+        description_html: None,
+        price: new.price,
+        stock: new.stock,
+        is_active: new.is_active,
+        category_id: new.category,
+        brand_id: new.brand,
+        rating_sum: 0,
+        review_count: 0,
+        created_at: now,
+        updated_at: now,
+    })
 }
 
 /// Changes a product, which is locked. The difference to a new stock is a movement.

@@ -29,6 +29,7 @@ text_enum! {
 /// # Errors
 /// When there is no such product, or the database is unavailable.
 pub async fn receive(tx: &mut Tx, product: ProductId, units: i64, now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO stock (product_id, units) VALUES ($1, $2)").bind(product).bind(units).execute().await?;
     match units {
         0 => Ok(()),
         units => record(tx, product, units, Reason::Received, None, None, now).await,
@@ -53,9 +54,12 @@ pub async fn set(tx: &mut Tx, product: ProductId, stock: i64, reason: Reason, no
 /// # Errors
 /// When the database is unavailable.
 pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
-    let found: Option<(i64,)> =
-        tx.query("SELECT stock FROM products WHERE id = $1 /* FOR UPDATE */").bind(product).fetch_optional().await?;
-    Ok(found.map(|(stock,)| stock))
+    let found: Option<(i64,)> = tx
+        .query("SELECT units FROM stock WHERE product_id = $1 /* FOR UPDATE */")
+        .bind(product)
+        .fetch_optional()
+        .await?;
+    Ok(found.map(|(units,)| units))
 }
 
 /// The movement is the caller's.
@@ -63,7 +67,21 @@ pub async fn lock(tx: &mut Tx, product: ProductId) -> Result<Option<i64>> {
 /// # Errors
 /// When `stock` is not from 0 to 2,147,483,647, or the database is unavailable.
 pub async fn set_units(tx: &mut Tx, product: ProductId, stock: i64) -> Result<u64> {
-    tx.query("UPDATE products SET stock = $2 WHERE id = $1").bind(product).bind(stock).execute().await
+    tx.query("UPDATE stock SET units = $2 WHERE product_id = $1").bind(product).bind(stock).execute().await
+}
+
+/// Writes down the movements of the units that an order takes.
+///
+/// # Errors
+/// When the order took units of a product before, or the database is unavailable.
+pub async fn record_ordered(tx: &mut Tx, units: &[(ProductId, i64)], order: OrderId, now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO stock_movements (product_id, delta, reason, order_id, created_at) VALUES")
+        .push_rows(units, |row, (product, units)| {
+            row.bind(*product).bind(-units).bind(Reason::Ordered).bind(order).bind(now)
+        })
+        .execute()
+        .await
+        .map(drop)
 }
 
 /// Writes down a movement.

@@ -10,10 +10,11 @@ use platform::{
 use super::{Brand, Category, NewProduct, Product, images::Image};
 use crate::shop::ids::{BrandId, CategoryId, ImageId, ProductId};
 
-/// The columns of a [`Product`].
+/// The columns of a [`Product`], selected from `products`.
 macro_rules! product_columns {
     () => {
-        "id, name, slug, sku, description, description_html, price, stock, is_active, category_id, brand_id,
+        "id, name, slug, sku, description, description_html, price,
+         (SELECT units FROM stock WHERE product_id = id) AS stock, is_active, category_id, brand_id,
          rating_sum, review_count, created_at, updated_at"
     };
 }
@@ -34,9 +35,9 @@ pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
     tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1")).bind(id).fetch_optional().await
 }
 
-/// The same, locked until the transaction ends.
+/// The same, locked until the transaction ends. Inserting rows that refer to the product, as order lines, does not wait.
 pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
-    tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1 /* FOR UPDATE */"))
+    tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1 /* FOR NO KEY UPDATE */"))
         .bind(id)
         .fetch_optional()
         .await
@@ -59,29 +60,29 @@ pub async fn set_description_html(tx: &mut Tx, id: ProductId, html: Option<Strin
     tx.query("UPDATE products SET description_html = $2 WHERE id = $1").bind(id).bind(html).execute().await.map(drop)
 }
 
-pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<Product>> {
-    tx.query(concat!(
-        "INSERT INTO products (name, slug, description, price, stock, is_active, category_id, brand_id, sku,
+/// Inserts a product without stock; `None` when its slug is taken.
+pub async fn insert_product(tx: &mut Tx, new: &NewProduct, slug: &str, now: Timestamp) -> Result<Option<ProductId>> {
+    let id: Option<(ProductId,)> = tx
+        .query(
+            "INSERT INTO products (name, slug, description, price, is_active, category_id, brand_id, sku,
                                search_name, search_text, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
-         ON CONFLICT (slug) DO NOTHING
-         RETURNING ",
-        product_columns!()
-    ))
-    .bind(new.name.clone())
-    .bind(slug.to_owned())
-    .bind(new.description.clone())
-    .bind(new.price)
-    .bind(new.stock)
-    .bind(new.is_active)
-    .bind(new.category)
-    .bind(new.brand)
-    .bind(new.sku.clone())
-    .bind(new.name.to_lowercase())
-    .bind(search_text(&new.name, &new.description))
-    .bind(now)
-    .fetch_optional()
-    .await
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+         ON CONFLICT (slug) DO NOTHING RETURNING id",
+        )
+        .bind(new.name.clone())
+        .bind(slug.to_owned())
+        .bind(new.description.clone())
+        .bind(new.price)
+        .bind(new.is_active)
+        .bind(new.category)
+        .bind(new.brand)
+        .bind(new.sku.clone())
+        .bind(new.name.to_lowercase())
+        .bind(search_text(&new.name, &new.description))
+        .bind(now)
+        .fetch_optional()
+        .await?;
+    Ok(id.map(|(id,)| id))
 }
 
 pub async fn update_product(tx: &mut Tx, product: &Product) -> Result<u64> {
@@ -109,7 +110,9 @@ fn search_text(name: &str, description: &str) -> String {
     format!("{name}\n{description}").to_lowercase()
 }
 
+/// Whether an order has the product. Until the transaction ends, no further order gets it.
 pub async fn was_ordered(tx: &mut Tx, id: ProductId) -> Result<bool> {
+    tx.query("SELECT id FROM products WHERE id = $1 /* FOR UPDATE */").bind(id).execute().await?;
     let line: Option<(i64,)> =
         tx.query("SELECT id FROM order_lines WHERE product_id = $1 LIMIT 1").bind(id).fetch_optional().await?;
     Ok(line.is_some())

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
-    jobs::Job,
+    jobs::{Job, enqueue_all},
     money::{Amount, Money},
     validation::{FieldError, ValidationErrors},
 };
@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::{
     accounts, carts,
     catalog::{self, Part},
-    inventory,
+    inventory::{self, Taken},
     orders::{
         self, Line, NewOrder, Order, OrderStatus, PaymentStatus, events,
         view::{self, OrderView},
@@ -29,7 +29,7 @@ use crate::{
     payments, pricing, reviews,
     shop::{
         Provider, Shop,
-        ids::{CartId, OrderId, OrderLineId, ProductId, UserId},
+        ids::{OrderId, OrderLineId, ProductId, UserId},
     },
 };
 
@@ -90,12 +90,13 @@ pub struct Checkout {
 /// When the buyer's account was closed, the cart is empty, a product is not sold any more or out of stock, the total is
 /// not the expected one, or the payment method is not configured.
 pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) -> Result<OrderView> {
-    accounts::require_active(tx, buyer).await?;
+    let profile_address = accounts::require_active(tx, buyer).await?;
     let now = shop.now();
-    let address = shipping_address(tx, buyer, checkout.shipping_address).await?;
-    let (quantities, cart) = requested_items(tx, shop, buyer, checkout.items, now).await?;
-    let lines = price_lines(tx, &quantities, cart.is_some()).await?;
-    catalog::currency::require_unchanged(tx, shop).await?;
+    let (quantities, from_cart) = match checkout.items {
+        Some(items) => (items, false),
+        None => (cart_items(tx, shop, buyer).await?, true),
+    };
+    let lines = price_lines(tx, shop, &quantities, from_cart).await?;
     let total = pricing::total(lines.iter().map(|line| (line.price, line.quantity)))?;
     let is_free = total == Money(0);
     if !is_free {
@@ -108,24 +109,24 @@ pub async fn place(tx: &mut Tx, shop: &Shop, buyer: UserId, checkout: Checkout) 
         number: order_number(now),
         buyer,
         payment_method: checkout.payment_method,
-        address,
+        address: checkout.shipping_address.filter(|given| !given.trim().is_empty()).unwrap_or(profile_address),
         currency: shop.store.currency,
         total,
         held_until: (checkout.payment_method.is_online() && !is_free)
             .then(|| now + shop.get::<orders::Settings>().reservation_ttl),
     };
     let order = orders::insert(tx, new, now).await?;
-    take_stock(tx, shop, &order, &lines, now).await?;
-    orders::add_lines(tx, order.id, &lines).await?;
-    if let Some(cart) = cart {
-        carts::clear(tx, cart).await?;
-    }
-    orders::jobs::SendOrderConfirmationEmail { order: order.id }.enqueue(tx, now).await?;
-    inventory::jobs::ReconcileOrderStock { order: order.id }.enqueue(tx, now).await?;
-    if is_free {
-        return Ok(mark_free_order_paid(tx, &order, now).await?);
-    }
-    Ok(events::publish_order(tx, order, now).await?)
+    let lines = orders::add_lines(tx, order.id, &lines).await?;
+    let confirmation = orders::jobs::SendOrderConfirmationEmail { order: order.id }.new_job(now)?;
+    let reconciliation = inventory::jobs::ReconcileOrderStock { order: order.id }.new_job(now)?;
+    enqueue_all(tx, &[confirmation, reconciliation], now).await?;
+    let placed = if is_free {
+        mark_free_order_paid(tx, &order, now).await?
+    } else {
+        events::publish_new_order(tx, order.clone(), lines.clone(), now).await?
+    };
+    take_stock(tx, shop, order.id, &lines, now).await?; // last, because other orders of these products wait for it
+    Ok(placed)
 }
 
 /// An order with a total of 0 is paid at once, without a payment.
@@ -135,32 +136,9 @@ async fn mark_free_order_paid(tx: &mut Tx, order: &Order, now: Timestamp) -> db:
     orders::publish(tx, order.id, now).await
 }
 
-/// The address of the request, else the profile's, else none: a customer may collect the order.
-async fn shipping_address(tx: &mut Tx, buyer: UserId, given: Option<String>) -> Result<String> {
-    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
-        return Ok(given);
-    }
-    let user = accounts::find(tx, buyer).await?.ok_or(accounts::Error::NotFound)?;
-    let lines: Vec<String> =
-        [user.address, user.city, user.country].into_iter().filter(|line| !line.trim().is_empty()).collect();
-    Ok(lines.join("\n"))
-}
-
-/// The quantities by product, and the cart they came from. The cart is locked: of two orders from it at the same moment, the
-/// second finds it empty.
-async fn requested_items(
-    tx: &mut Tx,
-    shop: &Shop,
-    buyer: UserId,
-    items: Option<BTreeMap<ProductId, i64>>,
-    now: Timestamp,
-) -> Result<(BTreeMap<ProductId, i64>, Option<CartId>)> {
-    if let Some(items) = items {
-        return Ok((items, None));
-    }
-    let (cart, _) = carts::find_or_create(tx, buyer, now).await?;
-    let items: BTreeMap<_, _> =
-        carts::items(tx, cart.id).await?.into_iter().map(|item| (item.product_id, item.quantity)).collect();
+/// The quantities by product of the buyer's cart, which is empty then.
+async fn cart_items(tx: &mut Tx, shop: &Shop, buyer: UserId) -> Result<BTreeMap<ProductId, i64>> {
+    let items: BTreeMap<_, _> = carts::take_items(tx, buyer).await?.into_iter().collect();
     if items.is_empty() {
         return Err(Error::CartEmpty);
     }
@@ -169,14 +147,19 @@ async fn requested_items(
         // Added while the limit was higher.
         return Err(ValidationErrors::one("items", "maximum", too_many_message(most)).into());
     }
-    Ok((items, Some(cart.id)))
+    Ok(items)
 }
 
 /// The lines at current prices, from the catalog and never from the request. A product that is not sold any more is named in
 /// the error only if it was in the cart; otherwise it does not exist for the customer.
-async fn price_lines(tx: &mut Tx, quantities: &BTreeMap<ProductId, i64>, from_cart: bool) -> Result<Vec<Line>> {
+async fn price_lines(
+    tx: &mut Tx,
+    shop: &Shop,
+    quantities: &BTreeMap<ProductId, i64>,
+    from_cart: bool,
+) -> Result<Vec<Line>> {
     let ids: Vec<ProductId> = quantities.keys().copied().collect();
-    let mut products = catalog::find_products(tx, &ids).await?;
+    let mut products = catalog::currency::offers(tx, shop, &ids).await?;
     let mut lines = Vec::new();
     for (&id, &quantity) in quantities {
         let Some(product) = products.remove(&id).filter(|product| product.is_active || from_cart) else {
@@ -190,20 +173,21 @@ async fn price_lines(tx: &mut Tx, quantities: &BTreeMap<ProductId, i64>, from_ca
     Ok(lines)
 }
 
-/// Takes the stock of every line, in the order of product ids so that two orders cannot deadlock.
+/// Takes the stock of every line.
 ///
 /// # Errors
 /// [`Error::OutOfStock`] with every line that has not enough stock.
-async fn take_stock(tx: &mut Tx, shop: &Shop, order: &Order, lines: &[Line], now: Timestamp) -> Result<()> {
-    let mut out_of_stock = Vec::new();
-    for line in lines {
-        if !inventory::take(tx, shop, line.product_id, line.quantity, order.id, now).await? {
-            let available = catalog::find_product(tx, line.product_id).await?.map_or(0, |product| product.stock);
-            let (product, name, quantity) = (line.product_id, line.name.clone(), line.quantity);
-            out_of_stock.push(OutOfStockLine { product, name, quantity, available });
-        }
-    }
-    if out_of_stock.is_empty() { Ok(()) } else { Err(Error::OutOfStock { lines: out_of_stock }) }
+async fn take_stock(tx: &mut Tx, shop: &Shop, order: OrderId, lines: &[Line], now: Timestamp) -> Result<()> {
+    let units: Vec<_> = lines.iter().map(|line| (line.product_id, line.quantity)).collect();
+    let Taken::TooFew(available) = inventory::take(tx, shop, &units, order, now).await? else { return Ok(()) };
+    let short = lines.iter().filter_map(|line| Some((line, *available.get(&line.product_id)?)));
+    let short = short.map(|(line, available)| OutOfStockLine {
+        product: line.product_id,
+        name: line.name.clone(),
+        quantity: line.quantity,
+        available,
+    });
+    Err(Error::OutOfStock { lines: short.collect() })
 }
 
 /// The day and eight random characters that are hard to misread. It does not disclose how many orders there are.

@@ -88,13 +88,19 @@ pub async fn top_products(db: &Db, currency: Currency, range: Range, limit: i64)
 /// # Errors
 /// When the database is unavailable.
 pub async fn low_stock(tx: &mut Tx, threshold: i64, limit: i64, offset: i64) -> Result<(Vec<Product>, i64)> {
-    let (total,) =
-        tx.query("SELECT COUNT(*) FROM products WHERE is_active AND stock <= $1").bind(threshold).fetch_one().await?;
+    let (total,) = tx
+        .query(
+            "SELECT COUNT(*) FROM stock s JOIN products p ON p.id = s.product_id WHERE s.units <= $1 AND p.is_active",
+        )
+        .bind(threshold)
+        .fetch_one()
+        .await?;
     let rows = tx
         .query(concat!(
             "SELECT ",
             product_columns!(),
-            " FROM products WHERE is_active AND stock <= $1 ORDER BY stock, id LIMIT $2 OFFSET $3"
+            " FROM stock s JOIN products p ON p.id = s.product_id WHERE s.units <= $1 AND p.is_active
+              ORDER BY s.units, p.id LIMIT $2 OFFSET $3"
         ))
         .bind(threshold)
         .bind(limit)

@@ -8,6 +8,8 @@ pub mod jobs;
 pub mod problems;
 mod store;
 
+use std::collections::HashMap;
+
 use platform::{
     clock::Timestamp,
     db::{self, Tx},
@@ -59,28 +61,40 @@ pub struct Settings {
     pub low_stock_threshold: i64,
 }
 
-/// Takes units for an order. `false` when there are not enough; then nothing changed. When the stock falls from above
-/// the threshold to it or below, the admins are notified.
+/// What came of [`take`].
+pub enum Taken {
+    All,
+    /// There are not enough of these products: how many there are. The transaction must not be committed.
+    TooFew(HashMap<ProductId, i64>),
+}
+
+/// Takes units of products for an order: of all of them or of none. When a stock falls from above the threshold to it or
+/// below, the admins are notified. Call it last in a transaction, because others that want these products wait for its end.
 ///
 /// # Errors
-/// When the order took units of this product before, or the database is unavailable.
+/// When the order took units of a product before, or the database is unavailable.
 pub async fn take(
     tx: &mut Tx,
     shop: &Shop,
-    product: ProductId,
-    units: i64,
+    units: &[(ProductId, i64)],
     order: OrderId,
     now: Timestamp,
-) -> db::Result<bool> {
-    let Some(left) = store::take(tx, product, units).await? else { return Ok(false) };
-    stock::record(tx, product, -units, Reason::Ordered, Some(order), None, now).await?;
+) -> db::Result<Taken> {
+    stock::record_ordered(tx, units, order, now).await?;
+    let left: HashMap<ProductId, i64> = store::take(tx, units).await?.into_iter().collect();
+    let short: Vec<ProductId> = units.iter().map(|(product, _)| *product).filter(|id| !left.contains_key(id)).collect();
+    if !short.is_empty() {
+        return Ok(Taken::TooFew(store::units(tx, &short).await?.into_iter().collect()));
+    }
     let threshold = shop.get::<Settings>().low_stock_threshold;
-    if left <= threshold && left + units > threshold {
-        for admin in accounts::active_admins(tx).await? {
-            jobs::SendLowStockEmail { product, order, admin }.enqueue(tx, now).await?;
+    for (product, units) in units {
+        if left[product] <= threshold && left[product] + units > threshold {
+            for admin in accounts::active_admins(tx).await? {
+                jobs::SendLowStockEmail { product: *product, order, admin }.enqueue(tx, now).await?;
+            }
         }
     }
-    Ok(true)
+    Ok(Taken::All)
 }
 
 /// Returns the units of a cancelled order. `false` when the stock would be out of range; then nothing changed.

@@ -10,23 +10,32 @@ use platform::{
 use super::{Checked, Mismatch, Movement};
 use crate::shop::ids::{OrderId, ProductId};
 
-/// The new stock; `None` when there were not enough.
-pub async fn take(tx: &mut Tx, product: ProductId, units: i64) -> Result<Option<i64>> {
-    let left: Option<(i64,)> = tx
-        .query("UPDATE products SET stock = stock - $2 WHERE id = $1 AND is_active AND stock >= $2 RETURNING stock")
-        .bind(product)
-        .bind(units)
-        .fetch_optional()
-        .await?;
-    Ok(left.map(|(left,)| left))
+/// Takes the units of each product of which there are enough: returns these and what is left of them. The rows are locked
+/// in the order of their products, so that two orders cannot deadlock.
+pub async fn take(tx: &mut Tx, units: &[(ProductId, i64)]) -> Result<Vec<(ProductId, i64)>> {
+    tx.query("WITH taken (product_id, units) AS (VALUES")
+        .push_rows(units, |row, (product, units)| row.bind(*product).bind(*units))
+        .push(
+            "), locked AS (SELECT product_id FROM stock WHERE product_id IN (SELECT product_id FROM taken)
+                           ORDER BY product_id /* FOR UPDATE */)
+             UPDATE stock SET units = stock.units - taken.units FROM taken JOIN locked ON locked.product_id = taken.product_id
+             WHERE stock.product_id = locked.product_id AND stock.units >= taken.units
+             RETURNING stock.product_id, stock.units",
+        )
+        .fetch_all()
+        .await
+}
+
+pub async fn units(tx: &mut Tx, products: &[ProductId]) -> Result<Vec<(ProductId, i64)>> {
+    tx.query("SELECT product_id, units FROM stock WHERE product_id IN").push_list(products).fetch_all().await
 }
 
 /// The new stock; `None` when it would be out of range, which changes nothing.
 pub async fn adjust(tx: &mut Tx, product: ProductId, delta: i64) -> Result<Option<i64>> {
     let adjusted: Option<(i64,)> = tx
         .query(
-            "UPDATE products SET stock = stock + $2 WHERE id = $1 AND stock + $2 BETWEEN 0 AND 2147483647
-             RETURNING stock",
+            "UPDATE stock SET units = units + $2 WHERE product_id = $1 AND units + $2 BETWEEN 0 AND 2147483647
+             RETURNING units",
         )
         .bind(product)
         .bind(delta)
@@ -86,9 +95,9 @@ pub async fn count_products(tx: &mut Tx) -> Result<i64> {
 
 pub async fn mismatches(tx: &mut Tx) -> Result<Vec<Mismatch>> {
     tx.query(
-        "SELECT p.id AS product, p.stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
-         FROM products p LEFT JOIN stock_movements m ON m.product_id = p.id
-         GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id LIMIT 100",
+        "SELECT s.product_id AS product, s.units AS stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
+         FROM stock s LEFT JOIN stock_movements m ON m.product_id = s.product_id
+         GROUP BY s.product_id, s.units HAVING s.units <> COALESCE(SUM(m.delta), 0) ORDER BY s.product_id LIMIT 100",
     )
     .fetch_all()
     .await
@@ -96,10 +105,11 @@ pub async fn mismatches(tx: &mut Tx) -> Result<Vec<Mismatch>> {
 
 pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
     tx.query(
-        "SELECT p.id AS product, p.stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
-         FROM order_lines l JOIN products p ON p.id = l.product_id LEFT JOIN stock_movements m ON m.product_id = p.id
+        "SELECT s.product_id AS product, s.units AS stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
+         FROM order_lines l JOIN stock s ON s.product_id = l.product_id
+                            LEFT JOIN stock_movements m ON m.product_id = s.product_id
          WHERE l.order_id = $1
-         GROUP BY p.id, p.stock HAVING p.stock <> COALESCE(SUM(m.delta), 0) ORDER BY p.id",
+         GROUP BY s.product_id, s.units HAVING s.units <> COALESCE(SUM(m.delta), 0) ORDER BY s.product_id",
     )
     .bind(order)
     .fetch_all()

@@ -135,11 +135,10 @@ pub struct Line {
 ///
 /// # Errors
 /// When a product has two lines or does not exist, or the database is unavailable.
-pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Result<()> {
-    for line in lines {
-        store::insert_line(tx, order, line).await?;
-    }
-    Ok(())
+pub async fn add_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> db::Result<Vec<Line>> {
+    let mut lines = store::insert_lines(tx, order, lines).await?;
+    lines.sort_by_key(|line| line.product_id);
+    Ok(lines)
 }
 
 /// Requires that the caller may see an order.

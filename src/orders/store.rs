@@ -55,14 +55,14 @@ pub async fn insert(tx: &mut Tx, new: NewOrder, now: Timestamp) -> Result<Order>
     .await
 }
 
-pub async fn insert_line(tx: &mut Tx, order: OrderId, line: &Line) -> Result<u64> {
-    tx.query("INSERT INTO order_lines (order_id, product_id, name, price, quantity) VALUES ($1, $2, $3, $4, $5)")
-        .bind(order)
-        .bind(line.product_id)
-        .bind(line.name.clone())
-        .bind(line.price)
-        .bind(line.quantity)
-        .execute()
+/// Inserts the lines of an order, and returns them with their ids.
+pub async fn insert_lines(tx: &mut Tx, order: OrderId, lines: &[Line]) -> Result<Vec<Line>> {
+    tx.query("INSERT INTO order_lines (order_id, product_id, name, price, quantity) VALUES")
+        .push_rows(lines, |row, line| {
+            row.bind(order).bind(line.product_id).bind(line.name.clone()).bind(line.price).bind(line.quantity)
+        })
+        .push(" RETURNING id, product_id, name, price, quantity")
+        .fetch_all()
         .await
 }
 

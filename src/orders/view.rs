@@ -68,7 +68,7 @@ pub struct LineView {
 /// When the database is unavailable.
 pub async fn order(tx: &mut Tx, order: Order) -> Result<OrderView> {
     let lines = store::lines(tx, order.id).await?;
-    Ok(order_view(order, lines))
+    Ok(with_lines(order, lines))
 }
 
 /// A page of orders with their lines.
@@ -83,12 +83,14 @@ pub async fn orders(tx: &mut Tx, orders: Vec<Order>) -> Result<Vec<OrderView>> {
     }
     let with_lines = |order: Order| {
         let lines = lines.remove(&order.id).unwrap_or_default();
-        order_view(order, lines)
+        self::with_lines(order, lines)
     };
     Ok(orders.into_iter().map(with_lines).collect())
 }
 
-fn order_view(order: Order, lines: Vec<Line>) -> OrderView {
+/// One order with these lines, which are in the order of their products.
+#[must_use]
+pub fn with_lines(order: Order, lines: Vec<Line>) -> OrderView {
     let currency = order.currency;
     OrderView {
         id: order.id,

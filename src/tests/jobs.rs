@@ -5,7 +5,7 @@ use std::time::Duration;
 use cartwright::{app::workers, inventory::jobs::ReconcileStock, shop::Queue};
 use platform::{
     clock::Timestamp,
-    jobs::{Claim, Job, LEASE, LEASE_SPREAD, MAX_LOST, store},
+    jobs::{Claim, Job, LEASE, LEASE_SPREAD, MAX_LOST, NewJob, store},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -245,7 +245,7 @@ on_both_engines! {
         reconciles(&shop).await;
         assert_eq!(admin.get("/api/admin/inventory/reconciliation").await["mismatches"], json!([]));
 
-        shop.tampers("UPDATE products SET stock = stock + 2 WHERE name = 'Mug'").await;
+        shop.tampers("UPDATE stock SET units = units + 2 WHERE product_id = (SELECT id FROM products WHERE name = 'Mug')").await;
         reconciles(&shop).await;
 
         let found = admin.get("/api/admin/inventory/reconciliation").await.is(200);
@@ -292,7 +292,7 @@ on_both_engines! {
 
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
-    let new = store::NewJob {
+    let new = NewJob {
         queue: Queue::Email.as_str(),
         kind,
         payload: payload.to_owned(),
@@ -301,7 +301,7 @@ async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
         request_id: None,
     };
     let mut tx = shop.db().write().await.unwrap();
-    store::insert(&mut tx, new, shop.now()).await.unwrap();
+    store::insert(&mut tx, &[new], shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();
     tx.commit().await.unwrap();
     id

@@ -7,7 +7,7 @@ use cartwright::{
     retention::{self, jobs::Sweep},
     shop::Queue,
 };
-use platform::jobs::{Job, store};
+use platform::jobs::{Job, NewJob, store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -257,9 +257,9 @@ async fn sweeps(shop: &TestShop) {
 /// Puts a job into the e-mail queue that no code of ours would enqueue.
 async fn enqueues(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
     let (queue, payload, due) = (Queue::Email, payload.to_owned(), shop.now());
-    let new = store::NewJob { queue: queue.as_str(), kind, payload, due, key: None, request_id: None };
+    let new = NewJob { queue: queue.as_str(), kind, payload, due, key: None, request_id: None };
     let mut tx = shop.db().write().await.unwrap();
-    store::insert(&mut tx, new, shop.now()).await.unwrap();
+    store::insert(&mut tx, &[new], shop.now()).await.unwrap();
     let (id,): (i64,) = tx.query("SELECT MAX(id) FROM jobs").fetch_one().await.unwrap();
     tx.commit().await.unwrap();
     id

@@ -106,11 +106,22 @@ fn statements() -> Vec<(String, String)> {
         for (at, _) in code.match_indices("query(") {
             let Some(sql) = statement(&code[at + "query(".len()..], &columns) else { continue };
             let next = (1..99).find(|number| !sql.contains(&format!("${number}"))).expect("a number nobody used");
+            if sql.ends_with("(VALUES") {
+                continue; // its rows and its end are pushed behind it
+            }
+            let sql = if sql.ends_with(" VALUES") { with_a_row(&sql) } else { sql };
             let sql = if sql.ends_with(" IN") { format!("{sql} (${next})") } else { sql }; // a list is pushed behind it
             found.push((format!("{}, statement {}", file.display(), found.len() + 1), sql));
         }
     }
     found
+}
+
+/// `INSERT INTO things (id, name) VALUES` with a row of values.
+fn with_a_row(sql: &str) -> String {
+    let columns = sql.split(['(', ')']).nth(1).expect("a list of columns").split(',').count();
+    let values: Vec<String> = (1..=columns).map(|number| format!("${number}")).collect();
+    format!("{sql} ({})", values.join(", "))
 }
 
 /// The code of the program without its comments, file by file.

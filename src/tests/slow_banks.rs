@@ -254,5 +254,5 @@ async fn standing(buyer: &Person, order: &Order) -> [String; 2] {
 }
 
 async fn pieces_in_stock(shop: &TestShop) -> i64 {
-    shop.counts("SELECT CAST(COALESCE(SUM(stock), 0) AS BIGINT) FROM products").await
+    shop.counts("SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM stock").await
 }

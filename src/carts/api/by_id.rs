@@ -80,7 +80,7 @@ impl CartsApi {
     #[oai(path = "/carts/:cart_id", method = "delete", operation_id = "deleteAnonymousCart")]
     async fn delete_anonymous(&self, shop: Data<&Shop>, by: Visitor, cart_id: Path<CartId>) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = carts::lock(&mut tx, cart_id.0, by.user()).await?;
+        let cart = carts::lock(&mut tx, cart_id.0, by.user(), shop.now()).await?;
         carts::delete(&mut tx, cart.id).await?;
         tx.commit().await?;
         Ok(Done::Done)
@@ -101,7 +101,7 @@ impl CartsApi {
     ) -> ApiResult<Created<CartView>> {
         let new = body.parse().await;
         let mut tx = shop.db.write().await?;
-        let cart = carts::lock(&mut tx, cart_id.0, by.user()).await?;
+        let cart = carts::lock(&mut tx, cart_id.0, by.user(), shop.now()).await?;
         add(tx, &shop, cart, new).await
     }
 
@@ -121,7 +121,7 @@ impl CartsApi {
     ) -> ApiResult<Reply<CartView>> {
         let change = body.parse().await;
         let mut tx = shop.db.write().await?;
-        let cart = carts::lock(&mut tx, cart_id.0, by.user()).await?;
+        let cart = carts::lock(&mut tx, cart_id.0, by.user(), shop.now()).await?;
         change_quantity(tx, &shop, cart, item_id.0, change).await
     }
 
@@ -137,7 +137,7 @@ impl CartsApi {
         item_id: Path<CartItemId>,
     ) -> ApiResult<Done> {
         let mut tx = shop.db.write().await?;
-        let cart = carts::lock(&mut tx, cart_id.0, by.user()).await?;
-        remove(tx, &shop, &cart, item_id.0).await
+        let cart = carts::lock(&mut tx, cart_id.0, by.user(), shop.now()).await?;
+        remove(tx, &cart, item_id.0).await
     }
 }

@@ -210,6 +210,6 @@ impl CurrentCartApi {
         item_id: Path<CartItemId>,
     ) -> ApiResult<Done> {
         let (tx, cart) = CurrentCart::of(by, &cart_id)?.lock(&shop).await?;
-        remove(tx, &shop, &cart, item_id.0).await
+        remove(tx, &cart, item_id.0).await
     }
 }

@@ -57,7 +57,7 @@ impl CurrentCart {
         let mut tx = shop.db.write().await?;
         let cart = match self {
             Self::User(user) => carts::find_or_create(&mut tx, user, shop.now()).await?.0,
-            Self::Anonymous(cart) => carts::lock(&mut tx, cart, None).await?,
+            Self::Anonymous(cart) => carts::lock(&mut tx, cart, None, shop.now()).await?,
         };
         Ok((tx, cart))
     }

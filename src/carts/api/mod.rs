@@ -45,9 +45,9 @@ async fn change_quantity(
     Ok(Reply::json(&shown))
 }
 
-async fn remove(mut tx: Tx, shop: &Shop, cart: &Cart, item: CartItemId) -> ApiResult<Done> {
+async fn remove(mut tx: Tx, cart: &Cart, item: CartItemId) -> ApiResult<Done> {
     let item = carts::find_item(&mut tx, cart.id, item).await?;
-    carts::remove(&mut tx, cart.id, item.id, shop.now()).await?;
+    carts::remove(&mut tx, cart.id, item.id).await?;
     tx.commit().await?;
     Ok(Done::Done)
 }

@@ -8,9 +8,9 @@ use crate::shop::ids::ProductId;
 /// The products with these SKUs.
 pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<ExistingProduct>> {
     tx.query(
-        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
+        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, s.units AS stock, p.is_active,
                 b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
-         FROM products p LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
+         FROM products p JOIN stock s ON s.product_id = p.id LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
                          LEFT JOIN imported_products i ON i.product_id = p.id
          WHERE p.sku IN",
     )
@@ -22,9 +22,9 @@ pub async fn find_by_skus(tx: &mut Tx, skus: &[String]) -> Result<Vec<ExistingPr
 /// The products imported with these handles and options.
 pub async fn find_by_keys(tx: &mut Tx, keys: &[String]) -> Result<Vec<ExistingProduct>> {
     tx.query(
-        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, p.stock, p.is_active,
+        "SELECT p.id, p.sku, p.name, p.description, p.description_html, p.price, s.units AS stock, p.is_active,
                 b.search_name AS brand, c.search_name AS category, i.source_key, i.told_stock, i.told_by_file, i.counted
-         FROM imported_products i JOIN products p ON p.id = i.product_id
+         FROM imported_products i JOIN products p ON p.id = i.product_id JOIN stock s ON s.product_id = p.id
                                   LEFT JOIN brands b ON b.id = p.brand_id LEFT JOIN categories c ON c.id = p.category_id
          WHERE i.source_key IN",
     )

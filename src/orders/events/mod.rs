@@ -26,7 +26,7 @@ use platform::{
 use poem_openapi::types::ToJSON;
 
 use super::{
-    Hooks, Order,
+    Hooks, Line, Order,
     view::{self, OrderView},
 };
 use crate::shop::ids::OrderId;
@@ -54,7 +54,16 @@ pub struct Event {
 /// # Errors
 /// When the database is unavailable.
 pub async fn publish_order(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderView> {
-    let (id, changed) = (order.id, view::order(tx, order).await?);
+    let lines = super::lines(tx, order.id).await?;
+    publish_new_order(tx, order, lines, now).await
+}
+
+/// The same of an order that has these lines.
+///
+/// # Errors
+/// When the database is unavailable.
+pub async fn publish_new_order(tx: &mut Tx, order: Order, lines: Vec<Line>, now: Timestamp) -> Result<OrderView> {
+    let (id, changed) = (order.id, view::with_lines(order, lines));
     insert(tx, id, Kind::Order, changed.to_json_string(), now).await?;
     Ok(changed)
 }

@@ -35,6 +35,6 @@ on_both_engines! {
         shop.imports(&file, &[]).await.did(&format!("created {left}, updated 0, unchanged {written}, skipped 0"));
         shop.imports(&file, &[]).await.did("created 0, updated 0, unchanged 600, skipped 0");
         assert_eq!(shop.product_named("Mug 0000").await, first);
-        assert_eq!(shop.counts("SELECT CAST(SUM(stock) AS BIGINT) FROM products").await, 3_000);
+        assert_eq!(shop.counts("SELECT CAST(SUM(units) AS BIGINT) FROM stock").await, 3_000);
     }
 }

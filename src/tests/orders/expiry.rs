@@ -53,13 +53,13 @@ on_both_engines! {
         let ada = shop.customer("ada@example.com").await;
         place_online_orders(&shop, &ada, &mug, 101).await;
         let last = ada.buys_online(&pot).await;
-        shop.tampers("UPDATE products SET stock = 2147483647 WHERE name = 'Mug'").await;
+        shop.tampers("UPDATE stock SET units = 2147483647 WHERE product_id = (SELECT id FROM products WHERE name = 'Mug')").await;
         shop.time_passes(Duration::from_mins(30));
         expire_unpaid_orders(&shop).await;
         assert_eq!(ada.sees(&last).await["status"], "cancelled");
         assert_eq!(shop.counts("SELECT COUNT(*) FROM orders WHERE status = 'pending'").await, 101, "no room for a mug");
 
-        shop.tampers("UPDATE products SET stock = 0 WHERE name = 'Mug'").await;
+        shop.tampers("UPDATE stock SET units = 0 WHERE product_id = (SELECT id FROM products WHERE name = 'Mug')").await;
         expire_unpaid_orders(&shop).await;
         assert_eq!((shop.stock_of(&mug).await, shop.stock_of(&pot).await), (101, 1));
     }

@@ -16,8 +16,8 @@
 //! error from one that came before the COMMIT, after which nothing was written.
 //!
 //! Two bugs of sqlx 0.9.0 are worked around here:
-//! - `commit()` returns `Ok` for a PostgreSQL transaction that the server has already aborted. [`Tx::commit`] runs a
-//!   statement first, which fails in an aborted transaction.
+//! - `commit()` returns `Ok` for a PostgreSQL transaction that the server has already aborted. After an error of one of
+//!   its statements, [`Tx::commit`] runs another one first, which fails in an aborted transaction.
 //! - A future dropped inside `begin()` returns its connection to the pool with a transaction open. `begin` runs in a task
 //!   of its own (`postgres.rs`).
 
@@ -30,13 +30,19 @@ mod sqlite;
 mod timestamp;
 mod transaction;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{PgPool, SqlitePool, postgres::PgArguments, sqlite::SqliteArguments};
-use tokio::sync::broadcast;
 
 use self::{
-    query::{Args, Target},
+    notices::Notices,
+    query::{Args, PgTransaction, Target},
     transaction::{Access, Inner},
 };
 
@@ -65,7 +71,8 @@ const YIELD_PAUSE: Duration = Duration::from_millis(120);
 pub struct Db {
     engine: Engine,
     migrations: &'static Migrations,
-    notices: broadcast::Sender<String>,
+    notices: Notices,
+    statements: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -90,10 +97,8 @@ impl Db {
     /// When the URL cannot be parsed.
     pub fn new(url: &str, migrations: &'static Migrations) -> Result<Self> {
         let engine = if url.starts_with("sqlite:") { sqlite::connect(url)? } else { postgres::connect(url)? };
-        let (notices, _) = broadcast::channel(1024);
-        let db = Self { engine, migrations, notices };
-        db.forward_notices_of_other_processes();
-        Ok(db)
+        let notices = Notices::of(&engine);
+        Ok(Self { engine, migrations, notices, statements: Arc::default() })
     }
 
     /// Whether the programs that open it migrate it at their start. If not, an operator does.
@@ -115,7 +120,9 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { readers, .. } => Inner::Sqlite(readers.begin().await?),
-            Engine::Postgres { pool, .. } => Inner::Postgres(postgres::begin(pool, postgres::SNAPSHOT).await?),
+            Engine::Postgres { pool, .. } => {
+                Inner::Postgres(PgTransaction::new(postgres::begin(pool, postgres::SNAPSHOT).await?))
+            }
         };
         Ok(self.transaction(inner, Access::Reads))
     }
@@ -134,7 +141,7 @@ impl Db {
             }
             Engine::Postgres { browsers, .. } => {
                 let tx = postgres::begin(browsers, postgres::SNAPSHOT).await?;
-                Ok(self.transaction(Inner::Postgres(tx), Access::Reads))
+                Ok(self.transaction(Inner::Postgres(PgTransaction::new(tx)), Access::Reads))
             }
         }
     }
@@ -146,22 +153,31 @@ impl Db {
     pub async fn write(&self) -> Result<Tx> {
         let inner = match &self.engine {
             Engine::Sqlite { writer, .. } => Inner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Engine::Postgres { pool, .. } => Inner::Postgres(postgres::begin(pool, postgres::WRITE).await?),
+            Engine::Postgres { pool, .. } => {
+                Inner::Postgres(PgTransaction::new(postgres::begin(pool, postgres::WRITE).await?))
+            }
         };
         Ok(self.transaction(inner, Access::Writes))
     }
 
     fn transaction(&self, inner: Inner, access: Access) -> Tx {
-        Tx::new(inner, access, self.notices.clone())
+        Tx::new(inner, access, self.notices.clone(), Arc::clone(&self.statements))
     }
 
     /// A single read outside of a transaction.
     pub fn query(&self, sql: &'static str) -> Query<'_> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
         let (target, args) = match &self.engine {
             Engine::Sqlite { readers, .. } => (Target::SqlitePool(readers), Args::Sqlite(SqliteArguments::default())),
             Engine::Postgres { pool, .. } => (Target::PgPool(pool), Args::Postgres(PgArguments::default())),
         };
         Query::new(target, sql, args)
+    }
+
+    /// How many statements this process has made, without those that begin and end transactions.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Lets the writers of other processes go first, between two of many transactions in a row. On SQLite they share one
@@ -179,7 +195,9 @@ impl Db {
     pub async fn version_by_others(&self) -> Result<Option<i64>> {
         match &self.engine {
             // All writes of this process go through the one connection, and do not change its own number.
-            Engine::Sqlite { writer, .. } => sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await.map(Some),
+            Engine::Sqlite { writer, .. } => {
+                sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await.map(Some)
+            }
             Engine::Postgres { .. } => Ok(None),
         }
     }

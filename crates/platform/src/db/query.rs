@@ -25,12 +25,24 @@ pub(super) enum Target<'a> {
     SqlitePool(&'a SqlitePool),
     PgPool(&'a PgPool),
     Sqlite(&'a mut Transaction<'static, Sqlite>),
-    Postgres(&'a mut Transaction<'static, Postgres>),
+    Postgres(&'a mut PgTransaction),
+}
+
+/// A PostgreSQL transaction, and whether one of its statements may have failed: the server has then aborted it.
+pub(super) struct PgTransaction {
+    pub(super) tx: Transaction<'static, Postgres>,
+    pub(super) failed: bool,
 }
 
 pub(super) enum Args {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
+}
+
+impl PgTransaction {
+    pub(super) fn new(tx: Transaction<'static, Postgres>) -> Self {
+        Self { tx, failed: false }
+    }
 }
 
 /// One statement with its values. It runs when it is executed or fetched.
@@ -65,9 +77,13 @@ macro_rules! on_engine {
                 let ($executor, $prepared) = (&mut **tx, sqlx::query_with(sql, args));
                 $run
             }
-            (Target::Postgres(tx), Args::Postgres(args)) => {
-                let ($executor, $prepared) = (&mut **tx, sqlx::query_with(sql, args));
-                $run
+            (Target::Postgres(pg), Args::Postgres(args)) => {
+                // Stays set when the statement fails, and when its caller stops waiting for it.
+                let failed_before = std::mem::replace(&mut pg.failed, true);
+                let ($executor, $prepared) = (&mut *pg.tx, sqlx::query_with(sql, args));
+                let done = $run;
+                pg.failed = failed_before;
+                done
             }
             _ => unreachable!("arguments are made for the target they go to"),
         }
@@ -149,6 +165,18 @@ impl<'a> Query<'a> {
         values.iter().chain(std::iter::repeat(last)).take(length).fold(self, |query, value| query.bind(value.clone()))
     }
 
+    /// Appends ` ($1, $2), ($3, $4), …`, for `VALUES`: as many values for each row as `bind` binds.
+    pub fn push_rows<T>(mut self, rows: &[T], bind: impl Fn(Self, &T) -> Self) -> Self {
+        for (index, row) in rows.iter().enumerate() {
+            let before = self.bound;
+            self = bind(self, row);
+            let placeholders: Vec<String> = (before + 1..=self.bound).map(|number| format!("${number}")).collect();
+            let separator = if index == 0 { " (" } else { ", (" };
+            self.sql.to_mut().push_str(&[separator, &placeholders.join(", "), ")"].concat());
+        }
+        self
+    }
+
     /// Appends a piece of SQL without a value.
     pub fn push(mut self, fragment: &'static str) -> Self {
         self.sql.to_mut().push_str(fragment);
@@ -216,7 +244,7 @@ impl<'a> Query<'a> {
             Target::SqlitePool(pool) => pool.prepare(sql).await.map(|statement| columns(&statement)),
             Target::PgPool(pool) => pool.prepare(sql).await.map(|statement| columns(&statement)),
             Target::Sqlite(tx) => tx.prepare(sql).await.map(|statement| columns(&statement)),
-            Target::Postgres(tx) => tx.prepare(sql).await.map(|statement| columns(&statement)),
+            Target::Postgres(pg) => pg.tx.prepare(sql).await.map(|statement| columns(&statement)),
         }
     }
 }

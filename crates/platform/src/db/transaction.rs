@@ -1,15 +1,20 @@
 //! Transactions, and whether a request has one open that writes.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use sqlx::{Postgres, Sqlite, Transaction, postgres::PgArguments, sqlite::SqliteArguments};
-use tokio::sync::broadcast;
+use sqlx::{Sqlite, Transaction, postgres::PgArguments, sqlite::SqliteArguments};
 
 use super::{
     Query, Result,
     error::error_of_commit,
-    notices::CHANNEL,
-    query::{Args, Target},
+    notices::Notices,
+    query::{Args, PgTransaction, Target},
     sqlite::Interrupt,
 };
 
@@ -18,7 +23,8 @@ pub struct Tx {
     inner: Inner,
     access: Access,
     notices: Vec<String>,
-    subscribers: broadcast::Sender<String>,
+    sender: Notices,
+    statements: Arc<AtomicU64>,
     _counted: Option<Counted>,
     _interrupt: Option<Interrupt>,
 }
@@ -31,13 +37,13 @@ pub(super) enum Access {
 
 pub(super) enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTransaction),
 }
 
 impl Tx {
-    pub(super) fn new(inner: Inner, access: Access, subscribers: broadcast::Sender<String>) -> Self {
+    pub(super) fn new(inner: Inner, access: Access, sender: Notices, statements: Arc<AtomicU64>) -> Self {
         let counted = if access == Access::Writes { Counted::begin() } else { None };
-        Self { inner, access, notices: Vec::new(), subscribers, _counted: counted, _interrupt: None }
+        Self { inner, access, notices: Vec::new(), sender, statements, _counted: counted, _interrupt: None }
     }
 
     /// Interrupts a statement under way when the transaction is dropped.
@@ -47,6 +53,7 @@ impl Tx {
 
     /// A statement of this transaction, with `$1`, `$2`, … for its values.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
         let (target, args) = match &mut self.inner {
             Inner::Sqlite(tx) => (Target::Sqlite(tx), Args::Sqlite(SqliteArguments::default())),
             Inner::Postgres(tx) => (Target::Postgres(tx), Args::Postgres(PgArguments::default())),
@@ -70,17 +77,16 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         let committed = match self.inner {
             Inner::Sqlite(tx) => tx.commit().await,
-            Inner::Postgres(mut tx) => {
-                // Fails in an aborted transaction, whose COMMIT sqlx would report as done.
-                let notify = "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice";
-                sqlx::query(notify).bind(CHANNEL).bind(&self.notices).execute(&mut *tx).await?;
-                tx.commit().await
+            Inner::Postgres(mut pg) => {
+                if pg.failed {
+                    // Fails in an aborted transaction, whose COMMIT sqlx would report as done.
+                    sqlx::query("SELECT TRUE").execute(&mut *pg.tx).await?;
+                }
+                pg.tx.commit().await
             }
         };
         committed.map_err(|error| error_of_commit(error, self.access))?;
-        for notice in self.notices {
-            let _ = self.subscribers.send(notice); // having no subscribers is fine
-        }
+        self.notices.into_iter().for_each(|notice| self.sender.send(notice));
         Ok(())
     }
 }

@@ -77,7 +77,15 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         enqueue(self, tx, now, now, None)
     }
 
-    /// The same, unless a job with this `key` is stored, in whatever state. This limits how often the job is enqueued, not
+    /// The job as a row, for [`enqueue_all`]; due at once.
+    ///
+    /// # Errors
+    /// When it cannot be written in JSON.
+    fn new_job(&self, now: Timestamp) -> db::Result<NewJob> {
+        NewJob::of(self, now, None)
+    }
+
+    /// The same as [`enqueue`](Self::enqueue), unless a job with this `key` is stored, in whatever state. This limits how often the job is enqueued, not
     /// how often it runs: like any job, it may run twice.
     ///
     /// The key is stored as long as the row: until `JOB_RETENTION` (at least a day) after the job is done, until an admin
@@ -121,11 +129,34 @@ pub async fn is_unfinished(tx: &mut Tx, key: &str) -> db::Result<bool> {
 }
 
 async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, key: Option<String>) -> db::Result<()> {
-    let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
-    let new = store::NewJob { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() };
-    store::insert(tx, new, now).await?;
-    tx.notify(J::QUEUE);
+    enqueue_all(tx, &[NewJob::of(job, due, key)?], now).await
+}
+
+/// Enqueues several jobs in this transaction with one statement.
+///
+/// # Errors
+/// As for [`Job::enqueue`].
+pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> db::Result<()> {
+    store::insert(tx, jobs, now).await?;
+    jobs.iter().for_each(|job| tx.notify(job.queue));
     Ok(())
+}
+
+/// A job to enqueue.
+pub struct NewJob {
+    pub queue: &'static str,
+    pub kind: &'static str,
+    pub payload: String,
+    pub due: Timestamp,
+    pub key: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl NewJob {
+    fn of<J: Job>(job: &J, due: Timestamp, key: Option<String>) -> db::Result<Self> {
+        let payload = serde_json::to_string(job).map_err(|error| db::Error::Encode(error.into()))?;
+        Ok(Self { queue: J::QUEUE, kind: J::NAME, payload, due, key, request_id: telemetry::request_id() })
+    }
 }
 
 /// Why a job did not succeed, and whether trying again makes sense.

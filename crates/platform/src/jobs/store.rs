@@ -6,42 +6,27 @@ use std::time::Duration;
 use rand::Rng;
 use sqlx::FromRow;
 
-use super::{Claim, LEASE, LEASE_SPREAD, State};
+use super::{Claim, LEASE, LEASE_SPREAD, NewJob, State};
 use crate::{
     clock::{Clock, Timestamp},
     db::{Db, Result, Tx},
     ids::JobId,
 };
 
-/// A job to insert, due at `due`.
-pub struct NewJob {
-    pub queue: &'static str,
-    pub kind: &'static str,
-    pub payload: String,
-    pub due: Timestamp,
-    pub key: Option<String>,
-    pub request_id: Option<String>,
-}
-
-/// Inserts a job, unless one has its key.
+/// Inserts jobs, but those whose key one has.
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn insert(tx: &mut Tx, job: NewJob, now: Timestamp) -> Result<()> {
-    tx.query(
-        "INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at)
-         VALUES ($1, $2, $3, 'pending', $7, $4, $5, $6) ON CONFLICT (unique_key) DO NOTHING",
-    )
-    .bind(job.queue)
-    .bind(job.kind)
-    .bind(job.payload)
-    .bind(job.key)
-    .bind(job.request_id)
-    .bind(now)
-    .bind(job.due)
-    .execute()
-    .await?;
-    Ok(())
+pub async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<()> {
+    tx.query("INSERT INTO jobs (queue, kind, payload, state, due_at, unique_key, request_id, created_at) VALUES")
+        .push_rows(jobs, |row, job| {
+            let row = row.bind(job.queue).bind(job.kind).bind(job.payload.clone()).bind("pending").bind(job.due);
+            row.bind(job.key.clone()).bind(job.request_id.clone()).bind(now)
+        })
+        .push(" ON CONFLICT (unique_key) DO NOTHING")
+        .execute()
+        .await
+        .map(drop)
 }
 
 /// See [`super::cancel`].

@@ -28,7 +28,7 @@ fn broken_promises_are_noticed() {
 
 /// A part of each promise, and what breaks it.
 const BREACHES: &[(&str, &str)] = &[
-    ("stock is the sum of its movements", "UPDATE products SET stock = stock + 1"),
+    ("stock is the sum of its movements", "UPDATE stock SET units = units + 1"),
     ("units sold and units left", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NULL"),
     ("a living order took what it sold", "UPDATE stock_movements SET delta = delta + 1 WHERE order_id IS NOT NULL"),
     ("a living order took what it sold", "UPDATE orders SET status = 'cancelled'"),

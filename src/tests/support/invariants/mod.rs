@@ -12,7 +12,8 @@ use super::{shop::TestShop, smtp::Mail};
 type Promise = (&'static str, &'static str);
 
 const ALWAYS: &[Promise] = &[
-    ("no stock is negative", "SELECT CAST(id AS TEXT) FROM products WHERE stock < 0"),
+    ("no stock is negative", "SELECT CAST(product_id AS TEXT) FROM stock WHERE units < 0"),
+    ("a product has a stock", "SELECT name FROM products WHERE id NOT IN (SELECT product_id FROM stock)"),
     (
         "an order has lines",
         "SELECT o.order_number FROM orders o WHERE NOT EXISTS (SELECT 1 FROM order_lines l WHERE l.order_id = o.id)",
@@ -123,12 +124,12 @@ const STOCK: &[Promise] = &[
     (
         "stock is the sum of its movements",
         "SELECT p.name FROM products p
-         WHERE p.stock <> COALESCE((SELECT SUM(m.delta) FROM stock_movements m WHERE m.product_id = p.id), 0)",
+         WHERE (SELECT units FROM stock WHERE product_id = p.id) <> COALESCE((SELECT SUM(m.delta) FROM stock_movements m WHERE m.product_id = p.id), 0)",
     ),
     (
         "units sold and units left are the units received",
         "SELECT p.name FROM products p
-         WHERE p.stock
+         WHERE (SELECT units FROM stock WHERE product_id = p.id)
              + COALESCE((SELECT SUM(l.quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id
                          WHERE l.product_id = p.id AND o.status <> 'cancelled'), 0)
             <> COALESCE((SELECT SUM(m.delta) FROM stock_movements m WHERE m.product_id = p.id AND m.order_id IS NULL), 0)",

@@ -157,7 +157,7 @@ impl TestShop {
     pub async fn stock_of(&self, product: &Product) -> i64 {
         let found: (i64,) = self
             .db()
-            .query("SELECT stock FROM products WHERE id = $1")
+            .query("SELECT units FROM stock WHERE product_id = $1")
             .bind(product.id)
             .fetch_one()
             .await
