@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -42,6 +43,13 @@ pub struct Server {
 }
 
 impl Server {
+    /// The shop in SHOP and SHOP_PID.
+    pub fn of_environment() -> anyhow::Result<Self> {
+        let address = std::env::var("SHOP").context("SHOP is missing: start this by benches/run")?;
+        let process = std::env::var("SHOP_PID").context("SHOP_PID is missing")?.parse()?;
+        Ok(Self { address: address.trim_start_matches("http://").to_owned(), process })
+    }
+
     /// Sends requests over so many connections for so long. Fails on a response that is no success.
     pub async fn load(&self, connections: usize, time: Duration, requests: &Requests) -> anyhow::Result<Measured> {
         let (started, cpu) = (Instant::now(), self.cpu_time()?);
@@ -103,7 +111,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(64 * 1024) })
     }
 
-    /// Sends a request, and reads its response to the end. Returns the status; the response is in [`body`](Self::body).
+    /// Sends a request, and reads its response to the end. Returns the status.
     pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<u16> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
@@ -121,6 +129,19 @@ impl Connection {
     pub fn response(&self) -> &[u8] {
         &self.buffer
     }
+
+    /// The body of the last response.
+    pub fn body(&self) -> &[u8] {
+        let start = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(0, |end| end + 4);
+        &self.buffer[start..]
+    }
+
+    /// Sends a request, and reads the JSON of its response.
+    pub async fn json(&mut self, request: &[u8]) -> anyhow::Result<Value> {
+        let status = self.ask(request).await?;
+        ensure!((200..300).contains(&status), "{status}: {}", String::from_utf8_lossy(self.response()));
+        Ok(serde_json::from_slice(self.body())?)
+    }
 }
 
 /// The status of a response and the bytes it has in all, when its head is complete.
@@ -132,6 +153,15 @@ fn head(response: &[u8]) -> Option<(u16, usize)> {
     let length =
         length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).find_map(|(_, n)| n.parse().ok());
     Some((status, end + length.unwrap_or(0)))
+}
+
+/// A request with a token, these headers, each with its line end, and a JSON body unless that is null.
+pub fn send(method: &str, target: &str, token: Option<&str>, headers: &str, body: &Value) -> Vec<u8> {
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let content = if body.is_empty() { "" } else { &content };
+    format!("{method} {target} HTTP/1.1\r\nHost: shop\r\n{token}{headers}{content}\r\n{body}").into_bytes()
 }
 
 /// A `GET` with these headers, each with its line end.

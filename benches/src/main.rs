@@ -2,6 +2,7 @@
 
 mod bare;
 mod load;
+mod orders;
 mod reads;
 mod table;
 
@@ -19,6 +20,15 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Orders of signed-in customers.
+    Orders {
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// Serves the content of a file at every path.
     #[command(hide = true)]
     Bare { address: String, file: String },
@@ -28,6 +38,7 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Reads { seconds, rounds } => reads::measure(seconds, rounds).await,
+        Command::Orders { seconds, rounds } => orders::measure(seconds, rounds).await,
         Command::Bare { address, file } => bare::serve(&address, &file).await,
     }
 }

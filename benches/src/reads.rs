@@ -16,10 +16,7 @@ const LIST: &str = "/api/products?per_page=20";
 
 /// Measures every read, each in turn with its limit.
 pub async fn measure(seconds: u64, rounds: usize) -> anyhow::Result<()> {
-    let shop = Server {
-        address: std::env::var("SHOP").context("SHOP")?.trim_start_matches("http://").to_owned(),
-        process: std::env::var("SHOP_PID").context("SHOP_PID")?.parse()?,
-    };
+    let shop = Server::of_environment()?;
     let ids = product_ids(&shop).await?;
     let product = format!("/api/products/{}", ids[0]);
     let tag = header(&shop, &get(&product, ""), "etag").await?;
@@ -66,9 +63,7 @@ async fn product_ids(shop: &Server) -> anyhow::Result<Vec<i64>> {
 async fn body(shop: &Server, request: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut connection = Connection::open(&shop.address).await?;
     connection.ask(request).await?;
-    let response = connection.response();
-    let start = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("a head")? + 4;
-    Ok(response[start..].to_vec())
+    Ok(connection.body().to_vec())
 }
 
 async fn header(shop: &Server, request: &[u8], name: &str) -> anyhow::Result<String> {

@@ -55,8 +55,7 @@ impl Job for ReconcileOrderStock {
     type Context = Shop;
 
     async fn run(self, shop: &Shop) -> Result<(), JobError> {
-        let mut tx = shop.db.read().await?;
-        report(&super::reconcile_order(&mut tx, self.order).await?);
+        report(&super::reconcile_order(&shop.db, self.order).await?);
         Ok(())
     }
 }

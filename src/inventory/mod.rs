@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use platform::{
     clock::Timestamp,
-    db::{self, Tx},
+    db::{self, Db, Tx},
     jobs::Job,
     metrics::Metric,
 };
@@ -208,6 +208,6 @@ pub async fn measure(shop: &Shop) -> db::Result<()> {
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn reconcile_order(tx: &mut Tx, order: OrderId) -> db::Result<Vec<Mismatch>> {
-    store::mismatches_of_order(tx, order).await
+pub async fn reconcile_order(db: &Db, order: OrderId) -> db::Result<Vec<Mismatch>> {
+    store::mismatches_of_order(db, order).await
 }

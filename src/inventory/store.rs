@@ -103,8 +103,8 @@ pub async fn mismatches(tx: &mut Tx) -> Result<Vec<Mismatch>> {
     .await
 }
 
-pub async fn mismatches_of_order(tx: &mut Tx, order: OrderId) -> Result<Vec<Mismatch>> {
-    tx.query(
+pub async fn mismatches_of_order(db: &Db, order: OrderId) -> Result<Vec<Mismatch>> {
+    db.query(
         "SELECT s.product_id AS product, s.units AS stock, CAST(COALESCE(SUM(m.delta), 0) AS BIGINT) AS movements
          FROM order_lines l JOIN stock s ON s.product_id = l.product_id
                             LEFT JOIN stock_movements m ON m.product_id = s.product_id

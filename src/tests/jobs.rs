@@ -308,7 +308,10 @@ async fn makes_up(shop: &TestShop, kind: &'static str, payload: &str) -> i64 {
 }
 
 async fn claims(shop: &TestShop, worker: &str) -> Option<Claim> {
-    store::claim(shop.db(), &shop.inside().clock, Queue::Email.as_str(), worker).await.expect("the database answers")
+    store::claim(shop.db(), &shop.inside().clock, Queue::Email.as_str(), worker, 1)
+        .await
+        .expect("the database answers")
+        .pop()
 }
 
 async fn runs_email(shop: &TestShop) {

@@ -18,6 +18,7 @@
 //!   transaction.
 
 mod backend;
+mod finisher;
 mod leases;
 pub mod retry;
 pub mod store;

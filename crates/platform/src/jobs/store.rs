@@ -61,31 +61,40 @@ pub async fn exists(db: &Db, key: &str) -> Result<bool> {
     Ok(job.is_some())
 }
 
-/// Claims the job that has been due for longest, if there is one.
+/// Claims up to `limit` jobs, those that have been due for longest.
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str) -> Result<Option<Claim>> {
+pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str, limit: usize) -> Result<Vec<Claim>> {
     if !any_due(db, queue, clock.now()).await? {
-        return Ok(None);
+        return Ok(vec![]);
     }
     let mut tx = db.write().await?;
     let now = clock.now();
-    let claim = tx
+    let due: Vec<(JobId,)> = tx
         .query(
-            "UPDATE jobs SET state = 'running', attempts = attempts + 1, claimed_by = $2, due_at = $3
-             WHERE id = (SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $4
-                         ORDER BY due_at, id LIMIT 1 /* FOR UPDATE SKIP LOCKED */)
-             RETURNING id, kind, payload, attempts, failures, claimed_by, request_id",
+            "SELECT id FROM jobs WHERE queue = $1 AND state IN ('pending', 'running') AND due_at <= $2
+             ORDER BY due_at, id LIMIT $3 /* FOR UPDATE SKIP LOCKED */",
         )
         .bind(queue)
-        .bind(worker.to_owned())
-        .bind(now + lease())
         .bind(now)
-        .fetch_optional()
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all()
         .await?;
+    let claims = if due.is_empty() { vec![] } else { claim_due(&mut tx, &due, worker, now).await? };
     tx.commit().await?;
-    Ok(claim)
+    Ok(claims)
+}
+
+/// Each claim with a lease of its own.
+async fn claim_due(tx: &mut Tx, due: &[(JobId,)], worker: &str, now: Timestamp) -> Result<Vec<Claim>> {
+    let query = tx.query("WITH leases (id, due_at) AS (VALUES");
+    let query = query.push_rows(due, |row, (id,)| row.bind(*id).bind(now + lease()));
+    let update =
+        ") UPDATE jobs SET state = 'running', attempts = attempts + 1, due_at = leases.due_at, claimed_by = $?";
+    let returning = " FROM leases WHERE jobs.id = leases.id
+                     RETURNING jobs.id, kind, payload, attempts, failures, claimed_by, request_id";
+    query.push_bind(update, worker.to_owned()).push(returning).fetch_all().await
 }
 
 /// A random length: jobs that lost their worker at the same time must not be claimed together again, because one of them
@@ -118,21 +127,17 @@ pub async fn renew(tx: &mut Tx, worker: &str, job: JobId, now: Timestamp) -> Res
         .await
 }
 
-/// Marks a claimed job as done. Like the following three, it changes nothing when the claim was lost.
+/// Marks claimed jobs of one worker as done. Like the following three, it changes nothing of a claim that was lost.
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn finish(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<u64> {
-    tx.query(
-        "UPDATE jobs SET state = 'done', finished_at = $4, claimed_by = NULL, last_error = NULL
-         WHERE id = $1 AND claimed_by = $2 AND attempts = $3 AND state = 'running'",
-    )
-    .bind(claim.id)
-    .bind(claim.claimed_by.clone())
-    .bind(claim.attempts)
-    .bind(now)
-    .execute()
-    .await
+pub async fn finish(tx: &mut Tx, worker: &str, claims: &[Claim], now: Timestamp) -> Result<u64> {
+    let query = tx.query("WITH finished (id, attempts) AS (VALUES");
+    let query = query.push_rows(claims, |row, claim| row.bind(claim.id).bind(claim.attempts));
+    let update =
+        ") UPDATE jobs SET state = 'done', finished_at = $?, claimed_by = NULL, last_error = NULL FROM finished
+                    WHERE jobs.id = finished.id AND jobs.attempts = finished.attempts AND state = 'running'";
+    query.push_bind(update, now).push_bind(" AND claimed_by = $?", worker.to_owned()).execute().await
 }
 
 /// Makes a claimed job pending again, due at `due`.

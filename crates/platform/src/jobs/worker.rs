@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, leases::Leases, retry, store,
+    Claim, Context, Job, JobError, MAX_LOST, RENEWAL, RUN_LIMIT, backend::Claims, finisher::Finisher, leases::Leases,
+    retry, store,
 };
 use crate::{db, ids::JobId, metrics::Metric, telemetry};
 
@@ -116,22 +117,30 @@ impl<C: Context> Worker<C> {
     /// When the database is unavailable.
     pub async fn run_due(&self, context: &C) -> db::Result<usize> {
         let leases = Leases::of_new_worker(self.queue);
+        let finisher = Finisher::start(context, leases.worker());
         let mut ran = 0;
-        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, leases.worker()).await? {
-            self.perform(context.clone(), claim).await;
+        while let Some(claim) = store::claim(context.db(), context.clock(), self.queue, leases.worker(), 1).await?.pop()
+        {
+            self.perform(context.clone(), &finisher, claim).await;
             ran += 1;
         }
         Ok(ran)
     }
 
     /// Runs a claimed job and records its outcome.
-    async fn perform(&self, context: C, claim: Claim) {
+    async fn perform(&self, context: C, finisher: &Finisher, claim: Claim) {
         let span =
             tracing::info_span!("job", id = %claim.id, kind = %claim.kind, request_id = claim.request_id.as_deref());
         let kind = self.jobs.get_key_value(claim.kind.as_str()).map_or("other", |(&kind, _)| kind);
         let started = Instant::now();
         let outcome = self.outcome(&context, &claim).instrument(span.clone()).await;
-        let outcome = record_outcome(&context, &claim, outcome).instrument(span).await;
+        let outcome = match outcome {
+            Ok(()) => {
+                finisher.finish(claim).await;
+                "done"
+            }
+            Err(error) => record_failure(&context, &claim, &error).instrument(span).await,
+        };
         metrics::counter!(JOBS_FINISHED.name, "queue" => self.queue, "kind" => kind, "outcome" => outcome).increment(1);
         metrics::histogram!(JOB_DURATION.name, "queue" => self.queue, "kind" => kind)
             .record(started.elapsed().as_secs_f64());
@@ -169,15 +178,17 @@ async fn work<C: Context>(
     leases: Leases,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let claims = Claims::new(&context, runner.queue, leases.clone(), stop.clone());
+    let claims = Claims::new(&context, runner.queue, runner.concurrency, leases.clone(), stop.clone());
+    let finisher = Finisher::start(&context, leases.worker());
     WorkerBuilder::new(leases.worker())
         .backend(claims)
         .concurrency(runner.concurrency)
         .build(move |claim: Claim| {
-            let (runner, context, leases) = (Arc::clone(&runner), context.clone(), leases.clone());
+            let (runner, context) = (Arc::clone(&runner), context.clone());
+            let (finisher, leases) = (finisher.clone(), leases.clone());
             async move {
                 let id = claim.id;
-                runner.perform(context, claim).await;
+                runner.perform(context, &finisher, claim).await;
                 leases.remove(id);
             }
         })
@@ -191,11 +202,11 @@ async fn work<C: Context>(
         .await
 }
 
-/// Records an outcome, retrying until the database accepts it. While the lease is valid nobody else runs the job; after
-/// that the WHERE on the claim makes this change nothing.
-async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<(), JobError>) -> &'static str {
+/// Records a failure, retrying until the database accepts it. While the lease is valid nobody else runs the job; after that
+/// the WHERE on the claim makes this change nothing.
+async fn record_failure<C: Context>(context: &C, claim: &Claim, failure: &JobError) -> &'static str {
     loop {
-        match try_record_outcome(context, claim, &outcome).await {
+        match try_record_failure(context, claim, failure).await {
             Ok(word) => return word,
             Err(error) => {
                 tracing::warn!(%error, "cannot save the outcome of a job, retrying");
@@ -205,24 +216,16 @@ async fn record_outcome<C: Context>(context: &C, claim: &Claim, outcome: Result<
     }
 }
 
-async fn try_record_outcome<C: Context>(
-    context: &C,
-    claim: &Claim,
-    outcome: &Result<(), JobError>,
-) -> db::Result<&'static str> {
+async fn try_record_failure<C: Context>(context: &C, claim: &Claim, failure: &JobError) -> db::Result<&'static str> {
     let mut tx = context.db().write().await?;
     let now = context.clock().now();
-    let label = match outcome {
-        Ok(()) => {
-            store::finish(&mut tx, claim, now).await?;
-            "done"
-        }
-        Err(JobError::Retry(why)) if let Some(wait) = retry::wait(claim.failures + 1) => {
+    let label = match failure {
+        JobError::Retry(why) if let Some(wait) = retry::wait(claim.failures + 1) => {
             tracing::warn!(why, failures = claim.failures + 1, "job failed, will be retried");
             store::retry_later(&mut tx, claim, why, now + wait).await?;
             "retry"
         }
-        Err(error) => {
+        error => {
             tracing::error!(%error, "job failed for good; kept as a dead letter");
             store::mark_dead(&mut tx, claim, &error.to_string(), now).await?;
             "dead"
