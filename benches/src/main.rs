@@ -1,10 +1,11 @@
-//! Measures a shop side by side with what limits it: `benches/reads`.
+//! Measures a shop side by side with what limits it. `benches/run` starts the shop and this.
 
 mod bare;
 mod load;
 mod orders;
 mod reads;
 mod table;
+mod writes;
 
 use clap::Parser;
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     load::{Connection, Requests, Server, send},
     table::{Row, print_head},
+    writes::orders_per_second,
 };
 
 /// So many customers order at a time.
@@ -16,7 +17,7 @@ const CUSTOMERS: usize = 32;
 /// What they order from.
 const PRODUCTS: usize = 1_000;
 
-/// Measures orders of three lines; with `cart`, after each line was put into the cart.
+/// Measures orders, and the requests before them, beside what an order writes.
 pub async fn measure(seconds: u64, rounds: usize) -> anyhow::Result<()> {
     let shop = Server::of_environment()?;
     let products = Arc::new(stocked_products(&shop).await?);
@@ -43,14 +44,17 @@ pub async fn measure(seconds: u64, rounds: usize) -> anyhow::Result<()> {
     });
     print_head();
     let time = Duration::from_secs(seconds);
-    for (name, requests) in [
+    let database = std::env::var("LIMIT_DATABASE_URL").context("LIMIT_DATABASE_URL is missing")?;
+    let rows = [
         ("order of 3 lines", items),
-        ("3 to the cart and the order, each", purchase),
+        ("one of 3 to the cart, or the order", purchase),
         ("order of one hot product", one),
-    ] {
-        let mut row = Row { name, shop: Vec::new(), limit: Vec::new() };
+    ];
+    for (name, requests) in rows {
+        let mut row = Row { name, shop: Vec::new(), limit: Vec::new(), writes: Vec::new() };
         for _ in 0..rounds {
             row.shop.push(shop.load(CUSTOMERS, time, &requests).await?);
+            row.writes.push(orders_per_second(&database, time).await?);
         }
         row.print();
     }

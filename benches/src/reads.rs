@@ -39,7 +39,7 @@ pub async fn measure(seconds: u64, rounds: usize) -> anyhow::Result<()> {
     print_head();
     for (name, requests) in rows {
         let bare = Bare::start(&body(&shop, &requests(0, 0)).await?).await?;
-        let mut row = Row { name, shop: Vec::new(), limit: Vec::new() };
+        let mut row = Row { name, shop: Vec::new(), limit: Vec::new(), writes: Vec::new() };
         for _ in 0..rounds {
             row.shop.push(shop.load(CONNECTIONS, Duration::from_secs(seconds), &requests).await?);
             row.limit.push(bare.server.load(CONNECTIONS, Duration::from_secs(seconds), &requests).await?);

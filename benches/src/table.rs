@@ -9,6 +9,8 @@ pub struct Row {
     pub name: &'static str,
     pub shop: Vec<Measured>,
     pub limit: Vec<Measured>,
+    /// The limit per second, where it is no server.
+    pub writes: Vec<f64>,
 }
 
 pub fn print_head() {
@@ -22,7 +24,9 @@ impl Row {
     pub fn print(&self) {
         let of = |runs: &[Measured], value: fn(&Measured) -> f64| median(runs.iter().map(value).collect());
         let microseconds = |time: Duration| time.as_secs_f64() * 1e6;
-        let (shop, limit) = (of(&self.shop, |run| run.per_second), of(&self.limit, |run| run.per_second));
+        let shop = of(&self.shop, |run| run.per_second);
+        let limits = self.limit.iter().map(|run| run.per_second).chain(self.writes.iter().copied());
+        let limit = median(limits.collect());
         let cpu = |runs| of(runs, |run| run.cpu.as_secs_f64() * 1e6);
         let latency = |share| median(self.shop.iter().map(|run| microseconds(run.latency(share))).collect());
         println!(

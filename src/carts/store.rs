@@ -116,7 +116,7 @@ pub async fn remove(tx: &mut Tx, cart: CartId, item: CartItemId) -> Result<u64> 
 }
 
 /// Empties the cart of a user, and returns what was in it. The cart is locked: of two orders from it, the second finds it
-/// empty.
+/// empty. A product that is added for the first time while this waits for the lock stays in the cart.
 ///
 /// # Errors
 /// When the database is unavailable.

@@ -48,7 +48,8 @@ pub struct Offer {
     pub is_active: bool,
 }
 
-/// The products with these ids that exist, at prices in `STORE_CURRENCY`.
+/// The products with these ids that exist, at prices in `STORE_CURRENCY`. Until the transaction ends none is deleted; one
+/// that is deactivated meanwhile can still be ordered.
 ///
 /// # Errors
 /// When the prices were converted since this program was started, until it is restarted with the new setting.
@@ -156,6 +157,7 @@ async fn priced(tx: &mut Tx, ids: &[ProductId]) -> Result<Vec<(ProductId, String
         "SELECT id, name, price, is_active, (SELECT currency FROM price_currency WHERE id = 1) FROM products WHERE id IN",
     )
     .push_list(ids)
+    .push(" ORDER BY id /* FOR KEY SHARE */")
     .fetch_all()
     .await
 }

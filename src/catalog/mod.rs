@@ -33,7 +33,7 @@ use crate::shop::ids::{BrandId, CategoryId, ProductId};
 pub use cached::{Part, follow_other_processes};
 use images::StoredImage;
 pub(crate) use store::product_columns;
-pub use store::{any_products, find_product, find_products};
+pub use store::{any_products, find_product, find_products, lock_products};
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use platform::{
     db::{Result, Tx},
 };
 
-use super::{Brand, Category, NewProduct, Product, images::Image};
+use super::{Brand, Category, NewProduct, Product, images::Image, stock};
 use crate::shop::ids::{BrandId, CategoryId, ImageId, ProductId};
 
 /// The columns of a [`Product`], selected from `products`.
@@ -35,12 +35,22 @@ pub async fn find_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>>
     tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1")).bind(id).fetch_optional().await
 }
 
-/// The same, locked until the transaction ends. Inserting rows that refer to the product, as order lines, does not wait.
+/// The same, locked with its stock until the transaction ends. It is read only then: a statement that waited for a lock
+/// still sees the stock of the time before.
 pub async fn lock_product(tx: &mut Tx, id: ProductId) -> Result<Option<Product>> {
-    tx.query(concat!("SELECT ", product_columns!(), " FROM products WHERE id = $1 /* FOR NO KEY UPDATE */"))
-        .bind(id)
-        .fetch_optional()
-        .await
+    lock_products(tx, &[id]).await?;
+    stock::lock(tx, id).await?;
+    find_product(tx, id).await
+}
+
+/// Locks products, but not their stock, in the order of their ids. Inserting rows that refer to a product, as order lines,
+/// does not wait.
+///
+/// # Errors
+/// When the database is unavailable.
+pub async fn lock_products(tx: &mut Tx, ids: &[ProductId]) -> Result<()> {
+    let query = tx.query("SELECT id FROM products WHERE id IN").push_list(ids);
+    query.push(" ORDER BY id /* FOR NO KEY UPDATE */").execute().await.map(drop)
 }
 
 /// Those of these products that exist.

@@ -253,7 +253,10 @@ pub async fn cancel(tx: &mut Tx, order: Order, now: Timestamp) -> Result<OrderVi
         }
         OrderStatus::Pending | OrderStatus::Confirmed => {}
     }
-    for line in orders::lines(tx, order.id).await? {
+    let lines = orders::lines(tx, order.id).await?;
+    // Before their stock and their reviews, as everybody who changes a product.
+    catalog::lock_products(tx, &lines.iter().map(|line| line.product_id).collect::<Vec<_>>()).await?;
+    for line in lines {
         if !inventory::restock(tx, line.product_id, line.quantity, order.id, now).await? {
             return Err(Error::StockOutOfRange { name: line.name });
         }

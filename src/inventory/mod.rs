@@ -1,7 +1,8 @@
 //! Stock. Every change of it inserts a movement in the same transaction, so that the stock always is the sum of its movements.
 //!
 //! Units are taken with one conditional statement: check and change together, so that two buyers cannot both take the
-//! last one. Callers take several products in the order of their ids, so that two orders cannot deadlock.
+//! last one. Whoever locks several products does so in the order of their ids, and a product before its stock, so that none
+//! of them deadlock.
 
 pub mod api;
 pub mod jobs;
@@ -121,7 +122,7 @@ pub async fn adjust(tx: &mut Tx, product: &Product, delta: i64, note: &str, now:
 
 /// Sets the stock to the counted units less those reserved by open orders. Returns the new stock and the reserved units.
 ///
-/// The product is locked before the orders are read, so that an order of it is either committed and counted, or waits and
+/// The stock is locked before the orders are read, so that an order of it is either committed and counted, or waits and
 /// takes its units from the new stock.
 ///
 /// # Errors

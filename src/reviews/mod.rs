@@ -122,7 +122,7 @@ pub async fn create(
 }
 
 /// Locks the product of a review whose rating is about to change. Call it before locking the review, which is the order in
-/// which a cancellation locks them, and only when the rating changes, because orders wait for the product.
+/// which a cancellation locks them, and only when the rating changes, because cancellations wait for the product.
 ///
 /// # Errors
 /// When the database is unavailable.

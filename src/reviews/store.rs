@@ -62,8 +62,7 @@ pub async fn lock(tx: &mut Tx, id: ReviewId) -> Result<Option<Review>> {
 
 /// Locks the product of a review, if there is one.
 pub async fn lock_product(tx: &mut Tx, review: ReviewId) -> Result<()> {
-    let product =
-        "SELECT p.id FROM products p JOIN reviews r ON r.product_id = p.id WHERE r.id = $1 /* FOR UPDATE OF p */";
+    let product = "SELECT p.id FROM products p JOIN reviews r ON r.product_id = p.id WHERE r.id = $1 /* FOR NO KEY UPDATE OF p */";
     tx.query(product).bind(review).execute().await.map(drop)
 }
 

@@ -174,7 +174,7 @@ on_both_engines! {
             let now = shop.now();
             while let Some(claim) = claims(&shop, worker).await {
                 let mut tx = shop.db().write().await.unwrap();
-                store::renew(&mut tx, worker, claim.id, now).await.unwrap();
+                store::renew(&mut tx, worker, &[claim.id], now).await.unwrap();
                 tx.commit().await.unwrap();
             }
             let ends: Vec<(Timestamp,)> = shop.db().query("SELECT due_at FROM jobs ORDER BY id").fetch_all().await.unwrap();
@@ -195,8 +195,8 @@ on_both_engines! {
         for _ in 0..5 {
             shop.time_passes(Duration::from_secs(10));
             let mut tx = shop.db().write().await.unwrap();
-            assert_eq!(store::renew(&mut tx, "slow", held, shop.now()).await.unwrap(), 1);
-            assert_eq!(store::renew(&mut tx, "other", held, shop.now()).await.unwrap(), 0, "it is not the other's");
+            assert_eq!(store::renew(&mut tx, "slow", &[held], shop.now()).await.unwrap(), 1);
+            assert_eq!(store::renew(&mut tx, "other", &[held], shop.now()).await.unwrap(), 0, "it is not the other's");
             tx.commit().await.unwrap();
             assert!(claims(&shop, "other").await.is_none());
         }

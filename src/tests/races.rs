@@ -6,7 +6,7 @@ use futures_util::future::{join_all, poll_fn};
 use platform::db::Dialect;
 use serde_json::json;
 
-use crate::support::TestShop;
+use crate::support::{TestShop, eventually};
 
 on_both_engines! {
     async fn a_connection_is_used_again(shop: TestShop) {
@@ -41,6 +41,28 @@ on_both_engines! {
         };
         // Long before the server would end them.
         tokio::time::timeout(Duration::from_secs(5), all_ended).await.expect("every transaction is ended");
+    }
+
+    async fn a_change_with_an_etag_waits_for_an_order_under_way_and_is_refused(shop: TestShop) {
+        let mug = shop.sells("Mug").in_stock(5).await;
+        let (admin, path) = (shop.admin().await, format!("/api/products/{}", mug.id));
+        let copy = admin.get(&path).await.is(200);
+        let mut order = shop.db().write().await.unwrap();
+        order.query("UPDATE stock SET units = units - 2 WHERE product_id = $1").bind(mug.id).execute().await.unwrap();
+        let sold = "INSERT INTO stock_movements (product_id, delta, reason, created_at) VALUES ($1, -2, 'adjusted', $2)";
+        order.query(sold).bind(mug.id).bind(shop.now()).execute().await.unwrap();
+        let change = admin.put(&path).header("if-match", copy.header("etag")).json(&copy.json());
+        let commit = async {
+            if order.query("SELECT 1").dialect() == Dialect::Postgres {
+                let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                eventually("the change waits for the order", || async { shop.counts(waiting).await > 0 }).await;
+            }
+            order.commit().await.unwrap();
+        };
+        let (changed, ()) = tokio::join!(async { change.await }, commit);
+        changed.is(412);
+        assert_eq!(shop.stock_of(&mug).await, 3);
     }
 
     async fn many_products_of_one_name_get_slugs_of_their_own(shop: TestShop) {

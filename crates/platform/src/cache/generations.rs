@@ -32,10 +32,10 @@ pub const SLOTS: usize = 1100;
 
 /// How long an entry is used without knowing whether it is current.
 pub(super) const UNKNOWN_FOR: Duration = Duration::from_secs(1);
-/// How long an entry is used at most: the operator may have changed the database by hand, and a process may be killed
-/// between its commit and the message to the others.
-pub(super) const MAX_AGE: Duration = Duration::from_mins(1);
-/// How many milliseconds after it knew so a process assumes that it receives the changes of the others.
+/// How long an entry is used at most, and stored in Redis before: the operator may have changed the database by hand, and
+/// a process may be killed between its commit and the message to the others.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(30);
+/// For how many milliseconds after a heartbeat a process assumes that it receives the changes of the others.
 const HEARD_FOR: u64 = 2_000;
 
 /// No generation has this number.
@@ -62,8 +62,8 @@ struct Generation {
 #[derive(Clone, Debug)]
 pub struct Freshness {
     seen: Vec<(usize, u64)>,
-    /// The generation of what it may show late, or [`OUTDATED`].
-    late: Option<(usize, u64)>,
+    /// The generations of what it may show late, or [`OUTDATED`].
+    late: Vec<(usize, u64)>,
     loaded: Instant,
 }
 
@@ -72,15 +72,16 @@ impl Freshness {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.seen.extend(other.seen);
-        Self { late: self.late.or(other.late), loaded: self.loaded.min(other.loaded), ..self }
+        self.late.extend(other.late);
+        Self { loaded: self.loaded.min(other.loaded), ..self }
     }
 
     /// The entry was loaded by another process, while the late slot's generation had this name.
     pub(super) fn loaded_with(&mut self, name: u64, generations: &Generations) {
-        if let Some((slot, seen)) = &mut self.late
-            && generations.name(*slot) != name
-        {
-            *seen = OUTDATED;
+        for (slot, seen) in &mut self.late {
+            if generations.name(*slot) != name {
+                *seen = OUTDATED;
+            }
         }
     }
 }
@@ -103,7 +104,11 @@ impl Generations {
     /// The freshness of what is loaded from now on.
     pub(super) fn freshness(&self, part: impl Part) -> Freshness {
         let now = |slot: usize| (slot, self.slots[slot].seen.load(Ordering::SeqCst));
-        Freshness { seen: vec![now(0), now(part.slot())], late: part.late_slot().map(now), loaded: Instant::now() }
+        Freshness {
+            seen: vec![now(0), now(part.slot())],
+            late: part.late_slot().map(now).into_iter().collect(),
+            loaded: Instant::now(),
+        }
     }
 
     /// Whether an entry may be used.

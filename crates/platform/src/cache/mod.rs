@@ -94,12 +94,12 @@ impl Cache {
         }
         let load = async {
             let Some(shared) = &self.shared else { return Ok(Cached { freshness: Some(freshness), ..load.await? }) };
-            let key = shared.key(part, key);
+            let (key, late) = (shared.key(part, key), shared.late_name(part));
             if let Some(found) = shared.load(&key, freshness.clone()).await {
                 return Ok(found);
             }
             let loaded = Cached { freshness: Some(freshness), ..load.await? };
-            shared.store(&key, part, &loaded).await;
+            shared.store(&key, late, &loaded).await;
             Ok(loaded)
         };
         Box::pin(self.local.try_get_with(local_key, load)).await // moka's future is large

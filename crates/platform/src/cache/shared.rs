@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// the transaction's reply, and every later reply is taken for that of the command before it.
     redis: ConnectionManager,
     reachable: Arc<AtomicBool>,
+    /// Whether it was tried to reach Redis at all.
+    was_tried: Arc<AtomicBool>,
     /// Changes that Redis did not take, by slot. They are published when it does again.
     unpublished: Arc<Mutex<HashMap<usize, u64>>>,
     generations: Generations,
@@ -63,7 +65,8 @@ impl Shared {
         let (push_sender, pushes) = unbounded_channel();
         let config = config.set_push_sender(push_sender).set_automatic_resubscription();
         let subscriber = ConnectionManager::new_lazy_with_config(client, config)?;
-        let shared = Self { redis, reachable: Arc::default(), unpublished: Arc::default(), generations };
+        let (reachable, was_tried, unpublished) = (Arc::default(), Arc::default(), Arc::default());
+        let shared = Self { redis, reachable, was_tried, unpublished, generations };
         tokio::spawn(follow_invalidations(shared.clone(), subscriber, pushes));
         Ok(shared)
     }
@@ -78,6 +81,11 @@ impl Shared {
 
     pub(super) fn key(&self, part: impl Part, key: &str) -> String {
         format!("cartwright:{}:{key}", self.generations.names(part))
+    }
+
+    /// The name of the late generation of what is loaded from now on; `None` for a part that has none.
+    pub(super) fn late_name(&self, part: impl Part) -> Option<u64> {
+        part.late_slot().map(|slot| self.generations.name(slot))
     }
 
     /// The entry of a key. `freshness` is that of what is loaded now.
@@ -96,13 +104,12 @@ impl Shared {
         Some(Cached { body: Bytes::copy_from_slice(parts.next()?), tag, total, freshness: Some(freshness) })
     }
 
-    pub(super) async fn store(&self, key: &str, part: impl Part, cached: &Cached) {
+    /// Stores an entry that was loaded while its late generation had this name.
+    pub(super) async fn store(&self, key: &str, late: Option<u64>, cached: &Cached) {
         let Some(mut redis) = self.reachable() else { return };
         // Another process cannot tell how old an entry is, so one that may be outdated lives no longer here than there.
-        let (late, life) = match part.late_slot() {
-            Some(slot) => (self.generations.name(slot), UNKNOWN_FOR),
-            None => (0, MAX_AGE),
-        };
+        let life = if late.is_some() { UNKNOWN_FOR } else { MAX_AGE };
+        let late = late.unwrap_or_default();
         let head = format!("{key}\n{}\n{}\n{late}\n", cached.tag, cached.total);
         let kept = [head.as_bytes(), &cached.body].concat();
         if kept.len() <= MAX_ENTRY.unsigned_abs() {
@@ -112,11 +119,9 @@ impl Shared {
 
     /// Tells the other processes of changes, by slot and name: at once, or else as soon as Redis can be reached.
     pub(super) async fn publish(&self, changes: &[(usize, u64)]) {
-        let published = match self.reachable() {
-            Some(redis) => publish(redis, changes).await,
-            None => false,
-        };
-        if !published {
+        // A command may end before its first heartbeat, so it tries even so. Later a Redis that is away costs no time.
+        let tries = self.reachable().is_some() || !self.was_tried.load(Ordering::Relaxed);
+        if !tries || !publish(self.redis.clone(), changes).await {
             self.unpublished().extend(changes.iter().copied());
         }
     }
@@ -134,7 +139,9 @@ impl Shared {
 
     /// Reads the names of all generations, also of those that ended while the subscription was down.
     async fn catch_up(&self, redis: &mut ConnectionManager) {
-        let Ok(names) = redis.hgetall(GENERATIONS).await else {
+        let names = redis.hgetall(GENERATIONS).await;
+        self.was_tried.store(true, Ordering::Relaxed);
+        let Ok(names) = names else {
             self.reachable.store(false, Ordering::Relaxed);
             return;
         };
@@ -191,6 +198,8 @@ async fn follow_invalidations(shared: Shared, mut redis: ConnectionManager, mut 
                 push = pushes.recv() => match push {
                     Some(push) if push.kind == PushKind::Message => shared.apply_message(&push),
                     Some(push) if push.kind == PushKind::Disconnection => {
+                        // Whatever is changed until the next heartbeat may never be heard of.
+                        shared.generations.set_name(0, rand::random());
                         shared.reachable.store(false, Ordering::Relaxed);
                         break;
                     }

@@ -119,10 +119,7 @@ impl From<PgRow> for AnyRow {
 
 impl<'a> Query<'a> {
     pub(super) fn new(target: Target<'a>, sql: &'static str, args: Args) -> Self {
-        let sql = match args {
-            Args::Postgres(_) if sql.contains("/* FOR") => sql.replace("/* FOR", "FOR").replace(" */", "").into(),
-            _ => sql.into(),
-        };
+        let sql = with_locks(sql, &args);
         Self { target, sql, args, bound: 0, error: None }
     }
 
@@ -179,7 +176,8 @@ impl<'a> Query<'a> {
 
     /// Appends a piece of SQL without a value.
     pub fn push(mut self, fragment: &'static str) -> Self {
-        self.sql.to_mut().push_str(fragment);
+        let fragment = with_locks(fragment, &self.args);
+        self.sql.to_mut().push_str(&fragment);
         self
     }
 
@@ -246,6 +244,14 @@ impl<'a> Query<'a> {
             Target::Sqlite(tx) => tx.prepare(sql).await.map(|statement| columns(&statement)),
             Target::Postgres(pg) => pg.tx.prepare(sql).await.map(|statement| columns(&statement)),
         }
+    }
+}
+
+/// Gives PostgreSQL the locks that SQLite does not need.
+fn with_locks(sql: &'static str, args: &Args) -> Cow<'static, str> {
+    match args {
+        Args::Postgres(_) if sql.contains("/* FOR") => sql.replace("/* FOR", "FOR").replace(" */", "").into(),
+        _ => sql.into(),
     }
 }
 

@@ -43,7 +43,7 @@ pub struct CachedResponse {
     pub durations: Durations,
 }
 
-/// Where the time of requests is recorded whose response is the cached one, or that their client has it.
+/// Where the duration of requests is recorded: of those that got the cached response, and those whose client had it already.
 pub struct Durations {
     pub ok: Histogram,
     pub not_modified: Histogram,

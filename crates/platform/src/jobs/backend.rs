@@ -154,8 +154,9 @@ impl<C: JobContext> Backend for Claims<C> {
         if self.claimed.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let (context, leases, claims) =
-            (self.context.clone(), self.leases.clone(), Vec::from(std::mem::take(&mut self.claimed)));
+        let (context, leases) = (self.context.clone(), self.leases.clone());
+        let mut claims = Vec::from(std::mem::take(&mut self.claimed));
+        claims.sort_by_key(|claim| claim.id); // the order in which others lock several jobs
         let notices = self.context.db().notices();
         let mut released: Waiting = Box::pin(async move {
             release(&context, &claims).await;

@@ -81,8 +81,9 @@ pub async fn claim(db: &Db, clock: &Clock, queue: &'static str, worker: &str, li
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all()
         .await?;
-    let claims = if due.is_empty() { vec![] } else { claim_due(&mut tx, &due, worker, now).await? };
+    let mut claims = if due.is_empty() { vec![] } else { claim_due(&mut tx, &due, worker, now).await? };
     tx.commit().await?;
+    claims.sort_by_key(|claim: &Claim| due.iter().position(|(id,)| *id == claim.id));
     Ok(claims)
 }
 
@@ -114,17 +115,18 @@ async fn any_due(db: &Db, queue: &'static str, now: Timestamp) -> Result<bool> {
     Ok(due.is_some())
 }
 
-/// Renews the lease of a job.
+/// Renews the leases of a worker's jobs. Rows that are locked are skipped: those jobs are being finished.
 ///
 /// # Errors
 /// When the database is unavailable.
-pub async fn renew(tx: &mut Tx, worker: &str, job: JobId, now: Timestamp) -> Result<u64> {
-    tx.query("UPDATE jobs SET due_at = $3 WHERE id = $1 AND claimed_by = $2 AND state = 'running'")
-        .bind(job)
-        .bind(worker.to_owned())
-        .bind(now + lease())
-        .execute()
-        .await
+pub async fn renew(tx: &mut Tx, worker: &str, jobs: &[JobId], now: Timestamp) -> Result<u64> {
+    let query = tx.query("WITH leases (id, due_at) AS (VALUES");
+    let query = query.push_rows(jobs, |row, id| row.bind(*id).bind(now + lease()));
+    let locked = "), held AS (SELECT id FROM jobs WHERE id IN (SELECT id FROM leases)
+                              ORDER BY id /* FOR UPDATE SKIP LOCKED */)
+                  UPDATE jobs SET due_at = leases.due_at FROM leases JOIN held ON held.id = leases.id
+                  WHERE jobs.id = held.id AND state = 'running'";
+    query.push(locked).push_bind(" AND claimed_by = $?", worker.to_owned()).execute().await
 }
 
 /// Marks claimed jobs of one worker as done. Like the following three, it changes nothing of a claim that was lost.

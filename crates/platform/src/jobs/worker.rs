@@ -251,9 +251,7 @@ async fn keep_leases<C: Context>(context: C, leases: Leases) {
 
 async fn renew<C: Context>(context: &C, worker: &str, jobs: &[JobId]) -> db::Result<()> {
     let mut tx = context.db().write().await?;
-    for job in jobs {
-        store::renew(&mut tx, worker, *job, context.clock().now()).await?;
-    }
+    store::renew(&mut tx, worker, jobs, context.clock().now()).await?;
     tx.commit().await
 }
 
