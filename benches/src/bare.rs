@@ -46,6 +46,7 @@ fn free_address() -> anyhow::Result<String> {
 }
 
 #[handler]
+#[allow(clippy::needless_pass_by_value)] // poem wants it
 fn answer(body: Data<&Bytes>) -> Bytes {
     body.clone()
 }

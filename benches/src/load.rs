@@ -43,7 +43,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The shop in SHOP and SHOP_PID.
+    /// The shop in `SHOP` and `SHOP_PID`.
     pub fn of_environment() -> anyhow::Result<Self> {
         let address = std::env::var("SHOP").context("SHOP is missing: start this by benches/run")?;
         let process = std::env::var("SHOP_PID").context("SHOP_PID is missing")?.parse()?;
@@ -67,7 +67,7 @@ impl Server {
         ensure!(count > 0, "{} did not answer", self.address);
         latencies.sort_unstable();
         let per_second = f64::from(count) / started.elapsed().as_secs_f64();
-        Ok(Measured { per_second, latencies, cpu: (self.cpu_time()? - cpu) / count })
+        Ok(Measured { per_second, latencies, cpu: self.cpu_time()?.saturating_sub(cpu) / count })
     }
 
     /// What the kernel has counted for the process, in ticks of 10 ms.

@@ -9,7 +9,7 @@ mod writes;
 
 use clap::Parser;
 
-/// Measures the shop whose address and process are in SHOP and SHOP_PID.
+/// Measures the shop whose address and process are in `SHOP` and `SHOP_PID`.
 #[derive(Parser)]
 enum Command {
     /// Reads of the catalog, beside bare poem with the same bytes.

@@ -28,12 +28,12 @@ pub async fn measure(seconds: u64, rounds: usize) -> anyhow::Result<()> {
         let items: Vec<Value> = three(&of_items).map(|id| json!({"product": id, "quantity": 1})).to_vec();
         order(&for_items[customer], &json!({"shipping_address": "Lake Road 1", "items": items}))
     });
-    let purchase: Requests = Arc::new(move |customer, number| match number % 4 {
-        3 => order(&for_cart[customer], &json!({"shipping_address": "Lake Road 1"})),
-        _ => {
-            let product = of_cart[rand::rng().random_range(0..of_cart.len())];
-            send("POST", "/api/cart/items", Some(&for_cart[customer]), "", &json!({"product": product}))
+    let purchase: Requests = Arc::new(move |customer, number| {
+        if number % 4 == 3 {
+            return order(&for_cart[customer], &json!({"shipping_address": "Lake Road 1"}));
         }
+        let product = of_cart[rand::rng().random_range(0..of_cart.len())];
+        send("POST", "/api/cart/items", Some(&for_cart[customer]), "", &json!({"product": product}))
     });
     let hot = products[0];
     let one: Requests = Arc::new(move |customer, _| {

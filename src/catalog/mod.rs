@@ -129,13 +129,13 @@ pub struct ProductChange {
 pub async fn create_product(tx: &mut Tx, new: NewProduct, now: Timestamp) -> Result<Product> {
     let slug = free_slug(tx, "products", new.slug.as_deref().unwrap_or(&new.name)).await?;
     let refused = |error| slugs::or_taken(error, Error::SkuTaken);
-    let (id, slug) = match store::insert_product(tx, &new, &slug, now).await.map_err(refused)? {
-        Some(id) => (id, slug),
-        None => {
-            let other = random_slug(&slug);
-            let id = store::insert_product(tx, &new, &other, now).await.map_err(refused)?;
-            (id.ok_or(db::Error::RowNotFound)?, other)
-        }
+    let first = store::insert_product(tx, &new, &slug, now).await.map_err(refused)?;
+    let (id, slug) = if let Some(id) = first {
+        (id, slug)
+    } else {
+        let other = random_slug(&slug);
+        let id = store::insert_product(tx, &new, &other, now).await.map_err(refused)?;
+        (id.ok_or(db::Error::RowNotFound)?, other)
     };
     stock::receive(tx, id, new.stock, now).await?;
     Ok(Product {

@@ -83,7 +83,7 @@ async fn next_claims<C: JobContext>(
     while !stop.is_cancelled() {
         let pause = match store::claim(context.db(), context.clock(), queue, leases.worker(), batch).await {
             Ok(claims) if !claims.is_empty() => {
-                claims.iter().for_each(|claim| leases.add(claim.id));
+                leases.add(&claims);
                 return (claims, notices);
             }
             Ok(_) => poll_interval(context.db()),
@@ -160,7 +160,9 @@ impl<C: JobContext> Backend for Claims<C> {
         let notices = self.context.db().notices();
         let mut released: Waiting = Box::pin(async move {
             release(&context, &claims).await;
-            claims.iter().for_each(|claim| leases.remove(claim.id));
+            for claim in &claims {
+                leases.remove(claim.id);
+            }
             (vec![], notices)
         });
         let poll = released.as_mut().poll(cx).map(|_| Ok(()));

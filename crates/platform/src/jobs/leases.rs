@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::Claim;
 use crate::ids::JobId;
 
 /// The jobs claimed under one worker's name. Cloning is cheap.
@@ -26,8 +27,9 @@ impl Leases {
         &self.worker
     }
 
-    pub fn add(&self, job: JobId) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+    pub fn add(&self, claims: &[Claim]) {
+        let ids = claims.iter().map(|claim| claim.id);
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
     pub fn remove(&self, job: JobId) {

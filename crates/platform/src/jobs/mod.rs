@@ -139,7 +139,9 @@ async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, k
 /// As for [`Job::enqueue`].
 pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> db::Result<()> {
     store::insert(tx, jobs, now).await?;
-    jobs.iter().for_each(|job| tx.notify(job.queue));
+    for job in jobs {
+        tx.notify(job.queue);
+    }
     Ok(())
 }
 
