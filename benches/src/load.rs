@@ -166,5 +166,5 @@ pub fn send(method: &str, target: &str, token: Option<&str>, headers: &str, body
 
 /// A `GET` with these headers, each with its line end.
 pub fn get(target: &str, headers: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: shop\r\n{headers}\r\n").into_bytes()
+    send("GET", target, None, headers, &Value::Null)
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use platform::{
     clock::Timestamp,
     db::{self, Db, Tx},
-    jobs::Job,
+    jobs::{Job, NewJob, enqueue_all},
     metrics::Metric,
 };
 use serde::{Deserialize, Serialize};
@@ -88,14 +88,22 @@ pub async fn take(
         return Ok(Taken::TooFew(store::units(tx, &short).await?.into_iter().collect()));
     }
     let threshold = shop.get::<Settings>().low_stock_threshold;
-    for (product, units) in units {
-        if left[product] <= threshold && left[product] + units > threshold {
-            for admin in accounts::active_admins(tx).await? {
-                jobs::SendLowStockEmail { product: *product, order, admin }.enqueue(tx, now).await?;
-            }
-        }
+    let fell = |(product, units): &&(ProductId, i64)| left[product] <= threshold && left[product] + units > threshold;
+    let low: Vec<ProductId> = units.iter().filter(fell).map(|(product, _)| *product).collect();
+    if !low.is_empty() {
+        notify_admins(tx, &low, order, now).await?;
     }
     Ok(Taken::All)
+}
+
+async fn notify_admins(tx: &mut Tx, low: &[ProductId], order: OrderId, now: Timestamp) -> db::Result<()> {
+    let admins = accounts::active_admins(tx).await?;
+    for &product in low {
+        let email = |&admin| jobs::SendLowStockEmail { product, order, admin }.new_job(now);
+        let emails: Vec<NewJob> = admins.iter().map(email).collect::<db::Result<_>>()?;
+        enqueue_all(tx, &emails, now).await?;
+    }
+    Ok(())
 }
 
 /// Returns the units of a cancelled order. `false` when the stock would be out of range; then nothing changed.

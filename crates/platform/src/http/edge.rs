@@ -1,7 +1,8 @@
 //! The outermost layer: the first to see a request and the last to see its response.
 //!
-//! A request whose response is cached is answered at once ([`Edge::cached`]). Each other request runs in a task of its own (`handler.rs`): a write is completed even if its client disconnects, a read is
-//! aborted. A panic becomes a 500 like any other error.
+//! A request whose response is cached is answered at once ([`Edge::cached`]). Each other request runs in a task of its own
+//! (`handler.rs`): a write is completed even if its client disconnects, a read is aborted. A panic becomes a 500 like any
+//! other error.
 
 use std::{
     sync::Arc,
@@ -36,6 +37,7 @@ const MAX_URL: usize = 8 * 1024;
 /// Bytes of all names and values, with four more for each header.
 const MAX_HEADERS: usize = 16 * 1024;
 
+/// The header with the id of a request: the client's, or else a new one.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A read that takes longer is logged as information, others for debugging.
 const SLOW: Duration = Duration::from_millis(100);
@@ -137,7 +139,7 @@ impl<E> Edge<E> {
         refuse_unacceptable(request.uri(), headers).ok()?;
         let mut response = found.answer(headers.get(header::IF_NONE_MATCH));
         let id = request_id(headers);
-        tracing::debug!(target = request.uri().path(), status = response.status().as_u16(), request_id = id, "cached");
+        tracing::debug!(path = request.uri().path(), status = response.status().as_u16(), request_id = id, "cached");
         response.headers_mut().insert(REQUEST_ID, id_value(&id));
         if let Some(origin) = cors::allowed(&self.settings.cors_origins, headers) {
             cors::allow(response.headers_mut(), origin, false);
@@ -155,9 +157,10 @@ impl<E> Edge<E> {
             return Ok(response);
         };
         let body = response.take_body().into_bytes().await.map_err(Problem::internal)?;
+        let pattern = self.documented.pattern(path);
         let durations = Durations {
-            ok: self.durations(&Method::GET, path, StatusCode::OK),
-            not_modified: self.durations(&Method::GET, path, StatusCode::NOT_MODIFIED),
+            ok: durations(&Method::GET, pattern, StatusCode::OK),
+            not_modified: durations(&Method::GET, pattern, StatusCode::NOT_MODIFIED),
         };
         if let Some(kept) = CachedResponse::new(response.headers().clone(), body.clone(), freshness, durations) {
             responses.keep(key, kept);
@@ -166,21 +169,12 @@ impl<E> Edge<E> {
         Ok(response)
     }
 
-    fn durations(&self, method: &Method, path: &str, status: StatusCode) -> Histogram {
-        // A client may invent methods and paths, and each label becomes a time series.
-        let known =
-            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-        let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
-        let route = self.documented.pattern(path).unwrap_or("other").to_owned();
-        let status = status.as_u16().to_string();
-        metrics::histogram!(REQUEST_DURATION.name, "method" => method, "route" => route, "status" => status)
-    }
-
     /// Logs and measures a request.
     fn record(&self, method: &Method, path: &str, status: StatusCode, started: Instant, id: &str) {
         let took = started.elapsed();
-        self.durations(method, path, status).record(took);
-        let (path, milliseconds) = (&*self.documented.loggable(path), took.as_secs_f64() * 1000.0);
+        let pattern = self.documented.pattern(path);
+        durations(method, pattern, status).record(took);
+        let (path, milliseconds) = (&*self.documented.loggable_at(path, pattern), took.as_secs_f64() * 1000.0);
         let status = status.as_u16();
         if method == Method::GET && status < 400 && took < SLOW {
             tracing::debug!(%method, path, status, milliseconds, request_id = id, "request");
@@ -210,6 +204,15 @@ impl<E> Edge<E> {
         }
         problem.render(&self.settings.public_url, path, id)
     }
+}
+
+/// Where the durations of requests to a route are recorded.
+fn durations(method: &Method, pattern: Option<&str>, status: StatusCode) -> Histogram {
+    // A client may invent methods and paths, and each label becomes a time series.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
+    let (route, status) = (pattern.unwrap_or("other").to_owned(), status.as_u16().to_string());
+    metrics::histogram!(REQUEST_DURATION.name, "method" => method, "route" => route, "status" => status)
 }
 
 fn request_id(headers: &HeaderMap) -> String {

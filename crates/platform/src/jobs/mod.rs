@@ -138,6 +138,9 @@ async fn enqueue<J: Job>(job: &J, tx: &mut Tx, due: Timestamp, now: Timestamp, k
 /// # Errors
 /// As for [`Job::enqueue`].
 pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> db::Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
     store::insert(tx, jobs, now).await?;
     for job in jobs {
         tx.notify(job.queue);
